@@ -1,0 +1,63 @@
+import { fail, type Loc } from './diagnostic.ts';
+
+/** A character scanner shared by the text forms of all IRs. Comments run from `;` to the end of the line. */
+export class Scanner {
+  private i = 0;
+  readonly text: string;
+  readonly file: string;
+  constructor(text: string, file: string) {
+    this.text = text;
+    this.file = file;
+  }
+  loc(): Loc {
+    this.skip();
+    const before = this.text.slice(0, this.i).split('\n');
+    return { k: 'text', file: this.file, line: before.length, col: (before.at(-1)?.length ?? 0) + 1 };
+  }
+  fail(why: string): never {
+    return fail('E201', { why }, this.loc());
+  }
+  /** The text matched by the sticky regular expression at this point, or undefined. */
+  try(re: RegExp): string | undefined {
+    this.skip();
+    return this.match(re);
+  }
+  take(re: RegExp, what: string): string {
+    return this.try(re) ?? this.fail(`expected ${what}, found ${JSON.stringify(this.text.slice(this.i, this.i + 12))}`);
+  }
+  has(literal: string): boolean {
+    this.skip();
+    if (!this.text.startsWith(literal, this.i)) return false;
+    // A word must end where the literal ends: `in` does not match `input`.
+    if (/\w$/.test(literal) && /\w/.test(this.text.charAt(this.i + literal.length))) return false;
+    this.i += literal.length;
+    return true;
+  }
+  lit(literal: string): void {
+    if (!this.has(literal)) this.fail(`expected '${literal}', found ${JSON.stringify(this.text.slice(this.i, this.i + 12))}`);
+  }
+  /** Items separated by commas up to `end`. */
+  list<T>(end: string, item: () => T): T[] {
+    const out: T[] = [];
+    if (this.has(end)) return out;
+    do out.push(item());
+    while (this.has(','));
+    this.lit(end);
+    return out;
+  }
+  done(): boolean {
+    this.skip();
+    return this.i >= this.text.length;
+  }
+  private match(re: RegExp): string | undefined {
+    const sticky = new RegExp(re.source, re.flags.includes('y') ? re.flags : re.flags + 'y');
+    sticky.lastIndex = this.i;
+    const m = sticky.exec(this.text);
+    if (!m) return undefined;
+    this.i += m[0].length;
+    return m[0];
+  }
+  private skip(): void {
+    this.match(/(?:\s|;[^\n]*)*/y);
+  }
+}

@@ -1,0 +1,200 @@
+import { assert, fail, type Loc } from '../core/diagnostic.ts';
+import { symbolsOf, type Dim } from '../core/dim.ts';
+import { isInt } from '../core/dtype.ts';
+import { numel, toNumbers, type Tensor } from '../core/tensor.ts';
+import { dimEq, showDim } from '../core/dim.ts';
+import type { TensorType } from '../core/shape.ts';
+import type { Attrs, AttrValue, Guard, Op } from '../ops/define.ts';
+
+/** One tensor flowing along an edge. Values are compared by identity. */
+export interface Value {
+  readonly type: TensorType;
+  readonly def: Def;
+  /** Which output of its node. */
+  readonly index: number;
+  /** The contents of a small integer tensor as dimensions, where they can be told: how shape arithmetic vanishes. */
+  readonly known?: readonly Dim[];
+}
+export interface Input {
+  readonly k: 'input';
+  readonly name: string;
+}
+export interface Const {
+  readonly k: 'const';
+  readonly name: string;
+  readonly tensor: Tensor;
+}
+export interface Node {
+  readonly k: 'node';
+  readonly op: Op;
+  readonly attrs: Attrs;
+  /** undefined: an optional input that is absent. */
+  readonly inputs: readonly (Value | undefined)[];
+  readonly outputs: readonly Value[];
+  /** What must hold of the dimensions when the model runs. */
+  readonly guards: readonly Guard[];
+  readonly loc: Loc;
+}
+export type Def = Input | Const | Node;
+
+/** Immutable. A pass builds a new graph that shares what it did not touch. Constants may be shared with enclosing graphs. */
+export interface Graph {
+  readonly name: string;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly { readonly name: string; readonly value: Value }[];
+  /** One value of each node that gives a run-time symbol its value; such a node is live while the symbol is used. */
+  readonly definers: readonly Value[];
+}
+
+export const input = (name: string, type: TensorType): Value => ({ type, def: { k: 'input', name }, index: 0 });
+export const constant = (tensor: Tensor, name = ''): Value => ({
+  type: { dtype: tensor.dtype, shape: tensor.dims },
+  def: { k: 'const', name, tensor },
+  index: 0,
+});
+/** The tensor of a constant value. */
+export const tensorOf = (v: Value | undefined): Tensor | undefined => (v?.def.k === 'const' ? v.def.tensor : undefined);
+/** At most this many elements are tracked symbolically. */
+const KNOWN_LIMIT = 256;
+/** The contents of a small integer or bool value, if they can be told. */
+export function knownOf(v: Value | undefined): readonly Dim[] | undefined {
+  if (!v) return undefined;
+  if (v.known) return v.known;
+  const t = tensorOf(v);
+  if (!t || !(isInt(t.dtype) || t.dtype === 'bool') || numel(t.dims) > KNOWN_LIMIT) return undefined;
+  return [...toNumbers(t)];
+}
+
+/** The only way to make a node. Type inference runs here, so an ill-typed node cannot exist. */
+export function apply(op: Op, inputs: readonly (Value | undefined)[], attrs: Attrs, loc: Loc): readonly Value[] {
+  const reject = (why: string): never => fail('E102', { op: op.name, why }, loc);
+  const full = op.checkAttrs(attrs, reject);
+  checkArity(op, inputs, reject);
+  const guards: Guard[] = [];
+  const same = (a: Dim, b: Dim, what: string): Dim => {
+    if (dimEq(a, b)) return a;
+    if (typeof a === 'number' && typeof b === 'number') return reject(`${what}: ${a} and ${b} differ`);
+    guards.push({ a, b, what: `${what}: ${showDim(a)} and ${showDim(b)} must be equal` });
+    return typeof a === 'number' ? a : typeof b === 'number' ? b : a;
+  };
+  const types = op.infer({ inputs, types: inputs.map(v => v?.type), attrs: full, reject, same, loc });
+  const known = op.known?.({ inputs, known: inputs.map(knownOf), attrs: full, out: types }) ?? [];
+  const outputs: Value[] = [];
+  const node: Node = { k: 'node', op, attrs: full, inputs, outputs, guards, loc };
+  types.forEach((type, index) => {
+    const contents = known[index];
+    const fits = contents !== undefined && contents.length <= KNOWN_LIMIT && (isInt(type.dtype) || type.dtype === 'bool');
+    outputs.push(fits ? { type, def: node, index, known: contents } : { type, def: node, index });
+  });
+  return outputs;
+}
+/** `apply` for an operator with one output. */
+export function apply1(op: Op, inputs: readonly (Value | undefined)[], attrs: Attrs, loc: Loc): Value {
+  const [v] = apply(op, inputs, attrs, loc);
+  assert(v !== undefined, `${op.name} has no output`);
+  return v;
+}
+function checkArity(op: Op, inputs: readonly (Value | undefined)[], reject: (why: string) => never): void {
+  const variadic = op.inputs.at(-1)?.startsWith('...') ?? false;
+  if (inputs.length > op.inputs.length && !variadic) reject(`takes ${op.inputs.length} inputs, not ${inputs.length}`);
+  op.inputs.forEach((name, i) => {
+    if (!name.endsWith('?') && !name.startsWith('...') && inputs[i] === undefined) reject(`input '${name}' is missing`);
+  });
+}
+
+/** The graphs among a node's attributes. */
+export const subgraphs = (n: Node): readonly Graph[] => Object.values(n.attrs).filter(isGraph);
+export const isGraph = (a: AttrValue | undefined): a is Graph => typeof a === 'object' && 'outputs' in a;
+const isDims = (a: AttrValue): a is readonly Dim[] => Array.isArray(a);
+
+/** The symbols that a node mentions in its output types and attributes. */
+export function symbolsIn(n: Node): Set<string> {
+  const out = new Set<string>();
+  const dim = (d: Dim | string | undefined): void => {
+    if (typeof d === 'object') for (const s of symbolsOf(d)) out.add(s.name);
+  };
+  for (const o of n.outputs) o.type.shape.forEach(dim);
+  for (const a of Object.values(n.attrs)) {
+    if (a === undefined) continue;
+    if (isDims(a)) a.forEach(dim);
+    else if (isGraph(a)) {
+      for (const m of nodesOf(a)) for (const s of symbolsIn(m)) out.add(s);
+    } else if (typeof a === 'object' && 'k' in a && a.k === 'poly') dim(a);
+  }
+  return out;
+}
+
+/** The live nodes in dependency order, each once: what the outputs need, and what gives the symbols they use a value. */
+export function nodesOf(g: Graph): readonly Node[] {
+  const definer = new Map<string, Node>();
+  for (const v of g.definers) if (v.def.k === 'node') for (const s of v.def.op.defines?.(v.def) ?? []) definer.set(s, v.def);
+  const done = new Set<Node>();
+  const order: Node[] = [];
+  const stack: { n: Node; deps: Node[]; i: number }[] = [];
+  const open = new Set<Node>();
+  const push = (n: Node): void => {
+    if (done.has(n)) return;
+    if (open.has(n)) return;
+    open.add(n);
+    const deps: Node[] = [];
+    for (const v of n.inputs) if (v?.def.k === 'node') deps.push(v.def);
+    if (definer.size > 0)
+      for (const s of symbolsIn(n)) {
+        const d = definer.get(s);
+        if (d && d !== n) deps.push(d);
+      }
+    stack.push({ n, deps, i: 0 });
+  };
+  const visit = (root: Node): void => {
+    push(root);
+    for (let top = stack.at(-1); top; top = stack.at(-1)) {
+      const d = top.deps[top.i++];
+      if (d) push(d);
+      else {
+        stack.pop();
+        done.add(top.n);
+        order.push(top.n);
+      }
+    }
+  };
+  for (const o of g.outputs) if (o.value.def.k === 'node') visit(o.value.def);
+  if (definer.size > 0)
+    for (const o of g.outputs)
+      for (const d of o.value.type.shape)
+        for (const s of symbolsOf(d)) {
+          const n = definer.get(s.name);
+          if (n) visit(n);
+        }
+  return order;
+}
+/** How often each value is used by live nodes and graph outputs. */
+export function usesOf(g: Graph): ReadonlyMap<Value, number> {
+  const uses = new Map<Value, number>();
+  const count = (v: Value): void => void uses.set(v, (uses.get(v) ?? 0) + 1);
+  for (const n of nodesOf(g)) for (const v of n.inputs) if (v) count(v);
+  for (const o of g.outputs) count(o.value);
+  return uses;
+}
+
+/**
+ * Rebuilds a graph in dependency order. `to` gives the new outputs of a node from its mapped inputs, or undefined to keep the node
+ * (it is applied again only if an input changed).
+ */
+export function mapGraph(g: Graph, to: (n: Node, inputs: readonly (Value | undefined)[]) => readonly Value[] | undefined): Graph {
+  const map = new Map<Value, Value>();
+  const get = (v: Value): Value => map.get(v) ?? v;
+  for (const n of nodesOf(g)) {
+    const inputs = n.inputs.map(v => v && get(v));
+    let outs = to(n, inputs);
+    if (!outs) {
+      if (inputs.every((v, i) => v === n.inputs[i])) continue;
+      outs = apply(n.op, inputs, n.attrs, n.loc);
+    }
+    n.outputs.forEach((o, i) => {
+      const x = outs[i];
+      if (x) map.set(o, x);
+    });
+  }
+  if (map.size === 0) return g;
+  return { ...g, outputs: g.outputs.map(o => ({ name: o.name, value: get(o.value) })), definers: g.definers.map(get) };
+}

@@ -1,0 +1,179 @@
+import type { DType } from '../core/dtype.ts';
+import { InternalError, type Loc } from '../core/diagnostic.ts';
+import { dimEq, foldDim, showDim, type Dim } from '../core/dim.ts';
+import {
+  add,
+  cast,
+  div,
+  ex,
+  floorDiv,
+  I32,
+  int,
+  loadType,
+  max,
+  min,
+  mul,
+  rem,
+  sameType,
+  showVType,
+  vtype,
+  type Expr,
+  type Kernel,
+  type Lanes,
+  type Num,
+  type Param,
+  type Stmt,
+  type VType,
+} from './ir.ts';
+
+/** A region of memory as kernels see it: elements of one type, from `offset` (in elements) of a slot on. Compared by identity. */
+export interface Buffer {
+  readonly name: string;
+  readonly dtype: DType;
+}
+/** What a kernel is called with, in the order of its parameters. */
+export type Actual = { readonly k: 'buf'; readonly buffer: Buffer } | { readonly k: 'int'; readonly dim: Dim };
+
+/**
+ * Collects the statements of one kernel. Nesting is a callback, so the shape of the code is the shape of the loop nest. Parameters
+ * appear by use: the first load or store of a buffer, and the first use of a symbolic size, add one. Names are given in order, so
+ * equal kernels have equal text and are emitted once.
+ */
+export class KernelBuilder {
+  private stmts: Stmt[] = [];
+  private n = 0;
+  private readonly bufs = new Map<Buffer, { name: string; read: boolean; write: boolean }>();
+  private readonly ints: { dim: Dim; v: Expr }[] = [];
+  private readonly order: ({ k: 'buf'; buffer: Buffer } | { k: 'int'; dim: Dim; name: string })[] = [];
+
+  /** Elements are loaded from `at` on; `lanes` > 1 reads that many neighbours. */
+  load(b: Buffer, at: Num, lanes: Lanes = 1): Expr {
+    return { k: 'load', t: loadType(b.dtype, lanes), buf: this.buf(b, 'read'), dtype: b.dtype, at: ex(at) };
+  }
+  /** Stores a scalar, or as many neighbours as the value has lanes. A scalar is converted as the element type wants. */
+  store(b: Buffer, at: Num, value: Expr): void {
+    const want = loadType(b.dtype, value.t.lanes);
+    if (value.t.lanes > 1 && !sameType(want, value.t))
+      throw new InternalError(`store of ${showVType(value.t)} to a buffer of ${b.dtype}`);
+    this.stmts.push({ k: 'store', buf: this.buf(b, 'write'), dtype: b.dtype, at: ex(at), value: cast(want, value) });
+  }
+  /** A size as an expression: symbolic sizes become parameters. */
+  dim(d: Dim): Expr {
+    if (typeof d === 'number') return int(d);
+    const had = this.ints.find(x => dimEq(x.dim, d));
+    if (had) return had.v;
+    const name = `n${this.ints.length}`;
+    const v: Expr = { k: 'var', t: I32, name };
+    this.ints.push({ dim: d, v });
+    this.order.push({ k: 'int', dim: d, name });
+    return v;
+  }
+  for(lo: Num | Dim, hi: Num | Dim, body: (i: Expr) => void, opt: { readonly step?: number; readonly parallel?: boolean } = {}): void {
+    const from = this.size(lo);
+    const to = this.size(hi);
+    const step = opt.step ?? 1;
+    if (from.k === 'const' && to.k === 'const') {
+      if (Number(from.value) >= Number(to.value)) return;
+      if (Number(from.value) + step >= Number(to.value)) {
+        body(from);
+        return;
+      }
+    }
+    const v = `i${this.n++}`;
+    const inner = this.nested(() => body({ k: 'var', t: I32, name: v }));
+    this.stmts.push({ k: 'for', v, lo: from, hi: to, step, parallel: opt.parallel ?? false, body: inner });
+  }
+  while(c: () => Expr, body: () => void): void {
+    this.stmts.push({ k: 'while', c: c(), body: this.nested(body) });
+  }
+  if(c: Expr, then: () => void, otherwise: () => void = () => undefined): void {
+    if (c.k === 'const') {
+      if (Number(c.value) !== 0) then();
+      else otherwise();
+      return;
+    }
+    this.stmts.push({ k: 'if', c, then: this.nested(then), else: this.nested(otherwise) });
+  }
+  /** Binds a value to a name, so that it can be used more than once. Constants and names are returned as they are. */
+  let(value: Expr): Expr {
+    return value.k === 'const' || value.k === 'var' ? value : this.var(value);
+  }
+  /** A variable that `set` may change. */
+  var(value: Expr): Expr {
+    const name = `r${this.n++}`;
+    this.stmts.push({ k: 'let', name, value });
+    return { k: 'var', t: value.t, name };
+  }
+  set(v: Expr, value: Expr): void {
+    if (v.k !== 'var') throw new InternalError('set needs a variable');
+    if (!sameType(v.t, value.t)) throw new InternalError(`set of a ${showVType(v.t)} variable to a ${showVType(value.t)}`);
+    this.stmts.push({ k: 'set', name: v.name, value });
+  }
+  finish(name: string, loc: Loc): { readonly kernel: Kernel; readonly actuals: readonly Actual[] } {
+    const params = this.order.map((o): Param => {
+      if (o.k === 'int') return { k: 'int', name: o.name };
+      const b = this.bufs.get(o.buffer);
+      if (!b) throw new InternalError('unknown buffer');
+      return { k: 'buf', name: b.name, dtype: o.buffer.dtype, access: b.read ? (b.write ? 'both' : 'read') : 'write' };
+    });
+    return { kernel: { name, params, body: this.stmts, loc }, actuals: this.order };
+  }
+  private size(x: Num | Dim): Expr {
+    return typeof x !== 'number' && x.k === 'poly' ? this.dim(x) : ex(x);
+  }
+  private buf(b: Buffer, access: 'read' | 'write'): string {
+    let had = this.bufs.get(b);
+    if (!had) {
+      had = { name: `b${this.bufs.size}`, read: false, write: false };
+      this.bufs.set(b, had);
+      this.order.push({ k: 'buf', buffer: b });
+    }
+    had[access] = true;
+    return had.name;
+  }
+  private nested(f: () => void): readonly Stmt[] {
+    const outer = this.stmts;
+    this.stmts = [];
+    f();
+    const inner = this.stmts;
+    this.stmts = outer;
+    return inner;
+  }
+}
+
+/** A dimension over i32 expressions for its symbols. */
+export const dimExpr = (d: Dim, sym: (name: string) => Expr): Expr =>
+  foldDim<Expr>(d, {
+    num: int,
+    sym,
+    bin: (op, a, b) => {
+      switch (op) {
+        case 'add':
+          return add(a, b);
+        case 'mul':
+          return mul(a, b);
+        case 'floordiv':
+          return floorDiv(a, b);
+        case 'mod':
+          return rem(a, b);
+        case 'min':
+          return min(a, b);
+        case 'max':
+          return max(a, b);
+      }
+    },
+  });
+/** An element of the mixed radix number `flat` over `sizes`: the index along each axis. */
+export function unflatten(k: KernelBuilder, flat: Expr, sizes: readonly Dim[]): Expr[] {
+  const out: Expr[] = new Array<Expr>(sizes.length).fill(int(0));
+  let rest = flat;
+  for (let i = sizes.length - 1; i >= 0; i--) {
+    const n = sizes[i] ?? 1;
+    if (n === 1) continue;
+    const first = sizes.slice(0, i).every(s => s === 1);
+    out[i] = first ? rest : k.let(rem(rest, k.dim(n)));
+    if (!first) rest = k.let(div(rest, k.dim(n)));
+  }
+  return out;
+}
+export { showDim, vtype, type VType };

@@ -1,0 +1,176 @@
+import type { Loc } from '../core/diagnostic.ts';
+import type { Dim } from '../core/dim.ts';
+import type { DType } from '../core/dtype.ts';
+import type { Tensor } from '../core/tensor.ts';
+import type { TensorType } from '../core/shape.ts';
+import type { Graph, Node, Value } from '../graph/graph.ts';
+import type { Expr, Lanes } from '../kernel/ir.ts';
+import type { KernelBuilder } from '../kernel/builder.ts';
+import type { LowerCtx, Ref, Source } from './lowering.ts';
+
+export type AttrValue = Dim | string | boolean | readonly Dim[] | Graph;
+export type Attrs = Readonly<Record<string, AttrValue | undefined>>;
+interface AttrSpec<T> {
+  readonly what: string;
+  readonly default: AttrValue | undefined;
+  readonly optional: boolean;
+  check(v: unknown): boolean;
+  /** Carries the type; never present. */
+  readonly type?: T;
+}
+const isDim = (v: unknown): boolean => Number.isInteger(v) || (typeof v === 'object' && v !== null && 'k' in v && v.k === 'poly');
+function spec<T>(what: string, check: (v: unknown) => boolean) {
+  function make(dflt?: T): AttrSpec<T> {
+    return { what, check, default: dflt as AttrValue | undefined, optional: false };
+  }
+  make.optional = (): AttrSpec<T | undefined> => ({ what, check, default: undefined, optional: true });
+  return make;
+}
+/** Attribute kinds: `attr.int()` must be given, `attr.int(0)` has a default, `attr.int.optional()` may be absent. */
+export const attr = {
+  int: spec<number>('an integer', v => Number.isInteger(v)),
+  float: spec<number>('a number', v => typeof v === 'number'),
+  bool: spec<boolean>('a boolean', v => typeof v === 'boolean'),
+  string: spec<string>('a string', v => typeof v === 'string'),
+  dtype: spec<DType>('a dtype', v => typeof v === 'string'),
+  dim: spec<Dim>('a dimension', isDim),
+  dims: spec<readonly Dim[]>('dimensions', v => Array.isArray(v) && v.every(isDim)),
+  ints: spec<readonly number[]>('integers', v => Array.isArray(v) && v.every(Number.isInteger)),
+  floats: spec<readonly number[]>('numbers', v => Array.isArray(v) && v.every(x => typeof x === 'number')),
+  graph: spec<Graph>('a graph', v => typeof v === 'object' && v !== null && 'outputs' in v),
+  /** One of the given words. */
+  oneOf: <const W extends readonly string[]>(words: W, dflt?: W[number]): AttrSpec<W[number]> => ({
+    what: `one of ${words.join(', ')}`,
+    check: v => typeof v === 'string' && words.includes(v),
+    default: dflt,
+    optional: false,
+  }),
+};
+export type Schema = Readonly<Record<string, AttrSpec<unknown>>>;
+export type Typed<S extends Schema> = { readonly [K in keyof S]: S[K] extends AttrSpec<infer T> ? T : never };
+
+/** Two dimensions that must be equal when the model runs. */
+export interface Guard {
+  readonly a: Dim;
+  readonly b: Dim;
+  readonly what: string;
+}
+export interface InferCtx<A> {
+  readonly inputs: readonly (Value | undefined)[];
+  readonly types: readonly (TensorType | undefined)[];
+  readonly attrs: A;
+  readonly loc: Loc;
+  reject(why: string): never;
+  /** The one size that two sizes stand for: an error if they cannot be equal, a guard checked at run time if that is not known. */
+  same(a: Dim, b: Dim, what: string): Dim;
+}
+export interface KnownCtx<A> {
+  readonly inputs: readonly (Value | undefined)[];
+  readonly known: readonly (readonly Dim[] | undefined)[];
+  readonly attrs: A;
+  readonly out: readonly TensorType[];
+}
+export interface EvalCtx<A> {
+  readonly attrs: A;
+  /** Types of the outputs as inferred; sizes made by this very operator are symbols without a value yet. */
+  readonly out: readonly TensorType[];
+  /** The value of a dimension now. */
+  dim(d: Dim): number;
+  /** The dims of output i now. */
+  dims(i: number): number[];
+  /** Runs a sub-graph on the values of its inputs. */
+  graph(g: Graph, inputs: readonly Tensor[]): readonly Tensor[];
+}
+export interface PointCtx<A> {
+  readonly k: KernelBuilder;
+  readonly attrs: A;
+  readonly ins: readonly (Source | undefined)[];
+  readonly out: TensorType;
+}
+
+/**
+ * How an operator becomes code.
+ * - `elementwise`: the value at an index depends on the (broadcast) inputs at that index alone. `scalar` works on any number of lanes;
+ *   in a vector, truth values are masks. Operands used twice are bound with `k.let` by the caller; bind your own intermediates.
+ * - `point`: the value at an index is an expression over inputs at other indices (gather, pad, resize). `lanes` > 1 asks for
+ *   neighbours along the last axis and is only asked for if `vector` says so.
+ * - `view`: the output is the memory of input 0, seen otherwise. `ref` gives undefined where that cannot be done without a copy;
+ *   then `at` maps the index (as in `point`).
+ * - `kernel`: builds kernels through the context. `accepts` says how input i is read: `point` (each element about once, so a cheap
+ *   producer may be computed on the way) or `buffer` (memory). `space` groups the axes of output 0 as the schedule walks
+ *   them; a following elementwise operator is pasted into the store when its operands can be indexed in that space; absent: nothing is pasted.
+ */
+export type Lowering<A> =
+  | { readonly k: 'elementwise'; scalar(args: readonly Expr[], c: ScalarCtx<A>): Expr }
+  | {
+      readonly k: 'point';
+      at(c: PointCtx<A>, idx: readonly Expr[], lanes: Lanes): Expr;
+      vector?(c: { readonly attrs: A; readonly types: readonly (TensorType | undefined)[]; readonly out: TensorType }): boolean;
+    }
+  | {
+      readonly k: 'view';
+      ref(x: Ref, c: { readonly attrs: A; readonly out: TensorType; readonly index: number }): Ref | undefined;
+    }
+  | {
+      readonly k: 'kernel';
+      accepts?(i: number, node: Node): 'point' | 'buffer';
+      space?(node: Node): readonly (readonly number[])[] | undefined;
+      build(c: LowerCtx<A>): void;
+    };
+export interface ScalarCtx<A> {
+  readonly k: KernelBuilder;
+  readonly attrs: A;
+  /** dtypes of the inputs and of the output. */
+  readonly types: readonly DType[];
+  readonly out: DType;
+  readonly lanes: Lanes;
+}
+
+/** Everything the compiler knows about an operator, in one literal in one file. */
+export interface OpDef<S extends Schema> {
+  readonly name: string;
+  readonly doc: string;
+  /** `x` is required, `x?` optional, `...xs` any number (last). */
+  readonly inputs: readonly string[];
+  readonly attrs: S;
+  /** Output types, or `reject(why)`. */
+  infer(c: InferCtx<Typed<S>>): readonly TensorType[];
+  /** Contents of small integer outputs as dimensions, where they follow from the inputs'. */
+  known?(c: KnownCtx<Typed<S>>): readonly (readonly Dim[] | undefined)[];
+  /** The run-time symbols this node gives a value. */
+  defines?(n: Node): readonly string[];
+  /** Reference semantics: float64 inside, rounded at the result. The oracle, and the constant folder. */
+  eval(c: EvalCtx<Typed<S>>, ...ins: readonly (Tensor | undefined)[]): readonly Tensor[];
+  readonly lower: Lowering<Typed<S>>;
+  /** Multiply-adds of one run, for reports. */
+  macs?(n: Node): Dim;
+}
+/** An operator with its attribute types forgotten, as graphs hold it. */
+export interface Op {
+  readonly name: string;
+  readonly doc: string;
+  readonly inputs: readonly string[];
+  readonly attrs: Schema;
+  checkAttrs(a: Attrs, reject: (why: string) => never): Attrs;
+  infer(c: InferCtx<Attrs>): readonly TensorType[];
+  known?(c: KnownCtx<Attrs>): readonly (readonly Dim[] | undefined)[];
+  defines?(n: Node): readonly string[];
+  eval(c: EvalCtx<Attrs>, ...ins: readonly (Tensor | undefined)[]): readonly Tensor[];
+  readonly lower: Lowering<Attrs>;
+  macs?(n: Node): Dim;
+}
+/** Declares an operator; the registry (`ops/index.ts`) lists it. */
+export function defineOp<const S extends Schema>(d: OpDef<S>): Op {
+  const checkAttrs = (a: Attrs, reject: (why: string) => never): Attrs => {
+    for (const name of Object.keys(a)) if (!Object.hasOwn(d.attrs, name)) reject(`unknown attribute '${name}'`);
+    const out: Record<string, AttrValue | undefined> = {};
+    for (const [name, s] of Object.entries(d.attrs)) {
+      const v = a[name] ?? s.default;
+      if (v === undefined ? !s.optional : !s.check(v)) reject(`attribute '${name}' must be ${s.what}`);
+      if (v !== undefined) out[name] = v;
+    }
+    return out;
+  };
+  // The schema has checked the attributes: from here on their types are forgotten.
+  return { ...(d as unknown as Op), checkAttrs };
+}

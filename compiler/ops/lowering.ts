@@ -1,0 +1,107 @@
+import type { Loc } from '../core/diagnostic.ts';
+import type { Dim } from '../core/dim.ts';
+import type { DType } from '../core/dtype.ts';
+import type { Tensor } from '../core/tensor.ts';
+import type { TensorType } from '../core/shape.ts';
+import type { Graph, Node } from '../graph/graph.ts';
+import type { Buffer, KernelBuilder } from '../kernel/builder.ts';
+import type { Expr, Lanes, Num } from '../kernel/ir.ts';
+import type { Profile } from './profile.ts';
+
+/** A region of a slot from an element offset on. */
+export interface SlotBuffer extends Buffer {
+  readonly slot: SlotId;
+  /** In elements. */
+  readonly offset: Dim;
+}
+/** A storage cell of the program, laid out by the memory plan. */
+export interface SlotId {
+  readonly name: string;
+  readonly dtype: DType;
+  /** In elements; storage is planned for its largest value. */
+  readonly size: Dim;
+}
+/** A tensor as it lies in memory: element [i, j, …] is at i*strides[0] + j*strides[1] + … of the buffer. */
+export interface Ref {
+  readonly buffer: SlotBuffer;
+  readonly dims: readonly Dim[];
+  readonly strides: readonly Dim[];
+}
+/** A tensor as a kernel reads it: memory, or an expression computed on the way. */
+export interface Source {
+  readonly dtype: DType;
+  readonly dims: readonly Dim[];
+  /** The value at an index; with lanes > 1 that many neighbours along the last axis (idx.at(-1) is the first). Bound if costly. */
+  at(k: KernelBuilder, idx: readonly Num[], lanes?: Lanes): Expr;
+  /** Where it is plain memory. */
+  readonly ref?: Ref;
+  /** Whether lanes > 1 is worth asking for; it always works. */
+  readonly vector: boolean;
+  /** The same tensor seen in a larger space: sizes of 1 and missing leading axes repeat. */
+  broadcast(dims: readonly Dim[]): Source;
+  /** Whether axis i and axis i + 1 can be walked as one. */
+  canMerge(i: number): boolean;
+  /** The same tensor with groups of neighbouring axes walked as one; every pair must be mergeable. */
+  merge(groups: readonly (readonly number[])[]): Source;
+}
+/** Where a kernel puts its result; what was fused behind it runs on the way. */
+export interface Sink {
+  /** The type of the value that is put (before what is fused behind). */
+  readonly dtype: DType;
+  readonly dims: readonly Dim[];
+  /** Stores a scalar or neighbours along the last axis. Each element is put exactly once. */
+  put(k: KernelBuilder, idx: readonly Num[], value: Expr): void;
+  /** Where nothing is fused behind it. */
+  readonly ref?: Ref;
+  readonly vector: boolean;
+  canMerge(i: number): boolean;
+  merge(groups: readonly (readonly number[])[]): Sink;
+}
+/** Steps recorded by a nested lowering. */
+export interface Block {
+  readonly k: 'block';
+}
+export interface LowerCtx<A> {
+  readonly attrs: A;
+  readonly node: Node;
+  readonly types: readonly (TensorType | undefined)[];
+  readonly out: readonly TensorType[];
+  readonly profile: Profile;
+  readonly loc: Loc;
+  /** Input i as it is, with producers fused where `accepts` says so; undefined where absent. */
+  source(i: number): Source | undefined;
+  /** Input i, which must be present. */
+  need(i: number): Source;
+  /** Input i as compact row-major memory, copied first if it lies otherwise. */
+  contiguous(i: number): Ref;
+  /** Input i as memory whose last axis is contiguous (the other strides are free). */
+  rows(i: number): Ref;
+  /** The contents of input i if it is a constant. */
+  constant(i: number): Tensor | undefined;
+  sink(i: number): Sink;
+  /** Scratch memory for the kernels of this node. */
+  temp(name: string, dtype: DType, size: Dim): SlotBuffer;
+  /** A constant made at compile time (packed weights, tables); equal bytes are stored once. */
+  weights(name: string, t: Tensor): SlotBuffer;
+  /** A part of a buffer, `offset` elements further on. */
+  part(b: SlotBuffer, offset: Dim): SlotBuffer;
+  /** Adds a kernel and the call of it. Kernels with equal text are emitted once. */
+  kernel(name: string, build: (k: KernelBuilder) => void): void;
+  /** After the steps so far, reads a run-time symbol from element 0 of an i32 or i64 buffer. */
+  readSymbol(name: string, from: SlotBuffer): void;
+  /** Copies a source into memory laid out as `to`. */
+  copy(name: string, from: Source, to: Ref): void;
+  /** A source over plain memory. */
+  sourceOf(r: Ref): Source;
+  /** Lowers a sub-graph in place: its inputs are the given memory; gives the memory of its outputs. */
+  graph(g: Graph, inputs: readonly Ref[]): readonly Ref[];
+  /** `if (cond[0] != 0) then() else otherwise()`: each records the steps that it adds. */
+  branch(cond: SlotBuffer, then: () => void, otherwise: () => void): void;
+  /**
+   * A loop of steps. `symbol` counts the iterations from 0 and may be used in views and sizes. It runs while the count is below
+   * `trip` (if given) and `cond[0] != 0` (if given), tested before each iteration. Afterwards the symbol holds the number of iterations.
+   */
+  loop(symbol: Dim, trip: Dim | undefined, cond: SlotBuffer | undefined, body: () => void): void;
+  /** Compact memory for a tensor of this type, alive while it is used. */
+  tensor(name: string, t: TensorType): Ref;
+}

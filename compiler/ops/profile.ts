@@ -1,0 +1,27 @@
+/** What a target can do. Code asks `profile.vector.bits`, never `profile.name`. */
+export interface Profile {
+  readonly name: string;
+  readonly doc: string;
+  readonly emit: 'wasm' | 'c';
+  readonly vector: {
+    /** Width of a vector register; 0: scalar code only. */
+    readonly bits: 0 | 128 | 256 | 512;
+    /** Whether a*b+c may be one operation: `relaxed` rounds once or twice, `fused` once. */
+    readonly fma: 'none' | 'relaxed' | 'fused';
+    /** Dot products of small integers into i32 lanes. */
+    readonly intDot: 'none' | 'i16' | 'i8u7';
+  };
+  /** Vector registers that a micro-kernel may fill. */
+  readonly registers: number;
+  /** WebAssembly features beyond the first version. */
+  readonly features: readonly ('bulk-memory' | 'sign-ext' | 'sat-float-to-int')[];
+  readonly memory: {
+    /** Alignment of slots in bytes. */
+    readonly align: number;
+    /** Weights up to this many bytes are put inside the module. */
+    readonly embedBelow: number;
+    /** The largest arena in bytes. */
+    readonly arenaLimit: number;
+  };
+  readonly cache: { readonly l1: number; readonly l2: number };
+}

@@ -1,0 +1,67 @@
+import type { Loc } from '../core/diagnostic.ts';
+import type { Dim } from '../core/dim.ts';
+import type { TensorType } from '../core/shape.ts';
+import type { Guard } from '../ops/define.ts';
+import type { SlotId } from '../ops/lowering.ts';
+import type { Kernel } from '../kernel/ir.ts';
+
+/** A place in memory: input and output slots are the caller's, weights are constant, the arena is scratch. */
+export interface Slot extends SlotId {
+  readonly where: 'input' | 'output' | 'weights' | 'arena';
+  /** Weights only: the contents. */
+  readonly bytes?: Uint8Array;
+}
+export type Arg = { readonly k: 'buf'; readonly slot: Slot; readonly offset: Dim } | { readonly k: 'int'; readonly dim: Dim };
+/** What happens when the model runs. Symbols hold i32 values; input symbols are set by the caller. */
+export type Step =
+  | { readonly k: 'call'; readonly kernel: Kernel; readonly args: readonly Arg[]; readonly loc: Loc; readonly what: string }
+  | { readonly k: 'read'; readonly symbol: string; readonly slot: Slot; readonly offset: Dim }
+  | {
+      readonly k: 'branch';
+      readonly cond: { readonly slot: Slot; readonly offset: Dim };
+      readonly then: readonly Step[];
+      readonly else: readonly Step[];
+    }
+  | {
+      readonly k: 'loop';
+      readonly symbol: string;
+      readonly trip: Dim | undefined;
+      readonly cond: { readonly slot: Slot; readonly offset: Dim } | undefined;
+      readonly body: readonly Step[];
+    };
+/** An input or output of the model: a compact tensor at the start of its slot. */
+export interface Port {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly slot: Slot;
+}
+export interface SymbolInfo {
+  readonly name: string;
+  readonly lo: number;
+  readonly hi: number;
+  /** `input`: follows from the sizes of the inputs; `run`: computed by a step. */
+  readonly from: 'input' | 'run';
+}
+/** What a back end reads. Nothing in it refers back to the graph. */
+export interface Program {
+  readonly name: string;
+  /** Each kernel once, in order of first use. */
+  readonly kernels: readonly Kernel[];
+  readonly slots: readonly Slot[];
+  readonly steps: readonly Step[];
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly symbols: readonly SymbolInfo[];
+  /** Checked by the loader before a run. */
+  readonly guards: readonly Guard[];
+}
+/** Byte offsets of the slots. Weights, inputs, outputs and arena are one address space for WebAssembly, so offsets are absolute there. */
+export interface MemoryPlan {
+  readonly offsets: ReadonlyMap<Slot, number>;
+  /** Bytes of all constant slots, which come first. */
+  readonly weightsBytes: number;
+  /** Bytes of inputs, outputs and scratch together. */
+  readonly arenaBytes: number;
+  /** First byte of the weights; what lies before is never written. */
+  readonly base: number;
+}
