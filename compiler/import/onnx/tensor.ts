@@ -1,0 +1,171 @@
+import { fail, type Loc } from '../../core/diagnostic.ts';
+import { DTYPES, type DType } from '../../core/dtype.ts';
+import { numel, type Tensor } from '../../core/tensor.ts';
+import type { TensorProto } from './records.ts';
+
+/** The schema's DataType by number: its name, and ours where there is one. */
+const DATA_TYPES: readonly (readonly [name: string, dtype?: DType])[] = [
+  ['undefined'],
+  ['float32', 'f32'],
+  ['uint8', 'u8'],
+  ['int8', 'i8'],
+  ['uint16', 'u16'],
+  ['int16', 'i16'],
+  ['int32', 'i32'],
+  ['int64', 'i64'],
+  ['string'],
+  ['bool', 'bool'],
+  ['float16', 'f16'],
+  ['float64', 'f64'],
+  ['uint32', 'u32'],
+  ['uint64', 'u64'],
+  ['complex64'],
+  ['complex128'],
+  ['bfloat16', 'bf16'],
+  ['float8e4m3fn'],
+  ['float8e4m3fnuz'],
+  ['float8e5m2'],
+  ['float8e5m2fnuz'],
+  ['uint4'],
+  ['int4'],
+  ['float4e2m1'],
+  ['float8e8m0'],
+  ['uint2'],
+  ['int2'],
+];
+/** The element type of ONNX's number for it; undefined where Sinter has none (string, complex, 8-bit and smaller floats, int4 …). */
+export const dtypeOf = (dataType: number): DType | undefined => DATA_TYPES[dataType]?.[1];
+/** ONNX's name of an element type, for messages. */
+export const dataTypeName = (dataType: number): string => DATA_TYPES[dataType]?.[0] ?? `number ${dataType}`;
+/** ONNX's number of an element type. */
+export const dataTypeNumber = (t: DType): number => DATA_TYPES.findIndex(d => d[1] === t);
+
+/**
+ * Gives bytes of a file beside the model. `location` is a relative path with forward slashes that stays in the model's folder as far as
+ * its text goes; whoever resolves it looks at symbolic links. `length` undefined means to the end of the file.
+ */
+export type ExternalResolver = (location: string, offset: number, length: number | undefined) => Uint8Array;
+
+/** Where the bytes of a tensor are in another file. E204 where that is not said properly. */
+export interface ExternalRange {
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number | undefined;
+}
+export function externalRange(t: TensorProto, file = 'model'): ExternalRange {
+  const loc: Loc = { k: 'file', file, what: t.name };
+  const entry = (key: string): string | undefined => t.externalData.find(e => e.key === key)?.value;
+  const count = (key: string): number | undefined => {
+    const text = entry(key);
+    if (text === undefined || text === '') return undefined;
+    const n = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+    return Number.isSafeInteger(n)
+      ? n
+      : fail('E204', { why: `its ${key} is ${JSON.stringify(text.slice(0, 40))}, not a number of bytes` }, loc);
+  };
+  const location = entry('location') ?? '';
+  const why = unsafePath(location);
+  if (why !== undefined) fail('E204', { why: `${JSON.stringify(location.slice(0, 200))} ${why}` }, loc);
+  return { location, offset: count('offset') ?? 0, length: count('length') };
+}
+/** What is wrong with a path that a model gives, if it could leave the model's folder on any system. */
+export function unsafePath(path: string): string | undefined {
+  if (path === '') return 'names no file';
+  if (path.includes('\\')) return 'has a backslash; write forward slashes';
+  if (/^(?:\/|[A-Za-z]:|~)/.test(path)) return 'is not relative to the model';
+  if (path.split('/').includes('..')) return "leaves the model's folder";
+  for (const ch of path) if (ch < ' ' || ch === '\x7f') return 'has a control character';
+  return undefined;
+}
+
+/**
+ * The tensor with its elements; they are a view of the file's bytes where the file holds them as they are used.
+ * E106: an element type Sinter has not. E203: the bytes do not fit the sizes. E204: data in another file that cannot be had.
+ */
+export function tensorOf(t: TensorProto, external?: ExternalResolver, file = 'model'): Tensor {
+  const what = t.name === '' ? 'a tensor' : `tensor '${t.name}'`;
+  const damaged = (why: string): never => fail('E203', { file, why: `${what}: ${why}` });
+  const dtype = dtypeOf(t.dataType);
+  if (dtype === undefined) return fail('E106', { type: dataTypeName(t.dataType), what }, { k: 'file', file, what: t.name });
+  const bad = t.dims.find(d => d < 0);
+  if (bad !== undefined) damaged(`a size of ${bad}`);
+  const count = numel(t.dims);
+  const need = count * DTYPES[dtype].bytes;
+  const shape = `${dtype}[${t.dims.join(',')}]`;
+  if (!Number.isSafeInteger(need)) damaged(`${shape} is absurdly large`);
+  if (t.segmented !== undefined) fail('E106', { type: 'segment', what }, { k: 'file', file, what: t.name });
+  const sized = (bytes: Uint8Array): Tensor =>
+    bytes.length === need ? { dtype, dims: t.dims, bytes } : damaged(`${bytes.length} bytes of data, ${shape} has ${need}`);
+
+  if (t.dataLocation === 1) {
+    const r = externalRange(t, file);
+    const loc: Loc = { k: 'file', file, what: t.name };
+    if (r.length !== undefined && r.length !== need)
+      fail('E204', { why: `${r.length} bytes in '${r.location}' are named, ${shape} has ${need}` }, loc);
+    if (external === undefined)
+      return fail('E204', { why: `the data is in '${r.location}', and only the model's own bytes were given` }, loc);
+    const bytes = external(r.location, r.offset, need);
+    return bytes.length === need
+      ? { dtype, dims: t.dims, bytes }
+      : fail('E204', { why: `'${r.location}' gives ${bytes.length} bytes at ${r.offset}, ${shape} has ${need}` }, loc);
+  }
+  if (t.rawData !== undefined && (t.rawData.length > 0 || count === 0)) return sized(t.rawData);
+  const field = fieldOf(t, dtype);
+  if (field.bytes === undefined) return count === 0 ? sized(new Uint8Array(0)) : damaged(`no data for ${shape}`);
+  if (!field.varint) return sized(field.bytes);
+  // Every varint is at least a byte: refuse before anything is allocated.
+  if (field.bytes.length < count)
+    damaged(`${field.bytes.length} bytes of data hold fewer than the ${count} elements of ${shape}`);
+  const out = unpack(field.bytes, count, DTYPES[dtype].bytes);
+  return out === undefined ? damaged(`its data does not hold ${count} numbers for ${shape}`) : sized(out);
+}
+/** Which field of numbers holds elements of a type. */
+function fieldOf(t: TensorProto, dtype: DType): { readonly bytes: Uint8Array | undefined; readonly varint: boolean } {
+  switch (dtype) {
+    case 'f32':
+      return { bytes: t.floatData, varint: false };
+    case 'f64':
+      return { bytes: t.doubleData, varint: false };
+    case 'i64':
+      return { bytes: t.int64Data, varint: true };
+    case 'u32':
+    case 'u64':
+      return { bytes: t.uint64Data, varint: true };
+    case 'f16':
+    case 'bf16':
+    case 'i8':
+    case 'u8':
+    case 'i16':
+    case 'u16':
+    case 'i32':
+    case 'bool':
+      return { bytes: t.int32Data, varint: true };
+  }
+}
+/** `count` varints as little-endian integers of `size` bytes, or undefined where there are more or fewer, or one is malformed. */
+function unpack(bytes: Uint8Array, count: number, size: number): Uint8Array | undefined {
+  const out = new Uint8Array(count * size);
+  const view = new DataView(out.buffer);
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    let lo = 0;
+    let hi = 0;
+    let shift = 0;
+    let b: number;
+    do {
+      if (at >= bytes.length || shift > 63) return undefined;
+      b = bytes[at++] ?? 0;
+      const low = b & 127;
+      if (shift < 32) lo |= low << shift;
+      if (shift > 28) hi |= shift > 31 ? low << (shift - 32) : low >>> (32 - shift);
+      shift += 7;
+    } while (b > 127);
+    if (size === 8) {
+      view.setInt32(8 * i, lo, true);
+      view.setInt32(8 * i + 4, hi, true);
+    } else if (size === 4) view.setInt32(4 * i, lo, true);
+    else if (size === 2) view.setInt16(2 * i, lo, true);
+    else out[i] = lo;
+  }
+  return at === bytes.length ? out : undefined;
+}
