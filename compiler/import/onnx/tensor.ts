@@ -157,7 +157,7 @@ function unpack(bytes: Uint8Array, count: number, size: number): Uint8Array | un
       b = bytes[at++] ?? 0;
       const low = b & 127;
       if (shift < 32) lo |= low << shift;
-      if (shift > 28) hi |= shift > 31 ? low << (shift - 32) : low >>> (32 - shift);
+      if (shift >= 28) hi |= shift > 31 ? low << (shift - 32) : low >>> (32 - shift);
       shift += 7;
     } while (b > 127);
     if (size === 8) {
