@@ -1,0 +1,119 @@
+/**
+ * ONNX's own backend tests: a model a folder, with data sets of inputs and the outputs that the standard wants.
+ * https://github.com/onnx/onnx/blob/main/docs/OnnxBackendTest.md
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { CompileError } from '../../compiler/core/diagnostic.ts';
+import type { Tensor } from '../../compiler/core/tensor.ts';
+import { decodeModel, decodeTensor, tensorOf, type ModelProto, type TypeProto } from '../../compiler/import/onnx/decode.ts';
+import { cacheDir, corpusFile } from '../../fixtures/paths.ts';
+
+export const SUITES = ['node', 'simple', 'pytorch-converted', 'pytorch-operator'] as const;
+export type Suite = (typeof SUITES)[number];
+/** What the standard's own runner allows. */
+export const RTOL = 1e-3;
+export const ATOL = 1e-7;
+
+/** Inputs and outputs in the order of the model's own; an optional input left out is undefined. */
+export type DataSet =
+  | { readonly k: 'data'; readonly inputs: readonly (Tensor | undefined)[]; readonly outputs: readonly (Tensor | undefined)[] }
+  | { readonly k: 'unsupported'; readonly why: string };
+export interface BackendCase {
+  readonly suite: Suite;
+  readonly name: string;
+  readonly folder: string;
+  readonly modelBytes: Uint8Array;
+  /** Names of what the data sets hold, in their order. Initialisers are not among the inputs. */
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly dataSets: readonly DataSet[];
+}
+/** The folder of the tests, or why they are not here. */
+export type Found = { readonly k: 'found'; readonly root: string } | { readonly k: 'missing'; readonly why: string };
+
+/**
+ * Finds the unpacked tests: the folder in `SINTER_ONNX_TESTS` (it holds node, simple, …); or the archive of the corpus, unpacked once
+ * into the cache; or the cache, where `npm run fixtures -- onnx-tests` puts those of the wheel onnx.
+ */
+export function findBackendTests(): Found {
+  const own = process.env['SINTER_ONNX_TESTS'];
+  if (own !== undefined)
+    return existsSync(join(own, 'node'))
+      ? { k: 'found', root: own }
+      : { k: 'missing', why: `SINTER_ONNX_TESTS: no folder node in ${own}` };
+  const root = join(cacheDir, 'onnx-backend-tests');
+  if (existsSync(join(root, 'node'))) return { k: 'found', root };
+  const archive = corpusFile('onnx-backend-tests.tar.xz');
+  if (archive === undefined)
+    return { k: 'missing', why: 'no ONNX backend tests here; `npm run fixtures -- onnx-tests` fetches them' };
+  const part = `${root}.${process.pid}.part`;
+  mkdirSync(part, { recursive: true });
+  try {
+    execFileSync('tar', ['-xJf', archive, '-C', part], { stdio: 'pipe' });
+    // Test files run in several processes: the first one that is done wins.
+    if (!existsSync(join(root, 'node'))) renameSync(part, root);
+  } catch (e) {
+    if (!existsSync(join(root, 'node'))) return { k: 'missing', why: `cannot unpack ${archive}: ${String(e)}` };
+  } finally {
+    rmSync(part, { recursive: true, force: true });
+  }
+  return { k: 'found', root };
+}
+
+/** The cases of some suites in the order of their names, read one at a time. */
+export function* backendCases(root: string, suites: readonly Suite[] = SUITES, match = /(?:)/): Generator<BackendCase> {
+  for (const suite of suites) {
+    const dir = join(root, suite);
+    if (!existsSync(dir)) continue;
+    for (const name of readdirSync(dir).sort())
+      if (match.test(name) && existsSync(join(dir, name, 'model.onnx'))) yield readCase(suite, name, join(dir, name));
+  }
+}
+/** Reads one case; throws only where the model itself cannot be decoded. */
+export function readCase(suite: Suite, name: string, folder: string): BackendCase {
+  const modelBytes = readFileSync(join(folder, 'model.onnx'));
+  const model = decodeModel(modelBytes, `${suite}/${name}`);
+  const { inputs, outputs } = interfaceOf(model);
+  const sets = readdirSync(folder)
+    .filter(d => d.startsWith('test_data_set_') && statSync(join(folder, d)).isDirectory())
+    .sort();
+  return {
+    suite,
+    name,
+    folder,
+    modelBytes,
+    inputNames: inputs.map(v => v.name),
+    outputNames: outputs.map(v => v.name),
+    dataSets: sets.map(d =>
+      readSet(
+        join(folder, d),
+        inputs.map(v => v.type),
+        outputs.map(v => v.type),
+      ),
+    ),
+  };
+}
+function interfaceOf(model: ModelProto) {
+  const held = new Set(model.graph?.initializer.map(t => t.name));
+  return { inputs: model.graph?.input.filter(v => !held.has(v.name)) ?? [], outputs: model.graph?.output ?? [] };
+}
+function readSet(dir: string, inputs: readonly (TypeProto | undefined)[], outputs: readonly (TypeProto | undefined)[]): DataSet {
+  for (const type of [...inputs, ...outputs]) {
+    const kind = type?.sequenceType ? 'sequence' : type?.optionalType ? 'optional' : type?.mapType ? 'map' : undefined;
+    if (kind !== undefined) return { k: 'unsupported', why: `a value of type ${kind}` };
+  }
+  const read = (kind: 'input' | 'output', i: number): Tensor | undefined => {
+    const path = join(dir, `${kind}_${i}.pb`);
+    if (!existsSync(path)) return undefined;
+    const bytes = readFileSync(path);
+    return bytes.length === 0 ? undefined : tensorOf(decodeTensor(bytes, path), undefined, path);
+  };
+  try {
+    return { k: 'data', inputs: inputs.map((_, i) => read('input', i)), outputs: outputs.map((_, i) => read('output', i)) };
+  } catch (e) {
+    if (e instanceof CompileError && e.code === 'E106') return { k: 'unsupported', why: e.message };
+    throw e;
+  }
+}
