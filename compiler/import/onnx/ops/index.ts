@@ -1,0 +1,18 @@
+import type { OnnxBuilder, OnnxOps } from '../registry.ts';
+
+/**
+ * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
+ */
+const families: readonly OnnxOps[] = [];
+
+/** Later families may not redefine what an earlier one has. */
+function merge(tables: readonly OnnxOps[]): ReadonlyMap<string, OnnxBuilder> {
+  const all = new Map<string, OnnxBuilder>();
+  for (const t of tables)
+    for (const [name, build] of Object.entries(t)) {
+      if (all.has(name)) throw new Error(`ONNX operator ${name} is in two tables`);
+      all.set(name, build);
+    }
+  return all;
+}
+export const onnxOps = merge(families);

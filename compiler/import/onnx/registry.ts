@@ -1,0 +1,103 @@
+import type { Loc } from '../../core/diagnostic.ts';
+import type { Dim } from '../../core/dim.ts';
+import type { DType } from '../../core/dtype.ts';
+import type { TensorType } from '../../core/shape.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import type { Graph, Value } from '../../graph/graph.ts';
+import type { Attrs, Op } from '../../ops/define.ts';
+import type { AttributeProto, GraphProto } from './records.ts';
+
+/**
+ * What the tables of ONNX operators (`ops/<family>.ts`) are written against. A builder turns one ONNX node into nodes of ours: all
+ * quirks of opset versions end there. It may be called more than once for one node (bodies of loops, inlined functions), so it keeps
+ * no state.
+ */
+export type OnnxBuilder = (n: OnnxNode, c: ImportCtx) => readonly (Value | undefined)[];
+/** By operator name: `Relu` for the standard domain, `com.microsoft.Gelu`, `ai.onnx.ml.Scaler` … for the others. */
+export type OnnxOps = Readonly<Record<string, OnnxBuilder>>;
+
+/** Reads an attribute. E102 where it has another type; without a default also where it is missing. */
+interface Get<T> {
+  (name: string): T;
+  <const D extends T | undefined>(name: string, otherwise: D): T | D;
+}
+/** One node of the file. Attributes that refer to those of an enclosing function are resolved. */
+export interface OnnxNode {
+  readonly op: string;
+  /** '' for the standard domain. */
+  readonly domain: string;
+  /** The version of the domain's operator set that the model is written for. */
+  readonly opset: number;
+  /** undefined: an optional input left out. Trailing ones may be missing altogether. */
+  readonly inputs: readonly (Value | undefined)[];
+  /** Names of the outputs; '' where not wanted. A builder may give undefined, or nothing, for outputs that are not wanted. */
+  readonly outputs: readonly string[];
+  readonly loc: Loc;
+  /** Input i, which must be there (E102). `what` names it in the message. */
+  input(i: number, what?: string): Value;
+  /** Whether output i is wanted. */
+  wants(i: number): boolean;
+  has(attr: string): boolean;
+  readonly int: Get<number>;
+  /** An int that is 0 or 1. */
+  readonly bool: Get<boolean>;
+  readonly float: Get<number>;
+  readonly string: Get<string>;
+  readonly ints: Get<readonly number[]>;
+  readonly floats: Get<readonly number[]>;
+  readonly strings: Get<readonly string[]>;
+  /** A tensor, dense or sparse. */
+  readonly tensor: Get<Tensor>;
+  /** An element type given by ONNX's number; E106 where Sinter has none. */
+  readonly dtype: Get<DType>;
+  readonly graph: Get<GraphProto>;
+  /** The attribute as it lies in the file, for what the readers above do not cover. */
+  attr(name: string): AttributeProto | undefined;
+  /** The node is wrong: E102. */
+  reject(why: string): never;
+  /** The node is right, and Sinter cannot do it (yet): E101. Collected, so that the user sees all of them at once. */
+  unsupported(why: string): never;
+}
+
+/** An input of a sub-graph as the operator that runs it passes it. `known`: its contents as dimensions where they can be told. */
+export interface Formal {
+  readonly type: TensorType;
+  readonly known?: readonly Dim[];
+}
+/** A sub-graph of an attribute and what its own inputs are given. */
+export interface SubGraph {
+  readonly graph: GraphProto;
+  readonly inputs: readonly Formal[];
+}
+
+export interface ImportCtx {
+  /**
+   * Makes a node, with the location of the ONNX node. Small results of constants are computed at once, so chains over constants
+   * and static shapes come back as constants.
+   */
+  apply(op: Op, inputs: readonly (Value | undefined)[], attrs?: Attrs): readonly Value[];
+  /** `apply` for an operator with one output. */
+  apply1(op: Op, inputs: readonly (Value | undefined)[], attrs?: Attrs): Value;
+  constant(t: Tensor): Value;
+  /** A constant of the given type from numbers; without `dims` a vector for an array and a scalar for a number. */
+  literal(dtype: DType, values: number | readonly number[], dims?: readonly number[]): Value;
+  /** The contents of a small integer or bool value as dimensions, where they can be told: shape arithmetic and constants. */
+  known(v: Value | undefined): readonly Dim[] | undefined;
+  /** The same, and E101 where the contents come out only when the model runs. */
+  knownDims(v: Value, what: string): readonly Dim[];
+  /** The contents, which must not depend on any symbol either (E101). */
+  knownInts(v: Value, what: string): readonly number[];
+  /** The contents of a constant. */
+  tensor(v: Value | undefined): Tensor | undefined;
+  /** A symbol of its own for a size that comes out when the model runs; lo and hi are inclusive. Give it to an op that `defines` it. */
+  symbol(hint: string, lo: number, hi: number): Dim;
+  /**
+   * Imports sub-graphs that one node will hold. Values of the graph around that they use become explicit: every graph gets the same
+   * inputs after its own, one a capture, which are `captures` outside. Constants are shared and not captured.
+   */
+  graphs(subs: readonly SubGraph[]): { readonly graphs: readonly Graph[]; readonly captures: readonly Value[] };
+  /** Imports a sub-graph in place, with the given values for its inputs: a branch whose condition is known, an unrolled loop. */
+  inline(graph: GraphProto, inputs: readonly Value[]): readonly Value[];
+  /** Something that the user should know. `code` is a short word such as 'precision'. */
+  warn(code: string, message: string): void;
+}
