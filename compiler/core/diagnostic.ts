@@ -52,7 +52,11 @@ export class CompileError extends Error {
 /** `fail('E101', { op }, loc)`: the type system checks the holes of the message. */
 export function fail<C extends Code>(code: C, holes: Readonly<Record<Hole<(typeof CODES)[C]>, string>>, loc: Loc = noLoc): never {
   const values: Readonly<Record<string, string>> = holes;
-  throw new CompileError(code, CODES[code].replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '?'), loc);
+  throw new CompileError(
+    code,
+    CODES[code].replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '?'),
+    loc,
+  );
 }
 
 /** A broken promise inside the compiler, never the user's fault. */

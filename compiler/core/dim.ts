@@ -10,8 +10,7 @@ export interface Sym {
 }
 /** What a polynomial is made of: symbols, and the operations that are not polynomial. */
 export type Atom =
-  | Sym
-  | { readonly k: 'floordiv' | 'min' | 'max' | 'mod'; readonly key: string; readonly a: Dim; readonly b: Dim };
+  Sym | { readonly k: 'floordiv' | 'min' | 'max' | 'mod'; readonly key: string; readonly a: Dim; readonly b: Dim };
 interface Term {
   readonly coef: number;
   readonly atoms: readonly Atom[];
@@ -61,7 +60,8 @@ export const symbol = (name: string, lo: number, hi: number): Dim =>
 /** The text of a dimension; equal dimensions have equal text. */
 export const showDim = (d: Dim): string => (typeof d === 'number' ? String(d) : d.key);
 export const dimEq = (a: Dim, b: Dim): boolean => (typeof a === 'number' || typeof b === 'number' ? a === b : a.key === b.key);
-export const dimsEq = (a: readonly Dim[], b: readonly Dim[]): boolean => a.length === b.length && a.every((d, i) => dimEq(d, b[i] ?? NaN));
+export const dimsEq = (a: readonly Dim[], b: readonly Dim[]): boolean =>
+  a.length === b.length && a.every((d, i) => dimEq(d, b[i] ?? NaN));
 
 export function dimAdd(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return a + b;
@@ -125,7 +125,8 @@ export function dimFloorDiv(a: Dim, b: Dim): Dim {
     const q = Math.floor(a.c / b);
     if (whole.length > 0 || q !== 0) return dimAdd(poly(whole, q), dimFloorDiv(poly(rest, a.c - q * b), b));
     // floor((floor(x / m) + c) / n) = floor((x + c*m) / (m*n))
-    const inner = a.terms.length === 1 && a.terms[0]?.coef === 1 && a.terms[0].atoms.length === 1 ? a.terms[0].atoms[0] : undefined;
+    const inner =
+      a.terms.length === 1 && a.terms[0]?.coef === 1 && a.terms[0].atoms.length === 1 ? a.terms[0].atoms[0] : undefined;
     if (inner?.k === 'floordiv' && typeof inner.b === 'number') return dimFloorDiv(dimAdd(inner.a, a.c * inner.b), inner.b * b);
     const r = rangeOf(a);
     if (Math.floor(r.lo / b) === Math.floor(r.hi / b)) return Math.floor(r.lo / b);
@@ -185,7 +186,8 @@ function atomRange(a: Atom): Range {
 export const dimHi = (d: Dim): number => rangeOf(d).hi;
 /** The number a dimension is, where it is static. */
 export const staticDim = (d: Dim): number | undefined => (typeof d === 'number' ? d : undefined);
-export const staticDims = (ds: readonly Dim[]): number[] | undefined => (ds.every(d => typeof d === 'number') ? [...ds] : undefined);
+export const staticDims = (ds: readonly Dim[]): number[] | undefined =>
+  ds.every(d => typeof d === 'number') ? [...ds] : undefined;
 /** Whether `d` is a multiple of `m` whatever the symbols are. */
 export const isMultiple = (d: Dim, m: number): boolean =>
   typeof d === 'number' ? d % m === 0 : d.c % m === 0 && d.terms.every(t => t.coef % m === 0);
@@ -202,7 +204,11 @@ export function evalDim(d: Dim, env: Env): number {
   return typeof v === 'number' ? v : failUnbound(v);
 }
 function failUnbound(v: Poly): never {
-  throw new InternalError(`dimension ${v.key} has no value: ${symbolsOf(v).map(s => s.name).join(', ')} not bound`);
+  throw new InternalError(
+    `dimension ${v.key} has no value: ${symbolsOf(v)
+      .map(s => s.name)
+      .join(', ')} not bound`,
+  );
 }
 /** Replaces symbols by what `to` gives for them; undefined leaves a symbol as it is. */
 export function substitute(d: Dim, to: (name: string) => Dim | undefined): Dim {
@@ -221,7 +227,14 @@ export function substitute(d: Dim, to: (name: string) => Dim | undefined): Dim {
         return dimMax(substitute(a.a, to), substitute(a.b, to));
     }
   };
-  return d.terms.reduce<Dim>((sum, t) => dimAdd(sum, t.atoms.reduce<Dim>((p, a) => dimMul(p, atomTo(a)), t.coef)), d.c);
+  return d.terms.reduce<Dim>(
+    (sum, t) =>
+      dimAdd(
+        sum,
+        t.atoms.reduce<Dim>((p, a) => dimMul(p, atomTo(a)), t.coef),
+      ),
+    d.c,
+  );
 }
 /** The symbols a dimension depends on, each once. */
 export function symbolsOf(d: Dim): Sym[] {

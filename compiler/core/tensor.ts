@@ -91,7 +91,8 @@ export function fromTyped(dtype: DType, dims: readonly number[], data: TypedArra
 }
 export const scalar = (dtype: DType, v: number): Tensor => fromNumbers(dtype, [], [v]);
 /** A tensor whose elements are all zero. */
-export const zeros = (dtype: DType, dims: readonly number[]): Tensor => fromTyped(dtype, dims, new DTYPES[dtype].array(numel(dims)));
+export const zeros = (dtype: DType, dims: readonly number[]): Tensor =>
+  fromTyped(dtype, dims, new DTYPES[dtype].array(numel(dims)));
 /** The one value all elements share, or undefined. */
 export function splatOf(t: Tensor): number | undefined {
   const n = numel(t.dims);

@@ -68,7 +68,12 @@ export class KernelBuilder {
     this.order.push({ k: 'int', dim: d, name });
     return v;
   }
-  for(lo: Num | Dim, hi: Num | Dim, body: (i: Expr) => void, opt: { readonly step?: number; readonly parallel?: boolean } = {}): void {
+  for(
+    lo: Num | Dim,
+    hi: Num | Dim,
+    body: (i: Expr) => void,
+    opt: { readonly step?: number; readonly parallel?: boolean } = {},
+  ): void {
     const from = this.size(lo);
     const to = this.size(hi);
     const step = opt.step ?? 1;

@@ -56,7 +56,14 @@ export type MathOp =
 export type Expr =
   | { readonly k: 'const'; readonly t: VType; readonly value: number | bigint }
   | { readonly k: 'var'; readonly t: VType; readonly name: string }
-  | { readonly k: 'load'; readonly t: VType; readonly buf: string; readonly dtype: DType; readonly at: Expr; readonly base?: Expr }
+  | {
+      readonly k: 'load';
+      readonly t: VType;
+      readonly buf: string;
+      readonly dtype: DType;
+      readonly at: Expr;
+      readonly base?: Expr;
+    }
   | { readonly k: 'bin'; readonly t: VType; readonly op: BinOp; readonly a: Expr; readonly b: Expr }
   | { readonly k: 'un'; readonly t: VType; readonly op: UnOp; readonly a: Expr }
   | { readonly k: 'cmp'; readonly t: VType; readonly op: CmpOp; readonly a: Expr; readonly b: Expr }
@@ -198,7 +205,7 @@ function foldInt(op: BinOp, a: number, b: number): number | undefined {
     case 'div':
       return b === 0 ? undefined : Math.trunc(a / b) | 0;
     case 'rem':
-      return b === 0 ? undefined : a % b | 0;
+      return b === 0 ? undefined : (a % b) | 0;
     case 'min':
       return Math.min(a, b);
     case 'max':
@@ -273,9 +280,7 @@ export function splat(a: Expr, lanes: Lanes, base: Base = a.t.base): Expr {
   return lanes === 1 ? a : { k: 'splat', t: vtype(base, lanes), a };
 }
 export const vec = (parts: readonly Expr[]): Expr =>
-  parts.length === 1 && parts[0]
-    ? parts[0]
-    : { k: 'vec', t: vtype(parts[0]?.t.base ?? 'f32', parts.length as Lanes), parts };
+  parts.length === 1 && parts[0] ? parts[0] : { k: 'vec', t: vtype(parts[0]?.t.base ?? 'f32', parts.length as Lanes), parts };
 export const lane = (a: Expr, i: number): Expr => (a.t.lanes === 1 ? a : { k: 'lane', t: scalarOf(a.t), a, lane: i });
 /** What one lane of a vector is as a scalar: narrow integers become i32. */
 export const scalarOf = (t: VType): VType => vtype(regOf(t.base));
