@@ -112,6 +112,11 @@ export type Lowering<A> =
       ref(x: Ref, c: { readonly attrs: A; readonly out: TensorType; readonly index: number }): Ref | undefined;
     }
   | {
+      /** The output is put together from its inputs: input i is written straight into `part(out, i)`, by its producer where possible. */
+      readonly k: 'assemble';
+      part(out: Ref, i: number, node: Node): Ref;
+    }
+  | {
       readonly k: 'kernel';
       accepts?(i: number, node: Node): 'point' | 'buffer';
       space?(node: Node): readonly (readonly number[])[] | undefined;

@@ -1,0 +1,264 @@
+import { regOf, type DType } from '../core/dtype.ts';
+import { must } from '../core/diagnostic.ts';
+import { dimProd, type Dim } from '../core/dim.ts';
+import type { Node, Value } from '../graph/graph.ts';
+import type { KernelBuilder } from '../kernel/builder.ts';
+import { add, ex, int, konst, lane, ne, splat, vec, vtype, type Expr, type Lanes, type Num, type VType } from '../kernel/ir.ts';
+import type { Ref, Sink, Source } from '../ops/lowering.ts';
+import { broadcastRef, canMergeRef, mergeRef, refIndex } from '../ops/ref.ts';
+
+type Groups = readonly (readonly number[])[];
+
+/** Types whose vectors fit the f32 lanes: what vector code computes on. */
+const vectorReg = (t: DType): boolean => regOf(t) === 'f32' || regOf(t) === 'i32' || regOf(t) === 'u32';
+/** Whether memory of this type is loaded and stored by whole vectors. */
+const vectorMemory = (t: DType): boolean => t === 'f32' || t === 'i32' || t === 'u32';
+
+/** The register type of `lanes` values: truth values in vectors are masks as wide as an i32. */
+const valueType = (t: DType, lanes: Lanes): VType => vtype(regOf(t), lanes);
+const stepLast = (idx: readonly Num[], by: number): Num[] => idx.map((x, i) => (i === idx.length - 1 ? add(ex(x), by) : x));
+/** Neighbours along the last axis from scalars. */
+function gatherLanes(lanes: Lanes, one: (i: number) => Expr, dtype: DType): Expr {
+  const v = vec(Array.from({ length: lanes }, (_, i) => one(i)));
+  return dtype === 'bool' ? ne(v, konst(v.t, 0)) : v;
+}
+
+/** Plain memory. */
+export function memorySource(ref: Ref): Source {
+  const dtype = ref.buffer.dtype;
+  const last = ref.dims.at(-1) === 1 ? 0 : (ref.strides.at(-1) ?? 0);
+  return {
+    dtype,
+    dims: ref.dims,
+    ref,
+    vector: vectorReg(dtype) && (last === 0 || (last === 1 && (vectorMemory(dtype) || dtype === 'bool'))),
+    at: (k, idx, lanes = 1) => {
+      const at = refIndex(k, ref, idx);
+      if (lanes === 1) return k.load(ref.buffer, at);
+      if (last === 0) {
+        const v = splat(k.load(ref.buffer, at), lanes);
+        return dtype === 'bool' ? ne(v, konst(v.t, 0)) : v;
+      }
+      if (last === 1 && vectorMemory(dtype)) return k.load(ref.buffer, at, lanes);
+      return gatherLanes(lanes, i => k.load(ref.buffer, refIndex(k, ref, stepLast(idx, i))), dtype);
+    },
+    broadcast: dims => memorySource(broadcastRef(ref, dims)),
+    canMerge: i => canMergeRef(ref, i),
+    merge: groups => memorySource(mergeRef(ref, groups)),
+  };
+}
+/** A constant with the same value everywhere: an immediate, no memory. */
+export function constantSource(dtype: DType, dims: readonly Dim[], value: number): Source {
+  return {
+    dtype,
+    dims,
+    vector: vectorReg(dtype),
+    at: (_, __, lanes = 1) => konst(valueType(dtype, lanes), dtype === 'bool' && lanes > 1 ? -value : value),
+    broadcast: to => constantSource(dtype, to, value),
+    canMerge: () => true,
+    merge: groups => constantSource(dtype, mergeDims(dims, groups), value),
+  };
+}
+export const mergeDims = (dims: readonly Dim[], groups: Groups): Dim[] => groups.map(g => dimProd(g.map(a => must(dims[a]))));
+
+/** The value that a sink was given: what was fused behind a kernel reads it. */
+export interface Hole {
+  readonly source: Source;
+  fill(value: Expr): void;
+}
+export function makeHole(dtype: DType, dims: readonly Dim[]): Hole {
+  let current: Expr | undefined;
+  const at = (ds: readonly Dim[]): Source => ({
+    dtype,
+    dims: ds,
+    vector: vectorReg(dtype),
+    at: () => must(current, 'the value behind a sink'),
+    broadcast: to => at(to),
+    canMerge: () => true,
+    merge: groups => at(mergeDims(ds, groups)),
+  });
+  return { source: at(dims), fill: v => (current = v) };
+}
+
+/** Values computed in the current evaluation, so that a shared operand is computed once. */
+let memo: Map<Value, Map<string, Expr>> | undefined;
+/** Runs one evaluation of a fused expression; what is shared in it is bound once. */
+export function evaluation<T>(f: () => T): T {
+  const outer = memo;
+  memo = new Map();
+  try {
+    return f();
+  } finally {
+    memo = outer;
+  }
+}
+function shared(k: KernelBuilder, v: Value, idx: readonly Num[], lanes: Lanes, make: () => Expr): Expr {
+  if (!memo) return evaluation(() => shared(k, v, idx, lanes, make));
+  let of = memo.get(v);
+  if (!of) memo.set(v, (of = new Map()));
+  const key = `${lanes}:${JSON.stringify(idx)}`;
+  const had = of.get(key);
+  if (had) return had;
+  const e = k.let(make());
+  of.set(key, e);
+  return e;
+}
+
+/** An elementwise operator computed where its value is needed. The operands have been broadcast to its shape. */
+export function elementwiseSource(v: Value, node: Node, operands: readonly Source[], dims: readonly Dim[]): Source {
+  const lower = node.op.lower;
+  if (lower.k !== 'elementwise') throw new Error(`${node.op.name} is not elementwise`);
+  const types = operands.map(o => o.dtype);
+  const out = v.type.dtype;
+  const vectorizes = [...types, out].every(vectorReg);
+  const one = (k: KernelBuilder, idx: readonly Num[], lanes: Lanes): Expr => {
+    const args = operands.map(o => k.let(o.at(k, idx, lanes)));
+    return lower.scalar(args, { k, attrs: node.attrs, types, out, lanes });
+  };
+  return {
+    dtype: out,
+    dims,
+    vector: vectorizes && operands.every(o => o.vector),
+    at: (k, idx, lanes = 1) =>
+      shared(k, v, idx, lanes, () =>
+        lanes === 1 || vectorizes ? one(k, idx, lanes) : gatherLanes(lanes, i => one(k, stepLast(idx, i), 1), out),
+      ),
+    broadcast: to =>
+      elementwiseSource(
+        v,
+        node,
+        operands.map(o => o.broadcast(to)),
+        to,
+      ),
+    canMerge: i => operands.every(o => o.canMerge(i)),
+    merge: groups =>
+      elementwiseSource(
+        v,
+        node,
+        operands.map(o => o.merge(groups)),
+        mergeDims(dims, groups),
+      ),
+  };
+}
+
+/** An index map (gather, pad, resize …) computed where its value is needed. */
+export function pointSource(v: Value, node: Node, ins: readonly (Source | undefined)[]): Source {
+  const lower = node.op.lower;
+  if (lower.k !== 'point') throw new Error(`${node.op.name} is not an index map`);
+  const types = node.inputs.map(x => x?.type);
+  const vector = vectorReg(v.type.dtype) && (lower.vector?.({ attrs: node.attrs, types, out: v.type }) ?? false);
+  const own: Source = {
+    dtype: v.type.dtype,
+    dims: v.type.shape,
+    vector,
+    at: (k, idx, lanes = 1) => {
+      const one = (at: readonly Num[], n: Lanes): Expr => lower.at({ k, attrs: node.attrs, ins, out: v.type }, at.map(ex), n);
+      return shared(k, v, idx, lanes, () =>
+        lanes === 1 || vector ? one(idx, lanes) : gatherLanes(lanes, i => one(stepLast(idx, i), 1), v.type.dtype),
+      );
+    },
+    broadcast: dims => broadcastSource(own, dims),
+    canMerge: i => own.dims[i] === 1 || own.dims[i + 1] === 1,
+    merge: groups => unmergeSource(own, groups),
+  };
+  return own;
+}
+/** A source repeated along axes of size 1 and missing leading axes. */
+function broadcastSource(x: Source, dims: readonly Dim[]): Source {
+  const pad = dims.length - x.dims.length;
+  const last = x.dims.at(-1) ?? 1;
+  const fixed = last === 1 && dims.at(-1) !== 1;
+  return {
+    dtype: x.dtype,
+    dims,
+    vector: x.vector,
+    at: (k, idx, lanes = 1) => {
+      const inner = x.dims.map((d, i) => (d === 1 ? 0 : (idx[i + pad] ?? 0)));
+      if (!fixed || lanes === 1) return x.at(k, inner, lanes);
+      const v = splat(k.let(x.at(k, inner, 1)), lanes);
+      return x.dtype === 'bool' ? ne(v, konst(v.t, 0)) : v;
+    },
+    broadcast: to => broadcastSource(x, to),
+    canMerge: i => dims[i] === 1 || dims[i + 1] === 1,
+    merge: groups => unmergeSource(broadcastSource(x, dims), groups),
+  };
+}
+/** A source whose merged axes hold at most one axis that counts: indices go to that axis. */
+function unmergeSource(x: Source, groups: Groups): Source {
+  const home = groups.map(g => g.find(a => x.dims[a] !== 1) ?? g[0] ?? 0);
+  const dims = mergeDims(x.dims, groups);
+  const lastCounts = x.dims.findLastIndex(d => d !== 1);
+  return {
+    dtype: x.dtype,
+    dims,
+    // Neighbours along the merged last axis are neighbours of x only if its own last axis is the one that counts.
+    vector: x.vector && (lastCounts === x.dims.length - 1 || lastCounts < 0),
+    at: (k, idx, lanes = 1) => {
+      const inner = (at: readonly Num[]): Num[] => {
+        const out: Num[] = x.dims.map(() => 0);
+        home.forEach((a, g) => {
+          if (groups[g]?.length) out[a] = at[g] ?? 0;
+        });
+        return out;
+      };
+      if (lanes === 1 || lastCounts === x.dims.length - 1) return x.at(k, inner(idx), lanes);
+      return gatherLanes(lanes, i => x.at(k, inner(stepLast(idx, i)), 1), x.dtype);
+    },
+    broadcast: to => broadcastSource(unmergeSource(x, groups), to),
+    canMerge: i => dims[i] === 1 || dims[i + 1] === 1,
+    merge: gs => unmergeSource(unmergeSource(x, groups), gs),
+  };
+}
+
+/** Stores to plain memory. */
+export function memorySink(ref: Ref): Sink {
+  const dtype = ref.buffer.dtype;
+  const last = ref.strides.at(-1) ?? 0;
+  return {
+    dtype,
+    dims: ref.dims,
+    ref,
+    vector: vectorReg(dtype) && (last === 1 || ref.dims.at(-1) === 1),
+    put: (k, idx, value) => {
+      if (value.t.lanes === 1) {
+        k.store(ref.buffer, refIndex(k, ref, idx), value);
+        return;
+      }
+      if (last === 1 && vectorMemory(dtype)) {
+        k.store(ref.buffer, refIndex(k, ref, idx), value);
+        return;
+      }
+      const v = k.let(value);
+      for (let i = 0; i < v.t.lanes; i++) {
+        const x = lane(v, i);
+        k.store(ref.buffer, refIndex(k, ref, stepLast(idx, i)), dtype === 'bool' ? ne(x, int(0)) : x);
+      }
+    },
+    canMerge: i => canMergeRef(ref, i),
+    merge: groups => memorySink(mergeRef(ref, groups)),
+  };
+}
+/** Runs what was fused behind a kernel on each value, then stores the result. */
+export function fusedSink(hole: Hole, tail: Source, to: Sink): Sink {
+  const vector = tail.vector && to.vector;
+  return {
+    dtype: hole.source.dtype,
+    dims: hole.source.dims,
+    vector,
+    put: (k, idx, value) => {
+      const run = (at: readonly Num[], v: Expr): void =>
+        evaluation(() => {
+          hole.fill(k.let(v));
+          to.put(k, at, tail.at(k, at, v.t.lanes));
+        });
+      if (value.t.lanes === 1 || tail.vector) {
+        run(idx, value);
+        return;
+      }
+      const v = k.let(value);
+      for (let i = 0; i < v.t.lanes; i++) run(stepLast(idx, i), hole.source.dtype === 'bool' ? ne(lane(v, i), 0) : lane(v, i));
+    },
+    canMerge: i => tail.canMerge(i) && to.canMerge(i),
+    merge: groups => fusedSink({ ...hole, source: hole.source.merge(groups) }, tail.merge(groups), to.merge(groups)),
+  };
+}
