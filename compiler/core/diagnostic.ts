@@ -16,7 +16,7 @@ export const noLoc: Loc = { k: 'none' };
 export const CODES = {
   E101: 'operator {op} is not supported{why}',
   E102: '{op}: {why}',
-  E103: '{count} operators of this model are not supported:\n{list}',
+  E103: 'the model uses {count} that Sinter does not support:\n{list}',
   E104: 'the graph has a cycle through {node}',
   E105: '{what} is used but nothing defines it',
   E106: 'type {type} of {what} is not supported',

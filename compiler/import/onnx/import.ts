@@ -1,0 +1,214 @@
+import { CompileError, fail, type Loc, type Warning } from '../../core/diagnostic.ts';
+import { symbolsOf } from '../../core/dim.ts';
+import { input, type Graph, type Value } from '../../graph/graph.ts';
+import type { Session } from './context.ts';
+import { dataTypeName, decodeModel, dtypeOf } from './decode.ts';
+import { inputShapes, type DimChoices } from './dims.ts';
+import { domainOf, opKey } from './node.ts';
+import { onnxOps } from './ops/index.ts';
+import { graphsOf } from './order.ts';
+import { functionKey, importBody, lookup, newFrame, Poisoned, type Scope } from './scope.ts';
+import type { ExternalResolver } from './tensor.ts';
+import type { FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto } from './records.ts';
+import type { OnnxBuilder } from './registry.ts';
+
+export interface OnnxOptions {
+  /** The file's name, for messages. */
+  readonly file?: string;
+  /** What the model's free dimensions may be; see `inputShapes` for the names and the defaults. */
+  readonly dims?: DimChoices;
+  /** Sizes of whole inputs, in the place of what the file says. */
+  readonly shapes?: Readonly<Record<string, readonly number[]>>;
+  /** Gives bytes of files beside the model. */
+  readonly external?: ExternalResolver;
+  /** The graph's name; else the file's own. */
+  readonly name?: string;
+  /** The table of operators. */
+  readonly ops?: ReadonlyMap<string, OnnxBuilder>;
+}
+/** What the file says about itself. */
+export interface OnnxMeta {
+  readonly irVersion: number;
+  /** Version by domain; '' is the standard's. */
+  readonly opsets: Readonly<Record<string, number>>;
+  readonly producer: string;
+  readonly modelVersion: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** How many nodes of each operator, those of functions and sub-graphs once each. */
+  readonly histogram: Readonly<Record<string, number>>;
+}
+export interface Imported {
+  readonly graph: Graph;
+  readonly meta: OnnxMeta;
+  readonly warnings: readonly Warning[];
+}
+
+/** The oldest and the newest version of the standard operators that the tables are written for. */
+const OPSETS = { from: 7, to: 28 };
+/** A graph of more nodes than this comes from no exporter. */
+const BUDGET = 2_000_000;
+
+/**
+ * Imports an ONNX model. Weights stay views of `bytes`.
+ *
+ * Everything peculiar to the format ends here: versions of operators, functions (inlined), names (sub-graphs have explicit captures),
+ * initialisers that are also inputs (constants here). Inputs that are not used stay inputs.
+ *
+ * E103: operators that are not supported, all of them. E104: a cycle. E105: a value that nothing defines. E106: an input that is no
+ * tensor, or of an element type that Sinter has not. E102: an operator does not take what it is given. E2xx: the file is not what it
+ * should be. E301, E302: free dimensions; see `inputShapes`.
+ */
+export function importOnnx(bytes: Uint8Array, options: OnnxOptions = {}): Imported {
+  return importModel(decodeModel(bytes, options.file), options);
+}
+/** The same for records that are decoded already. */
+export function importModel(model: ModelProto & { readonly graph: GraphProto }, options: OnnxOptions = {}): Imported {
+  const file = options.file ?? 'model';
+  const session: Session = {
+    file,
+    ops: options.ops ?? onnxOps,
+    functions: new Map(model.functions.map(f => [functionKey(f.domain, f.name, f.overload), f])),
+    external: options.external,
+    warnings: [],
+    unsupported: [],
+    symbols: new Set(),
+    budget: BUDGET,
+  };
+  const meta = metaOf(model);
+  const version = meta.opsets[''];
+  const loc: Loc = { k: 'file', file, what: '' };
+  if (version !== undefined && (version < OPSETS.from || version > OPSETS.to)) {
+    const message = `the model is written for operator set ${version}; Sinter knows ${OPSETS.from} to ${OPSETS.to} and reads it as near as it can`;
+    session.warnings.push({ code: 'opset', message, loc });
+  }
+  const opsets = new Map(Object.entries(meta.opsets));
+  if (version === undefined) opsets.set('', OPSETS.to);
+  try {
+    const graph = importGraph(model.graph, session, opsets, options);
+    if (session.unsupported.length === 0) return { graph, meta, warnings: session.warnings };
+  } catch (e) {
+    const followUp = e instanceof Poisoned || (e instanceof CompileError && session.unsupported.length > 0);
+    if (
+      !followUp &&
+      !(e instanceof CompileError && (e.code === 'E106' || e.code === 'E301') && missing(model, session).length > 0)
+    )
+      throw e;
+  }
+  return failUnsupported(model, session);
+}
+
+function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string, number>, options: OnnxOptions): Graph {
+  const { file } = session;
+  const loc: Loc = { k: 'file', file, what: '' };
+  const frame = newFrame(undefined);
+  const scope: Scope = {
+    session,
+    names: new Map(),
+    parent: undefined,
+    frame,
+    attrs: new Map(),
+    opsets,
+    prefix: '',
+    calls: [],
+  };
+  const defaults = new Set<string>();
+  const constants = [...g.initializer.map(t => t.name), ...g.sparseInitializer.map(t => t.values?.name ?? '')];
+  for (const name of constants)
+    if (defaults.has(name)) fail('E202', { file, why: `two initialisers have the name '${name}'` }, loc);
+    else defaults.add(name);
+  const free = g.input.filter(i => !defaults.has(i.name));
+  const names = new Set(free.map(i => i.name));
+  if (names.size < free.length) fail('E202', { file, why: 'two inputs have one name' }, loc);
+  const dtypes = free.map(i => {
+    const elem = i.type?.tensorType?.elemType;
+    const dtype = elem === undefined ? undefined : dtypeOf(elem);
+    return dtype ?? fail('E106', { type: showTypeProto(i.type), what: `input '${i.name}'` }, { ...loc, what: i.name });
+  });
+  const shapes = inputShapes(g, names, { file, dims: options.dims ?? {}, shapes: options.shapes ?? {} }, w =>
+    session.warnings.push(w),
+  );
+  const inputs = free.map((i, at): Value => {
+    const shape = shapes.get(i.name) ?? [];
+    for (const d of shape) for (const s of symbolsOf(d)) session.symbols.add(s.name);
+    return input(i.name, { dtype: dtypes[at] ?? 'f32', shape });
+  });
+  free.forEach((i, at) => {
+    const value = inputs[at];
+    if (value) scope.names.set(i.name, { k: 'value', value });
+  });
+  importBody(scope, g);
+  const outputs = g.output.map(o => ({ name: o.name, value: lookup(scope, o.name, { ...loc, what: o.name }) }));
+  const seen = new Set<string>();
+  for (const o of outputs)
+    if (seen.size === seen.add(o.name).size) fail('E202', { file, why: `two outputs have the name '${o.name}'` }, loc);
+  if (outputs.length === 0) fail('E202', { file, why: 'its graph has no outputs' }, loc);
+  return { name: options.name ?? g.name, inputs, outputs, definers: frame.definers };
+}
+
+/** A type in words, as the standard writes it. */
+export function showTypeProto(t: TypeProto | undefined): string {
+  if (t?.tensorType) return dataTypeName(t.tensorType.elemType);
+  if (t?.sparseTensorType) return `sparse_tensor(${dataTypeName(t.sparseTensorType.elemType)})`;
+  if (t?.sequenceType) return `seq(${showTypeProto(t.sequenceType.elemType)})`;
+  if (t?.optionalType) return `optional(${showTypeProto(t.optionalType.elemType)})`;
+  if (t?.mapType) return `map(${dataTypeName(t.mapType.keyType)}, ${showTypeProto(t.mapType.valueType)})`;
+  if (t?.opaqueType) return `opaque(${t.opaqueType.name})`;
+  return 'unknown';
+}
+
+/** Every node of the file with where it stands, those of sub-graphs and functions too. */
+function* allNodes(model: ModelProto & { readonly graph: GraphProto }): Generator<NodeProto> {
+  const todo: (readonly NodeProto[])[] = [model.graph.node, ...model.functions.map((f: FunctionProto) => f.node)];
+  for (let list = todo.pop(); list; list = todo.pop())
+    for (const n of list) {
+      yield n;
+      for (const g of graphsOf(n)) todo.push(g.node);
+    }
+}
+const keyOf = (n: NodeProto): string => opKey(domainOf(n.domain), n.opType);
+const missing = (model: ModelProto & { readonly graph: GraphProto }, s: Session): NodeProto[] =>
+  [...allNodes(model)].filter(n => !s.ops.has(keyOf(n)) && !s.functions.has(functionKey(n.domain, n.opType, n.overload)));
+
+/** Reports everything that is not supported at once: what has no builder, anywhere in the file, and what builders refused. */
+function failUnsupported(model: ModelProto & { readonly graph: GraphProto }, s: Session): never {
+  interface Row {
+    readonly op: string;
+    readonly why: string;
+    count: number;
+    readonly first: string;
+  }
+  const rows = new Map<string, Row>();
+  const add = (op: string, why: string, first: string): void => {
+    const had = rows.get(`${op}\0${why}`);
+    if (had) had.count++;
+    else rows.set(`${op}\0${why}`, { op, why, count: 1, first });
+  };
+  const lacking = missing(model, s);
+  for (const n of lacking) add(keyOf(n), '', n.name === '' ? (n.output.find(o => o !== '') ?? '') : n.name);
+  const refused = s.unsupported.filter(u => u.why !== '');
+  for (const u of refused) add(u.op, u.why, u.loc.k === 'onnx' ? u.loc.node : '');
+  const [only] = refused;
+  if (lacking.length === 0 && refused.length === 1 && only) throw only;
+  const all = [...rows.values()].sort((a, b) => b.count - a.count);
+  const list = all.map(
+    r => `  ${r.op}${r.count > 1 ? ` (${r.count} times)` : ''}${r.why === '' ? '' : `: ${r.why}`}; first '${r.first}'`,
+  );
+  return fail(
+    'E103',
+    { count: all.length === 1 ? '1 operator' : `${all.length} operators`, list: list.join('\n') },
+    { k: 'file', file: s.file, what: '' },
+  );
+}
+
+function metaOf(m: ModelProto & { readonly graph: GraphProto }): OnnxMeta {
+  const histogram = new Map<string, number>();
+  for (const n of allNodes(m)) histogram.set(keyOf(n), (histogram.get(keyOf(n)) ?? 0) + 1);
+  return {
+    irVersion: m.irVersion,
+    opsets: Object.fromEntries(m.opsetImport.map(o => [domainOf(o.domain), o.version])),
+    producer: [m.producerName, m.producerVersion].filter(s => s !== '').join(' '),
+    modelVersion: m.modelVersion,
+    metadata: Object.fromEntries(m.metadataProps.map(e => [e.key, e.value])),
+    histogram: Object.fromEntries(histogram),
+  };
+}

@@ -1,0 +1,245 @@
+import { CompileError, fail, must, type Loc } from '../../core/diagnostic.ts';
+import { constant, input, knownOf, type Graph, type Value } from '../../graph/graph.ts';
+import { at, domainOf, onnxNode, opKey, resolveAttrs, Unsupported, type AttrScope } from './node.ts';
+import { builderCtx, type Session } from './context.ts';
+import { sorted } from './order.ts';
+import { denseOf } from './sparse.ts';
+import { tensorOf } from './tensor.ts';
+import type { Formal, SubGraph } from './registry.ts';
+import type { AttributeProto, FunctionProto, GraphProto, NodeProto, SparseTensorProto, TensorProto } from './records.ts';
+
+/** A name's meaning: a value, a constant still to be decoded, or the result of a node that is not supported. */
+type Entry =
+  | { readonly k: 'value'; readonly value: Value }
+  | { readonly k: 'tensor'; readonly proto: TensorProto }
+  | { readonly k: 'sparse'; readonly proto: SparseTensorProto }
+  | { readonly k: 'poison' };
+
+/** A graph that is being made. Values of the graphs around it enter through captures. */
+export interface Frame {
+  readonly outer: Frame | undefined;
+  /** Value outside → input inside, in order of first use. */
+  readonly captures: Map<Value, Value>;
+  readonly definers: Value[];
+}
+/** Names that are visible at a place. A function's body sees nothing of its caller. */
+export interface Scope {
+  readonly session: Session;
+  readonly names: Map<string, Entry>;
+  readonly parent: Scope | undefined;
+  readonly frame: Frame;
+  readonly attrs: AttrScope;
+  readonly opsets: ReadonlyMap<string, number>;
+  /** Put before the names of nodes in messages. */
+  readonly prefix: string;
+  /** The functions that are being inlined. */
+  readonly calls: readonly string[];
+}
+export const newFrame = (outer: Frame | undefined): Frame => ({ outer, captures: new Map(), definers: [] });
+
+/** Thrown where a value is wanted that a node would have made which is not supported; the node that wants it is skipped. */
+export class Poisoned extends Error {}
+
+export const functionKey = (domain: string, name: string, overload: string): string =>
+  `${domainOf(domain)}\0${name}\0${overload}`;
+
+export function locOf(s: Scope, n: NodeProto): Loc {
+  const name = n.name === '' ? (n.output.find(o => o !== '') ?? '') : n.name;
+  return { k: 'onnx', file: s.session.file, node: s.prefix + name, op: opKey(domainOf(n.domain), n.opType) };
+}
+
+/** The value of a name, seen from this scope's graph. E105: nothing has it. */
+export function lookup(s: Scope, name: string, loc: Loc): Value {
+  for (let at: Scope | undefined = s; at; at = at.parent) {
+    const e = at.names.get(name);
+    if (!e) continue;
+    return bring(valueOf(at, name, e), at.frame, s.frame);
+  }
+  return fail('E105', { what: `value '${name}'` }, loc);
+}
+function valueOf(s: Scope, name: string, e: Entry): Value {
+  const { external, file } = s.session;
+  switch (e.k) {
+    case 'value':
+      return e.value;
+    case 'poison':
+      throw new Poisoned();
+    case 'tensor':
+    case 'sparse': {
+      const t = e.k === 'tensor' ? tensorOf(e.proto, external, file) : denseOf(e.proto, external, file);
+      const value = constant(t, name);
+      s.names.set(name, { k: 'value', value });
+      return value;
+    }
+  }
+}
+/** A value of an enclosing graph as an input of this one. */
+function bring(v: Value, from: Frame, to: Frame): Value {
+  if (from === to || v.def.k === 'const') return v;
+  const outside = bring(v, from, must(to.outer, 'enclosing graph'));
+  const had = to.captures.get(outside);
+  if (had) return had;
+  const known = knownOf(outside);
+  const inside = input(`capture${to.captures.size}`, outside.type);
+  const value = known ? { ...inside, known } : inside;
+  to.captures.set(outside, value);
+  return value;
+}
+
+export interface Body {
+  readonly node: readonly NodeProto[];
+  readonly initializer: readonly TensorProto[];
+  readonly sparseInitializer: readonly SparseTensorProto[];
+}
+/** Declares the constants of a body and imports its nodes, whose inputs are already in `s.names`. */
+export function importBody(s: Scope, body: Body): void {
+  const { file } = s.session;
+  for (const proto of body.initializer) {
+    // An initialiser that is also an input was a default to override; Sinter fixes it.
+    if (s.names.has(proto.name)) continue;
+    s.names.set(proto.name, { k: 'tensor', proto });
+  }
+  for (const proto of body.sparseInitializer) {
+    const name = proto.values?.name ?? '';
+    if (!s.names.has(name)) s.names.set(name, { k: 'sparse', proto });
+  }
+  const order = sorted(body.node, new Set(s.names.keys()), n => locOf(s, n), file);
+  for (const n of order) importNode(s, n);
+}
+
+function importNode(s: Scope, n: NodeProto): void {
+  const { session } = s;
+  const loc = locOf(s, n);
+  if (--session.budget < 0)
+    fail('E202', { file: session.file, why: 'its functions and loops unfold to millions of operators' }, loc);
+  try {
+    const outs = build(s, n, loc);
+    n.output.forEach((name, i) => {
+      if (name === '') return;
+      const value = outs[i];
+      if (!value) throw new Unsupported(opKey(domainOf(n.domain), n.opType), `output ${i} ('${name}') is wanted`, loc);
+      s.names.set(name, { k: 'value', value });
+    });
+  } catch (e) {
+    if (!(e instanceof Poisoned) && !(e instanceof Unsupported)) throw e;
+    if (e instanceof Unsupported) session.unsupported.push(e);
+    for (const name of n.output) if (name !== '') s.names.set(name, { k: 'poison' });
+  }
+}
+
+function build(s: Scope, n: NodeProto, loc: Loc): readonly (Value | undefined)[] {
+  const { session } = s;
+  const domain = domainOf(n.domain);
+  const key = opKey(domain, n.opType);
+  const attrs = resolveAttrs(n.attribute, s.attrs);
+  const called = functionKey(n.domain, n.opType, n.overload);
+  const fn = session.functions.get(called);
+  const builder = fn ? undefined : session.ops.get(key);
+  if (!fn && !builder) throw new Unsupported(key, '', loc);
+  const inputs = n.input.map(name => (name === '' ? undefined : lookup(s, name, loc)));
+  if (fn) return call(s, called, fn, inputs, attrs, n, loc);
+  const opset = s.opsets.get(domain) ?? 1;
+  const node = onnxNode({ proto: n, attrs, inputs, opset, loc, file: session.file, external: session.external });
+  try {
+    const ctx = builderCtx({
+      session,
+      loc,
+      definers: s.frame.definers,
+      graphs: subs => importGraphs(s, subs, loc),
+      inline: (g, values) => inlineGraph(s, s.frame, g, values, loc),
+    });
+    return must(builder)(node, ctx);
+  } catch (e) {
+    if (e instanceof CompileError && e.loc.k === 'none') throw at(e, loc);
+    if (e instanceof CompileError && e.code === 'E101' && !(e instanceof Unsupported))
+      throw new Unsupported(key, e.message.slice(e.message.indexOf('E101') + 6), loc);
+    throw e;
+  }
+}
+
+/** Puts the body of a function in the place of a call. */
+function call(
+  s: Scope,
+  key: string,
+  fn: FunctionProto,
+  inputs: readonly (Value | undefined)[],
+  given: AttrScope,
+  n: NodeProto,
+  loc: Loc,
+): readonly (Value | undefined)[] {
+  if (s.calls.includes(key)) fail('E104', { node: `function '${fn.name}', which calls itself` }, loc);
+  if (inputs.length > fn.input.length)
+    fail('E102', { op: fn.name, why: `takes ${fn.input.length} inputs, not ${inputs.length}` }, loc);
+  const attrs = new Map<string, AttributeProto>();
+  for (const a of fn.attributeProto) attrs.set(a.name, a);
+  for (const name of [...fn.attribute, ...fn.attributeProto.map(a => a.name)]) {
+    const a = given.get(name);
+    if (a) attrs.set(name, a);
+  }
+  const opsets = new Map(s.opsets);
+  for (const o of fn.opsetImport) opsets.set(domainOf(o.domain), o.version);
+  const inner: Scope = {
+    ...s,
+    names: new Map(),
+    parent: undefined,
+    attrs,
+    opsets,
+    prefix: `${s.prefix}${n.name === '' ? fn.name : n.name}/`,
+    calls: [...s.calls, key],
+  };
+  const absent = new Set<string>();
+  fn.input.forEach((name, i) => {
+    const value = inputs[i];
+    if (value) inner.names.set(name, { k: 'value', value });
+    else absent.add(name);
+  });
+  const node =
+    absent.size === 0 ? fn.node : fn.node.map(m => ({ ...m, input: m.input.map(name => (absent.has(name) ? '' : name)) }));
+  importBody(inner, { node, initializer: [], sparseInitializer: [] });
+  return fn.output.map((name, i) => ((n.output[i] ?? '') === '' ? undefined : lookup(inner, name, loc)));
+}
+
+/** Imports sub-graphs that a node will hold; see `ImportCtx.graphs`. */
+export function importGraphs(
+  s: Scope,
+  subs: readonly SubGraph[],
+  loc: Loc,
+): { readonly graphs: readonly Graph[]; readonly captures: readonly Value[] } {
+  const made = subs.map(sub => {
+    const frame = newFrame(s.frame);
+    const formals = sub.inputs.map((f, i) => formal(sub.graph.input[i]?.name ?? '', f));
+    const values = inlineGraph(s, frame, sub.graph, formals, loc);
+    return {
+      name: sub.graph.name,
+      frame,
+      formals,
+      outputs: sub.graph.output.map((o, i) => ({ name: o.name, value: must(values[i]) })),
+    };
+  });
+  const captures = [...new Set(made.flatMap(m => [...m.frame.captures.keys()]))];
+  const graphs = made.map((m): Graph => {
+    const ins = captures.map((v, i) => m.frame.captures.get(v) ?? formal(`capture${i}`, v));
+    return { name: m.name, inputs: [...m.formals, ...ins], outputs: m.outputs, definers: m.frame.definers };
+  });
+  return { graphs, captures };
+}
+function formal(name: string, f: Formal): Value {
+  const v = input(name, f.type);
+  return f.known ? { ...v, known: f.known } : v;
+}
+/** Imports a sub-graph's nodes into `frame`, a graph that is being made at this scope. */
+export function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: readonly Value[], loc: Loc): readonly Value[] {
+  if (inputs.length !== g.input.length)
+    fail(
+      'E102',
+      {
+        op: loc.k === 'onnx' ? loc.op : '',
+        why: `its sub-graph '${g.name}' takes ${g.input.length} inputs, not ${inputs.length}`,
+      },
+      loc,
+    );
+  const inner: Scope = { ...s, names: new Map(), parent: s, frame };
+  g.input.forEach((i, at) => inner.names.set(i.name, { k: 'value', value: must(inputs[at]) }));
+  importBody(inner, g);
+  return g.output.map(o => lookup(inner, o.name, loc));
+}
