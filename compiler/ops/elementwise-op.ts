@@ -50,9 +50,9 @@ export const predicate =
     return 'bool';
   };
 
-/** Brings an i32 into the range of a narrow integer type, as storing and loading it would. */
+/** Brings i32 lanes into the range of a narrow integer type, as storing and loading them would. */
 export function wrapNarrow(dtype: DType, e: Expr): Expr {
-  if (e.t.lanes !== 1 || e.t.base !== 'i32') return e;
+  if (e.t.base !== 'i32') return e;
   if (dtype === 'u8') return and(e, 255);
   if (dtype === 'u16') return and(e, 65535);
   if (dtype === 'i8') return shr(shl(e, 24), 24);
@@ -70,13 +70,15 @@ export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): Op {
     attrs: d.attrs ?? ({} as S),
     infer: (c: InferCtx<Typed<S>>) => {
       const types = c.types.map(t => must(t));
-      const shape = types.map(t => t.shape).reduce((a, b) => broadcastShapes(a, b, c.same), [] as readonly Dim[]);
+      const shape = types
+        .map(t => t.shape)
+        .reduce<readonly Dim[]>((a, b) => broadcastShapes(a, b, (x, y, what) => c.same(x, y, what)), []);
       return [
         tensorType(
           d.result(
             types.map(t => t.dtype),
             c.attrs,
-            c.reject,
+            why => c.reject(why),
           ),
           shape,
         ),
