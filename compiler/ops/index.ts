@@ -1,4 +1,6 @@
+import { If } from './control.ts';
 import type { Op } from './define.ts';
+import { Loop } from './loop.ts';
 import { Concat } from './concat.ts';
 import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from './gather.ts';
 import { Eye, Range, RangeSize } from './range.ts';
@@ -7,6 +9,8 @@ import { Expand, Reshape, Slice, Transpose } from './view.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
 export const allOps: readonly Op[] = [
+  If,
+  Loop,
   ...[DimOf, Sizes],
   ...[Reshape, Transpose, Slice, Expand, Concat],
   ...[Gather, GatherElements, GatherND, OneHot, Trilu, ReverseSequence, Range, RangeSize, Eye],

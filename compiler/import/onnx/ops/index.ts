@@ -1,9 +1,10 @@
 import type { OnnxBuilder, OnnxOps } from '../registry.ts';
+import { controlOps } from './control.ts';
 
 /**
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
  */
-const families: readonly OnnxOps[] = [];
+const families: readonly OnnxOps[] = [controlOps];
 
 /** Later families may not redefine what an earlier one has. */
 function merge(tables: readonly OnnxOps[]): ReadonlyMap<string, OnnxBuilder> {

@@ -1,0 +1,299 @@
+import { CompileError, must } from '../../../core/diagnostic.ts';
+import { dimAdd, dimEq, dimHi, dimMax, dimMul, dimSub, dimsNeverEqual, rangeOf, type Dim } from '../../../core/dim.ts';
+import { normAxis, showType, tensorType, type TensorType } from '../../../core/shape.ts';
+import { input, type Graph, type Value } from '../../../graph/graph.ts';
+import { If as IfOp, outTypes } from '../../../ops/control.ts';
+import { atIteration, Loop as LoopOp } from '../../../ops/loop.ts';
+import { Reshape } from '../../../ops/view.ts';
+import type { GraphProto } from '../records.ts';
+import type { Formal, ImportCtx, OnnxNode, OnnxOps } from '../registry.ts';
+
+/** The most iterations of a loop whose number comes out only when it runs, where memory for each iteration's results is needed. */
+const LOOP_LIMIT = 1024;
+const ENDLESS = 2 ** 31 - 1;
+
+type Imported = { readonly graph: Graph; readonly captures: readonly Value[] };
+/** Imports one sub-graph. */
+function importOne(c: ImportCtx, graph: GraphProto, inputs: readonly Formal[]): Imported {
+  const { graphs, captures } = c.graphs([{ graph, inputs }]);
+  return { graph: must(graphs[0]), captures };
+}
+/** A sub-graph, or why it cannot run with the sizes it would get. */
+function attempt(c: ImportCtx, graph: GraphProto): Imported | CompileError {
+  try {
+    return importOne(c, graph, []);
+  } catch (e) {
+    if (e instanceof CompileError && e.code === 'E102') return e;
+    throw e;
+  }
+}
+
+function importIf(n: OnnxNode, c: ImportCtx): readonly Value[] {
+  const cond = n.input(0, 'cond');
+  const [known] = c.known(cond) ?? [];
+  if (typeof known === 'number') return c.inline(n.graph(known === 0 ? 'else_branch' : 'then_branch'), []);
+  const a = attempt(c, n.graph('then_branch'));
+  const b = attempt(c, n.graph('else_branch'));
+  if (a instanceof CompileError) {
+    if (b instanceof CompileError) throw a;
+    warnAbsent(c, 'then', a);
+    return c.apply(IfOp, [cond, ...b.captures], { else: b.graph, split: 0, shapes: outTypes(b.graph).flatMap(t => t.shape) });
+  }
+  if (b instanceof CompileError) {
+    warnAbsent(c, 'else', b);
+    const shapes = outTypes(a.graph).flatMap(t => t.shape);
+    return c.apply(IfOp, [cond, ...a.captures], { then: a.graph, split: a.captures.length, shapes });
+  }
+  const [t, e] = [outTypes(a.graph), outTypes(b.graph)];
+  if (t.length !== e.length) n.reject(`the branches have ${t.length} and ${e.length} outputs`);
+  const shapes = t.flatMap((x, i) => joinShapes(n, c, x, must(e[i]), i));
+  return c.apply(IfOp, [cond, ...a.captures, ...b.captures], {
+    then: a.graph,
+    else: b.graph,
+    split: a.captures.length,
+    shapes,
+  });
+}
+function warnAbsent(c: ImportCtx, side: string, why: CompileError): void {
+  c.warn('branch', `the ${side} branch cannot run with these sizes and gives NaN if it is taken: ${why.message}`);
+}
+/** The sizes of an output: where the two sides differ, a new symbol. */
+function joinShapes(n: OnnxNode, c: ImportCtx, a: TensorType, b: TensorType, o: number): readonly Dim[] {
+  if (a.dtype !== b.dtype || a.shape.length !== b.shape.length)
+    n.reject(
+      `output ${o} is ${showType(a)} in one branch and ${showType(b)} in the other, and the condition is known only at run time`,
+    );
+  return a.shape.map((x, axis) => {
+    const y = must(b.shape[axis]);
+    if (dimEq(x, y)) return x;
+    const [p, q] = [rangeOf(x), rangeOf(y)];
+    return c.symbol(`if_${o}_${axis}`, Math.max(0, Math.min(p.lo, q.lo)), Math.max(p.hi, q.hi));
+  });
+}
+
+/** Whether a condition that the body gives is true whenever the one that it was given is. */
+const staysTrue = (c: ImportCtx, out: Value, cond: Value | undefined): boolean =>
+  (cond !== undefined && out === cond) || c.known(out)?.[0] === 1;
+
+function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
+  const proto = n.graph('body');
+  const initial = n.inputs.slice(2).map((v, i) => v ?? n.input(i + 2));
+  const scans = proto.output.length - 1 - initial.length;
+  if (scans < 0) n.reject(`the body has ${proto.output.length} outputs, at least ${initial.length + 1} are needed`);
+  const first = n.inputs[1];
+  if (first && c.known(first)?.[0] === 0 && scans === 0) return initial;
+
+  // The number of iterations.
+  const tripValue = n.inputs[0];
+  const [known] = c.known(tripValue) ?? [];
+  let trip: Dim;
+  let tripInput: Value | undefined;
+  if (known !== undefined) trip = dimMax(0, known);
+  else if (tripValue) {
+    tripInput = tripValue;
+    trip = c.symbol('trip', 0, scans > 0 ? LOOP_LIMIT : ENDLESS);
+  } else trip = ENDLESS;
+  if (dimHi(trip) >= ENDLESS) trip = scans > 0 ? LOOP_LIMIT : typeof trip === 'number' ? ENDLESS : trip;
+  const guessed = scans > 0 && (tripInput !== undefined || (typeof trip === 'number' && trip !== known));
+  const iter = c.symbol('iteration', 0, Math.max(0, dimHi(trip) - 1));
+
+  const body = fixpoint(n, c, proto, initial, iter);
+  const condOut = must(body.graph.outputs[0]).value;
+  const conditional = !staysTrue(c, condOut, body.graph.inputs[1]);
+  const always = !first || c.known(first)?.[0] === 1;
+  const decided = !conditional && always;
+  if (decided && known === undefined && !tripInput) n.reject('nothing ends this loop');
+  if (guessed)
+    c.warn('loop', `this loop runs at most ${LOOP_LIMIT} times, since memory is needed for the results of each iteration`);
+  return c.apply(LoopOp, [tripInput, always ? undefined : first, ...initial, ...body.captures], {
+    body: body.graph,
+    carried: initial.length,
+    counts: true,
+    conditional,
+    iter,
+    trip,
+    count: decided ? trip : c.symbol('count', 0, dimHi(trip)),
+    outAxes: new Array<number>(scans).fill(0),
+    outReverse: new Array<number>(scans).fill(0),
+  });
+}
+
+/**
+ * Imports the body of a loop with types for the carried values that it keeps to: those of the initial values, or sizes that grow by
+ * the same amount in each iteration.
+ */
+function fixpoint(n: OnnxNode, c: ImportCtx, proto: GraphProto, initial: readonly Value[], iter: Dim): Imported {
+  const head: Formal[] = [{ type: tensorType('i64', []), known: [iter] }, { type: tensorType('bool', []) }];
+  let types = initial.map(v => v.type);
+  for (let round = 0; ; round++) {
+    const body = importOne(c, proto, [...head, ...types.map(type => ({ type }))]);
+    const made = outTypes(body.graph).slice(1, 1 + types.length);
+    const next = types.map((t, i) => grown(n, t, must(made[i]), declaredShape(proto, i + 1), iter, i, round));
+    if (next.every(x => x.k === 'same')) return body;
+    if (next.every(x => x.k !== 'grows'))
+      return {
+        ...body,
+        graph: promised(
+          c,
+          body.graph,
+          types,
+          next.map(x => x.k === 'promised'),
+        ),
+      };
+    types = types.map((t, i) => next[i]?.type ?? t);
+  }
+}
+/** The sizes that the file declares for an output of a sub-graph. */
+const declaredShape = (g: GraphProto, i: number): readonly (number | undefined)[] | undefined =>
+  g.output[i]?.type?.tensorType?.shape?.dim.map(d => d.dimValue);
+
+type Next = { readonly k: 'same' | 'promised' | 'grows'; readonly type: TensorType };
+/** How the type of a carried value goes on: `t` is what the body was given, `made` what came out. */
+function grown(
+  n: OnnxNode,
+  t: TensorType,
+  made: TensorType,
+  declared: readonly (number | undefined)[] | undefined,
+  iter: Dim,
+  which: number,
+  round: number,
+): Next {
+  const changes = (): never =>
+    n.reject(
+      `carried value ${which} is ${showType(t)} before an iteration and ${showType(made)} after it; its bound is not known`,
+    );
+  if (made.dtype !== t.dtype || made.shape.length !== t.shape.length) return changes();
+  const want = t.shape.map(d => atIteration(d, iter, dimAdd(iter, 1)));
+  if (want.every((d, i) => dimEq(d, must(made.shape[i])))) return { k: 'same', type: t };
+  const promise = want.every((d, i) => {
+    const m = must(made.shape[i]);
+    return dimEq(d, m) || (dimEq(d, must(t.shape[i])) && declared?.[i] === d && !dimsNeverEqual(d, m));
+  });
+  if (promise) return { k: 'promised', type: t };
+  if (round > 0) return changes();
+  const shape = t.shape.map((d, i) => {
+    const step = dimSub(must(made.shape[i]), d);
+    if (!dimEq(step, atIteration(step, iter, 0))) return changes();
+    return dimAdd(d, dimMul(iter, step));
+  });
+  return { k: 'grows', type: tensorType(t.dtype, shape) };
+}
+/** The body with outputs whose sizes the file promises. */
+function promised(c: ImportCtx, g: Graph, types: readonly TensorType[], which: readonly boolean[]): Graph {
+  const outputs = g.outputs.map((o, i) => {
+    const t = types[i - 1];
+    return t && which[i - 1] ? { name: o.name, value: c.apply1(Reshape, [o.value], { shape: t.shape }) } : o;
+  });
+  return { ...g, outputs };
+}
+
+interface ScanSpec {
+  readonly proto: GraphProto;
+  readonly states: readonly Value[];
+  readonly scans: readonly Value[];
+  readonly inAxes: readonly number[];
+  readonly inReverse: readonly number[];
+  readonly outAxes: readonly number[];
+  readonly outReverse: readonly number[];
+}
+/** The attributes of Scan, for values without a batch axis. */
+function scanSpec(n: OnnxNode, values: readonly Value[], batch: number): ScanSpec {
+  const proto = n.graph('body');
+  const m = n.int('num_scan_inputs');
+  const states = values.slice(0, values.length - m);
+  const scans = values.slice(values.length - m);
+  const outs = proto.output.length - states.length;
+  if (m < 1 || m > values.length || outs < 0) n.reject(`${m} scan inputs of ${values.length} inputs`);
+  const old = n.opset < 9;
+  const axes = (name: string, count: number): readonly number[] =>
+    old ? new Array<number>(count).fill(0) : n.ints(name, new Array<number>(count).fill(0));
+  const list = (name: string, count: number): readonly number[] => {
+    const xs = n.ints(name, new Array<number>(count).fill(0));
+    if (xs.length !== count) n.reject(`${name} has ${xs.length} entries, must have ${count}`);
+    return xs;
+  };
+  return {
+    proto,
+    states,
+    scans,
+    inAxes: axes('scan_input_axes', m).map((a, i) => {
+      const rank = must(scans[i]).type.shape.length - batch;
+      return normAxis(a, rank) ?? n.reject(`scan_input_axes: ${a} of ${rank} axes`);
+    }),
+    inReverse: list(old ? 'directions' : 'scan_input_directions', m),
+    outAxes: axes('scan_output_axes', outs),
+    outReverse: old ? new Array<number>(outs).fill(0) : list('scan_output_directions', outs),
+  };
+}
+const dropped = (t: TensorType, axis: number): TensorType =>
+  tensorType(
+    t.dtype,
+    t.shape.filter((_, i) => i !== axis),
+  );
+
+/** Imports the body for values of these types (without batch) and gives the attributes of the loop. */
+function scanLoop(n: OnnxNode, c: ImportCtx, s: ScanSpec, states: readonly TensorType[], scans: readonly TensorType[]) {
+  const formals = [...states, ...scans.map((t, i) => dropped(t, must(s.inAxes[i])))].map(type => ({ type }));
+  const body = importOne(c, s.proto, formals);
+  const trip = must(must(scans[0]).shape[must(s.inAxes[0])]);
+  const results = outTypes(body.graph).slice(states.length);
+  const attrs = {
+    body: body.graph,
+    carried: states.length,
+    scanned: scans.length,
+    counts: false,
+    conditional: false,
+    iter: c.symbol('iteration', 0, Math.max(0, dimHi(trip) - 1)),
+    trip,
+    count: trip,
+    inAxes: s.inAxes,
+    inReverse: s.inReverse,
+    outAxes: s.outAxes.map((a, i) => {
+      const rank = must(results[i]).shape.length + 1;
+      return normAxis(a, rank) ?? n.reject(`scan_output_axes: ${a} of ${rank} axes`);
+    }),
+    outReverse: s.outReverse,
+  };
+  return { attrs, captures: body.captures };
+}
+
+function importScan(n: OnnxNode, c: ImportCtx): readonly Value[] {
+  const values = (n.opset < 9 ? n.inputs.slice(1) : n.inputs).map((v, i) => v ?? n.input(i));
+  if (n.opset >= 9) {
+    const s = scanSpec(n, values, 0);
+    const types = (vs: readonly Value[]): TensorType[] => vs.map(v => v.type);
+    const { attrs, captures } = scanLoop(n, c, s, types(s.states), types(s.scans));
+    return c.apply(LoopOp, [undefined, undefined, ...values, ...captures], attrs);
+  }
+  // Version 8 scans each sample of a batch: a loop over the batch around a loop over the sequence.
+  if (n.inputs[0]) n.unsupported('sequence_lens is not supported');
+  const s = scanSpec(n, values, 1);
+  const inner = (vs: readonly Value[]): TensorType[] => vs.map(v => dropped(v.type, 0));
+  const { attrs, captures } = scanLoop(n, c, s, inner(s.states), inner(s.scans));
+  const own = [...inner(values), ...captures.map(v => v.type)].map((t, i) => input(`batch_${i}`, t));
+  const outs = c.apply(LoopOp, [undefined, undefined, ...own], attrs);
+  const body: Graph = {
+    name: 'batch',
+    inputs: own,
+    outputs: outs.map((value, i) => ({ name: `out_${i}`, value })),
+    definers: [],
+  };
+  const batch = must(must(values[0]).type.shape[0]);
+  const zeros = (count: number): number[] => new Array<number>(count).fill(0);
+  return c.apply(LoopOp, [undefined, undefined, ...values, ...captures], {
+    body,
+    carried: 0,
+    scanned: values.length,
+    counts: false,
+    conditional: false,
+    iter: c.symbol('sample', 0, Math.max(0, dimHi(batch) - 1)),
+    trip: batch,
+    count: batch,
+    inAxes: zeros(values.length),
+    inReverse: zeros(values.length),
+    outAxes: zeros(outs.length),
+    outReverse: zeros(outs.length),
+  });
+}
+
+export const controlOps: OnnxOps = { If: importIf, Loop: importLoop, Scan: importScan };
