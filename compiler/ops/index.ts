@@ -1,5 +1,6 @@
 import { If } from './control.ts';
 import type { Op } from './define.ts';
+import { elementwiseOps } from './elementwise.ts';
 import { Loop } from './loop.ts';
 import { Concat } from './concat.ts';
 import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from './gather.ts';
@@ -9,6 +10,7 @@ import { Expand, Reshape, Slice, Transpose } from './view.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
 export const allOps: readonly Op[] = [
+  ...elementwiseOps,
   If,
   Loop,
   ...[DimOf, Sizes],

@@ -1,10 +1,12 @@
 import type { OnnxBuilder, OnnxOps } from '../registry.ts';
 import { controlOps } from './control.ts';
+import { elementwiseOps } from './elementwise.ts';
+import { randomOps } from './random.ts';
 
 /**
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
  */
-const families: readonly OnnxOps[] = [controlOps];
+const families: readonly OnnxOps[] = [controlOps, elementwiseOps, randomOps];
 
 /** Later families may not redefine what an earlier one has. */
 function merge(tables: readonly OnnxOps[]): ReadonlyMap<string, OnnxBuilder> {

@@ -1,0 +1,196 @@
+import { isFloat } from '../../../core/dtype.ts';
+import { must } from '../../../core/diagnostic.ts';
+import { numel, splatOf, toNumbers } from '../../../core/tensor.ts';
+import type { Value } from '../../../graph/graph.ts';
+import type { Attrs, Op } from '../../../ops/define.ts';
+import * as e from '../../../ops/elementwise.ts';
+import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+
+/** An ONNX operator that is one of ours: the first inputs as they are, and attributes computed from the node. */
+const direct =
+  (op: Op, attrs: (n: OnnxNode) => Attrs = () => ({})): OnnxBuilder =>
+  (n, c) => [
+    c.apply1(
+      op,
+      op.inputs.map((what, i) => n.input(i, what)),
+      attrs(n),
+    ),
+  ];
+/** Any number of inputs, folded from the left. */
+const fold =
+  (op: Op, end: (v: Value, n: OnnxNode, c: ImportCtx) => Value = v => v): OnnxBuilder =>
+  (n, c) => {
+    const all = n.inputs.map((_, i) => n.input(i));
+    if (all.length === 0) n.reject('takes at least one input');
+    return [
+      end(
+        all.slice(1).reduce((a, b) => c.apply1(op, [a, b]), must(all[0])),
+        n,
+        c,
+      ),
+    ];
+  };
+
+/** Whole and half powers that are common get instructions of their own. */
+const pow: OnnxBuilder = (n, c) => {
+  const [x, y] = [n.input(0), n.input(1)];
+  const t = c.tensor(y);
+  const p = t && numel(t.dims) === 1 && t.dims.length <= x.type.shape.length ? toNumbers(t)[0] : undefined;
+  const square = (): Value => c.apply1(e.Mul, [x, x]);
+  if (p === 1) return [x];
+  if (p === 2) return [square()];
+  if (p === 3) return [c.apply1(e.Mul, [square(), x])];
+  if (p === 4) {
+    const s = square();
+    return [c.apply1(e.Mul, [s, s])];
+  }
+  if (isFloat(x.type.dtype)) {
+    if (p === 0.5) return [c.apply1(e.Sqrt, [x])];
+    if (p === -0.5) return [c.apply1(e.Reciprocal, [c.apply1(e.Sqrt, [x])])];
+    if (p === -1) return [c.apply1(e.Reciprocal, [x])];
+  }
+  return [c.apply1(e.Pow, [x, y])];
+};
+
+/** Bounds are attributes before opset 11, inputs from then on. Constant bounds become attributes of ours. */
+const clip: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const attrs: { lo?: number; hi?: number } = {};
+  if (n.opset < 11) {
+    const lo = n.float('min', undefined);
+    const hi = n.float('max', undefined);
+    return [c.apply1(e.Clip, [x], { ...(lo === undefined ? {} : { lo }), ...(hi === undefined ? {} : { hi }) })];
+  }
+  const bound = (i: number): number | undefined => {
+    const t = c.tensor(n.inputs[i]);
+    const v = t && splatOf(t);
+    return v === undefined || Number.isNaN(v) || numel(must(t).dims) !== 1 ? undefined : v;
+  };
+  const [lo, hi] = [bound(1), bound(2)];
+  if (lo !== undefined) attrs.lo = lo;
+  if (hi !== undefined) attrs.hi = hi;
+  let v = x;
+  // Bounds that come out when the model runs are operands; the lower one goes first, so the upper one wins.
+  if (lo === undefined && n.inputs[1]) v = c.apply1(e.Max, [v, n.inputs[1]]);
+  if (lo === undefined && hi === undefined) return [n.inputs[2] ? c.apply1(e.Min, [v, n.inputs[2]]) : v];
+  v = c.apply1(e.Clip, [v], attrs);
+  return [hi === undefined && n.inputs[2] ? c.apply1(e.Min, [v, n.inputs[2]]) : v];
+};
+
+const mod: OnnxBuilder = (n, c) => {
+  const [a, b] = [n.input(0), n.input(1)];
+  const fmod = n.bool('fmod', false);
+  if (isFloat(a.type.dtype) && !fmod) n.reject('floats need fmod=1');
+  return [c.apply1(e.Mod, [a, b], { fmod })];
+};
+const bitShift: OnnxBuilder = (n, c) => {
+  const direction = n.string('direction');
+  if (direction !== 'LEFT' && direction !== 'RIGHT') n.reject(`direction is '${direction}', not LEFT or RIGHT`);
+  return [c.apply1(e.BitShift, [n.input(0), n.input(1)], { left: direction === 'LEFT' })];
+};
+const mean: OnnxBuilder = fold(e.Add, (sum, n, c) =>
+  n.inputs.length === 1 ? sum : c.apply1(e.Div, [sum, c.literal(sum.type.dtype, n.inputs.length)]),
+);
+const castTo = (n: OnnxNode, c: ImportCtx, to: Value['type']['dtype']): readonly Value[] => {
+  const x = n.input(0);
+  return [x.type.dtype === to ? x : c.apply1(e.Cast, [x], { to })];
+};
+
+/** Gelu of x, or of x plus a bias where one is given. */
+const biased =
+  (approximate: 'none' | 'tanh'): OnnxBuilder =>
+  (n, c) => {
+    const x = n.inputs[1] ? c.apply1(e.Add, [n.input(0), n.inputs[1]]) : n.input(0);
+    return [c.apply1(e.Gelu, [x], { approximate })];
+  };
+const gelu: OnnxBuilder = (n, c) => {
+  const approximate = n.string('approximate', 'none');
+  if (approximate !== 'none' && approximate !== 'tanh') n.reject(`approximate is '${approximate}', not none or tanh`);
+  return [c.apply1(e.Gelu, [n.input(0)], { approximate })];
+};
+
+export const elementwiseOps: OnnxOps = {
+  Add: direct(e.Add),
+  Sub: direct(e.Sub),
+  Mul: direct(e.Mul),
+  Div: direct(e.Div),
+  Mod: mod,
+  Pow: pow,
+  Sum: fold(e.Add),
+  Mean: mean,
+  Min: fold(e.Min),
+  Max: fold(e.Max),
+  Clip: clip,
+  Neg: direct(e.Neg),
+  Abs: direct(e.Abs),
+  Sign: direct(e.Sign),
+  Ceil: direct(e.Ceil),
+  Floor: direct(e.Floor),
+  Round: direct(e.Round),
+  Sqrt: direct(e.Sqrt),
+  Reciprocal: direct(e.Reciprocal),
+  BitShift: bitShift,
+  BitwiseAnd: direct(e.BitAnd),
+  BitwiseOr: direct(e.BitOr),
+  BitwiseXor: direct(e.BitXor),
+  BitwiseNot: direct(e.BitNot),
+
+  Equal: direct(e.Equal),
+  Less: direct(e.Less),
+  LessOrEqual: direct(e.LessOrEqual),
+  Greater: direct(e.Greater),
+  GreaterOrEqual: direct(e.GreaterOrEqual),
+  And: direct(e.And),
+  Or: direct(e.Or),
+  Xor: direct(e.Xor),
+  Not: direct(e.Not),
+  Where: direct(e.Where),
+  IsNaN: direct(e.IsNaN),
+  IsInf: direct(e.IsInf, n => ({ negative: n.bool('detect_negative', true), positive: n.bool('detect_positive', true) })),
+
+  Exp: direct(e.Exp),
+  Log: direct(e.Log),
+  Sin: direct(e.Sin),
+  Cos: direct(e.Cos),
+  Tan: direct(e.Tan),
+  Asin: direct(e.Asin),
+  Acos: direct(e.Acos),
+  Atan: direct(e.Atan),
+  Sinh: direct(e.Sinh),
+  Cosh: direct(e.Cosh),
+  Tanh: direct(e.Tanh),
+  Asinh: direct(e.Asinh),
+  Acosh: direct(e.Acosh),
+  Atanh: direct(e.Atanh),
+  Erf: direct(e.Erf),
+  Sigmoid: direct(e.Sigmoid),
+
+  Relu: direct(e.Relu),
+  LeakyRelu: direct(e.LeakyRelu, n => ({ alpha: n.float('alpha', 0.01) })),
+  PRelu: direct(e.PRelu),
+  Elu: direct(e.Elu, n => ({ alpha: n.float('alpha', 1) })),
+  Selu: direct(e.Elu, n => ({
+    alpha: n.float('alpha', 1.67326319217681884765625),
+    gamma: n.float('gamma', 1.05070102214813232421875),
+  })),
+  Celu: direct(e.Elu, n => ({ alpha: n.float('alpha', 1), beta: n.float('alpha', 1) })),
+  ThresholdedRelu: direct(e.ThresholdedRelu, n => ({ alpha: n.float('alpha', 1) })),
+  Shrink: direct(e.Shrink, n => ({ lambd: n.float('lambd', 0.5), bias: n.float('bias', 0) })),
+  HardSigmoid: direct(e.HardSigmoid, n => ({ alpha: n.float('alpha', 0.2), beta: n.float('beta', 0.5) })),
+  HardSwish: direct(e.HardSwish),
+  Softplus: direct(e.Softplus),
+  Softsign: direct(e.Softsign),
+  Mish: direct(e.Mish),
+  Swish: direct(e.Swish, n => ({ alpha: n.float('alpha', 1) })),
+  SwiGLU: (n, c) => [c.apply1(e.Mul, [c.apply1(e.Swish, [n.input(0)], { alpha: n.float('alpha', 1) }), n.input(1)])],
+  Gelu: gelu,
+  'com.microsoft.Gelu': biased('none'),
+  'com.microsoft.FastGelu': biased('tanh'),
+  'com.microsoft.BiasGelu': biased('none'),
+  'com.microsoft.QuickGelu': direct(e.Swish, n => ({ alpha: n.float('alpha', 1.702) })),
+
+  Cast: (n, c) => castTo(n, c, n.dtype('to')),
+  CastLike: (n, c) => castTo(n, c, n.input(1).type.dtype),
+  BitCast: direct(e.BitCast, n => ({ to: n.dtype('to') })),
+  Identity: n => [n.input(0)],
+};
