@@ -18,7 +18,7 @@ export function typed(t: Tensor): TypedArray {
   const { array: Ctor, bytes } = DTYPES[t.dtype];
   const n = Math.floor(t.bytes.byteLength / bytes);
   if (t.bytes.byteOffset % bytes === 0) return new Ctor(t.bytes.buffer as ArrayBuffer, t.bytes.byteOffset, n);
-  return new Ctor(t.bytes.slice().buffer, 0, n);
+  return new Ctor(new Uint8Array(t.bytes).buffer, 0, n);
 }
 
 const scratch = new DataView(new ArrayBuffer(4));

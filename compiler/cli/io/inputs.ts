@@ -55,7 +55,9 @@ function formatOf(path: string): 'npy' | 'npz' | 'json' {
 }
 function readFile(path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    // Not a Buffer: its `slice` does not copy, which surprises whoever takes a Uint8Array.
+    const b = readFileSync(path);
+    return new Uint8Array(b.buffer, b.byteOffset, b.byteLength);
   } catch (e) {
     if (e instanceof CompileError) throw e;
     return fail('E205', {

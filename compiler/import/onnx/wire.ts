@@ -12,7 +12,7 @@ interface Cursor {
   readonly r: Reader;
   /** The messages and fields being read, outermost first: the place to name when something is wrong. */
   readonly path: string[];
-  /** Whether a message's field of the outermost level was read whole: then the file is damaged rather than of another format. */
+  /** Whether a text or message of the outermost level was met as the schema has it: then the file is damaged, not of another format. */
   begun: boolean;
   records: number;
 }
@@ -88,7 +88,7 @@ function body<T>(c: Cursor, m: Message<T>, end: number): T {
     }
     path.push(`${m.name}.${slot.key}`);
     if (!slot.field.wires.includes(wire)) throw new RangeError(`wire type ${wire} does not belong here`);
-    if (outermost) c.begun = true;
+    if (outermost && wire === LEN) c.begun = true;
     record[slot.key] = slot.field.read(c, record[slot.key], wire);
     path.pop();
   }
