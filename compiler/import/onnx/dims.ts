@@ -32,7 +32,7 @@ export interface SizesOptions {
   readonly file: string;
   readonly dims: DimChoices;
   /** Sizes of whole inputs, which go before what the file says. */
-  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  readonly shapes: Readonly<Record<string, readonly Dim[]>>;
 }
 /**
  * The sizes of a model's inputs. A size that the file leaves open is a symbol: of the file's name for it (`batch`, `seq`; two of

@@ -1,5 +1,5 @@
 import { CompileError, fail, type Loc, type Warning } from '../../core/diagnostic.ts';
-import { symbolsOf } from '../../core/dim.ts';
+import { symbolsOf, type Dim } from '../../core/dim.ts';
 import { input, type Graph, type Value } from '../../graph/graph.ts';
 import type { Session } from './context.ts';
 import { dataTypeName, decodeModel, dtypeOf } from './decode.ts';
@@ -18,7 +18,7 @@ export interface OnnxOptions {
   /** What the model's free dimensions may be; see `inputShapes` for the names and the defaults. */
   readonly dims?: DimChoices;
   /** Sizes of whole inputs, in the place of what the file says. */
-  readonly shapes?: Readonly<Record<string, readonly number[]>>;
+  readonly shapes?: Readonly<Record<string, readonly Dim[]>>;
   /** Gives bytes of files beside the model. */
   readonly external?: ExternalResolver;
   /** The graph's name; else the file's own. */

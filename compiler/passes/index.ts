@@ -1,0 +1,17 @@
+import type { Graph } from '../graph/graph.ts';
+import type { Profile } from '../ops/profile.ts';
+import type { Pass } from './pass.ts';
+
+/** The passes over graphs, in order. */
+export const graphPasses = (_profile: Profile): readonly Pass[] => [];
+
+/** Runs the passes of a profile; `observe` sees every pass with its result and how long it took. */
+export function runPasses(graph: Graph, profile: Profile, observe?: (p: Pass, g: Graph, ms: number) => void): Graph {
+  let g = graph;
+  for (const p of graphPasses(profile)) {
+    const start = performance.now();
+    g = p.run(g, { profile });
+    observe?.(p, g, performance.now() - start);
+  }
+  return g;
+}

@@ -1,0 +1,13 @@
+import type { Graph } from '../graph/graph.ts';
+import type { Profile } from '../ops/profile.ts';
+
+export interface PassCtx {
+  readonly profile: Profile;
+}
+/** A step of the compiler from graph to graph: the same results for the same inputs, never a worse program. Its own result is a fixpoint. */
+export interface Pass {
+  readonly name: string;
+  readonly doc: string;
+  /** The same graph object where there was nothing to do. */
+  run(g: Graph, ctx: PassCtx): Graph;
+}

@@ -1,0 +1,88 @@
+import { CompileError } from '../../compiler/core/diagnostic.ts';
+import { symbol, type Dim } from '../../compiler/core/dim.ts';
+import type { Tensor } from '../../compiler/core/tensor.ts';
+import type { Graph } from '../../compiler/graph/graph.ts';
+import { decodeModel, type ModelProto } from '../../compiler/import/onnx/decode.ts';
+import { importModel } from '../../compiler/import/onnx/import.ts';
+import { ATOL, RTOL, type BackendCase } from '../suites/onnx-backend.ts';
+import { difference } from './compare.ts';
+import { runner, type Way } from './runners.ts';
+
+export interface Outcome {
+  readonly suite: string;
+  readonly name: string;
+  readonly way: Way;
+  /** `refused`: an E-code. `wrong`: other numbers. `broken`: a bug of ours, or it never ended. `skipped`: the data is not tensors. */
+  readonly k: 'passed' | 'refused' | 'wrong' | 'broken' | 'skipped';
+  readonly code?: string;
+  readonly why?: string;
+  readonly ms: number;
+}
+export interface CaseOptions {
+  readonly way: Way;
+  /** Sizes of inputs stay open: equal sizes from 2 up share a symbol. */
+  readonly symbolic: boolean;
+}
+
+/** Runs all data sets of a case. */
+export async function runCase(c: BackendCase, o: CaseOptions): Promise<Outcome> {
+  const start = performance.now();
+  const done = (k: Outcome['k'], why?: string, code?: string): Outcome => ({
+    suite: c.suite,
+    name: c.name,
+    way: o.way,
+    k,
+    ...(why === undefined ? {} : { why }),
+    ...(code === undefined ? {} : { code }),
+    ms: performance.now() - start,
+  });
+  try {
+    const model = decodeModel(c.modelBytes, c.name);
+    let ran = 0;
+    let skip = 'it has no data';
+    for (const set of c.dataSets) {
+      if (set.k === 'unsupported') {
+        skip = set.why;
+        // Even so the model must be refused with a reason, or work.
+        continue;
+      }
+      const inputs = new Map<string, Tensor>();
+      set.inputs.forEach((t, i) => t && inputs.set(c.inputNames[i] ?? '', t));
+      const graph = importCase(model, c, inputs, o.symbolic);
+      const outs = (await runner(o.way, graph))(inputs);
+      for (const [i, want] of set.outputs.entries()) {
+        const name = c.outputNames[i] ?? '';
+        const d = want && difference(outs.get(name), want, { rtol: RTOL, atol: ATOL });
+        if (d !== undefined) return done('wrong', `output '${name}' ${d}`);
+      }
+      ran++;
+    }
+    if (ran > 0) return done('passed');
+    importCase(model, c, new Map(), false);
+    return done('skipped', skip);
+  } catch (e) {
+    if (e instanceof CompileError) return done('refused', bare(e), e.code);
+    return done('broken', e instanceof Error ? (e.stack ?? e.message) : String(e));
+  }
+}
+const bare = (e: CompileError): string => e.message.slice(e.message.indexOf(e.code) + e.code.length + 2);
+
+function importCase(
+  model: ModelProto & { readonly graph: NonNullable<ModelProto['graph']> },
+  c: BackendCase,
+  inputs: ReadonlyMap<string, Tensor>,
+  symbolic: boolean,
+): Graph {
+  const shapes: Record<string, readonly Dim[]> = {};
+  for (const [name, t] of inputs) shapes[name] = symbolic ? t.dims.map(open) : t.dims;
+  return importModel(model, { file: c.name, shapes }).graph;
+}
+/** A symbol for a size, the same one for equal sizes. */
+const open = (n: number): Dim => (n < 2 ? n : symbol(`n${n}`, 1, Math.max(2 * n, 8)));
+/** The operators of a case, for reports. */
+export function operatorsOf(c: BackendCase): readonly string[] {
+  const model = decodeModel(c.modelBytes, c.name);
+  return [
+    ...new Set(model.graph.node.map(n => (n.domain === '' || n.domain === 'ai.onnx' ? n.opType : `${n.domain}.${n.opType}`))),
+  ];
+}

@@ -1,0 +1,52 @@
+import { must } from '../../compiler/core/diagnostic.ts';
+import { evalDim } from '../../compiler/core/dim.ts';
+import { DTYPES } from '../../compiler/core/dtype.ts';
+import { numel, type Tensor } from '../../compiler/core/tensor.ts';
+import { emitWasm } from '../../compiler/emit/wasm.ts';
+import type { Graph } from '../../compiler/graph/graph.ts';
+import { lowerGraph } from '../../compiler/lower/index.ts';
+import { runPasses } from '../../compiler/passes/index.ts';
+import { bindSymbols, checkGuards } from '../../compiler/program/bind.ts';
+import { interpretProgram } from '../../compiler/program/interpret.ts';
+import { planMemory } from '../../compiler/program/plan.ts';
+import type { Program } from '../../compiler/program/program.ts';
+import { resolveTarget } from '../../compiler/targets.ts';
+import type { Profile } from '../../compiler/ops/profile.ts';
+import type { Run } from './runners.ts';
+
+/** A graph compiled for a target, without the bundle around it. */
+export async function compiled(way: 'program' | 'wasm', g: Graph, target = 'wasm-simd'): Promise<Run> {
+  const profile = must(resolveTarget(target).profiles[0]);
+  const program = lowerGraph(runPasses(g, profile), profile);
+  return way === 'program' ? inputs => interpretProgram(program, inputs) : wasm(program, profile);
+}
+
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  run(...sizes: readonly number[]): void;
+  symbol?(i: number): number;
+}
+async function wasm(program: Program, profile: Profile): Promise<Run> {
+  const plan = planMemory(program, profile);
+  const { bytes } = await emitWasm(program, plan, profile, { embed: true });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
+  const x = instance.exports as unknown as Exports;
+  return inputs => {
+    const env = bindSymbols(program, name => inputs.get(name));
+    checkGuards(program, env);
+    const memory = new Uint8Array(x.memory.buffer);
+    for (const p of program.inputs) memory.set(must(inputs.get(p.name)).bytes, must(plan.offsets.get(p.slot)));
+    x.run(...program.symbols.filter(s => s.from === 'input').map(s => must(env.get(s.name))));
+    program.symbols.forEach((s, i) => {
+      if (s.from === 'run') env.set(s.name, must(x.symbol)(i));
+    });
+    return new Map(
+      program.outputs.map(p => {
+        const dims = p.type.shape.map(d => evalDim(d, env));
+        const from = must(plan.offsets.get(p.slot));
+        const size = numel(dims) * DTYPES[p.type.dtype].bytes;
+        return [p.name, { dtype: p.type.dtype, dims, bytes: memory.slice(from, from + size) } satisfies Tensor];
+      }),
+    );
+  };
+}

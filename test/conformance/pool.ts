@@ -1,0 +1,55 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Suite } from '../suites/onnx-backend.ts';
+import type { Outcome } from './case.ts';
+import type { Way } from './runners.ts';
+
+export interface Job {
+  readonly row: number;
+  readonly suite: Suite;
+  readonly name: string;
+  readonly folder: string;
+  readonly way: Way;
+  readonly symbolic: boolean;
+}
+export interface PoolOptions {
+  readonly workers: number;
+  /** A case that takes longer is counted as broken. */
+  readonly timeoutMs: number;
+}
+/** Runs jobs in worker processes. A worker that dies or hangs costs its job alone. */
+export async function runAll(jobs: readonly Job[], o: PoolOptions, report: (job: Job, outcome: Outcome) => void): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    let child: ChildProcess | undefined;
+    for (let job = jobs[next++]; job; job = jobs[next++]) {
+      const todo = job;
+      child ??= fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), { serialization: 'advanced' });
+      const outcome = await ask(child, todo, o.timeoutMs);
+      if (outcome.k === 'broken' && outcome.fatal) child = undefined;
+      report(todo, outcome);
+    }
+    child?.disconnect();
+  };
+  await Promise.all(Array.from({ length: Math.max(1, o.workers) }, lane));
+}
+
+function ask(child: ChildProcess, job: Job, timeoutMs: number): Promise<Outcome & { readonly fatal?: boolean }> {
+  return new Promise(resolve => {
+    const start = performance.now();
+    const end = (o: Outcome & { readonly fatal?: boolean }): void => {
+      clearTimeout(timer);
+      child.removeAllListeners();
+      resolve(o);
+    };
+    const dead = (why: string): void => {
+      child.kill('SIGKILL');
+      end({ suite: job.suite, name: job.name, way: job.way, k: 'broken', why, ms: performance.now() - start, fatal: true });
+    };
+    const timer = setTimeout(() => dead(`did not end within ${timeoutMs / 1000} s`), timeoutMs);
+    child.on('message', m => end(m as Outcome));
+    child.on('exit', (code, signal) => dead(`took its process down (${signal ?? `exit ${code}`})`));
+    child.on('error', e => dead(e.message));
+    child.send(job);
+  });
+}

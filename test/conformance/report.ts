@@ -1,0 +1,121 @@
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Outcome } from './case.ts';
+import type { Way } from './runners.ts';
+
+export interface CaseRow {
+  readonly suite: string;
+  readonly name: string;
+  readonly operators: readonly string[];
+  readonly outcomes: Outcome[];
+}
+/** Where the standard's cases stand: passing cases by way and suite; `conformance.test.ts` holds them as floors. */
+export type Floor = Readonly<Record<string, Readonly<Record<string, number>>>>;
+export const floorFile = fileURLToPath(new URL('./floor.json', import.meta.url));
+const tableFile = fileURLToPath(new URL('./OPERATORS.md', import.meta.url));
+
+/** The operator that a case is about: the only one, or the one that its name begins with. */
+export function subject(r: CaseRow): string {
+  const [first = 'none', ...more] = r.operators;
+  if (more.length === 0) return first;
+  const words = r.name.replace(/^test_(?:ai_onnx_ml_)?/, '').replaceAll('_', '');
+  const fits = r.operators.filter(o => words.startsWith((o.split('.').at(-1) ?? '').toLowerCase()));
+  return fits.sort((a, b) => b.length - a.length)[0] ?? first;
+}
+const isExpanded = (r: CaseRow): boolean => r.name.includes('_expanded');
+
+const outcomeOf = (r: CaseRow, way: Way): Outcome | undefined => r.outcomes.find(o => o.way === way);
+const passed = (rows: readonly CaseRow[], way: Way): number => rows.filter(r => outcomeOf(r, way)?.k === 'passed').length;
+function groups<K extends string>(rows: readonly CaseRow[], key: (r: CaseRow) => K): [K, CaseRow[]][] {
+  const all = new Map<K, CaseRow[]>();
+  for (const r of rows) all.set(key(r), [...(all.get(key(r)) ?? []), r]);
+  return [...all];
+}
+/** Why cases do not pass, the most frequent first. */
+function reasons(rows: readonly CaseRow[], way: Way): string[] {
+  const count = new Map<string, number>();
+  for (const r of rows) {
+    const o = outcomeOf(r, way);
+    if (!o || o.k === 'passed') continue;
+    const why = (o.why ?? '')
+      .split('\n')
+      .slice(0, 3)
+      .map(s => s.trim())
+      .join(' ')
+      .replace(/; first '[^']*'/, '');
+    const text = `${o.code ?? o.k}: ${why.length > 160 ? `${why.slice(0, 160)}…` : why}`;
+    count.set(text, (count.get(text) ?? 0) + 1);
+  }
+  return [...count].sort((a, b) => b[1] - a[1]).map(([text, n]) => (n > 1 ? `${text} (${n})` : text));
+}
+
+/** A few lines for the terminal: by suite, and what stands in the way most often. */
+export function summary(rows: readonly CaseRow[], ways: readonly Way[]): string {
+  const out: string[] = [];
+  for (const way of ways) {
+    out.push(`on ${way}:`);
+    for (const [suite, list] of groups(rows, r => r.suite)) {
+      const n = (k: Outcome['k']): number => list.filter(r => outcomeOf(r, way)?.k === k).length;
+      out.push(
+        `  ${suite.padEnd(18)} ${String(n('passed')).padStart(5)} of ${list.length} pass; ${n('refused')} refused, ${n('wrong')} wrong, ${n('broken')} broken, ${n('skipped')} skipped`,
+      );
+    }
+    const by = groups(rows, subject)
+      .map(([op, list]) => ({ op, n: list.length, good: passed(list, way) }))
+      .filter(g => g.good < g.n)
+      .sort((a, b) => b.n - b.good - (a.n - a.good));
+    if (by.length > 0) out.push(`  not all: ${by.map(g => `${g.op} ${g.good}/${g.n}`).join(', ')}`);
+  }
+  return out.join('\n');
+}
+
+/** Writes the table of operators and the floor. */
+export function writeReport(rows: readonly CaseRow[], ways: readonly Way[]): void {
+  const suites = groups(rows, r => r.suite);
+  const floor: Floor = Object.fromEntries(
+    ways.map(w => [w, Object.fromEntries(suites.map(([s, list]) => [s, passed(list, w)]))]),
+  );
+  writeFileSync(floorFile, `${JSON.stringify(floor, undefined, 2)}\n`);
+  writeFileSync(tableFile, table(rows, ways));
+}
+
+function table(rows: readonly CaseRow[], ways: readonly Way[]): string {
+  const cell = (s: string): string => s.replaceAll('|', '\\|').replaceAll('\n', ' ');
+  const cases = (list: readonly CaseRow[]): string[] => [String(list.length), ...ways.map(w => String(passed(list, w)))];
+  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
+  const head = (first: readonly string[]): string[] => {
+    const cells = [...first, 'cases', ...ways];
+    return [line(cells), line(cells.map((_, i) => (i < first.length ? '---' : '---:')))];
+  };
+  const last = ways.at(-1) ?? 'evaluate';
+  const out = [
+    '# ONNX operators',
+    '',
+    "How many of ONNX's own backend tests pass, by operator and by way of running them. Made by `npm run conformance -- --on all --write`; do not edit.",
+    '',
+    ...head(['suite']),
+    ...suitesOf(rows).map(([s, list]) => line([s, ...cases(list)])),
+    '',
+    '## By operator',
+    'A case counts for the operator that it is named for. Operators that ONNX defines as functions have their cases twice: as they are,',
+    'and `expanded`, as their definition in other operators.',
+    '',
+    ...[...head(['operator'])].map((s, i) =>
+      i === 0 ? s.replace(/\|$/, '| what the rest says |') : s.replace(/\|$/, '| --- |'),
+    ),
+    ...groups(
+      rows.filter(r => r.suite === 'node' && !isExpanded(r)),
+      subject,
+    )
+      .sort((a, b) => (a[0].toLowerCase() < b[0].toLowerCase() ? -1 : 1))
+      .map(([op, list]) => line([op, ...cases(list), reasons(list, last).join('; ')])),
+    '',
+    '## Cases that do not pass',
+    '',
+    ...rows
+      .filter(r => outcomeOf(r, last)?.k !== 'passed' && (r.suite !== 'node' || isExpanded(r)))
+      .map(r => `- ${r.suite}/${r.name}: ${reasons([r], last).join('; ')}`),
+  ];
+  return `${out.join('\n')}\n`;
+}
+const suitesOf = (rows: readonly CaseRow[]): [string, CaseRow[]][] => groups(rows, r => r.suite);

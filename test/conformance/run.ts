@@ -1,0 +1,57 @@
+/**
+ * Runs ONNX's backend tests: `npm run conformance -- [--suite node,simple] [--filter REGEX] [--on evaluate,program,wasm]
+ * [--symbolic] [--verbose] [--jobs N] [--write]`. `--write` writes OPERATORS.md and the floor that the test suite holds.
+ * Cases run in a process of their own, which is replaced when a case hangs or takes it down.
+ */
+import { parseArgs } from 'node:util';
+import { backendCases, findBackendTests, SUITES, type Suite } from '../suites/onnx-backend.ts';
+import { operatorsOf, type Outcome } from './case.ts';
+import { runAll, type Job } from './pool.ts';
+import { summary, writeReport, type CaseRow } from './report.ts';
+import { WAYS, type Way } from './runners.ts';
+
+const { values: args } = parseArgs({
+  options: {
+    suite: { type: 'string', default: SUITES.join() },
+    filter: { type: 'string', default: '' },
+    on: { type: 'string', default: 'evaluate' },
+    symbolic: { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    jobs: { type: 'string', default: '1' },
+    timeout: { type: 'string', default: '20' },
+  },
+});
+const oneOf = <T extends string>(text: string, all: readonly T[], what: string): readonly T[] =>
+  text.split(',').map(s => all.find(a => a === s) ?? die(`unknown ${what} '${s}'; there are ${all.join(', ')}`));
+function die(why: string): never {
+  console.error(why);
+  process.exit(2);
+}
+const suites: readonly Suite[] = oneOf(args.suite, SUITES, 'suite');
+const ways: readonly Way[] = args.on === 'both' ? ['evaluate', 'wasm'] : args.on === 'all' ? WAYS : oneOf(args.on, WAYS, 'way');
+const found = findBackendTests();
+if (found.k === 'missing') die(found.why);
+
+const rows: CaseRow[] = [];
+const jobs: Job[] = [];
+for (const c of backendCases(found.root, suites, new RegExp(args.filter))) {
+  rows.push({ suite: c.suite, name: c.name, operators: operatorsOf(c), outcomes: [] });
+  for (const way of ways)
+    jobs.push({ row: rows.length - 1, suite: c.suite, name: c.name, folder: c.folder, way, symbolic: args.symbolic });
+}
+const start = performance.now();
+let count = 0;
+await runAll(jobs, { workers: Number(args.jobs), timeoutMs: 1000 * Number(args.timeout) }, (job: Job, o: Outcome) => {
+  rows[job.row]?.outcomes.push(o);
+  count++;
+  if (args.verbose || o.k === 'broken' || o.k === 'wrong') {
+    const why = args.verbose ? o.why : o.why?.split('\n')[0];
+    console.log(
+      `${o.way} ${o.suite}/${o.name}: ${o.k}${o.code ? ` ${o.code}` : ''}${why ? ` ${why}` : ''} (${o.ms.toFixed(0)} ms)`,
+    );
+  } else if (process.stderr.isTTY) process.stderr.write(`\r${count} of ${jobs.length}`);
+});
+console.log(summary(rows, ways));
+console.log(`${jobs.length} runs in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+if (args.write) writeReport(rows, ways);

@@ -1,0 +1,19 @@
+import type { Tensor } from '../../compiler/core/tensor.ts';
+import type { Graph } from '../../compiler/graph/graph.ts';
+import { evaluate } from '../../compiler/graph/evaluate.ts';
+
+/** Ways to run a graph. `program`: lowered, run by the kernel interpreter. `wasm`: lowered and emitted. */
+export const WAYS = ['evaluate', 'program', 'wasm'] as const;
+export type Way = (typeof WAYS)[number];
+export type Run = (inputs: ReadonlyMap<string, Tensor>) => ReadonlyMap<string, Tensor>;
+
+/** Compiles a graph for one way of running it. */
+export async function runner(way: Way, g: Graph): Promise<Run> {
+  switch (way) {
+    case 'evaluate':
+      return inputs => evaluate(g, inputs);
+    case 'program':
+    case 'wasm':
+      return (await import('./compiled.ts')).compiled(way, g);
+  }
+}

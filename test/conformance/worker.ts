@@ -1,0 +1,9 @@
+import { readCase } from '../suites/onnx-backend.ts';
+import { runCase } from './case.ts';
+import type { Job } from './pool.ts';
+
+/** A process that runs one case after the other as it is told. */
+process.on('message', m => {
+  const job = m as Job;
+  void runCase(readCase(job.suite, job.name, job.folder), job).then(o => process.send?.(o));
+});
