@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import * as ort from 'onnxruntime-web';
 import { compile } from '../compiler/index.ts';
 import { DTYPES } from '../compiler/core/dtype.ts';
-import { toNumbers, typed, type Tensor } from '../compiler/core/tensor.ts';
+import { typed, type Tensor } from '../compiler/core/tensor.ts';
 import { makeInputs } from '../fixtures/inputs.ts';
 import { dimOptions } from '../fixtures/dims.ts';
 import { locate, REAL_MODELS, type RealModel } from '../fixtures/models.ts';

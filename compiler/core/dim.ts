@@ -47,12 +47,6 @@ function poly(terms: readonly Term[], c: number): Dim {
 }
 const parts = (d: Dim): { terms: readonly Term[]; c: number } => (typeof d === 'number' ? { terms: [], c: d } : d);
 const atom = (a: Atom): Dim => poly([term(1, [a])], 0);
-/** The atom a dimension consists of, if it is nothing else. */
-const soleAtom = (d: Dim): Atom | undefined =>
-  typeof d !== 'number' && d.c === 0 && d.terms.length === 1 && d.terms[0]?.coef === 1 && d.terms[0].atoms.length === 1
-    ? d.terms[0].atoms[0]
-    : undefined;
-
 /** A fresh symbol; `lo` and `hi` are inclusive. */
 export const symbol = (name: string, lo: number, hi: number): Dim =>
   lo === hi ? lo : atom({ k: 'sym', key: name, name, lo, hi });

@@ -4,6 +4,7 @@ import type { Expr, Lanes } from '../kernel/ir.ts';
 import type { Ref, Source } from '../ops/lowering.ts';
 import { forLanes, lanesOf } from '../ops/loops.ts';
 import type { Profile } from '../ops/profile.ts';
+import { transposeKernel } from './transpose.ts';
 import { evaluation, memorySink } from './source.ts';
 
 /** The longest runs of axes that both sides walk as one. */
@@ -24,6 +25,7 @@ export function copyKernel(k: KernelBuilder, from: Source, to: Ref, profile: Pro
   const groups = mergedAxes(to.dims.length, i => wide.canMerge(i) && plain.canMerge(i));
   const src = wide.merge(groups);
   const dst = plain.merge(groups);
+  if (lanesOf(profile) === 4 && src.ref && dst.ref && !src.vector && transposeKernel(k, src.ref, dst.ref)) return;
   const lanes: Lanes = src.vector && dst.vector ? lanesOf(profile) : 1;
   const put = (idx: readonly Expr[], n: Lanes): void => evaluation(() => dst.put(k, idx, src.at(k, idx, n)));
   const nest = (idx: readonly Expr[]): void => {
