@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { CompileError, fail } from '../../core/diagnostic.ts';
+import { fail } from '../../core/diagnostic.ts';
 import { isFloat, type DType } from '../../core/dtype.ts';
 import { fromNumbers, numel, zeros, type Tensor } from '../../core/tensor.ts';
 import { readJson } from './json.ts';
@@ -22,8 +22,9 @@ export function loadInput(source: string, want: Want): Tensor {
   if (source === 'zeros') return zeros(want.dtype, want.dims);
   const seed = /^random(?::(\d{1,9}))?$/.exec(source);
   if (seed) return randomTensor(want.dtype, want.dims, Number(seed[1] ?? 1));
+  const format = formatOf(source);
   const bytes = readFile(source);
-  switch (formatOf(source)) {
+  switch (format) {
     case 'npy':
       return readNpy(bytes, source);
     case 'npz':
@@ -59,11 +60,8 @@ function readFile(path: string): Uint8Array {
     const b = readFileSync(path);
     return new Uint8Array(b.buffer, b.byteOffset, b.byteLength);
   } catch (e) {
-    if (e instanceof CompileError) throw e;
-    return fail('E205', {
-      file: path,
-      why: e instanceof Error && 'code' in e && e.code === 'ENOENT' ? 'there is no such file' : String(e),
-    });
+    const missing = typeof e === 'object' && e !== null && 'code' in e && e.code === 'ENOENT';
+    return fail('E205', { file: path, why: missing ? 'there is no such file' : String(e) });
   }
 }
 function pick<T>(all: ReadonlyMap<string, T>, name: string, file: string): T {

@@ -60,12 +60,12 @@ export function readNpy(bytes: Uint8Array, file: string): Tensor {
 function parseHeader(text: string, bad: (why: string) => never): Header {
   const dict = /^\s*\{(.*)\}\s*$/s.exec(text)?.[1];
   if (dict === undefined) return bad('its header is not a dictionary');
-  const entry = /\s*(['"])(\w+)\1\s*:\s*(?:(['"])([^'"]*)\3|(True|False)|\(([\d\sL,]*)\)|(\[))\s*(?:,\s*|$)/y;
+  if (/['"]descr['"]\s*:\s*\[/.test(dict)) return bad('structured element types are not supported');
+  const entry = /\s*(['"])(\w+)\1\s*:\s*(?:(['"])([^'"]*)\3|(True|False)|\(([\d\sL,]*)\))\s*(?:,\s*|$)/y;
   const seen = new Map<string, RegExpExecArray>();
   while (entry.lastIndex < dict.length) {
     const m = entry.exec(dict);
     if (m === null) return bad('its header cannot be parsed');
-    if (m[7] !== undefined) return bad('structured element types are not supported');
     seen.set(m[2] ?? '', m);
   }
   const descr = seen.get('descr')?.[4];

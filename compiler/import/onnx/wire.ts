@@ -50,7 +50,7 @@ const FIXED32 = 5;
 
 /** Bounds for hostile files. Real models stay far below both: a node is about five records, a level of sub-graph three messages. */
 const MAX_DEPTH = 600;
-const MAX_RECORDS = 5_000_000;
+const MAX_RECORDS = 3_000_000;
 
 const tables = new WeakMap<object, Table>();
 function tableOf<T>(m: Message<T>): Table {

@@ -1,0 +1,40 @@
+import { describe, expect, it } from '@jest/globals';
+import { toNumbers } from '../../compiler/core/tensor.ts';
+import { backendCases, findBackendTests, type BackendCase } from './onnx-backend.ts';
+
+const found = findBackendTests();
+const suite = found.k === 'found' ? describe : describe.skip;
+const root = found.k === 'found' ? found.root : '';
+const one = (name: string): BackendCase => {
+  const [c] = [...backendCases(root, ['node'], new RegExp(`^${name}$`))];
+  if (c === undefined) throw new Error(`no case ${name}`);
+  return c;
+};
+
+suite(`ONNX's backend tests${found.k === 'missing' ? ` (${found.why})` : ''}`, () => {
+  it('every model decodes, and every data set is read or refused with a reason', () => {
+    const count = { models: 0, data: 0 };
+    const reasons = new Set<string>();
+    for (const c of backendCases(root)) {
+      count.models++;
+      for (const set of c.dataSets) {
+        if (set.k === 'data') {
+          count.data++;
+          expect([set.inputs.length, set.outputs.length]).toEqual([c.inputNames.length, c.outputNames.length]);
+        } else reasons.add(/type (\w+)/.exec(set.why)?.[1] ?? set.why);
+      }
+    }
+    // The wheel of 1.22 has 1765 node tests, the repository 1802.
+    expect(count.models).toBeGreaterThan(1800);
+    expect(count.data).toBeGreaterThan(1600);
+    for (const r of reasons) expect(r).toMatch(/^(string|sequence|optional|u?int[24]|float8\w+|float4e2m1)$/);
+  });
+  it('inputs and outputs belong together', () => {
+    const set = one('test_abs').dataSets[0];
+    if (set?.k !== 'data') throw new Error('no data');
+    const [x] = set.inputs;
+    const [y] = set.outputs;
+    if (x === undefined || y === undefined) throw new Error('no tensors');
+    expect(toNumbers(y)).toEqual(toNumbers(x).map(Math.abs));
+  });
+});
