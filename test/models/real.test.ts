@@ -1,0 +1,86 @@
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import * as ort from 'onnxruntime-node';
+import { DTYPES } from '../../compiler/core/dtype.ts';
+import { fromTyped, typed, type Tensor } from '../../compiler/core/tensor.ts';
+import { compile } from '../../compiler/index.ts';
+import { dimOptions } from '../../fixtures/dims.ts';
+import { makeInputs } from '../../fixtures/inputs.ts';
+import { locate, REAL_MODELS, type RealModel } from '../../fixtures/models.ts';
+import { feed, loadBundle, type OutTensor } from './bundle.ts';
+
+/** f32x4.relaxed_madd: Node 24 has it, Node 20 has not. */
+const RELAXED = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 0, 253, 17, 65, 0, 253, 17, 65, 0, 253,
+  17, 253, 133, 2, 11,
+]);
+const targets = ['wasm-simd', ...(WebAssembly.validate(RELAXED) ? ['wasm-relaxed-simd'] : [])];
+const RTOL = 1e-3;
+const ATOL = 1e-5;
+
+const toOrt = (t: Tensor): ort.Tensor => new ort.Tensor(DTYPES[t.dtype].ort as 'float32', typed(t) as Float32Array, t.dims);
+const numbers = (a: ArrayLike<number | bigint>): number[] => Array.from(a, Number);
+function argMax(values: readonly number[], row: number): number[] {
+  return Array.from({ length: values.length / row }, (_, r) => {
+    const part = values.slice(r * row, (r + 1) * row);
+    return part.indexOf(Math.max(...part));
+  });
+}
+/** The worst excess over the tolerance: at most 1 where all agree. */
+function excess(got: readonly number[], want: readonly number[]): number {
+  return want.reduce((worst, w, i) => {
+    const e = Math.abs((got[i] ?? NaN) - w) / (ATOL + RTOL * Math.abs(w));
+    return Number.isNaN(e) && !(Number.isNaN(w) && Number.isNaN(got[i])) ? Infinity : Math.max(worst, e || 0);
+  }, 0);
+}
+function expectAgreement(got: Readonly<Record<string, OutTensor>>, want: ort.InferenceSession.OnnxValueMapType): void {
+  for (const [name, t] of Object.entries(want)) {
+    const mine = got[name];
+    expect([name, mine?.dims]).toEqual([name, [...t.dims]]);
+    const w = numbers(t.data as ArrayLike<number | bigint>);
+    const g = numbers(mine?.data ?? []);
+    expect([name, excess(g, w) <= 1 ? 'agrees' : excess(g, w)]).toEqual([name, 'agrees']);
+    const row = t.dims.at(-1) ?? 1;
+    if (row > 1) expect(argMax(g, row)).toEqual(argMax(w, row));
+  }
+}
+
+/** All runs of a model, with the state carried on where it has one. */
+async function check(model: RealModel, path: string, target: string): Promise<void> {
+  const bytes = readFileSync(path);
+  const { files } = await compile({ model: bytes, file: basename(path), target, dims: dimOptions(model, bytes) });
+  const ours = await loadBundle(files);
+  const session = await ort.InferenceSession.create(path);
+  for (const shapes of model.runs) {
+    let mineState = new Map<string, Tensor>();
+    let peerState = new Map<string, Tensor>();
+    for (let step = 0; step < (model.state?.steps ?? 1); step++) {
+      const inputs = makeInputs(model, shapes, 1, step);
+      const got = ours.run(feed(new Map([...inputs, ...mineState])));
+      const want = await session.run(Object.fromEntries([...inputs, ...peerState].map(([k, t]) => [k, toOrt(t)])));
+      expectAgreement(got, want);
+      const carry = Object.entries(model.state?.from ?? {});
+      const state = (from: (output: string) => ArrayLike<number | bigint>): Map<string, Tensor> =>
+        new Map(
+          carry.map(([input, output]) => [
+            input,
+            fromTyped('f32', inputs.get(input)?.dims ?? [], (from(output) as Float32Array).slice()),
+          ]),
+        );
+      mineState = state(o => got[o]?.data ?? []);
+      peerState = state(o => want[o]?.data as Float32Array);
+    }
+  }
+  await session.release();
+}
+
+describe.each(targets)('%s agrees with onnxruntime', target => {
+  for (const model of REAL_MODELS) {
+    const path = locate(model.name);
+    // In CI every model is there: .ci/run fetches them.
+    if (path === undefined && process.env['CI'] === undefined)
+      it.skip(`${model.name} (not here: npm run fixtures)`, () => undefined);
+    else it(model.name, () => check(model, path ?? model.name, target), 120_000);
+  }
+});
