@@ -1,0 +1,109 @@
+import { InternalError } from '../../core/diagnostic.ts';
+import { children, showVType, withChildren, type Expr, type Kernel, type MathOp, type Stmt, type UnOp } from '../ir.ts';
+import { F32_MATH, type Bind } from './math-f32.ts';
+import { F64_MATH } from './math-f64.ts';
+import { freshNames } from './names.ts';
+
+const MATH = new Set<UnOp>([
+  'exp',
+  'log',
+  'sin',
+  'cos',
+  'tan',
+  'asin',
+  'acos',
+  'atan',
+  'sinh',
+  'cosh',
+  'tanh',
+  'asinh',
+  'acosh',
+  'atanh',
+  'erf',
+  'sigmoid',
+]);
+const isMath = (op: UnOp): op is MathOp => MATH.has(op);
+
+/**
+ * Replaces exp, log, tanh, … by arithmetic, the same for scalars and vectors, so that every back end and the interpreter agree to the
+ * bit. Intermediate values become `let`s before the statement.
+ */
+export function expandMath(kernel: Kernel): Kernel {
+  const fresh = freshNames(kernel, 'e');
+  const body = block(kernel.body, fresh);
+  return body === kernel.body ? kernel : { ...kernel, body };
+}
+
+function block(body: readonly Stmt[], fresh: () => string): readonly Stmt[] {
+  let changed = false;
+  const out: Stmt[] = [];
+  for (const s of body) {
+    const before = out.length;
+    statement(s, out, fresh);
+    changed ||= out.length !== before + 1 || out[before] !== s;
+  }
+  return changed ? out : body;
+}
+function statement(s: Stmt, out: Stmt[], fresh: () => string): void {
+  const ex = (e: Expr): Expr => expand(e, out, fresh);
+  switch (s.k) {
+    case 'let':
+    case 'set': {
+      const value = ex(s.value);
+      out.push(value === s.value ? s : { ...s, value });
+      return;
+    }
+    case 'store': {
+      const at = ex(s.at);
+      const value = ex(s.value);
+      out.push(at === s.at && value === s.value ? s : { ...s, at, value });
+      return;
+    }
+    case 'if': {
+      const c = ex(s.c);
+      const then = block(s.then, fresh);
+      const other = block(s.else, fresh);
+      out.push(c === s.c && then === s.then && other === s.else ? s : { ...s, c, then, else: other });
+      return;
+    }
+    case 'for': {
+      const lo = ex(s.lo);
+      const hi = ex(s.hi);
+      const body = block(s.body, fresh);
+      out.push(lo === s.lo && hi === s.hi && body === s.body ? s : { ...s, lo, hi, body });
+      return;
+    }
+    case 'while': {
+      const body = block(s.body, fresh);
+      const pre: Stmt[] = [];
+      const c = expand(s.c, pre, fresh);
+      if (pre.length === 0) {
+        out.push(body === s.body ? s : { ...s, body });
+        return;
+      }
+      // The condition needs statements: it is kept in a variable and computed again at the end of the body.
+      const name = fresh();
+      const again: Stmt[] = [];
+      const c2 = expand(s.c, again, fresh);
+      out.push(...pre, { k: 'let', name, value: c });
+      out.push({ ...s, c: { k: 'var', t: c.t, name }, body: [...body, ...again, { k: 'set', name, value: c2 }] });
+      return;
+    }
+  }
+}
+/** Sub-expressions that are unchanged stay the same objects. */
+function expand(e: Expr, out: Stmt[], fresh: () => string): Expr {
+  const before = children(e);
+  const after = before.map(c => expand(c, out, fresh));
+  const x = after.every((c, i) => c === before[i]) ? e : withChildren(e, after);
+  if (x.k !== 'un' || !isMath(x.op)) return x;
+  const bind: Bind = v => {
+    if (v.k === 'var' || v.k === 'const') return v;
+    const name = fresh();
+    out.push({ k: 'let', name, value: v });
+    return { k: 'var', t: v.t, name };
+  };
+  if (x.t.base === 'f32') return F32_MATH[x.op](bind, bind(x.a));
+  if (x.t.base === 'f64') return F64_MATH[x.op](bind, bind(x.a));
+  throw new InternalError(`${x.op} of ${showVType(x.t)}`);
+}
