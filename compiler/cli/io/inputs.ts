@@ -75,11 +75,12 @@ function pick<T>(all: ReadonlyMap<string, T>, name: string, file: string): T {
 
 /** A generator of numbers in [0, 1) from a seed (mulberry32): the same on every machine. */
 export function random(seed: number): () => number {
+  const { imul } = Math;
   let a = seed >>> 0;
   return () => {
     a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), a | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    let t = imul(a ^ (a >>> 15), a | 1);
+    t ^= t + imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 }
