@@ -2,6 +2,7 @@ import { If } from './control.ts';
 import type { Op } from './define.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { Loop } from './loop.ts';
+import { MatMul } from './matmul.ts';
 import { Concat } from './concat.ts';
 import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from './gather.ts';
 import { Eye, Range, RangeSize } from './range.ts';
@@ -13,6 +14,7 @@ export const allOps: readonly Op[] = [
   ...elementwiseOps,
   If,
   Loop,
+  MatMul,
   ...[DimOf, Sizes],
   ...[Reshape, Transpose, Slice, Expand, Concat],
   ...[Gather, GatherElements, GatherND, OneHot, Trilu, ReverseSequence, Range, RangeSize, Eye],

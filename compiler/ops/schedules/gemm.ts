@@ -1,0 +1,220 @@
+import { must } from '../../core/diagnostic.ts';
+import { dimCeilDiv, dimFloorDiv, dimMul, dimSub, rangeOf, type Dim } from '../../core/dim.ts';
+import type { KernelBuilder } from '../../kernel/builder.ts';
+import { add, ge, le, lt, min, mul, sub, type Expr, type Num } from '../../kernel/ir.ts';
+import type { Profile } from '../profile.ts';
+import type { SlotBuffer } from '../lowering.ts';
+import { gemmTile, type Arith, type Rows, type Seg } from './tile.ts';
+
+/** Columns of a packed panel of B. The same for all targets of a family, so that they share packed weights. */
+export const PANEL = 8;
+
+/** Rows of a micro-kernel: two vectors of B, a splat and the accumulators fill the registers. A separate product takes some more. */
+export const tileRows = (m: Arith): number => (m.lanes > 1 && m.fma ? 6 : 4);
+
+/**
+ * Calls `body` for blocks of up to `most` of `n` rows. A small static `n` is split into blocks of nearly equal size. Else all blocks
+ * are full, so that there is one micro-kernel, and the last begins early: it computes some rows again, but only rows from `skip` on
+ * are new. Where `n` may be less than a block, single rows do it.
+ */
+export function rowTiles(
+  k: KernelBuilder,
+  n: Dim,
+  most: number,
+  body: (first: Expr, rows: number, skip: Expr | undefined) => void,
+): void {
+  if (typeof n === 'number' && (n % most === 0 || n <= 10 * most)) {
+    let at = 0;
+    for (const g of splitRows(n, most)) {
+      k.for(at, at + g.rows * g.times, i => body(i, g.rows, undefined), { step: g.rows });
+      at += g.rows * g.times;
+    }
+    return;
+  }
+  const full = (): void =>
+    k.for(0, dimCeilDiv(n, most), t => {
+      const begin = k.let(mul(t, most));
+      const first = k.let(min(begin, k.dim(dimSub(n, most))));
+      body(first, most, k.let(sub(begin, first)));
+    });
+  if (rangeOf(n).lo >= most) full();
+  else k.if(lt(k.dim(n), most), () => k.for(0, n, i => body(i, 1, undefined)), full);
+}
+/** `n` as blocks of at most `most`: a small rest is shared with the block before it (6 + 2 → 4 + 4). */
+export function splitRows(n: number, most: number): readonly { readonly rows: number; readonly times: number }[] {
+  let times = Math.floor(n / most);
+  const rest = n % most;
+  const out: { rows: number; times: number }[] = [];
+  const push = (rows: number, count: number): void => {
+    const last = out.at(-1);
+    if (rows === 0 || count === 0) return;
+    if (last?.rows === rows) last.times += count;
+    else out.push({ rows, times: count });
+  };
+  const share = rest > 0 && rest <= most / 2 && times > 0;
+  if (share) times--;
+  push(most, times);
+  if (share) {
+    push(Math.ceil((most + rest) / 2), 1);
+    push(Math.floor((most + rest) / 2), 1);
+  } else push(rest, 1);
+  return out;
+}
+/** Runs `put` for the rows of a block that are new. */
+export function newRows(k: KernelBuilder, rows: number, skip: Expr | undefined, put: (row: number) => void): void {
+  for (let i = 0; i < rows; i++) {
+    if (skip === undefined || i === rows - 1) put(i);
+    else k.if(le(skip, i), () => put(i));
+  }
+}
+
+/** Columns of B as panels: how many full ones there are, and the width of a last, narrower one. */
+export interface Panels {
+  readonly columns: Dim;
+  readonly full: Dim;
+  /** Columns left over, and the width they have in memory (0: none). */
+  readonly rest: Dim;
+  readonly restWidth: number;
+}
+export function panelsOf(columns: Dim): Panels {
+  const full = dimFloorDiv(columns, PANEL);
+  const rest = dimSub(columns, dimMul(full, PANEL));
+  const restWidth = typeof rest === 'number' ? Math.ceil(rest / 4) * 4 : PANEL;
+  return { columns, full, rest, restWidth };
+}
+/** Elements of the packed form of a matrix of k x columns. */
+export const packedSize = (p: Panels, k: Dim): Dim =>
+  typeof p.rest === 'number'
+    ? dimMul(k, typeof p.full === 'number' ? p.full * PANEL + p.restWidth : dimMul(p.full, PANEL))
+    : dimMul(k, dimMul(dimCeilDiv(p.columns, PANEL), PANEL));
+
+/** The product of rows of A with panels of B, and where it goes. */
+export interface Product {
+  readonly arith: Arith;
+  readonly profile: Profile;
+  readonly a: { readonly buffer: SlotBuffer; at(first: Expr): Num; rows(first: Expr, count: number): Rows };
+  readonly b: {
+    readonly buffer: SlotBuffer;
+    readonly base: Num;
+    /** Elements from one k to the next, in a full panel and in the last. */
+    readonly step: Num;
+    readonly restStep: Num;
+    panel(p: Num): Num;
+    /** Elements from one panel to the next, where that is known at compile time. */
+    readonly stride: number | undefined;
+  };
+  readonly k: readonly Seg[];
+  /** Scratch for the columns of a vector that is not full: at least PANEL * rows elements. */
+  readonly scratch: SlotBuffer;
+  /** Stores a vector or a scalar at (row, column). */
+  put(row: Expr, column: Expr, value: Expr): void;
+}
+/** One block of rows times `count` full panels at once; more than one keeps a block of few rows busy. */
+export function fullPanels(
+  k: KernelBuilder,
+  g: Product,
+  first: Expr,
+  rows: number,
+  skip: Expr | undefined,
+  panel: Expr,
+  count: number,
+): void {
+  const { lanes } = g.arith;
+  // On scalar targets a panel is walked in pairs of columns.
+  const wide = lanes === 1 ? 2 : PANEL;
+  const vectors = Array.from({ length: (count * wide) / lanes }, (_, j) => {
+    const column = j * lanes;
+    return { at: Math.floor(column / wide) * (g.b.stride ?? 0) + (column % wide), column };
+  });
+  const block = (at: Expr): void => {
+    const acc = tileAt(
+      k,
+      g,
+      first,
+      rows,
+      vectors.map(v => v.at),
+      add(g.b.panel(panel), at),
+      g.b.step,
+    );
+    const column = k.let(add(mul(panel, PANEL), at));
+    newRows(k, rows, skip, i => must(acc[i]).forEach((v, j) => g.put(add(first, i), add(column, must(vectors[j]).column), v)));
+  };
+  k.for(0, PANEL, block, { step: wide });
+}
+/** One block of rows times the last, narrower panel. */
+export function restPanel(k: KernelBuilder, g: Product, p: Panels, first: Expr, rows: number, skip: Expr | undefined): void {
+  const { lanes } = g.arith;
+  const start = k.let(mul(k.dim(p.full), PANEL));
+  const at = g.b.panel(k.dim(p.full));
+  if (lanes === 1) {
+    k.for(0, p.rest, c => {
+      const acc = tileAt(k, g, first, rows, [0], add(at, c), g.b.restStep);
+      newRows(k, rows, skip, i => g.put(add(first, i), add(start, c), must(acc[i]?.[0])));
+    });
+    return;
+  }
+  const vectors = Array.from({ length: p.restWidth / lanes }, (_, j) => j * lanes);
+  const whole = typeof p.rest === 'number' ? Math.floor(p.rest / lanes) : 0;
+  const acc = tileAt(k, g, first, rows, vectors, at, g.b.restStep);
+  newRows(k, rows, skip, i =>
+    must(acc[i]).forEach((v, j) => {
+      if (j < whole) g.put(add(first, i), add(start, j * lanes), v);
+      else k.store(g.scratch, i * p.restWidth + j * lanes, v);
+    }),
+  );
+  if (typeof p.rest === 'number' && whole * lanes === p.rest) return;
+  const columns = (i: Num, row: Expr): void =>
+    k.for(whole * lanes, p.rest, c => g.put(row, add(start, c), k.load(g.scratch, add(mul(i, p.restWidth), c))));
+  k.for(skip ?? 0, rows, i => columns(i, add(first, i)));
+}
+function tileAt(
+  k: KernelBuilder,
+  g: Product,
+  first: Expr,
+  rows: number,
+  vectors: readonly number[],
+  at: Num,
+  step: Num,
+): readonly (readonly Expr[])[] {
+  return gemmTile(k, {
+    arith: g.arith,
+    rows,
+    a: { buffer: g.a.buffer, at: g.a.at(first), rows: g.a.rows(first, rows) },
+    b: { buffer: g.b.buffer, at: add(g.b.base, at), step, vectors },
+    k: g.k,
+  });
+}
+
+/**
+ * All rows times all panels. `rows`: blocks of rows outside, so that the block of A stays in the nearest cache; `panels`: the other
+ * way round, for a B that is larger than the cache.
+ */
+export function product(k: KernelBuilder, g: Product, n: Dim, p: Panels, order: 'rows' | 'panels'): void {
+  const most = tileRows(g.arith);
+  const hasRest = p.restWidth > 0 && rangeOf(p.rest).hi > 0;
+  const rest = (first: Expr, rows: number, skip: Expr | undefined): void => {
+    if (!hasRest) return;
+    if (typeof p.rest === 'number') restPanel(k, g, p, first, rows, skip);
+    else k.if(ge(k.dim(p.rest), 1), () => restPanel(k, g, p, first, rows, skip));
+  };
+  const panels = (first: Expr, rows: number, skip: Expr | undefined): void => {
+    const group = panelGroup(g, rows);
+    const grouped = dimMul(dimFloorDiv(p.full, group), group);
+    k.for(0, grouped, j => fullPanels(k, g, first, rows, skip, j, group), { step: group });
+    k.for(grouped, p.full, j => fullPanels(k, g, first, rows, skip, j, 1));
+  };
+  if (order === 'rows') {
+    rowTiles(k, n, most, (first, rows, skip) => {
+      panels(first, rows, skip);
+      rest(first, rows, skip);
+    });
+    return;
+  }
+  k.for(0, p.full, j => rowTiles(k, n, most, (first, rows, skip) => fullPanels(k, g, first, rows, skip, j, 1)));
+  if (hasRest) rowTiles(k, n, most, rest);
+}
+/** Panels that a block of few rows takes at once, so that its multiply-adds do not wait for each other. */
+function panelGroup(g: Product, rows: number): number {
+  if (g.arith.lanes === 1 || g.b.stride === undefined) return 1;
+  return rows === 1 ? 3 : rows === 2 ? 2 : 1;
+}

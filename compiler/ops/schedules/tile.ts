@@ -1,0 +1,121 @@
+import { must } from '../../core/diagnostic.ts';
+import type { Dim } from '../../core/dim.ts';
+import { bytesOf } from '../../core/dtype.ts';
+import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
+import { add, constOf, fma, konst, mul, splat, vtype, type Base, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
+import type { Profile } from '../profile.ts';
+import { address, advance, inBytes, loadFrom } from './pointer.ts';
+
+/** What a micro-kernel computes with. */
+export interface Arith {
+  readonly base: Base;
+  readonly lanes: Lanes;
+  readonly fma: boolean;
+}
+/** The lanes of a target for f32 and i32; scalar for the other types. */
+export function arithOf(profile: Profile, base: Base): Arith {
+  const wide = base === 'f32' || base === 'i32' || base === 'u32';
+  return {
+    base,
+    lanes: wide ? (Math.max(1, profile.vector.bits / 32) as Lanes) : 1,
+    fma: base === 'f32' && profile.vector.bits > 0 && profile.vector.fma !== 'none',
+  };
+}
+/** a * b + c in the arithmetic of the kernel. */
+export const mulAdd = (m: Arith, a: Expr, b: Expr, c: Expr): Expr => (m.fma ? fma(a, b, c) : add(c, mul(a, b)));
+export const zero = (m: Arith): Expr => konst(vtype(m.base, m.lanes), 0);
+
+/** One level of the walk over k: `n` steps of `stride` elements of A. */
+export interface Seg {
+  readonly n: Dim;
+  readonly stride: Num;
+}
+/** Where the rows of a tile lie, from its first row on, in elements: equally far apart, or each at a place of its own (row 0 at 0). */
+export type Rows = { readonly k: 'stride'; readonly stride: Num } | { readonly k: 'each'; readonly at: readonly Expr[] };
+
+/** One block of the result: some rows by some vectors, accumulated in registers. */
+export interface Tile {
+  readonly arith: Arith;
+  readonly rows: number;
+  /** Element (first row, k = 0) of A. */
+  readonly a: { readonly buffer: Buffer; readonly at: Num; readonly rows: Rows };
+  /** Element (k = 0, first column) of B; one step of k moves `step` elements. Vector j lies `vectors[j]` elements further on. */
+  readonly b: { readonly buffer: Buffer; readonly at: Num; readonly step: Num; readonly vectors: readonly number[] };
+  /** The walk over k, outermost first. B moves on by one step for each of its innermost steps. */
+  readonly k: readonly Seg[];
+}
+
+/**
+ * Emits the loops over k of one tile and gives the accumulated vectors [row][vector]. The innermost loop loads the vectors of B, then
+ * for each row one splat of A and its multiply-adds: the order that V8 compiles without spills.
+ */
+export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[] {
+  const { arith: m, rows, a, b } = t;
+  const acc = Array.from({ length: rows }, () => b.vectors.map(() => k.var(zero(m))));
+  const size = bytesOf(a.buffer.dtype);
+  const places = rowPlaces(k, t);
+  const step = constOf(typeof b.step === 'number' ? konst(vtype('i32'), b.step) : b.step);
+  const last = must(t.k.at(-1), 'a walk over k');
+  const pb = k.var(address(k, b.buffer, b.at));
+
+  const multiply = (pa: Expr, q: Expr): void => {
+    const vs = b.vectors.map(at => k.let(loadFrom(k, b.buffer, q, at, m.lanes)));
+    for (let i = 0; i < rows; i++) {
+      const { from, at } = must(places[i]);
+      const s = k.let(splat(loadFrom(k, a.buffer, from ? add(pa, from) : pa, at), m.lanes));
+      vs.forEach((v, j) => {
+        const c = must(acc[i]?.[j]);
+        k.set(c, mulAdd(m, s, v, c));
+      });
+    }
+  };
+  const innermost = (start: Expr): void => {
+    if (last.n === 1) {
+      multiply(start, pb);
+      advance(k, pb, b.buffer.dtype, b.step);
+      return;
+    }
+    const pa = k.var(start);
+    if (step === undefined) {
+      k.for(0, last.n, () => {
+        multiply(pa, pb);
+        advance(k, pa, a.buffer.dtype, last.stride);
+        advance(k, pb, b.buffer.dtype, b.step);
+      });
+      return;
+    }
+    // The pointer into B is the loop variable: one addition and one comparison a step.
+    const by = step * bytesOf(b.buffer.dtype);
+    const end = k.let(add(pb, mul(k.dim(last.n), by)));
+    k.for(
+      pb,
+      end,
+      q => {
+        multiply(pa, q);
+        advance(k, pa, a.buffer.dtype, last.stride);
+      },
+      { step: by },
+    );
+    if (t.k.length > 1) k.set(pb, end);
+  };
+  const nest = (depth: number, start: Expr): void => {
+    const seg = must(t.k[depth]);
+    if (depth === t.k.length - 1) innermost(start);
+    else if (seg.n === 1) nest(depth + 1, start);
+    else k.for(0, seg.n, i => nest(depth + 1, k.let(add(start, mul(mul(i, seg.stride), size)))));
+  };
+  nest(0, k.let(address(k, a.buffer, a.at)));
+  return acc;
+}
+/** The place of each row: a constant distance, or a distance in bytes held in a variable. */
+function rowPlaces(k: KernelBuilder, t: Tile): readonly { readonly from: Expr | undefined; readonly at: number }[] {
+  const { rows, buffer } = t.a;
+  return Array.from({ length: t.rows }, (_, i) => {
+    if (i === 0) return { from: undefined, at: 0 };
+    if (rows.k === 'each') return { from: k.let(inBytes(buffer.dtype, must(rows.at[i]))), at: 0 };
+    const fixed = typeof rows.stride === 'number' ? rows.stride : constOf(rows.stride);
+    return fixed === undefined
+      ? { from: k.let(inBytes(buffer.dtype, mul(rows.stride, i))), at: 0 }
+      : { from: undefined, at: i * fixed };
+  });
+}

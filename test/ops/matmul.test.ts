@@ -1,0 +1,122 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { symbol, type Dim } from '../../compiler/core/dim.ts';
+import type { DType } from '../../compiler/core/dtype.ts';
+import { noLoc } from '../../compiler/core/diagnostic.ts';
+import { toNumbers } from '../../compiler/core/tensor.ts';
+import { evaluate } from '../../compiler/graph/evaluate.ts';
+import { apply1, constant } from '../../compiler/graph/graph.ts';
+import { Add, Relu } from '../../compiler/ops/elementwise.ts';
+import { MatMul } from '../../compiler/ops/matmul.ts';
+import { splitRows } from '../../compiler/ops/schedules/gemm.ts';
+import { expectAgreement, inputsFor, noise, single, target, type Operand } from './problems.ts';
+
+const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd'].map(target);
+const size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(1, 6, 8, 16, 24, 64));
+const problem = fc.record({
+  m: fc.oneof(size, fc.constantFrom(61, 67)),
+  n: size,
+  k: size,
+  batchA: fc.constantFrom([], [2], [3, 1], [2, 3]),
+  batchB: fc.constantFrom([], [], [1], [2], [1, 3], [2, 3]),
+  transA: fc.boolean(),
+  transB: fc.boolean(),
+  constantB: fc.boolean(),
+  /** Which sizes are symbols. */
+  symbols: fc.subarray(['m', 'n', 'k'] as const),
+  tail: fc.boolean(),
+  seed: fc.nat(1000),
+  profile: fc.nat(2),
+});
+
+describe('MatMul', () => {
+  it('computes products as the reference does, for all layouts of the operands and symbolic sizes', () => {
+    fc.assert(
+      fc.property(problem, r => {
+        const broadcast = r.batchA.length === 0 || r.batchB.length === 0 || r.batchA.join() === '3,1';
+        const batchB = broadcast || r.batchB.join() === r.batchA.join() ? r.batchB : [];
+        if (r.batchA.join() === '3,1' && r.batchB.join() === '2,3') return;
+        const dim = (name: 'm' | 'n' | 'k', v: number): Dim =>
+          r.symbols.includes(name) && !(r.constantB && name !== 'm') ? symbol(name, 1, 70) : v;
+        const [m, n, k] = [dim('m', r.m), dim('n', r.n), dim('k', r.k)];
+        const a: Operand = { shape: [...r.batchA, ...(r.transA ? [k, m] : [m, k])] };
+        const bShape = [...batchB, ...(r.transB ? [n, k] : [k, n])];
+        const b: Operand = r.constantB
+          ? { shape: bShape, constant: noise('f32', bShape.map(Number), r.seed) }
+          : { shape: bShape };
+        const bias = noise('f32', [r.n], r.seed + 7);
+        const g = single(MatMul, [a, b], { transA: r.transA, transB: r.transB }, v =>
+          r.tail && typeof n === 'number' ? apply1(Relu, [apply1(Add, [v, constant(bias)], {}, noLoc)], {}, noLoc) : v,
+        );
+        expectAgreement(g, inputsFor(g, { m: r.m, n: r.n, k: r.k }, r.seed), profiles[r.profile] ?? target('wasm-simd'));
+      }),
+      { numRuns: 120 },
+    );
+  });
+  it('takes vectors on either side', () => {
+    for (const [a, b] of [
+      [[5], [5]],
+      [[5], [5, 9]],
+      [[7, 5], [5]],
+      [[2, 7, 5], [5]],
+      [[5], [2, 5, 9]],
+      [
+        [0, 5],
+        [5, 3],
+      ],
+      [
+        [4, 0],
+        [0, 3],
+      ],
+    ] as const)
+      for (const p of profiles) {
+        const g = single(MatMul, [{ shape: a }, { shape: b }], {});
+        expectAgreement(g, inputsFor(g, {}, 3), p);
+      }
+  });
+  it('computes with every numeric type', () => {
+    for (const dtype of ['f64', 'f16', 'bf16', 'i8', 'u8', 'i16', 'i32', 'u32', 'i64', 'u64'] as const satisfies DType[])
+      for (const [m, n, k] of [
+        [1, 9, 7],
+        [7, 1, 9],
+        [7, 13, 5],
+      ] as const) {
+        const g = single(
+          MatMul,
+          [
+            { shape: [m, k], dtype },
+            { shape: [k, n], dtype },
+          ],
+          {},
+        );
+        expectAgreement(g, inputsFor(g, {}, 5), target('wasm-simd'), 2e-2, 1e-2);
+      }
+  });
+  it('wraps 32-bit integers as machines do', () => {
+    const g = single(
+      MatMul,
+      [
+        { shape: [1, 2], dtype: 'i32' },
+        { shape: [2, 1], dtype: 'i32' },
+      ],
+      {},
+    );
+    const x = new Map([
+      ['x0', { ...noise('i32', [1, 2], 1), bytes: new Uint8Array(new Int32Array([2 ** 30, 5]).buffer) }],
+      ['x1', { ...noise('i32', [2, 1], 1), bytes: new Uint8Array(new Int32Array([8, -7]).buffer) }],
+    ]);
+    expect([...toNumbers(evaluate(g, x).get('y0') ?? noise('i32', [], 0))]).toEqual([-35]);
+    expectAgreement(g, x, target('wasm-simd'));
+  });
+});
+
+describe('rows of a product', () => {
+  it('are split into blocks that cover them once and never exceed the micro-kernel', () => {
+    for (let n = 0; n <= 80; n++) {
+      const blocks = splitRows(n, 6);
+      expect(blocks.reduce((s, b) => s + b.rows * b.times, 0)).toBe(n);
+      expect(Math.max(0, ...blocks.map(b => b.rows))).toBeLessThanOrEqual(6);
+      expect(blocks.reduce((s, b) => s + b.times, 0)).toBe(Math.ceil(n / 6));
+    }
+  });
+});
