@@ -6,6 +6,17 @@ export default defineConfig(
   { ignores: ['dist/', 'coverage/', 'node_modules/', 'out/', '.cache/'] },
   js.configs.recommended,
   {
+    files: ['runtimes/js/*.js'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['WebAssembly', 'URL', 'atob', 'fetch', 'document', 'performance', 'setTimeout', 'createImageBitmap', 'MODEL'].map(g => [
+          g,
+          'readonly',
+        ]),
+      ),
+    },
+  },
+  {
     files: ['**/*.ts'],
     extends: [ts.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },

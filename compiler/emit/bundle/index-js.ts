@@ -1,0 +1,108 @@
+import { InternalError, must } from '../../core/diagnostic.ts';
+import { dimHi, dimProd, dimSub, showDim, symbolsOf, type Dim } from '../../core/dim.ts';
+import { DTYPES } from '../../core/dtype.ts';
+import type { Port, Program } from '../../program/program.ts';
+import { needsOf, type CompiledModule } from './module.ts';
+import { RUNTIME } from './runtime.data.ts';
+import { dimSource, rangeText, solveSymbols } from './symbols.ts';
+
+/** A module as index.js sees it. */
+export interface ModuleFiles {
+  readonly module: CompiledModule;
+  /** In the custom section of the module. */
+  readonly id: string;
+  readonly wasm: string;
+  /** Absent where the weights are inside. */
+  readonly weights: { readonly file: string; readonly bytes: number; readonly sum: number } | undefined;
+}
+
+const js = (x: unknown): string => JSON.stringify(x);
+/** Text for a comment: it cannot end the comment. */
+export const comment = (s: string): string => s.replace(/[\s\p{C}]+/gu, ' ').replaceAll('*/', '* /');
+
+/** The source of index.js: a description of the model and the loader. All text from the model is quoted. */
+export function indexJs(head: string, files: readonly ModuleFiles[], labels: readonly string[] | undefined): string {
+  const [first] = files;
+  const { program } = must(first).module;
+  for (const f of files) sameSignature(program, f.module.program);
+  const index = indexOf(program);
+  const late = new Set(program.symbols.filter(s => s.from === 'run').map(s => s.name));
+  const isLate = (d: Dim): boolean => symbolsOf(d).some(s => late.has(s.name));
+
+  const port = (p: Port): string => {
+    const free = p.type.shape.flatMap((d, i) => (typeof d === 'number' ? [] : [`f(${i}, ${dimSource(d, index)})`]));
+    const dims = free.length === 0 ? '' : `, dims: (s, f) => { ${free.join('; ')}; }`;
+    const shape = p.type.shape.map(d => (typeof d === 'number' ? d : showDim(d)));
+    const size = dimHi(dimProd(p.type.shape));
+    return `{ name: ${js(p.name)}, type: ${js(DTYPES[p.type.dtype].ort)}, shape: ${js(shape)}, size: ${size}${dims} }`;
+  };
+  const symbols = solveSymbols(program.inputs, program.symbols).map(x => {
+    const got = `d[${x.port}][${x.axis}]`;
+    const rest =
+      x.add === 0
+        ? got
+        : typeof x.add === 'number'
+          ? `(${got} - ${dimSource(x.add, index)})`
+          : `(${got} - (${dimSource(x.add, index)}))`;
+    const solve = x.mul === 1 ? rest : `${rest} / (${dimSource(x.mul, index)})`;
+    return (
+      `{ index: ${x.index}, lo: ${x.symbol.lo}, hi: ${x.symbol.hi}, port: ${x.port}, axis: ${x.axis}, ` +
+      `range: ${js(rangeText(x))}, solve: (d, s) => ${solve} }`
+    );
+  });
+  const guards = program.guards
+    .filter(g => typeof dimSub(g.a, g.b) !== 'number')
+    .map(
+      g =>
+        `{ what: ${js(g.what)}, late: ${isLate(g.a) || isLate(g.b)}, a: s => ${dimSource(g.a, index)}, b: s => ${dimSource(g.b, index)} }`,
+    );
+  const module = (f: ModuleFiles): string => {
+    const { plan, program: p, profile } = f.module;
+    const at = (x: Port): number => must(plan.offsets.get(x.slot), `offset of ${x.name}`);
+    const used = lateSymbols(p);
+    const args = p.symbols.flatMap((s, i) => (s.from === 'input' ? [i] : []));
+    const url = (name: string): string => `() => new URL(${js(`./${name}`)}, import.meta.url)`;
+    const weights = f.weights
+      ? `base: ${plan.base}, bytes: ${f.weights.bytes}, sum: ${f.weights.sum}, weights: ${url(f.weights.file)},`
+      : 'bytes: 0,';
+    return `{
+      profile: ${js(profile.name)}, id: ${js(f.id)}, needs: ${js(needsOf(profile))},
+      files: ${js([f.wasm, ...(f.weights ? [f.weights.file] : [])])}, wasm: ${url(f.wasm)},
+      ${weights}
+      inputs: ${js(p.inputs.map(at))}, outputs: ${js(p.outputs.map(at))}, args: ${js(args)}, late: ${js(used)},
+    }`;
+  };
+  const list = (name: string, items: readonly string[]): string =>
+    `  ${name}: [${items.map(i => `\n    ${i},`).join('')}${items.length ? '\n  ' : ''}],`;
+  return `// ${comment(head)}
+const MODEL = {
+  name: ${js(program.name)},
+${list('modules', files.map(module))}
+${list('inputs', program.inputs.map(port))}
+${list('outputs', program.outputs.map(port))}
+${list('symbols', symbols)}
+${list('guards', guards)}
+};
+${labels ? `/** The names of the classes. */\nexport const labels = ${js(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/loader.js of the package sinter.
+${RUNTIME['loader.min.js']}`;
+}
+
+const indexOf = (p: Program): ((name: string) => number) => {
+  const at = new Map(p.symbols.map((s, i) => [s.name, i]));
+  return name => must(at.get(name), `symbol ${name}`);
+};
+/** The run-time symbols that the loader reads after a run: those in sizes of outputs and in guards. */
+function lateSymbols(p: Program): number[] {
+  const used = new Set<string>();
+  for (const d of [...p.outputs.flatMap(o => o.type.shape), ...p.guards.flatMap(g => [g.a, g.b])])
+    for (const s of symbolsOf(d)) used.add(s.name);
+  return p.symbols.flatMap((s, i) => (s.from === 'run' && used.has(s.name) ? [i] : []));
+}
+/** The modules of a bundle are the same model: they share the description. */
+function sameSignature(a: Program, b: Program): void {
+  const text = (p: Program): string =>
+    js([p.name, p.inputs.map(portText), p.outputs.map(portText), p.symbols, p.guards.map(g => [showDim(g.a), showDim(g.b)])]);
+  if (a !== b && text(a) !== text(b))
+    throw new InternalError('the modules of one bundle have different inputs, outputs or symbols');
+}
+const portText = (p: Port): unknown => [p.name, p.type.dtype, p.type.shape.map(showDim)];

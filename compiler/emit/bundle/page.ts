@@ -1,0 +1,49 @@
+import type { Port } from '../../program/program.ts';
+import { showDim } from '../../core/dim.ts';
+import { DTYPES } from '../../core/dtype.ts';
+import { comment } from './index-js.ts';
+import { RUNTIME } from './runtime.data.ts';
+
+const escape = (s: string): string =>
+  s.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+/** The page that tries the model. It has no script of its own (demo.js), so a strict Content-Security-Policy may stand. */
+export const demoHtml = (name: string, about: string): string =>
+  RUNTIME['demo.html'].replaceAll('{{name}}', () => escape(name)).replaceAll('{{about}}', () => escape(about));
+
+/** Says that index.js is an ES module, whatever folder the bundle is put in; and makes the folder a package. */
+export const packageJson = (name: string): string =>
+  `${JSON.stringify(
+    {
+      name:
+        name
+          .toLowerCase()
+          .replace(/[^a-z0-9]+/g, '-')
+          .replace(/^-+|-+$/g, '') || 'model',
+      private: true,
+      type: 'module',
+      main: './index.js',
+      types: './index.d.ts',
+    },
+    null,
+    2,
+  )}\n`;
+
+/** README.md of a bundle: how to load and run it. */
+export function readme(name: string, head: string, inputs: readonly Port[], outputs: readonly Port[]): string {
+  const shape = (p: Port): string => `${DTYPES[p.type.dtype].ort} [${p.type.shape.map(showDim).join(', ')}]`;
+  const list = (ports: readonly Port[]): string => ports.map(p => `\`${comment(p.name)}\` ${shape(p)}`).join(', ');
+  const arg = (p: Port): string => `${JSON.stringify(p.name)}: { data, dims }`;
+  const out = outputs[0] ? `out[${JSON.stringify(outputs[0].name)}].data` : 'out';
+  return `# ${comment(name)}
+${comment(head)}
+\`\`\`js
+import { load } from './index.js';
+const model = await load();
+const out = model.run({ ${inputs.map(arg).join(', ')} });
+console.log(${out});
+\`\`\`
+Inputs: ${list(inputs) || 'none'}. Outputs: ${list(outputs)}.
+\`npx serve .\` and open demo.html to try it; manifest.json tells what was compiled, and how.
+`;
+}

@@ -1,0 +1,100 @@
+import type { Warning } from './core/diagnostic.ts';
+
+/** The phases of a compilation, in order. Lowering to emission run once for each module of the target. */
+export const PHASES = ['import', 'passes', 'lower', 'plan', 'emit', 'bundle'] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** A dimension's size, or its range: `{ min: 1, max: 512, step: 8 }` is the multiples of 8 up to 512. Ends are inclusive. */
+export type DimOption = number | { readonly min: number; readonly max: number; readonly step?: number };
+
+export interface CompileOptions {
+  /** The model's bytes. (From Node, `compile` of the package also takes a path.) */
+  readonly model: Uint8Array;
+  /** Told from the bytes where it is left out. */
+  readonly format?: 'onnx';
+  /** A target's name, or a profile of one's own with the fields of targets/*.json. Default: wasm-simd. */
+  readonly target?: string | object;
+  /** Sizes of named dimensions; the default of a free dimension is told by the importer. */
+  readonly dims?: Readonly<Record<string, DimOption>>;
+  /** The name of the bundle's model; default: the file's name without its ending. */
+  readonly name?: string;
+  /** The file's name, for messages and the manifest. */
+  readonly file?: string;
+  /** Reads a file that the model refers to by a path relative to itself; undefined: there is none. */
+  readonly external?: (path: string) => Uint8Array | undefined;
+  /** Weights up to this many bytes are put inside the module; default: the profile's. */
+  readonly embedBelow?: number;
+  /** Names of the classes, exported by the bundle and shown on its page. */
+  readonly labels?: readonly string[];
+  /** Told what is going on; must not throw. */
+  readonly onProgress?: (p: Progress) => void;
+  /** Runs the verifier of each IR after every pass. */
+  readonly verifyIr?: boolean;
+  /** Ends after this phase, with a result that has no files. */
+  readonly stopAfter?: Phase;
+  /** Is given the text of the program's stages, in order: `01-import.graph`, … Only made if asked for. */
+  readonly onText?: (stage: Stage) => void;
+}
+/** A stage of the compilation as text: what `--dump` and `--print-after` show. */
+export interface Stage {
+  readonly phase: Phase;
+  /** The pass it came out of; empty: the phase as a whole. */
+  readonly pass: string;
+  /** The module, where there is one for each. */
+  readonly profile: string;
+  /** File ending that fits: graph, program, kernel, wat. */
+  readonly ending: 'graph' | 'program' | 'kernel' | 'wat';
+  /** Prints it; costly for large models. */
+  text(): string;
+}
+export type Progress =
+  | { readonly k: 'begin'; readonly phase: Phase; readonly profile: string }
+  | { readonly k: 'pass'; readonly phase: Phase; readonly pass: string; readonly ms: number; readonly changed: boolean }
+  | { readonly k: 'end'; readonly phase: Phase; readonly profile: string; readonly ms: number };
+
+export interface CompileResult {
+  /** The bundle by file name; empty where the compilation was stopped before. */
+  readonly files: Map<string, Uint8Array>;
+  readonly report: Report;
+}
+/** What the command prints at the end. Sizes in bytes, times in milliseconds. */
+export interface Report {
+  readonly name: string;
+  readonly target: string;
+  readonly source: { readonly file: string; readonly bytes: number; readonly sha256: string };
+  readonly inputs: readonly PortReport[];
+  readonly outputs: readonly PortReport[];
+  readonly symbols: readonly {
+    readonly name: string;
+    readonly lo: number;
+    readonly hi: number;
+    readonly from: 'input' | 'run';
+  }[];
+  /** Operators in the model as imported, and in the graph after the passes. */
+  readonly operators: { readonly before: number; readonly after: number };
+  readonly modules: readonly ModuleReport[];
+  /** Of one run, at the largest sizes; undefined where no operator tells. */
+  readonly macs: number | undefined;
+  readonly passes: readonly { readonly name: string; readonly ms: number }[];
+  readonly phases: readonly { readonly name: Phase; readonly profile: string; readonly ms: number }[];
+  readonly warnings: readonly Warning[];
+  /** Bytes of each file of the bundle. */
+  readonly files: Readonly<Record<string, number>>;
+}
+export interface PortReport {
+  readonly name: string;
+  /** As onnxruntime names it: float32, int64, … */
+  readonly type: string;
+  readonly shape: readonly (number | string)[];
+}
+export interface ModuleReport {
+  readonly profile: string;
+  readonly kernels: number;
+  /** Kernel calls of a run: the fused groups. */
+  readonly steps: number;
+  readonly weights: number;
+  readonly arena: number;
+  readonly wasm: number;
+  /** Bytes of code by kernel, largest first, and what it is a kernel of. */
+  readonly code: readonly { readonly kernel: string; readonly what: string; readonly calls: number; readonly bytes: number }[];
+}

@@ -1,0 +1,133 @@
+import { gzipSync } from 'node:zlib';
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import ts from 'typescript';
+import { dimMul } from '../../compiler/core/dim.ts';
+import { RUNTIME } from '../../compiler/emit/bundle/runtime.data.ts';
+import { TARGETS } from '../../compiler/targets.data.ts';
+import { VERSION } from '../../compiler/version.data.ts';
+import { bundleOf, dim, handMade } from './hand-made.ts';
+
+const text = (files: ReadonlyMap<string, Uint8Array>, name: string): string => new TextDecoder().decode(files.get(name));
+const s = dim('seq', 1, 16);
+const model = handMade({
+  symbols: [s.info],
+  inputs: [
+    ['input ids', 'i64', [1, dimMul(8, s.d)]],
+    ['mask', 'f32', [1, 4]],
+  ],
+  outputs: [['logits', 'f32', [1, 3]]],
+  name: 'Bert */ tiny',
+  wat: '(func (export "run") (param i32))',
+});
+
+/** Errors of a program that uses the declarations as a bundle's user would. */
+function typeErrors(dts: string, program: string): string[] {
+  const files = new Map([
+    ['/bundle/index.d.ts', dts],
+    ['/main.ts', program],
+  ]);
+  const options: ts.CompilerOptions = {
+    strict: true,
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.ESNext,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
+    types: [],
+    noEmit: true,
+  };
+  const host = ts.createCompilerHost(options);
+  const read = host.readFile.bind(host);
+  const exists = host.fileExists.bind(host);
+  const source = host.getSourceFile.bind(host);
+  host.readFile = f => files.get(f) ?? read(f);
+  host.fileExists = f => files.has(f) || exists(f);
+  host.directoryExists = () => true;
+  host.getSourceFile = (f, v) => {
+    const t = files.get(f);
+    return t === undefined ? source(f, v) : ts.createSourceFile(f, t, v);
+  };
+  const p = ts.createProgram(['/main.ts', '/bundle/index.d.ts'], options, host);
+  return ts.getPreEmitDiagnostics(p).map(d => ts.flattenDiagnosticMessageText(d.messageText, '\n'));
+}
+
+describe('the files of a bundle', () => {
+  it('are the same bytes for the same input', async () => {
+    expect(await bundleOf([model])).toEqual(await bundleOf([model]));
+  });
+  it('declare the types of this very model', async () => {
+    const dts = text(await bundleOf([model], { labels: ['yes', 'no', "don't know"] }), 'index.d.ts');
+    const good = `import { load, labels } from './bundle/index.js';
+      const model = await load(new URL('https://example.org/m/'));
+      const out = model.run({ 'input ids': { data: BigInt64Array.of(1n), dims: [1, 1] }, mask: new Float32Array(4) }, { into: { logits: new Float32Array(3) } });
+      const classes: 3 = out.logits.dims[1];
+      const data: Float32Array = out.logits.data;
+      const type: 'float32' = out.logits.type;
+      model.run({ 'input ids': [1, 2n], mask: model.inputs.mask.data }, { into: model.outputs });
+      const no: 'no' = labels[1];
+      export default [classes, data, type, no];`;
+    expect(typeErrors(dts, good)).toEqual([]);
+    const bad = `import { load } from './bundle/index.js';
+      const model = await load();
+      model.run({ mask: new Float32Array(4) });
+      model.run({ 'input ids': new Int32Array(4), mask: [] });
+      model.run({ 'input ids': [], mask: [] }).label;`;
+    const errors = typeErrors(dts, bad);
+    expect(errors).toHaveLength(3);
+    expect(errors[0]).toContain("input ids\"' is missing in type");
+    expect(errors[1]).toContain("Type 'Int32Array<ArrayBuffer>' is not assignable");
+    expect(errors[2]).toContain("Property 'label' does not exist");
+    expect(dts).toContain('/** int64 [1, 8*seq]; dimension 1 is 8 to 128 in steps of 8 */');
+  });
+  it('tell in the manifest what was compiled', async () => {
+    const files = await bundleOf([model]);
+    const manifest = JSON.parse(text(files, 'manifest.json')) as Record<string, unknown>;
+    expect(manifest['sinter']).toBe(VERSION);
+    expect(manifest['inputs']).toEqual([
+      {
+        name: 'input ids',
+        type: 'int64',
+        shape: [1, '8*seq'],
+        sizes: [{ axis: 1, dim: '8*seq', min: 8, max: 128, step: 8, start: 64 }],
+      },
+      { name: 'mask', type: 'float32', shape: [1, 4], sizes: [] },
+    ]);
+    const bytes = files.get('model.wasm')?.length;
+    expect(manifest['modules']).toMatchObject([
+      { profile: 'wasm-mvp', wasm: { file: 'model.wasm', bytes }, weights: { file: null, bytes: 0 } },
+    ]);
+  });
+  it('have a small loader: under 4 KB packed', async () => {
+    expect(gzipSync(text(await bundleOf([model]), 'index.js')).length).toBeLessThan(4096);
+  });
+  it('hold no script in the page, and no text that ends a comment or a tag', async () => {
+    const evil = handMade({
+      inputs: [],
+      outputs: [['y', 'f32', [1]]],
+      name: '<img src=x onerror=alert(1)>*/',
+      wat: '(func (export "run"))',
+    });
+    const files = await bundleOf([evil]);
+    const html = text(files, 'demo.html');
+    expect(html).not.toContain('<img');
+    expect(html.match(/<script[^>]*>/g)).toEqual(['<script type="module" src="demo.js">']);
+    expect(html).not.toMatch(/<[^>]*\son\w+=/);
+    expect(typeErrors(text(files, 'index.d.ts'), '')).toEqual([]);
+  });
+});
+
+describe('what the compiler carries as text', () => {
+  const root = new URL('../../', import.meta.url);
+  const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
+  it('is what runtimes/, targets/ and package.json hold (npm run inline)', () => {
+    for (const f of readdirSync(new URL('targets/', root)))
+      expect(TARGETS[f.replace('.json', '')]).toEqual(JSON.parse(read(`targets/${f}`)));
+    for (const [f, carried] of Object.entries(RUNTIME)) if (f !== 'loader.min.js') expect(carried).toBe(read(`runtimes/js/${f}`));
+    expect((JSON.parse(read('package.json')) as { version: string }).version).toBe(VERSION);
+  });
+  it('is the loader without comments', async () => {
+    const { transform } = await import('esbuild');
+    const { code } = await transform(read('runtimes/js/loader.js'), { minify: true, target: 'es2022', legalComments: 'none' });
+    expect(RUNTIME['loader.min.js']).toBe(code);
+  });
+});

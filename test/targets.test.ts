@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { parseTarget, resolveTarget, targetNames } from '../compiler/targets.ts';
+
+const own = (more: object): object => ({ name: 'mine', extends: 'wasm-simd', ...more });
+
+describe('targets', () => {
+  it('all resolve', () => {
+    expect(targetNames()).toEqual(['wasm-auto', 'wasm-mvp', 'wasm-relaxed-simd', 'wasm-simd']);
+    for (const name of targetNames()) expect(resolveTarget(name).name).toBe(name);
+  });
+  it('inherit, field by field', () => {
+    const [simd] = resolveTarget('wasm-simd').profiles;
+    const [relaxed] = resolveTarget('wasm-relaxed-simd').profiles;
+    expect(relaxed).toEqual({
+      ...simd,
+      name: 'wasm-relaxed-simd',
+      doc: relaxed?.doc,
+      vector: { bits: 128, fma: 'relaxed', intDot: 'i8u7' },
+    });
+    const [mine] = resolveTarget(own({ memory: { embedBelow: 0 } })).profiles;
+    expect(mine?.memory).toEqual({ ...simd?.memory, embedBelow: 0 });
+    expect(mine?.vector).toEqual(simd?.vector);
+  });
+  it('may list several modules', () => {
+    expect(resolveTarget('wasm-auto').profiles.map(p => p.name)).toEqual(['wasm-relaxed-simd', 'wasm-simd', 'wasm-mvp']);
+    expect(resolveTarget({ name: 'two', modules: [own({}), 'wasm-mvp'] }).profiles.map(p => p.name)).toEqual([
+      'mine',
+      'wasm-mvp',
+    ]);
+  });
+  const wrong: readonly (readonly [string | object, string])[] = [
+    ['wasm-smid', "E401: target wasm-smid: is none of wasm-auto, wasm-mvp, wasm-relaxed-simd, wasm-simd; did you mean 'wasm-simd'?"],
+    ['toString', 'is none of'],
+    [own({ registers: 0 }), "E401: target mine: 'registers' must be a whole number from 1 to 64, not 0"],
+    [own({ vector: { bit: 128 } }), "'vector' has no field 'bit'; did you mean 'bits'?"],
+    [own({ vector: { bits: 256 } }), "'vector.bits' of WebAssembly is 0 or 128"],
+    [own({ vector: { bits: '128' } }), "'vector' 'bits' must be one of 0, 128, 256, 512, not \"128\""],
+    [own({ vector: { fma: 'fused' } }), "'vector.fma' of WebAssembly is none or relaxed"],
+    [own({ memory: { align: 48 } }), "'memory' 'align' must be a power of two"],
+    [own({ colour: 1 }), "has no field 'colour'"],
+    [own({ emit: 'c' }), 'this version does not write'],
+    [own({ extends: 'wasm-sidm' }), "extends 'wasm-sidm', which is not known; did you mean 'wasm-simd'?"],
+    [own({ extends: 'wasm-auto' }), "extends 'wasm-auto', which is a list of modules"],
+    [{ name: 'bare' }, "'emit' is missing; give it, or extend another profile"],
+    [{ name: '../x' }, "'name' must be letters, digits"],
+    [{ name: 'two', modules: ['wasm-mvp', 'wasm-mvp'] }, "'modules' lists wasm-mvp twice"],
+    [{ name: 'none', modules: [] }, "'modules' is empty"],
+    [[], 'must be an object'],
+  ];
+  it.each(wrong)('%j is refused', (target, message) => {
+    expect(() => resolveTarget(target)).toThrow(message);
+  });
+  it('from a file say what is wrong with its text', () => {
+    expect(() => parseTarget('{', 'mine.json')).toThrow('E401: target mine.json: is not JSON');
+    expect(() => parseTarget('[]', 'mine.json')).toThrow('must hold one JSON object');
+    expect(parseTarget('{"name": "m", "extends": "wasm-mvp"}', 'mine.json').profiles).toHaveLength(1);
+  });
+});
