@@ -1,4 +1,5 @@
 import { If } from './control.ts';
+import { Recurrent } from './recurrent.ts';
 import type { Op } from './define.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { Loop } from './loop.ts';
@@ -8,10 +9,13 @@ import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from
 import { Eye, Range, RangeSize } from './range.ts';
 import { DimOf, Sizes } from './shape.ts';
 import { Expand, Reshape, Slice, Transpose } from './view.ts';
+import { reduceOps } from './reduce.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
 export const allOps: readonly Op[] = [
+  Recurrent,
   ...elementwiseOps,
+  ...reduceOps,
   If,
   Loop,
   MatMul,
