@@ -1,5 +1,5 @@
 import { must } from '../core/diagnostic.ts';
-import { dimAdd, dimEq, dimHi, dimMax, dimSub, substitute, type Dim } from '../core/dim.ts';
+import { dimAdd, dimEq, dimHi, dimMax, dimSub, substitute, symbol, type Dim } from '../core/dim.ts';
 import { elements, showType, tensorType, type TensorType } from '../core/shape.ts';
 import { scalar, stridesOf, typed, type Tensor } from '../core/tensor.ts';
 import type { Graph, Node } from '../graph/graph.ts';
@@ -218,7 +218,9 @@ function lowerLoop(c: LowerCtx<LoopAttrs>): void {
     head.push(compactRef(number, []), compactRef(yes, []));
     c.kernel('yes', k => k.store(yes, 0, konst(I32, 1)));
   }
-  c.loop(a.iter, a.trip, cond, () => {
+  // What runs at most once has no symbol of its own to count with.
+  const counter = symbolName(a.iter) === undefined ? symbol('loop:once', 0, 1) : a.iter;
+  c.loop(counter, a.trip, cond, () => {
     if (lead > 0) c.kernel('iteration', k => k.store(number, 0, cast(vtype('i64'), k.dim(a.iter))));
     const now = slots.map(s => s.at(a.iter));
     const slices = scans.map((r, j) => dropAxis(r, must(a.inAxes[j]), a.inReverse[j] ? dimSub(lessOne(a.trip), a.iter) : a.iter));
@@ -235,7 +237,7 @@ function lowerLoop(c: LowerCtx<LoopAttrs>): void {
   });
   if (tested) {
     const name = symbolName(a.count);
-    if (name !== undefined) setSymbol(c, name, a.iter, cell);
+    if (name !== undefined) setSymbol(c, name, counter, cell);
   }
   slots.forEach((s, j) => {
     if (!s.own) return;

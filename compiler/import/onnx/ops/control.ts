@@ -86,6 +86,10 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
   // The number of iterations.
   const tripValue = n.inputs[0];
   const [known] = c.known(tripValue) ?? [];
+  if (known === 1 && (!first || c.known(first)?.[0] === 1)) {
+    const once = c.inline(proto, [c.literal('i64', 0), c.literal('bool', 1), ...initial]).slice(1);
+    return once.map((v, i) => (i < initial.length ? v : c.apply1(Reshape, [v], { shape: [1, ...v.type.shape] })));
+  }
   let trip: Dim;
   let tripInput: Value | undefined;
   if (known !== undefined) trip = dimMax(0, known);
