@@ -6,7 +6,14 @@ import { Loop } from './loop.ts';
 import { MatMul } from './matmul.ts';
 import { Concat } from './concat.ts';
 import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from './gather.ts';
+import { Col2Im } from './col2im.ts';
+import { NonMaxSuppression } from './nms.ts';
+import { Pad } from './pad.ts';
 import { Eye, Range, RangeSize } from './range.ts';
+import { ScatterElements, ScatterND, TensorScatter } from './scatter.ts';
+import { Compress, NonZero } from './select.ts';
+import { TopK } from './topk.ts';
+import { Unique } from './unique.ts';
 import { DimOf, Sizes } from './shape.ts';
 import { Expand, Reshape, Slice, Transpose } from './view.ts';
 import { reduceOps } from './reduce.ts';
@@ -20,6 +27,7 @@ export const allOps: readonly Op[] = [
   Loop,
   MatMul,
   ...[DimOf, Sizes],
-  ...[Reshape, Transpose, Slice, Expand, Concat],
+  ...[Reshape, Transpose, Slice, Expand, Concat, Pad],
+  ...[ScatterElements, ScatterND, TensorScatter, Col2Im, Compress, NonZero, Unique, TopK, NonMaxSuppression],
   ...[Gather, GatherElements, GatherND, OneHot, Trilu, ReverseSequence, Range, RangeSize, Eye],
 ];

@@ -7,7 +7,7 @@ import { inputShapes, type DimChoices } from './dims.ts';
 import { domainOf, opKey } from './node.ts';
 import { onnxOps } from './ops/index.ts';
 import { graphsOf } from './order.ts';
-import { functionKey, importBody, lookup, newFrame, Poisoned, type Scope } from './scope.ts';
+import { declaredSizes, functionKey, importBody, lookup, newFrame, Poisoned, type Scope } from './scope.ts';
 import type { ExternalResolver } from './tensor.ts';
 import type { FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto } from './records.ts';
 import type { OnnxBuilder } from './registry.ts';
@@ -108,6 +108,7 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     frame,
     attrs: new Map(),
     opsets,
+    declared: declaredSizes([...g.valueInfo, ...g.output]),
     prefix: '',
     calls: [],
   };

@@ -48,6 +48,7 @@ export interface NodeParts {
   readonly loc: Loc;
   readonly file: string;
   readonly external: ExternalResolver | undefined;
+  readonly declared: readonly (readonly (number | undefined)[] | undefined)[];
 }
 /** What a builder sees of a node. */
 export function onnxNode(p: NodeParts): OnnxNode {
@@ -89,6 +90,7 @@ export function onnxNode(p: NodeParts): OnnxNode {
     loc,
     input: (i, what) => inputs[i] ?? reject(`input ${i}${what === undefined ? '' : ` (${what})`} is missing`),
     wants: i => (proto.output[i] ?? '') !== '',
+    declared: i => p.declared[i],
     has: name => attrs.has(name),
     int: reader(['int'], 'an int', a => a.i ?? 0),
     bool: reader(['int'], 'an int', a => {

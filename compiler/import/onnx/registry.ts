@@ -37,6 +37,8 @@ export interface OnnxNode {
   input(i: number, what?: string): Value;
   /** Whether output i is wanted. */
   wants(i: number): boolean;
+  /** The sizes that the file declares for output i (undefined: open), if it says anything: for sizes that only data would tell. */
+  declared(i: number): readonly (number | undefined)[] | undefined;
   has(attr: string): boolean;
   readonly int: Get<number>;
   /** An int that is 0 or 1. */

@@ -6,7 +6,15 @@ import { sorted } from './order.ts';
 import { denseOf } from './sparse.ts';
 import { tensorOf } from './tensor.ts';
 import type { Formal, SubGraph } from './registry.ts';
-import type { AttributeProto, FunctionProto, GraphProto, NodeProto, SparseTensorProto, TensorProto } from './records.ts';
+import type {
+  AttributeProto,
+  FunctionProto,
+  GraphProto,
+  NodeProto,
+  SparseTensorProto,
+  TensorProto,
+  ValueInfoProto,
+} from './records.ts';
 
 /** A name's meaning: a value, a constant still to be decoded, or the result of a node that is not supported. */
 type Entry =
@@ -30,10 +38,27 @@ export interface Scope {
   readonly frame: Frame;
   readonly attrs: AttrScope;
   readonly opsets: ReadonlyMap<string, number>;
+  /** The sizes that the file declares for values of this graph. */
+  readonly declared: Declared;
   /** Put before the names of nodes in messages. */
   readonly prefix: string;
   /** The functions that are being inlined. */
   readonly calls: readonly string[];
+}
+/** Sizes by name of the value; undefined: open. */
+export type Declared = ReadonlyMap<string, readonly (number | undefined)[]>;
+/** What a graph says about its results and the values on the way to them. */
+export function declaredSizes(values: readonly ValueInfoProto[]): Declared {
+  const out = new Map<string, readonly (number | undefined)[]>();
+  for (const v of values) {
+    const shape = v.type?.tensorType?.shape;
+    if (shape)
+      out.set(
+        v.name,
+        shape.dim.map(d => d.dimValue),
+      );
+  }
+  return out;
 }
 export const newFrame = (outer: Frame | undefined): Frame => ({ outer, captures: new Map(), definers: [] });
 
@@ -139,7 +164,8 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Value | undefined)[]
   const inputs = n.input.map(name => (name === '' ? undefined : lookup(s, name, loc)));
   if (fn) return call(s, called, fn, inputs, attrs, n, loc);
   const opset = s.opsets.get(domain) ?? 1;
-  const node = onnxNode({ proto: n, attrs, inputs, opset, loc, file: session.file, external: session.external });
+  const declared = n.output.map(name => s.declared.get(name));
+  const node = onnxNode({ proto: n, attrs, inputs, opset, loc, file: session.file, external: session.external, declared });
   try {
     const ctx = builderCtx({
       session,
@@ -184,6 +210,7 @@ function call(
     parent: undefined,
     attrs,
     opsets,
+    declared: declaredSizes(fn.valueInfo),
     prefix: `${s.prefix}${n.name === '' ? fn.name : n.name}/`,
     calls: [...s.calls, key],
   };
@@ -238,7 +265,8 @@ export function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: reado
       },
       loc,
     );
-  const inner: Scope = { ...s, names: new Map(), parent: s, frame };
+  const declared = declaredSizes([...g.valueInfo, ...g.output]);
+  const inner: Scope = { ...s, names: new Map(), parent: s, frame, declared };
   g.input.forEach((i, at) => inner.names.set(i.name, { k: 'value', value: must(inputs[at]) }));
   importBody(inner, g);
   return g.output.map(o => lookup(inner, o.name, loc));
