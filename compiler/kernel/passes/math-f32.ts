@@ -40,7 +40,7 @@ export function poly(x: Expr, c: readonly number[]): Expr {
 }
 /** The integers as wide as the lanes of a float type. */
 export const bitsOfType = (t: VType): VType => vtype(t.base === 'f64' ? 'i64' : 'i32', t.lanes);
-const signBit = (t: VType): Expr => konst(bitsOfType(t), t.base === 'f64' ? -(1n << 63n) : -2147483648);
+export const signBit = (t: VType): Expr => konst(bitsOfType(t), t.base === 'f64' ? -(1n << 63n) : -2147483648);
 /** x, which is not negative, with the sign of s. */
 export function withSign(x: Expr, s: Expr): Expr {
   const bits = bitsOfType(x.t);
