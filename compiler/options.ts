@@ -1,4 +1,5 @@
 import type { Warning } from './core/diagnostic.ts';
+import type { ExternalResolver } from './import/onnx/tensor.ts';
 
 /** The phases of a compilation, in order. Lowering to emission run once for each module of the target. */
 export const PHASES = ['import', 'passes', 'lower', 'plan', 'emit', 'bundle'] as const;
@@ -20,8 +21,8 @@ export interface CompileOptions {
   readonly name?: string;
   /** The file's name, for messages and the manifest. */
   readonly file?: string;
-  /** Reads a file that the model refers to by a path relative to itself; undefined: there is none. */
-  readonly external?: (path: string) => Uint8Array | undefined;
+  /** Gives bytes of files beside the model, for weights that are not inside it. */
+  readonly external?: ExternalResolver;
   /** Weights up to this many bytes are put inside the module; default: the profile's. */
   readonly embedBelow?: number;
   /** Names of the classes, exported by the bundle and shown on its page. */
@@ -49,7 +50,7 @@ export interface Stage {
 }
 export type Progress =
   | { readonly k: 'begin'; readonly phase: Phase; readonly profile: string }
-  | { readonly k: 'pass'; readonly phase: Phase; readonly pass: string; readonly ms: number; readonly changed: boolean }
+  | { readonly k: 'pass'; readonly phase: Phase; readonly pass: string; readonly ms: number }
   | { readonly k: 'end'; readonly phase: Phase; readonly profile: string; readonly ms: number };
 
 export interface CompileResult {

@@ -21,7 +21,7 @@ export async function inlined(): Promise<ReadonlyMap<string, string>> {
     `${HEAD}export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = ${JSON.stringify(Object.fromEntries(targets))};\n`,
   );
   const { version } = JSON.parse(read('package.json')) as { version: string };
-  out.set('compiler/version.data.ts', `${HEAD}export const VERSION = ${JSON.stringify(version)};\n`);
+  out.set('compiler/core/version.data.ts', `${HEAD}export const VERSION = ${JSON.stringify(version)};\n`);
   const files = new Map(
     readdirSync(new URL('runtimes/js/', root))
       .sort()

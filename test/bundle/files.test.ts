@@ -5,7 +5,7 @@ import ts from 'typescript';
 import { dimMul } from '../../compiler/core/dim.ts';
 import { RUNTIME } from '../../compiler/emit/bundle/runtime.data.ts';
 import { TARGETS } from '../../compiler/targets.data.ts';
-import { VERSION } from '../../compiler/version.data.ts';
+import { VERSION } from '../../compiler/core/version.data.ts';
 import { bundleOf, dim, handMade } from './hand-made.ts';
 
 const text = (files: ReadonlyMap<string, Uint8Array>, name: string): string => new TextDecoder().decode(files.get(name));

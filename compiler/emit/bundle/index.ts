@@ -2,7 +2,7 @@ import { must } from '../../core/diagnostic.ts';
 import { rangeOf, showDim } from '../../core/dim.ts';
 import type { CompileOptions, Report } from '../../options.ts';
 import type { Port } from '../../program/program.ts';
-import { VERSION } from '../../version.data.ts';
+import { VERSION } from '../../core/version.data.ts';
 import { indexDts } from './dts.ts';
 import { indexJs, type ModuleFiles } from './index-js.ts';
 import { moduleReport, portReport } from './manifest.ts';

@@ -1,0 +1,169 @@
+import type { Warning } from './core/diagnostic.ts';
+import { macsHi } from './graph/stats.ts';
+import { nodesOf, type Graph } from './graph/graph.ts';
+import { printGraph } from './graph/print.ts';
+import { verifyGraph } from './graph/verify.ts';
+import { importOnnx, type Imported } from './import/onnx/import.ts';
+import { lowerGraph } from './lower/index.ts';
+import type { Profile } from './ops/profile.ts';
+import { makeBundle, moduleReport, portReport, sha256, type CompiledModule } from './emit/bundle/index.ts';
+import { emitWasm } from './emit/wasm.ts';
+import type { CompileOptions, CompileResult, Phase, Progress, Report, Stage } from './options.ts';
+import { runPasses } from './passes/index.ts';
+import { planMemory } from './program/plan.ts';
+import { resolveTarget } from './targets.ts';
+
+/**
+ * Compiles a model to a bundle: the whole pipeline. Nothing here knows a file system. Errors: CompileError, with a code and the place
+ * in the model, where the model or an option is at fault; InternalError where the compiler is.
+ */
+export async function compile(options: CompileOptions): Promise<CompileResult> {
+  const run = newRun(options);
+  const target = resolveTarget(options.target ?? 'wasm-simd');
+  const imported = run.phase('import', '', () => importModel(options));
+  run.stage('import', '', '', 'graph', () => printGraph(imported.graph));
+  const modules: CompiledModule[] = [];
+  let graph = imported.graph;
+  for (const profile of options.stopAfter === 'import' ? [] : target.profiles) {
+    const m = await compileFor(profile, imported.graph, options, run);
+    graph = m.graph;
+    if (m.module) modules.push(m.module);
+  }
+  const report = await reportOf(options, target.name, imported, graph, modules, run);
+  if (options.stopAfter !== undefined && options.stopAfter !== 'bundle') return { files: new Map(), report };
+  const files = await run.phaseAsync('bundle', '', () =>
+    makeBundle({
+      modules,
+      target: target.name,
+      source: report.source,
+      operators: report.operators,
+      macs: report.macs,
+      passes: [...new Set(run.passes.map(p => p.name))],
+      options: {
+        ...(options.dims && { dims: options.dims }),
+        ...(options.embedBelow !== undefined && { embedBelow: options.embedBelow }),
+      },
+      labels: options.labels,
+    }),
+  );
+  return {
+    files,
+    report: { ...report, phases: run.phases, files: Object.fromEntries([...files].map(([f, b]) => [f, b.length])) },
+  };
+}
+
+/** From the graph as imported to a module for one profile; without one where the options stop before. */
+async function compileFor(
+  profile: Profile,
+  imported: Graph,
+  options: CompileOptions,
+  run: Run,
+): Promise<{ readonly graph: Graph; readonly module?: CompiledModule }> {
+  const { name } = profile;
+  const graph = run.phase('passes', name, () =>
+    runPasses(imported, profile, (p, g, ms) => {
+      run.pass(p.name, ms);
+      if (options.verifyIr === true) verifyGraph(g, p.name);
+      run.stage('passes', p.name, name, 'graph', () => printGraph(g));
+    }),
+  );
+  if (options.stopAfter === 'passes') return { graph };
+  const program = run.phase('lower', name, () => lowerGraph(graph, profile));
+  if (options.stopAfter === 'lower') return { graph };
+  const plan = run.phase('plan', name, () => planMemory(program, profile));
+  if (options.stopAfter === 'plan') return { graph };
+  const embed = plan.weightsBytes <= (options.embedBelow ?? profile.memory.embedBelow);
+  const wasm = await run.phaseAsync('emit', name, () => emitWasm(program, plan, profile, { embed }));
+  run.stage('emit', '', name, 'wat', () => wasm.text());
+  return { graph, module: { profile, program, plan, wasm: wasm.bytes, embedded: embed } };
+}
+
+function importModel(o: CompileOptions): Imported {
+  const file = o.file ?? 'model.onnx';
+  const dims = Object.entries(o.dims ?? {}).map(([k, d]) => [
+    k,
+    typeof d === 'number' ? d : { lo: d.min, hi: d.max, ...(d.step !== undefined && { step: d.step }) },
+  ]);
+  return importOnnx(o.model, {
+    file,
+    name: o.name ?? modelName(file),
+    dims: Object.fromEntries(dims) as NonNullable<Parameters<typeof importOnnx>[1]>['dims'] & object,
+    ...(o.external && { external: o.external }),
+  });
+}
+/** The name of a model from that of its file. */
+export const modelName = (file: string): string => (file.split(/[/\\]/).at(-1) ?? file).replace(/\.[^.]*$/, '') || 'model';
+
+async function reportOf(
+  o: CompileOptions,
+  target: string,
+  imported: Imported,
+  graph: Graph,
+  modules: readonly CompiledModule[],
+  run: Run,
+): Promise<Report> {
+  const program = modules[0]?.program;
+  const warnings: readonly Warning[] = imported.warnings;
+  return {
+    name: imported.graph.name,
+    target,
+    source: { file: o.file ?? 'model.onnx', bytes: o.model.length, sha256: await sha256(o.model) },
+    inputs: program?.inputs.map(portReport) ?? [],
+    outputs: program?.outputs.map(portReport) ?? [],
+    symbols: program?.symbols ?? [],
+    operators: {
+      before: Object.values(imported.meta.histogram).reduce((a, b) => a + b, 0),
+      after: nodesOf(graph).length,
+    },
+    modules: modules.map(moduleReport),
+    macs: macsHi(graph),
+    passes: run.passes,
+    phases: run.phases,
+    warnings,
+    files: {},
+  };
+}
+
+/** Keeps the time and tells the caller what goes on. */
+interface Run {
+  readonly phases: { name: Phase; profile: string; ms: number }[];
+  readonly passes: { name: string; ms: number }[];
+  phase<T>(name: Phase, profile: string, f: () => T): T;
+  phaseAsync<T>(name: Phase, profile: string, f: () => Promise<T>): Promise<T>;
+  pass(name: string, ms: number): void;
+  stage(phase: Phase, pass: string, profile: string, ending: Stage['ending'], text: () => string): void;
+}
+function newRun(o: CompileOptions): Run {
+  const tell = (p: Progress): void => o.onProgress?.(p);
+  const begin = (name: Phase, profile: string): (() => void) => {
+    tell({ k: 'begin', phase: name, profile });
+    const start = performance.now();
+    return () => {
+      const ms = performance.now() - start;
+      run.phases.push({ name, profile, ms });
+      tell({ k: 'end', phase: name, profile, ms });
+    };
+  };
+  const run: Run = {
+    phases: [],
+    passes: [],
+    phase: (name, profile, f) => {
+      const end = begin(name, profile);
+      const x = f();
+      end();
+      return x;
+    },
+    phaseAsync: async (name, profile, f) => {
+      const end = begin(name, profile);
+      const x = await f();
+      end();
+      return x;
+    },
+    pass: (name, ms) => {
+      run.passes.push({ name, ms });
+      tell({ k: 'pass', phase: 'passes', pass: name, ms });
+    },
+    stage: (phase, pass, profile, ending, text) => o.onText?.({ phase, pass, profile, ending, text }),
+  };
+  return run;
+}
