@@ -107,8 +107,11 @@ export const subgraphs = (n: Node): readonly Graph[] => Object.values(n.attrs).f
 export const isGraph = (a: AttrValue | undefined): a is Graph => typeof a === 'object' && 'outputs' in a;
 const isDims = (a: AttrValue): a is readonly Dim[] => Array.isArray(a);
 
+const symbolCache = new WeakMap<Node, ReadonlySet<string>>();
 /** The symbols that a node mentions in its output types and attributes. */
-export function symbolsIn(n: Node): Set<string> {
+export function symbolsIn(n: Node): ReadonlySet<string> {
+  const had = symbolCache.get(n);
+  if (had) return had;
   const out = new Set<string>();
   const dim = (d: Dim | string | undefined): void => {
     if (typeof d === 'object') for (const s of symbolsOf(d)) out.add(s.name);
@@ -119,8 +122,10 @@ export function symbolsIn(n: Node): Set<string> {
     if (isDims(a)) a.forEach(dim);
     else if (isGraph(a)) {
       for (const m of nodesOf(a)) for (const s of symbolsIn(m)) out.add(s);
-    } else if (typeof a === 'object' && 'k' in a && a.k === 'poly') dim(a);
+    } else if (typeof a === 'object' && 'k' in a) dim(a);
   }
+  // Whole sub-graphs are walked for it.
+  if (subgraphs(n).length > 0) symbolCache.set(n, out);
   return out;
 }
 

@@ -1,9 +1,12 @@
 import type { Graph } from '../graph/graph.ts';
 import type { Profile } from '../ops/profile.ts';
+import { constantFold, constantFoldAll } from './constant-fold.ts';
+import { cse } from './cse.ts';
+import { dce } from './dce.ts';
 import type { Pass } from './pass.ts';
 
 /** The passes over graphs, in order. */
-export const graphPasses = (_profile: Profile): readonly Pass[] => [];
+export const graphPasses: (profile: Profile) => readonly Pass[] = () => [constantFold, cse, constantFoldAll, dce];
 
 /** Runs the passes of a profile; `observe` sees every pass with its result and how long it took. */
 export function runPasses(graph: Graph, profile: Profile, observe?: (p: Pass, g: Graph, ms: number) => void): Graph {

@@ -24,7 +24,7 @@ export async function compiled(way: 'program' | 'wasm', g: Graph, target = 'wasm
 interface Exports {
   readonly memory: WebAssembly.Memory;
   run(...sizes: readonly number[]): void;
-  symbol?(i: number): number;
+  readonly symbol?: (i: number) => number;
 }
 async function wasm(program: Program, profile: Profile): Promise<Run> {
   const plan = planMemory(program, profile);
@@ -37,8 +37,9 @@ async function wasm(program: Program, profile: Profile): Promise<Run> {
     const memory = new Uint8Array(x.memory.buffer);
     for (const p of program.inputs) memory.set(must(inputs.get(p.name)).bytes, must(plan.offsets.get(p.slot)));
     x.run(...program.symbols.filter(s => s.from === 'input').map(s => must(env.get(s.name))));
+    const { symbol } = x;
     program.symbols.forEach((s, i) => {
-      if (s.from === 'run') env.set(s.name, must(x.symbol)(i));
+      if (s.from === 'run') env.set(s.name, must(symbol)(i));
     });
     return new Map(
       program.outputs.map(p => {

@@ -1,9 +1,8 @@
 import { fail, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { staticDims, symbol } from '../../core/dim.ts';
-import { fromNumbers, numel } from '../../core/tensor.ts';
-import { apply, constant, isGraph, knownOf, tensorOf, type Node, type Value } from '../../graph/graph.ts';
-import { CompileError } from '../../core/diagnostic.ts';
-import { evalNode } from '../../graph/evaluate.ts';
+import { fromNumbers } from '../../core/tensor.ts';
+import { apply, constant, knownOf, tensorOf, type Value } from '../../graph/graph.ts';
+import { asConstant, foldNode } from '../../graph/fold.ts';
 import { symbolName } from './dims.ts';
 import { Unsupported } from './node.ts';
 import type { FunctionProto } from './records.ts';
@@ -31,8 +30,8 @@ export interface CtxParts extends Pick<ImportCtx, 'graphs' | 'inline'> {
   /** Gets a value of each node that gives symbols a value. */
   readonly definers: Value[];
 }
-/** Results of constants up to this many elements are computed at once. */
-const EAGER = 4096;
+/** Results of constants up to this many bytes are computed at once. */
+const EAGER = 32768;
 
 export function builderCtx(p: CtxParts): ImportCtx {
   const { session, loc } = p;
@@ -47,7 +46,7 @@ export function builderCtx(p: CtxParts): ImportCtx {
       p.definers.push(first);
       return outs;
     }
-    return folded(first.def) ?? outs.map(asConstant);
+    return foldNode(first.def, EAGER)?.values ?? outs.map(asConstant);
   };
   const knownDims: ImportCtx['knownDims'] = (v, what) => {
     const k = knownOf(v);
@@ -80,26 +79,4 @@ export function builderCtx(p: CtxParts): ImportCtx {
     },
     warn: (code, message) => void session.warnings.push({ code, message, loc }),
   };
-}
-
-/** A value whose contents are known numbers, as the constant it is. */
-function asConstant(v: Value): Value {
-  const values = v.known && staticDims(v.known);
-  const dims = staticDims(v.type.shape);
-  if (!values || !dims || numel(dims) !== values.length) return v;
-  return constant(fromNumbers(v.type.dtype, dims, values));
-}
-/** The outputs of a node over small constants, computed. */
-function folded(n: Node): readonly Value[] | undefined {
-  if (n.inputs.length === 0 || Object.values(n.attrs).some(isGraph)) return undefined;
-  const small = (dims: readonly number[] | undefined): boolean => dims !== undefined && numel(dims) <= EAGER;
-  if (!n.inputs.every(v => !v || small(tensorOf(v)?.dims))) return undefined;
-  if (n.outputs.some(v => v.type.shape.length > 0 && !small(staticDims(v.type.shape)))) return undefined;
-  try {
-    return evalNode(n, n.inputs.map(tensorOf), new Map()).map(t => constant(t));
-  } catch (e) {
-    // What goes wrong with these constants goes wrong when the model runs, if it ever gets there.
-    if (e instanceof CompileError) return undefined;
-    throw e;
-  }
 }

@@ -1,0 +1,15 @@
+import { nodesOf, type Graph } from '../graph/graph.ts';
+import { mapDeep } from './deep.ts';
+import type { Pass } from './pass.ts';
+
+/** Drops the definers that nothing needs; all other dead nodes are out of reach as it is. */
+export const dce: Pass = {
+  name: 'dce',
+  doc: 'Forget nodes that give values to symbols which nothing uses any more',
+  run: g => trim(mapDeep(g, () => () => undefined)),
+};
+function trim(g: Graph): Graph {
+  const live = new Set(nodesOf(g));
+  const definers = g.definers.filter(v => v.def.k === 'node' && live.has(v.def));
+  return definers.length === g.definers.length ? g : { ...g, definers };
+}
