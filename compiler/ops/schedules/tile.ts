@@ -25,9 +25,9 @@ export function arithOf(profile: Profile, base: Base): Arith {
 export const mulAdd = (m: Arith, a: Expr, b: Expr, c: Expr): Expr => (m.fma ? fma(a, b, c) : add(c, mul(a, b)));
 export const zero = (m: Arith): Expr => konst(vtype(m.base, m.lanes), 0);
 
-/** One level of the walk over k: `n` steps of `stride` elements of A. */
+/** One level of the walk over k: `n` steps (a size, or a number that the kernel computes) of `stride` elements of A. */
 export interface Seg {
-  readonly n: Dim;
+  readonly n: Dim | Expr;
   readonly stride: Num;
 }
 /** Where the rows of a tile lie, from its first row on, in elements: equally far apart, or each at a place of its own (row 0 at 0). */
@@ -86,7 +86,7 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
     }
     // The pointer into B is the loop variable: one addition and one comparison a step.
     const by = step * bytesOf(b.buffer.dtype);
-    const end = k.let(add(pb, mul(k.dim(last.n), by)));
+    const end = k.let(add(pb, mul(count(k, last.n), by)));
     k.for(
       pb,
       end,
@@ -107,6 +107,7 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
   nest(0, k.let(address(k, a.buffer, a.at)));
   return acc;
 }
+const count = (k: KernelBuilder, n: Dim | Expr): Expr => (typeof n === 'number' || n.k === 'poly' ? k.dim(n) : n);
 /** The place of each row: a constant distance, or a distance in bytes held in a variable. */
 function rowPlaces(k: KernelBuilder, t: Tile): readonly { readonly from: Expr | undefined; readonly at: number }[] {
   const { rows, buffer } = t.a;
