@@ -2,13 +2,16 @@ import type { OnnxBuilder, OnnxOps } from '../registry.ts';
 import { recurrentOps } from './recurrent.ts';
 import { controlOps } from './control.ts';
 import { elementwiseOps } from './elementwise.ts';
+import { gatherOps } from './gather.ts';
+import { shapeOps } from './shape.ts';
+import { viewOps } from './view.ts';
 import { randomOps } from './random.ts';
 import { reduceOps } from './reduce.ts';
 
 /**
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
  */
-const families: readonly OnnxOps[] = [recurrentOps, controlOps, elementwiseOps, reduceOps, randomOps];
+const families: readonly OnnxOps[] = [recurrentOps, controlOps, elementwiseOps, reduceOps, randomOps, viewOps, gatherOps, shapeOps];
 
 /** Later families may not redefine what an earlier one has. */
 function merge(tables: readonly OnnxOps[]): ReadonlyMap<string, OnnxBuilder> {

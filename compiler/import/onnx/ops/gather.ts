@@ -1,0 +1,174 @@
+import { must } from '../../../core/diagnostic.ts';
+import { dimAdd, dimHi, dimMin, dimMul, dimProd, rangeOf, staticDims, type Dim } from '../../../core/dim.ts';
+import { toNumbers, type Tensor } from '../../../core/tensor.ts';
+import type { Value } from '../../../graph/graph.ts';
+import { Col2Im } from '../../../ops/col2im.ts';
+import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from '../../../ops/gather.ts';
+import { NonMaxSuppression } from '../../../ops/nms.ts';
+import { REDUCTIONS, ScatterElements, ScatterND, TensorScatter, type Reduction } from '../../../ops/scatter.ts';
+import { Compress, NonZero } from '../../../ops/select.ts';
+import { TopK } from '../../../ops/topk.ts';
+import { Unique } from '../../../ops/unique.ts';
+import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { axisOf, rankOf } from './axes.ts';
+import { declaredOr, sizeOf, sizesOf, UNBOUNDED } from './sizes.ts';
+import { reshape, slice } from './view.ts';
+
+/** Indices that are known and evenly spaced: then a gather is a slice. */
+function evenly(indices: readonly Dim[] | undefined, n: Dim): { readonly start: Dim; readonly step: number } | undefined {
+  const known = indices && staticDims(indices);
+  const [first, second] = known ?? [];
+  if (!known || first === undefined) return undefined;
+  const step = second === undefined ? 1 : second - first;
+  if (step === 0 || known.some((v, i) => v !== first + i * step || v < 0 !== first < 0)) return undefined;
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const size = rangeOf(n).lo;
+  // Out of range somewhere: leave it to the gather, which clamps.
+  if (low < 0 ? -low > size : high >= size) return undefined;
+  return { start: first < 0 ? dimAdd(first, n) : first, step };
+}
+const gather: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const indices = n.input(1);
+  const { shape } = x.type;
+  const axis = axisOf(n, n.int('axis', 0), shape.length);
+  const even = evenly(c.known(indices), must(shape[axis]));
+  if (!even) return [c.apply1(Gather, [x, indices], { axis })];
+  const size = dimProd(indices.type.shape);
+  const cut = slice(c, x, new Map([[axis, { ...even, size }]]));
+  return [reshape(c, cut, [...shape.slice(0, axis), ...indices.type.shape, ...shape.slice(axis + 1)])];
+};
+
+const gatherElements: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  return [c.apply1(GatherElements, [x, n.input(1)], { axis: axisOf(n, n.int('axis', 0), rankOf(x)) })];
+};
+const reductionOf = (n: OnnxNode): Reduction => {
+  const r = n.string('reduction', 'none');
+  return REDUCTIONS.find(x => x === r) ?? n.reject(`reduction '${r}'`);
+};
+const scatterElements: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const axis = axisOf(n, n.int('axis', 0), rankOf(x));
+  return [c.apply1(ScatterElements, [x, n.input(1), n.input(2)], { axis, reduction: reductionOf(n) })];
+};
+const tensorScatter: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const mode = n.string('mode', 'linear');
+  if (mode !== 'linear' && mode !== 'circular') n.reject(`mode '${mode}'`);
+  const axis = axisOf(n, n.int('axis', -2), rankOf(x));
+  return [c.apply1(TensorScatter, [x, n.input(1), n.inputs[2]], { axis, circular: mode === 'circular' })];
+};
+
+const oneHot: OnnxBuilder = (n, c) => {
+  const indices = n.input(0);
+  const rank = rankOf(indices) + 1;
+  const axis = axisOf(n, n.int('axis', -1), rank);
+  const read = declaredOr(n, 0, axis, { what: 'depth', lo: 0, hi: UNBOUNDED });
+  const depth = c.known(n.input(1))?.[0] ?? (typeof read === 'object' && 'what' in read ? sizeOf(c, n.input(1), read) : read);
+  return [c.apply1(OneHot, [indices, n.input(2)], { axis, depth })];
+};
+
+/** All elements as a vector. */
+const flat = (c: ImportCtx, x: Value): Value => reshape(c, x, [dimProd(x.type.shape)]);
+const truths = (t: Tensor | undefined): number | undefined => t && toNumbers(t).reduce((sum, v) => sum + (v !== 0 ? 1 : 0), 0);
+
+const compress: OnnxBuilder = (n, c) => {
+  const all = n.input(0);
+  const x = n.has('axis') ? all : flat(c, all);
+  const axis = n.has('axis') ? axisOf(n, n.int('axis'), rankOf(x)) : 0;
+  const condition = n.input(1);
+  const size = must(x.type.shape[axis]);
+  const known = c.known(condition);
+  if (known && staticDims(known)) {
+    const kept = known.flatMap((b, i) => (b !== 0 ? [i] : []));
+    return [c.apply1(Gather, [x, c.literal('i64', kept)], { axis })];
+  }
+  const count = c.symbol('count', 0, dimHi(dimMin(size, condition.type.shape[0] ?? 0)));
+  return [c.apply1(Compress, [x, condition], { axis, count })];
+};
+const nonZero: OnnxBuilder = (n, c) => {
+  const given = n.input(0);
+  const x = rankOf(given) === 0 ? reshape(c, given, [1]) : given;
+  const count = truths(c.tensor(x)) ?? c.symbol('count', 0, dimHi(dimProd(x.type.shape)));
+  return [c.apply1(NonZero, [x], { count })];
+};
+const unique: OnnxBuilder = (n, c) => {
+  const all = n.input(0);
+  const x = n.has('axis') ? all : flat(c, all);
+  const axis = n.has('axis') ? axisOf(n, n.int('axis'), rankOf(x)) : 0;
+  const size = must(x.type.shape[axis]);
+  const count = c.symbol('unique', rangeOf(size).lo > 0 ? 1 : 0, dimHi(size));
+  return c.apply(Unique, [x], { axis, sorted: n.bool('sorted', true), count });
+};
+
+const topK: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const axis = axisOf(n, n.int('axis', -1), rankOf(x));
+  const hi = dimHi(must(x.type.shape[axis]));
+  const k = n.opset < 10 ? n.int('k') : sizeOf(c, n.input(1, 'K'), { what: 'k', lo: 0, hi });
+  return c.apply(TopK, [x], { k, axis, largest: n.bool('largest', true) });
+};
+
+const nonMaxSuppression: OnnxBuilder = (n, c) => {
+  const [boxes, scores] = [n.input(0), n.input(1)];
+  const limit = n.inputs[2] ?? c.literal('i64', 0);
+  const most = c.known(limit)?.[0];
+  const [batch = 1, classes = 1, count = 1] = scores.type.shape;
+  const each = most === undefined ? count : dimMin(count, most);
+  const hi = dimHi(dimMul(dimMul(batch, classes), each));
+  const center = n.int('center_point_box', 0) === 1;
+  return [
+    c.apply1(NonMaxSuppression, [boxes, scores, limit, n.inputs[3], n.inputs[4]], {
+      center,
+      count: c.symbol('selected', 0, Math.max(0, hi)),
+    }),
+  ];
+};
+
+const trilu: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const [h = 1, w = 1] = x.type.shape.slice(-2);
+  const k = n.inputs[1] ? sizeOf(c, n.inputs[1], { what: 'diagonal', lo: -dimHi(h) - 1, hi: dimHi(w) + 1, clamp: true }) : 0;
+  return [c.apply1(Trilu, [x], { upper: n.bool('upper', true), k })];
+};
+const reverseSequence: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const batch = axisOf(n, n.int('batch_axis', 1), rankOf(x));
+  const time = axisOf(n, n.int('time_axis', 0), rankOf(x));
+  return [c.apply1(ReverseSequence, [x, n.input(1)], { batch, time })];
+};
+const col2im: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const hi = dimHi(dimProd(x.type.shape.slice(1)));
+  const image = sizesOf(n, c, n.input(1), i => declaredOr(n, 0, i + 2, { what: 'image', lo: 1, hi }));
+  const block = sizesOf(n, c, n.input(2), () => ({ what: 'block', lo: 1, hi: dimHi(must(x.type.shape[1])) }));
+  return [
+    c.apply1(Col2Im, [x], {
+      image,
+      block,
+      strides: n.ints('strides', undefined) ?? image.map(() => 1),
+      dilations: n.ints('dilations', undefined) ?? image.map(() => 1),
+      pads: n.ints('pads', undefined) ?? [...image, ...image].map(() => 0),
+    }),
+  ];
+};
+
+export const gatherOps: OnnxOps = {
+  Gather: gather,
+  GatherElements: gatherElements,
+  GatherND: (n, c) => [c.apply1(GatherND, [n.input(0), n.input(1)], { batch: n.int('batch_dims', 0) })],
+  ScatterElements: scatterElements,
+  Scatter: scatterElements,
+  ScatterND: (n, c) => [c.apply1(ScatterND, [n.input(0), n.input(1), n.input(2)], { reduction: reductionOf(n) })],
+  TensorScatter: tensorScatter,
+  OneHot: oneHot,
+  Compress: compress,
+  NonZero: nonZero,
+  Unique: unique,
+  TopK: topK,
+  NonMaxSuppression: nonMaxSuppression,
+  Trilu: trilu,
+  ReverseSequence: reverseSequence,
+  Col2Im: col2im,
+};

@@ -1,0 +1,132 @@
+import { must } from '../../../core/diagnostic.ts';
+import { dimAdd, dimFloorDiv, dimMax, dimMin, dimNeg, dimProd, dimSub, rangeOf, type Dim } from '../../../core/dim.ts';
+import { zeros } from '../../../core/tensor.ts';
+import type { Value } from '../../../graph/graph.ts';
+import { Pad, PAD_MODES } from '../../../ops/pad.ts';
+import { Eye, Range, RangeSize } from '../../../ops/range.ts';
+import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { axisOf, rankOf } from './axes.ts';
+import { declaredOr, sizeOf, sizesOf, sizesValue, spare, UNBOUNDED, type Read } from './sizes.ts';
+import { cutOf, expand, reshape, slice, type Cut } from './view.ts';
+
+const shapeOp: OnnxBuilder = (n, c) => {
+  const { shape } = n.input(0).type;
+  const rank = shape.length;
+  const place = (raw: number): number => Math.max(0, Math.min(raw < 0 ? raw + rank : raw, rank));
+  return [sizesValue(c, shape.slice(place(n.int('start', 0)), place(n.int('end', rank))))];
+};
+const size: OnnxBuilder = (n, c) => [sizesValue(c, [dimProd(n.input(0).type.shape)], [])];
+
+const constantOfShape: OnnxBuilder = (n, c) => {
+  const value = n.tensor('value', undefined) ?? zeros('f32', [1]);
+  const shape = sizesOf(n, c, n.input(0), i => declaredOr(n, 0, i, { what: 'size', lo: 0, hi: UNBOUNDED }));
+  return [expand(c, reshape(c, c.constant(value), []), shape)];
+};
+const range: OnnxBuilder = (n, c) => {
+  const [start, limit, delta] = [n.input(0), n.input(1), n.input(2)].map(v => reshape(c, v, []));
+  const count = c.apply1(RangeSize, [start, limit, delta]);
+  const read: Read = { what: 'range', lo: 0, hi: UNBOUNDED };
+  const declared = n.declared(0)?.[0];
+  const known = c.known(count)?.[0];
+  return [c.apply1(Range, [start, delta], { n: known ?? declared ?? sizeOf(c, count, read) })];
+};
+const eyeLike: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const [rows = 0, cols = 0] = rankOf(x) === 2 ? x.type.shape : n.reject('takes a matrix');
+  return [c.apply1(Eye, [], { rows, cols, k: n.int('k', 0), dtype: n.has('dtype') ? n.dtype('dtype') : x.type.dtype })];
+};
+
+/** Pads, where negative ones (that are known to be so) cut off first. */
+export function pad(
+  c: ImportCtx,
+  x: Value,
+  mode: (typeof PAD_MODES)[number],
+  begin: readonly Dim[],
+  end: readonly Dim[],
+  value?: Value,
+): Value {
+  const negative = (d: Dim): boolean => rangeOf(d).hi <= 0 && d !== 0;
+  const cuts = new Map<number, Cut>();
+  x.type.shape.forEach((d, a) => {
+    const [b, e] = [must(begin[a]), must(end[a])];
+    if (!negative(b) && !negative(e)) return;
+    const start = negative(b) ? dimNeg(b) : 0;
+    cuts.set(a, cutOf(d, start, negative(e) ? dimAdd(d, e) : d, 1));
+  });
+  const cut = slice(c, x, cuts);
+  const rest = (ds: readonly Dim[]): Dim[] => ds.map(d => (negative(d) ? 0 : d));
+  const [b, e] = [rest(begin), rest(end)];
+  if ([...b, ...e].every(d => d === 0)) return cut;
+  return c.apply1(Pad, [cut, value], { mode, begin: b, end: e });
+}
+const padOp: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const { shape } = x.type;
+  const word = n.string('mode', 'constant');
+  const mode = PAD_MODES.find(m => m === word) ?? n.reject(`mode '${word}'`);
+  if (n.opset < 11) {
+    const pads = n.ints('pads');
+    const value = n.float('value', 0);
+    const fill = value === 0 ? undefined : c.literal(x.type.dtype, value);
+    return [pad(c, x, mode, pads.slice(0, shape.length), pads.slice(shape.length), fill)];
+  }
+  const axesIn = n.inputs[3];
+  const axes = axesIn ? c.knownInts(axesIn, 'axes').map(a => axisOf(n, a, shape.length)) : shape.map((_, a) => a);
+  const pads = padsOf(n, c, n.input(1, 'pads'), axes, shape);
+  if (pads.length !== 2 * axes.length) n.reject(`${pads.length} pads for ${axes.length} axes`);
+  const of = (first: number): Dim[] =>
+    shape.map((_, a) => {
+      const at = axes.indexOf(a);
+      return at < 0 ? 0 : must(pads[first + at]);
+    });
+  const fill = n.inputs[2];
+  return [pad(c, x, mode, of(0), of(axes.length), fill && reshape(c, fill, []))];
+};
+/** Pads that data give: with a declared size of the result only those before each axis are read. */
+function padsOf(n: OnnxNode, c: ImportCtx, v: Value, axes: readonly number[], shape: readonly Dim[]): readonly Dim[] {
+  const total = (i: number): Dim | undefined => {
+    const declared = n.declared(0)?.[must(axes[i])];
+    return declared === undefined ? undefined : dimSub(declared, must(shape[axes[i] ?? 0]));
+  };
+  const before = sizesOf(n, c, v, i => {
+    const t = total(i % axes.length);
+    if (i >= axes.length && t !== undefined) return 0;
+    return { what: 'pad', ...(t === undefined ? { lo: 0, hi: UNBOUNDED } : spare(t, 0)) };
+  });
+  if (c.known(v)) return before;
+  return before.map((d, i) => {
+    const t = i < axes.length ? undefined : total(i - axes.length);
+    return t === undefined ? d : dimSub(t, must(before[i - axes.length]));
+  });
+}
+
+const centerCropPad: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const { shape } = x.type;
+  const axes = (n.ints('axes', undefined) ?? shape.map((_, a) => a)).map(a => axisOf(n, a, shape.length));
+  const target = sizesOf(n, c, n.input(1, 'shape'), i => declaredOr(n, 0, must(axes[i]), { what: 'size', lo: 0, hi: UNBOUNDED }));
+  if (target.length !== axes.length) n.reject(`${target.length} sizes for ${axes.length} axes`);
+  const cuts = new Map<number, Cut>();
+  const begin: Dim[] = shape.map(() => 0);
+  const end: Dim[] = shape.map(() => 0);
+  axes.forEach((a, i) => {
+    const want = must(target[i]);
+    const have = must(shape[a]);
+    const kept = dimMin(have, want);
+    cuts.set(a, { start: dimFloorDiv(dimSub(have, kept), 2), size: kept, step: 1 });
+    const more = dimMax(0, dimSub(want, kept));
+    begin[a] = dimFloorDiv(more, 2);
+    end[a] = dimSub(more, dimFloorDiv(more, 2));
+  });
+  return [pad(c, slice(c, x, cuts), 'constant', begin, end)];
+};
+
+export const shapeOps: OnnxOps = {
+  Shape: shapeOp,
+  Size: size,
+  ConstantOfShape: constantOfShape,
+  Range: range,
+  EyeLike: eyeLike,
+  Pad: padOp,
+  CenterCropPad: centerCropPad,
+};

@@ -1,0 +1,66 @@
+import { dimHi, dimSub, rangeOf, symbolsOf, type Dim } from '../../../core/dim.ts';
+import type { Value } from '../../../graph/graph.ts';
+import { DimOf, Sizes } from '../../../ops/shape.ts';
+import { Slice } from '../../../ops/view.ts';
+import type { ImportCtx, OnnxNode } from '../registry.ts';
+
+/** How a size is read from data, where nothing else tells it. */
+export interface Read {
+  /** What it is, for the symbol's name. */
+  readonly what: string;
+  readonly lo: number;
+  readonly hi: number;
+  /** Values outside mean the same as the nearest inside. */
+  readonly clamp?: boolean;
+}
+/** The largest size taken for one that only data tell, where nothing bounds it. */
+export const UNBOUNDED = 65536;
+
+/** The one integer in `v` as a dimension: as known, else a symbol that is read when the model runs. */
+export function sizeOf(c: ImportCtx, v: Value, r: Read): Dim {
+  const known = c.known(v)?.[0];
+  if (known !== undefined) return known;
+  const d = c.symbol(r.what, r.lo, r.hi);
+  const [s] = typeof d === 'number' ? [] : symbolsOf(d);
+  if (s) c.apply1(DimOf, [v], { symbol: s.name, lo: r.lo, hi: r.hi, clamp: r.clamp ?? false });
+  return d;
+}
+/** The integers in a vector as dimensions; `read(i)` is asked for those that only data tell. */
+export function sizesOf(n: OnnxNode, c: ImportCtx, v: Value, read: (i: number) => Dim | Read): readonly Dim[] {
+  const known = c.known(v);
+  if (known) return known;
+  const length = lengthOf(n, v);
+  return Array.from({ length }, (_, i) => {
+    const r = read(i);
+    if (typeof r === 'number' || 'k' in r) return r;
+    return sizeOf(c, element(c, v, i), r);
+  });
+}
+/** How many elements a vector has, which must be fixed: it decides how many axes something has. */
+export function lengthOf(n: OnnxNode, v: Value): number {
+  const [length] = v.type.shape;
+  if (v.type.shape.length > 1) return n.reject('sizes must be a vector');
+  if (length === undefined) return 1;
+  return typeof length === 'number' ? length : n.unsupported('how many axes the result has is known only when the model runs');
+}
+/** Element i of a vector, as a vector of one. */
+export const element = (c: ImportCtx, v: Value, i: number): Value =>
+  v.type.shape.length === 0 ? v : c.apply1(Slice, [v], { starts: [i], sizes: [1], steps: [1] });
+
+/** Sizes as a tensor: a constant where they are numbers. */
+export const sizesValue = (c: ImportCtx, values: readonly Dim[], dims: readonly number[] = [values.length]): Value =>
+  c.apply1(Sizes, [], { values, shape: dims, dtype: 'i64' });
+/** A size that the file declares for axis `i` of output `o`, or else a reading of it up to `hi`. */
+export const declaredOr = (n: OnnxNode, o: number, i: number, read: Read): Dim | Read => n.declared(o)?.[i] ?? read;
+
+/** Whether a dimension is never, always or perhaps negative. */
+export function signOf(d: Dim): 'negative' | 'not negative' | 'open' {
+  const r = rangeOf(d);
+  return r.hi < 0 ? 'negative' : r.lo >= 0 ? 'not negative' : 'open';
+}
+/** How far an index may count in either direction along an axis, with one place more. */
+export const reach = (n: Dim): { readonly lo: number; readonly hi: number } => ({ lo: -dimHi(n) - 1, hi: dimHi(n) + 1 });
+export const spare = (whole: Dim, part: Dim): { readonly lo: number; readonly hi: number } => {
+  const r = rangeOf(dimSub(whole, part));
+  return { lo: Math.min(0, r.lo), hi: Math.max(0, r.hi) };
+};

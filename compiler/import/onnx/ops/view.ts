@@ -1,0 +1,358 @@
+import { must } from '../../../core/diagnostic.ts';
+import {
+  dimAdd,
+  dimCeilDiv,
+  dimFloorDiv,
+  dimHi,
+  dimMax,
+  dimMin,
+  dimMul,
+  dimNeg,
+  dimProd,
+  dimsEq,
+  dimSub,
+  type Dim,
+} from '../../../core/dim.ts';
+import type { Value } from '../../../graph/graph.ts';
+import { Concat } from '../../../ops/concat.ts';
+import { broadcastShapes } from '../../../ops/elementwise-op.ts';
+import { ScatterElements } from '../../../ops/scatter.ts';
+import { Expand, isWholeSlice, Reshape, Slice, Transpose } from '../../../ops/view.ts';
+import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { axisOf, positionOf, rankOf, sortedAxes } from './axes.ts';
+import { declaredOr, element, lengthOf, reach, signOf, sizeOf, sizesOf, UNBOUNDED } from './sizes.ts';
+
+// ---- what other tables use too
+
+export const reshape = (c: ImportCtx, x: Value, shape: readonly Dim[]): Value =>
+  dimsEq(x.type.shape, shape) ? x : c.apply1(Reshape, [x], { shape });
+export const transpose = (c: ImportCtx, x: Value, perm: readonly number[]): Value =>
+  perm.every((p, i) => p === i) ? x : c.apply1(Transpose, [x], { perm });
+export const expand = (c: ImportCtx, x: Value, shape: readonly Dim[]): Value =>
+  dimsEq(x.type.shape, shape) ? x : c.apply1(Expand, [x], { shape });
+export const concat = (c: ImportCtx, xs: readonly Value[], axis: number): Value => {
+  const some = xs.length > 1 ? xs.filter(x => x.type.shape[axis] !== 0) : xs;
+  const used = some.length > 0 ? some : xs.slice(0, 1);
+  return used.length === 1 ? must(used[0]) : c.apply1(Concat, used, { axis });
+};
+/** Part of one axis. */
+export interface Cut {
+  readonly start: Dim;
+  readonly size: Dim;
+  readonly step: Dim;
+}
+/** Cuts some axes and leaves the others whole. */
+export function slice(c: ImportCtx, x: Value, cuts: ReadonlyMap<number, Cut>): Value {
+  const of = (a: number): Cut => cuts.get(a) ?? { start: 0, size: must(x.type.shape[a]), step: 1 };
+  const all = x.type.shape.map((_, a) => of(a));
+  const attrs = { starts: all.map(s => s.start), sizes: all.map(s => s.size), steps: all.map(s => s.step) };
+  return isWholeSlice(x.type.shape, attrs) ? x : c.apply1(Slice, [x], attrs);
+}
+/** 1 where d is negative, else 0. */
+const isNegative = (d: Dim): Dim => dimMin(1, dimMax(0, dimNeg(d)));
+const clampDim = (d: Dim, lo: Dim, hi: Dim): Dim => dimMax(lo, dimMin(d, hi));
+
+/** ONNX's slice of an axis of n elements: ends may count from the end, and everything is clamped. */
+export function cutOf(n: Dim, start: Dim, end: Dim, step: Dim): Cut {
+  const resolve = (d: Dim): Dim => {
+    const sign = signOf(d);
+    return sign === 'not negative' ? d : sign === 'negative' ? dimAdd(d, n) : dimAdd(d, dimMul(n, isNegative(d)));
+  };
+  // 1 where the step is positive: bounds of a backward slice are one lower.
+  const sign = signOf(step);
+  const up: Dim = sign === 'not negative' ? 1 : sign === 'negative' ? 0 : dimSub(1, isNegative(step));
+  const top = dimAdd(dimSub(n, 1), up);
+  const from = clampDim(resolve(start), 0, dimMax(0, top));
+  const to = clampDim(resolve(end), dimSub(up, 1), top);
+  const direction = dimSub(dimMul(2, up), 1);
+  const stride = dimMul(step, direction);
+  const count = dimCeilDiv(dimMul(dimSub(to, from), direction), sign === 'open' ? dimMax(1, stride) : stride);
+  return { start: from, size: dimMin(dimMax(0, count), n), step };
+}
+
+/** The sizes that Reshape means: 0 copies a size (unless `allowZero`), one -1 is what is left. */
+export function resolveShape(n: OnnxNode, x: Value, target: readonly Dim[], allowZero: boolean): Dim[] {
+  const { shape } = x.type;
+  const open = target.indexOf(-1);
+  if (target.indexOf(-1, open + 1) > open && open >= 0) n.reject('more than one size is -1');
+  const out = target.map((d, i): Dim => {
+    if (typeof d === 'number' && d < -1) return n.reject(`size ${d}`);
+    return d === 0 && !allowZero
+      ? (shape[i] ?? n.reject(`size ${i} is to be copied, but the input has ${shape.length} axes`))
+      : d;
+  });
+  if (open >= 0) out[open] = dimFloorDiv(dimProd(shape), dimProd(out.filter((_, i) => i !== open)));
+  return out;
+}
+
+// ---- the operators
+
+const reshapeOp: OnnxBuilder = (n, c) => {
+  const x = n.input(0, 'data');
+  const target = n.input(1, 'shape');
+  const known = c.known(target);
+  if (known) return [reshape(c, x, resolveShape(n, x, known, n.bool('allowzero', false)))];
+  // Data tell the shape. What the file declares is taken for true; one size may be left open.
+  const sizes = Array.from({ length: lengthOf(n, target) }, (_, i) => n.declared(0)?.[i] ?? -1);
+  if (sizes.filter(s => s === -1).length > 1)
+    n.unsupported('its shape is computed from data when the model runs, and the file does not declare it');
+  return [reshape(c, x, resolveShape(n, x, sizes, true))];
+};
+
+const transposeOp: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const perm = n.ints('perm', undefined) ?? x.type.shape.map((_, i) => rankOf(x) - 1 - i);
+  return [transpose(c, x, perm)];
+};
+
+const flatten: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const axis = positionOf(n, n.int('axis', 1), rankOf(x));
+  return [reshape(c, x, [dimProd(x.type.shape.slice(0, axis)), dimProd(x.type.shape.slice(axis))])];
+};
+
+/** Axes given as an attribute or, from opset 13, as an input; undefined where they are not given or only data tell them. */
+function axesOf(n: OnnxNode, c: ImportCtx): { readonly given: boolean; readonly axes: readonly number[] | undefined } {
+  const attribute = n.ints('axes', undefined);
+  const second = n.inputs[1];
+  if (!second) return { given: attribute !== undefined, axes: attribute };
+  return { given: true, axes: c.known(second) && c.knownInts(second, 'axes') };
+}
+/** The shape that the file declares in full, for operators whose axes only data tell. */
+function declaredShape(n: OnnxNode): readonly Dim[] {
+  const d = n.declared(0);
+  if (!d)
+    return n.unsupported('its axes are computed when the model runs, and the file does not declare the shape of the result');
+  return d.map(
+    s => s ?? n.unsupported('its axes are computed when the model runs, and the file leaves a size of the result open'),
+  );
+}
+const squeeze: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const { given, axes } = axesOf(n, c);
+  if (given && !axes) return [reshape(c, x, declaredShape(n))];
+  const dropped = axes ? sortedAxes(n, axes, rankOf(x)) : x.type.shape.flatMap((d, a) => (d === 1 ? [a] : []));
+  for (const a of dropped)
+    if (typeof x.type.shape[a] === 'number' && x.type.shape[a] !== 1)
+      n.reject(`axis ${a} has ${x.type.shape[a]} elements, not 1`);
+  return [
+    reshape(
+      c,
+      x,
+      x.type.shape.filter((_, a) => !dropped.includes(a)),
+    ),
+  ];
+};
+const unsqueeze: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const { given, axes } = axesOf(n, c);
+  if (given && !axes) return [reshape(c, x, declaredShape(n))];
+  const added = sortedAxes(n, axes ?? n.reject('axes are missing'), rankOf(x) + (axes?.length ?? 0));
+  const rest = [...x.type.shape];
+  return [
+    reshape(
+      c,
+      x,
+      Array.from({ length: rest.length + added.length }, (_, a) => (added.includes(a) ? 1 : must(rest.shift()))),
+    ),
+  ];
+};
+
+const expandOp: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const target = sizesOf(n, c, n.input(1, 'shape'), i => declaredOr(n, 0, i, { what: 'size', lo: 1, hi: UNBOUNDED }));
+  // Sizes that may turn out unequal are left to Expand, which guards them.
+  return [
+    expand(
+      c,
+      x,
+      broadcastShapes(x.type.shape, target, (_, b) => b),
+    ),
+  ];
+};
+const tile: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const { shape } = x.type;
+  const repeats = sizesOf(n, c, n.input(1, 'repeats'), i => {
+    const declared = n.declared(0)?.[i];
+    const size = shape[i];
+    if (declared !== undefined && typeof size === 'number' && size > 0) return Math.floor(declared / size);
+    return { what: 'repeat', lo: 0, hi: Math.max(1, Math.floor(UNBOUNDED / Math.max(1, dimHi(size ?? 1)))) };
+  });
+  if (repeats.length !== shape.length) n.reject(`${repeats.length} repeats for ${shape.length} axes`);
+  const split: Dim[] = [];
+  const wide: Dim[] = [];
+  shape.forEach((d, a) => {
+    const r = must(repeats[a]);
+    if (r !== 1 && d !== 1) {
+      split.push(1);
+      wide.push(r);
+    }
+    split.push(d);
+    wide.push(d === 1 ? r : d);
+  });
+  return [
+    reshape(
+      c,
+      expand(c, reshape(c, x, split), wide),
+      shape.map((d, a) => dimMul(d, must(repeats[a]))),
+    ),
+  ];
+};
+
+const sliceOp: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const { shape } = x.type;
+  if (n.opset < 10) {
+    const starts = n.ints('starts');
+    const axes = n.ints('axes', undefined) ?? starts.map((_, i) => i);
+    return [
+      sliceAxes(
+        n,
+        c,
+        x,
+        axes,
+        starts,
+        n.ints('ends'),
+        starts.map(() => 1),
+      ),
+    ];
+  }
+  const [starts, ends, axesIn, stepsIn] = [n.input(1, 'starts'), n.input(2, 'ends'), n.inputs[3], n.inputs[4]];
+  const count = lengthOf(n, starts);
+  if (axesIn && !c.known(axesIn)) return [sliceAnywhere(n, c, x, starts, ends, axesIn, stepsIn)];
+  const axes = axesIn ? c.knownInts(axesIn, 'axes') : Array.from({ length: count }, (_, i) => i);
+  const size = (i: number): Dim => shape[axisOf(n, axes[i] ?? 0, shape.length)] ?? 1;
+  const read = (what: string) => (i: number) => ({ what, ...reach(size(i)), clamp: true });
+  return [
+    sliceAxes(
+      n,
+      c,
+      x,
+      axes,
+      sizesOf(n, c, starts, read('start')),
+      sizesOf(n, c, ends, read('end')),
+      stepsIn ? sizesOf(n, c, stepsIn, read('step')) : axes.map(() => 1),
+    ),
+  ];
+};
+function sliceAxes(
+  n: OnnxNode,
+  c: ImportCtx,
+  x: Value,
+  axes: readonly number[],
+  starts: readonly Dim[],
+  ends: readonly Dim[],
+  steps: readonly Dim[],
+): Value {
+  if (starts.length !== axes.length || ends.length !== axes.length || steps.length !== axes.length)
+    n.reject('starts, ends, axes and steps must be equally many');
+  const cuts = new Map<number, Cut>();
+  axes.forEach((raw, i) => {
+    const a = axisOf(n, raw, rankOf(x));
+    if (steps[i] === 0) n.reject('a step of 0');
+    if (cuts.has(a)) n.reject(`axis ${a} is given twice`);
+    cuts.set(a, cutOf(must(x.type.shape[a]), must(starts[i]), must(ends[i]), must(steps[i])));
+  });
+  return slice(c, x, cuts);
+}
+/** A slice whose axes only data tell: its bounds are put in their places among those of all axes. */
+function sliceAnywhere(
+  n: OnnxNode,
+  c: ImportCtx,
+  x: Value,
+  starts: Value,
+  ends: Value,
+  axes: Value,
+  steps: Value | undefined,
+): Value {
+  const rank = rankOf(x);
+  const all = (dflt: number, given: Value | undefined): readonly Dim[] => {
+    if (!given) return x.type.shape.map(() => dflt);
+    const base = c.literal(given.type.dtype, new Array<number>(rank).fill(dflt));
+    const full = c.apply1(ScatterElements, [base, axes, given], { axis: 0, reduction: 'none' });
+    return x.type.shape.map((d, a) => sizeOf(c, element(c, full, a), { what: 'bound', ...reach(d), clamp: true }));
+  };
+  const end = 2 ** 31 - 1;
+  const cuts = [all(0, starts), all(end, ends), all(1, steps)];
+  return sliceAxes(
+    n,
+    c,
+    x,
+    x.type.shape.map((_, a) => a),
+    must(cuts[0]),
+    must(cuts[1]),
+    must(cuts[2]),
+  );
+}
+
+const split: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const axis = axisOf(n, n.int('axis', 0), rankOf(x));
+  const size = must(x.type.shape[axis]);
+  const second = n.inputs[1];
+  const attribute = n.ints('split', undefined);
+  const parts = (): readonly Dim[] => {
+    if (second) return sizesOf(n, c, second, i => n.declared(i)?.[axis] ?? { what: 'part', lo: 0, hi: dimHi(size) });
+    if (attribute) return attribute;
+    const count = n.int('num_outputs', n.outputs.length);
+    if (count < 1) n.reject(`${count} outputs`);
+    const each = n.opset < 18 ? dimFloorDiv(size, count) : dimCeilDiv(size, count);
+    const fair = Array.from({ length: count }, () => each);
+    fair[count - 1] = dimSub(size, dimMul(each, count - 1));
+    return fair;
+  };
+  let at: Dim = 0;
+  const sizes = parts();
+  if (typeof size === 'number' && sizes.every(s => typeof s === 'number') && sizes.reduce((a, b) => a + b, 0) !== size)
+    n.reject(`parts of ${sizes.join(', ')} do not make ${size}`);
+  return sizes.map(part => {
+    const start = at;
+    at = dimAdd(at, part);
+    return slice(c, x, new Map([[axis, { start, size: part, step: 1 }]]));
+  });
+};
+
+const concatOp: OnnxBuilder = (n, c) => {
+  const xs = n.inputs.map((_, i) => n.input(i));
+  const axis = axisOf(n, n.int('axis'), rankOf(n.input(0)));
+  // Operands without elements are dropped only if they fit otherwise.
+  for (const x of xs) if (rankOf(x) !== rankOf(n.input(0))) n.reject(`operands of ${rankOf(n.input(0))} and ${rankOf(x)} axes`);
+  return [concat(c, xs, axis)];
+};
+
+const spaceToDepth: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const b = n.int('blocksize');
+  const [batch = 1, ch = 1, h = 1, w = 1] = rankOf(x) === 4 ? x.type.shape : n.reject('takes four axes');
+  const [hb, wb] = [dimFloorDiv(h, b), dimFloorDiv(w, b)];
+  const six = reshape(c, x, [batch, ch, hb, b, wb, b]);
+  return [reshape(c, transpose(c, six, [0, 3, 5, 1, 2, 4]), [batch, dimMul(ch, b * b), hb, wb])];
+};
+const depthToSpace: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const b = n.int('blocksize');
+  const [batch = 1, ch = 1, h = 1, w = 1] = rankOf(x) === 4 ? x.type.shape : n.reject('takes four axes');
+  const deep = dimFloorDiv(ch, b * b);
+  const mode = n.string('mode', 'DCR');
+  if (mode !== 'DCR' && mode !== 'CRD') n.reject(`mode '${mode}'`);
+  const six = reshape(c, x, mode === 'DCR' ? [batch, b, b, deep, h, w] : [batch, deep, b, b, h, w]);
+  const perm = mode === 'DCR' ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3];
+  return [reshape(c, transpose(c, six, perm), [batch, deep, dimMul(h, b), dimMul(w, b)])];
+};
+
+export const viewOps: OnnxOps = {
+  Identity: n => [n.input(0)],
+  Reshape: reshapeOp,
+  Transpose: transposeOp,
+  Flatten: flatten,
+  Squeeze: squeeze,
+  Unsqueeze: unsqueeze,
+  Expand: expandOp,
+  Tile: tile,
+  Slice: sliceOp,
+  Split: split,
+  Concat: concatOp,
+  SpaceToDepth: spaceToDepth,
+  DepthToSpace: depthToSpace,
+};
