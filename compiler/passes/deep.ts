@@ -1,5 +1,5 @@
-import { apply, isGraph, mapGraph, subgraphs, type Graph, type Node, type Value } from '../graph/graph.ts';
-import type { Attrs } from '../ops/define.ts';
+import { mapSubgraphs } from '../graph/subgraphs.ts';
+import { apply, mapGraph, subgraphs, type Graph, type Node, type Value } from '../graph/graph.ts';
 
 /** What a pass does with one node: the values in the place of its results, or undefined to keep it. */
 export type Step = (n: Node, inputs: readonly (Value | undefined)[]) => readonly Value[] | undefined;
@@ -15,15 +15,4 @@ export function mapDeep(g: Graph, step: (g: Graph) => Step): Graph {
     const [first] = outputs;
     return (first?.def.k === 'node' ? own(first.def, inputs) : undefined) ?? outputs;
   });
-}
-/** The attributes with every graph among them mapped; the same object where none changed. */
-export function mapSubgraphs(attrs: Attrs, f: (g: Graph) => Graph): Attrs {
-  let changed = false;
-  const out: Record<string, Attrs[string]> = {};
-  for (const [name, a] of Object.entries(attrs)) {
-    const b = isGraph(a) ? f(a) : a;
-    if (b !== a) changed = true;
-    out[name] = b;
-  }
-  return changed ? out : attrs;
 }

@@ -1,4 +1,5 @@
 import type { Graph } from '../graph/graph.ts';
+import { rewriteGraph, type Rule } from '../graph/rewrite.ts';
 import type { Profile } from '../ops/profile.ts';
 
 export interface PassCtx {
@@ -11,3 +12,9 @@ export interface Pass {
   /** The same graph object where there was nothing to do. */
   run(g: Graph, ctx: PassCtx): Graph;
 }
+/** A pass that applies rewriting rules until none applies. */
+export const rewrites = (name: string, doc: string, rules: readonly Rule[]): Pass => ({
+  name,
+  doc,
+  run: g => rewriteGraph(g, rules),
+});
