@@ -342,7 +342,6 @@ const depthToSpace: OnnxBuilder = (n, c) => {
 };
 
 export const viewOps: OnnxOps = {
-  Identity: n => [n.input(0)],
   Reshape: reshapeOp,
   Transpose: transposeOp,
   Flatten: flatten,
