@@ -29,11 +29,13 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     graph = m.graph;
     if (m.module) modules.push(m.module);
   }
-  const report = await reportOf(options, target.name, imported, graph, modules, run);
+  // Code that gains nothing from a better engine is in the bundle once.
+  const kept = modules.filter((m, i) => !modules.slice(i + 1).some(n => equalBytes(m.wasm, n.wasm)));
+  const report = await reportOf(options, target.name, imported, graph, kept, run);
   if (options.stopAfter !== undefined && options.stopAfter !== 'bundle') return { files: new Map(), report };
   const files = await run.phaseAsync('bundle', '', () =>
     makeBundle({
-      modules,
+      modules: kept,
       target: target.name,
       source: report.source,
       operators: report.operators,
@@ -51,6 +53,8 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     report: { ...report, phases: run.phases, files: Object.fromEntries([...files].map(([f, b]) => [f, b.length])) },
   };
 }
+
+const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
 
 /** From the graph as imported to a module for one profile; without one where the options stop before. */
 async function compileFor(
@@ -75,7 +79,7 @@ async function compileFor(
   const embed = plan.weightsBytes <= (options.embedBelow ?? profile.memory.embedBelow);
   const wasm = await run.phaseAsync('emit', name, () => emitWasm(program, plan, profile, { embed }));
   run.stage('emit', '', name, 'wat', () => wasm.text());
-  return { graph, module: { profile, program, plan, wasm: wasm.bytes, embedded: embed } };
+  return { graph, module: { profile, program, plan, wasm: wasm.bytes, functions: wasm.functions, embedded: embed } };
 }
 
 function importModel(o: CompileOptions): Imported {

@@ -5,7 +5,7 @@ import type { Kernel } from '../kernel/ir.ts';
 import type { Profile } from '../ops/profile.ts';
 import type { Arg, MemoryPlan, Program, Slot, Step } from '../program/program.ts';
 import { loadBinaryen, type Binaryen, type Ref } from './wasm/binaryen.ts';
-import { newModule, type WasmModule } from './wasm/module.ts';
+import { newModule, type WasmFunction, type WasmModule } from './wasm/module.ts';
 
 const PAGE = 65536;
 /** Calls in one function of `run`: V8 compiles short functions soonest and best. */
@@ -13,6 +13,8 @@ const CHUNK = 50;
 
 export interface WasmResult {
   readonly bytes: Uint8Array;
+  /** The functions in the order of the module's code. */
+  readonly functions: readonly WasmFunction[];
   /** The text form, made at request. */
   readonly text: () => string;
 }
@@ -51,9 +53,10 @@ export async function emitKernels(kernels: readonly Kernel[], profile: Profile, 
   return result(b, mod);
 }
 function result(b: Binaryen, mod: WasmModule): WasmResult {
-  const bytes = mod.finish();
+  const { bytes, functions } = mod.finish();
   return {
     bytes,
+    functions,
     text: () => {
       const m = b.readBinary(bytes);
       try {

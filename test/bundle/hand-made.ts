@@ -74,6 +74,7 @@ export function handMade(h: HandMade): CompiledModule {
     },
     plan: { offsets, base: BASE, weightsBytes: weights.length, arenaBytes: at - BASE - weights.length },
     wasm: wasmOf(`(module (memory (export "memory") ${Math.ceil(at / 65536)}) ${wat})`),
+    functions: [],
     embedded: false,
   };
 }

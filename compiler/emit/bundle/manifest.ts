@@ -1,7 +1,8 @@
 import { DTYPES } from '../../core/dtype.ts';
 import { showDim } from '../../core/dim.ts';
 import type { ModuleReport, PortReport } from '../../options.ts';
-import type { Port, Program, Step } from '../../program/program.ts';
+import type { Kernel } from '../../kernel/ir.ts';
+import type { Port, Step } from '../../program/program.ts';
 import { functionSizes } from './code-size.ts';
 import type { CompiledModule } from './module.ts';
 
@@ -21,33 +22,33 @@ export function* allSteps(steps: readonly Step[]): Generator<Step> {
   }
 }
 
-/** Sizes of one module; code is told by kernel where the module names its functions. */
+/** Sizes of one module; code is told by kernel, the functions around them as one. */
 export function moduleReport(m: CompiledModule): ModuleReport {
   const { program, plan } = m;
-  const uses = kernelUses(program);
-  const code = functionSizes(m.wasm).flatMap(f => {
-    if (f.name === undefined) return [];
-    const use = uses.get(f.name);
-    return [{ kernel: f.name, what: use?.what ?? '', calls: use?.calls ?? 0, bytes: f.bytes }];
+  const calls = [...allSteps(program.steps)].flatMap(s => (s.k === 'call' ? [s] : []));
+  const uses = new Map<Kernel, { what: string; calls: number }>();
+  for (const c of calls) {
+    const had = uses.get(c.kernel);
+    if (had) had.calls++;
+    else uses.set(c.kernel, { what: c.what, calls: 1 });
+  }
+  const sizes = functionSizes(m.wasm);
+  let rest = 0;
+  const code: ModuleReport['code'][number][] = [];
+  m.functions.forEach((f, i) => {
+    const bytes = sizes[i] ?? 0;
+    const use = f.kernel && uses.get(f.kernel);
+    if (f.kernel && use) code.push({ kernel: f.kernel.name, ...use, bytes });
+    else rest += bytes;
   });
   code.sort((a, b) => b.bytes - a.bytes || (a.kernel < b.kernel ? -1 : 1));
   return {
     profile: m.profile.name,
     kernels: program.kernels.length,
-    steps: [...allSteps(program.steps)].filter(s => s.k === 'call').length,
+    steps: calls.length,
     weights: plan.weightsBytes,
     arena: plan.arenaBytes,
     wasm: m.wasm.length,
-    code,
+    code: rest === 0 ? code : [...code, { kernel: 'run', what: 'calls of kernels, helpers', calls: 1, bytes: rest }],
   };
-}
-function kernelUses(p: Program): Map<string, { what: string; calls: number }> {
-  const out = new Map<string, { what: string; calls: number }>();
-  for (const s of allSteps(p.steps)) {
-    if (s.k !== 'call') continue;
-    const had = out.get(s.kernel.name);
-    if (had) had.calls++;
-    else out.set(s.kernel.name, { what: s.what, calls: 1 });
-  }
-  return out;
 }

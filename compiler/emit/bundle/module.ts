@@ -1,4 +1,5 @@
 import type { MemoryPlan, Program } from '../../program/program.ts';
+import type { WasmFunction } from '../wasm/module.ts';
 import type { Profile } from '../../ops/profile.ts';
 import { must } from '../../core/diagnostic.ts';
 
@@ -8,6 +9,7 @@ export interface CompiledModule {
   readonly program: Program;
   readonly plan: MemoryPlan;
   readonly wasm: Uint8Array;
+  readonly functions: readonly WasmFunction[];
   /** Whether the weights are inside the module. */
   readonly embedded: boolean;
 }

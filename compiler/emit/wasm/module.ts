@@ -13,7 +13,12 @@ export interface WasmModule {
   kernel(k: Kernel): string;
   helper(name: string): string;
   /** Validates, encodes and disposes of the module. */
-  finish(): Uint8Array;
+  finish(): { readonly bytes: Uint8Array; readonly functions: readonly WasmFunction[] };
+}
+/** A function of a module; `kernel` where it is one. */
+export interface WasmFunction {
+  readonly name: string;
+  readonly kernel: Kernel | undefined;
 }
 
 export function newModule(b: Binaryen, profile: Profile): WasmModule {
@@ -53,7 +58,12 @@ export function newModule(b: Binaryen, profile: Profile): WasmModule {
     finish: () => {
       try {
         if (!m.validate()) throw new InternalError('binaryen rejected the module');
-        return m.emitBinary();
+        const byName = new Map([...kernels].map(([k, name]) => [name, k]));
+        const functions = Array.from({ length: m.getNumFunctions() }, (_, i): WasmFunction => {
+          const { name } = b.getFunctionInfo(m.getFunctionByIndex(i));
+          return { name, kernel: byName.get(name) };
+        });
+        return { bytes: m.emitBinary(), functions };
       } finally {
         m.dispose();
       }
