@@ -17,11 +17,13 @@ import { Unique } from './unique.ts';
 import { DimOf, Sizes } from './shape.ts';
 import { Expand, Reshape, Slice, Transpose } from './view.ts';
 import { reduceOps } from './reduce.ts';
+import { reduceToOps } from './reduce-to.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
 export const allOps: readonly Op[] = [
   Recurrent,
   ...elementwiseOps,
+  ...reduceToOps,
   ...reduceOps,
   If,
   Loop,

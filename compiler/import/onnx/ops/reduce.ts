@@ -1,0 +1,151 @@
+import { dimEq, dimHi, dimProd, type Dim } from '../../../core/dim.ts';
+import { isFloat } from '../../../core/dtype.ts';
+import { must } from '../../../core/diagnostic.ts';
+import type { Value } from '../../../graph/graph.ts';
+import type { Op } from '../../../ops/define.ts';
+import * as e from '../../../ops/elementwise.ts';
+import { Gather } from '../../../ops/gather.ts';
+import { ReduceTo, Spread } from '../../../ops/reduce-to.ts';
+import { ArgReduce, Cumulative, Reduce, type Reduction } from '../../../ops/reduce.ts';
+import { Reshape } from '../../../ops/view.ts';
+import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { axesFrom, axisOf, oneOr, rankOf, reductionAxes, sizeFrom, sizesOf } from './axes.ts';
+
+/** A reduction of x; without axes it is x. */
+export const reduceOver = (c: ImportCtx, of: Reduction, x: Value, axes: readonly number[], keep: boolean): Value =>
+  axes.length === 0 ? x : c.apply1(Reduce, [x], { of, axes, keep });
+
+type Fold = (of: Reduction, x: Value, keep?: boolean) => Value;
+/**
+ * ONNX's ten reductions are five of ours with something elementwise before or after. `f` gets the input and a function that folds over
+ * the node's axes; it leaves them as the node says unless told to keep them.
+ */
+const reduction =
+  (inputFrom: number, f: (x: Value, fold: Fold, c: ImportCtx) => Value): OnnxBuilder =>
+  (n, c) => {
+    const x = n.input(0);
+    const keepdims = n.bool('keepdims', true);
+    const given = n.opset < inputFrom ? undefined : n.inputs[1];
+    if (given && given.type.shape[0] !== 0 && !c.known(given)) return [f(x, foldAtRunTime(n, c, x, given, keepdims), c)];
+    const axes = reductionAxes(n, c, x, inputFrom);
+    return [f(x, (of, v, keep = keepdims) => reduceOver(c, of, v, axes, keep), c)];
+  };
+
+/** Reductions over axes that come out when the model runs. How many there are is known, so the number of axes left is too. */
+function foldAtRunTime(n: OnnxNode, c: ImportCtx, x: Value, given: Value, keepdims: boolean): Fold {
+  const rank = rankOf(x);
+  const count = must(given.type.shape[0] ?? 1);
+  if (typeof count !== 'number' || given.type.shape.length !== 1)
+    return n.reject('the axes must be a vector whose length is known');
+  const i64 = (v: readonly number[], dims: readonly number[]): Value => c.literal('i64', v, dims);
+  const all = axesFrom(x);
+  const axes = c.apply1(e.Cast, [given], { to: 'i64' });
+  const isAxis = (shift: number): Value =>
+    c.apply1(e.Equal, [
+      i64(
+        all.map(a => a - shift),
+        [rank, 1],
+      ),
+      axes,
+    ]);
+  const hit = c.apply1(Reduce, [c.apply1(e.Or, [isAxis(0), isAxis(rank)])], { of: 'max', axes: [1], keep: false });
+  const sizes = sizesOf(c, x);
+  const element = (v: Value, i: number): Value => c.apply1(Gather, [v, c.literal('i64', i)], { axis: 0 });
+  const short = c.apply1(e.Where, [hit, c.literal('i64', 1), sizes]);
+  const shape = x.type.shape.map((d, i) => {
+    const { lo, hi } = oneOr(d);
+    return d === 1 ? 1 : sizeFrom(c, element(short, i), 'kept', lo, hi);
+  });
+  const keep: Fold = (of, v) => c.apply1(ReduceTo, [v], { of, shape });
+  if (keepdims) return keep;
+  // Size j of what is left is that of the axis before which j others are left.
+  const left = c.apply1(e.Not, [hit]);
+  const place = c.apply1(Cumulative, [c.apply1(e.Cast, [left], { to: 'i64' })], { of: 'sum', axis: 0 });
+  const places = all.slice(0, Math.max(0, rank - count)).map(j => j + 1);
+  const its = c.apply1(e.And, [c.apply1(e.Equal, [i64(places, [places.length, 1]), place]), left]);
+  const leftSizes = c.apply1(Reduce, [c.apply1(e.Where, [its, sizes, c.literal('i64', 0)])], {
+    of: 'sum',
+    axes: [1],
+    keep: false,
+  });
+  const most = Math.max(1, ...x.type.shape.map(dimHi));
+  const dropped = places.map(j => sizeFrom(c, element(leftSizes, j - 1), 'left', 0, most));
+  return (of, v, kept = false) => (kept ? keep(of, v) : c.apply1(Reshape, [keep(of, v)], { shape: dropped }));
+}
+/** Square roots and logarithms of integers are computed in f64 and truncated. */
+const inFloat =
+  (f: (x: Value, fold: Fold, c: ImportCtx) => Value) =>
+  (x: Value, fold: Fold, c: ImportCtx): Value =>
+    isFloat(x.type.dtype)
+      ? f(x, fold, c)
+      : c.apply1(e.Cast, [f(c.apply1(e.Cast, [x], { to: 'f64' }), fold, c)], { to: x.type.dtype });
+
+/** log(sum(exp(x))) with the maximum taken out; where that is infinite it stays in. */
+function logSumExp(x: Value, fold: Fold, c: ImportCtx): Value {
+  const finite = (m: Value): Value => c.apply1(e.Where, [c.apply1(e.IsInf, [m]), c.literal(m.type.dtype, 0), m]);
+  const shift = spread(c, finite(fold('max', x, true)), x);
+  const sum = fold('sum', c.apply1(e.Exp, [c.apply1(e.Sub, [x, shift])]));
+  return c.apply1(e.Add, [c.apply1(e.Log, [sum]), finite(fold('max', x))]);
+}
+
+/** Repeats v to the shape of x where it cannot be told now which of its sizes are 1. */
+const spread = (c: ImportCtx, v: Value, x: Value): Value =>
+  v.type.shape.every((d, i) => d === 1 || dimEq(d, must(x.type.shape[i]))) ? v : c.apply1(Spread, [v], { shape: x.type.shape });
+
+const argReduce =
+  (of: 'max' | 'min'): OnnxBuilder =>
+  (n, c) => {
+    const x = n.input(0);
+    const axis = axisOf(n, n.int('axis', 0), rankOf(x));
+    return [c.apply1(ArgReduce, [x], { of, axis, keep: n.bool('keepdims', true), last: n.bool('select_last_index', false) })];
+  };
+const cumulative =
+  (of: 'sum' | 'prod'): OnnxBuilder =>
+  (n, c) => {
+    const [x, given] = [n.input(0), n.input(1)];
+    const attrs = { of, exclusive: n.bool('exclusive', false), reverse: n.bool('reverse', false) };
+    const known = c.known(given)?.[0];
+    if (typeof known === 'number') return [c.apply1(Cumulative, [x], { ...attrs, axis: axisOf(n, known, rankOf(x)) })];
+    // An axis that comes out when the model runs: x as [before, axis, after].
+    const shape = splitAtRunTime(c, x, given);
+    const y = c.apply1(Cumulative, [c.apply1(Reshape, [x], { shape })], { ...attrs, axis: 1 });
+    return [c.apply1(Reshape, [y], { shape: x.type.shape })];
+  };
+function splitAtRunTime(c: ImportCtx, x: Value, given: Value): readonly Dim[] {
+  const rank = rankOf(x);
+  const cell = c.apply1(Reshape, [c.apply1(e.Cast, [given], { to: 'i64' })], { shape: [1] });
+  const axis = c.apply1(e.Mod, [cell, c.literal('i64', rank)]);
+  const places = c.literal('i64', axesFrom(x));
+  const sizes = sizesOf(c, x);
+  const product = (op: Op): Value =>
+    reduceOver(c, 'prod', c.apply1(e.Where, [c.apply1(op, [places, axis]), sizes, c.literal('i64', 1)]), [0], true);
+  const all = Math.max(1, dimHi(dimProd(x.type.shape)));
+  return [
+    sizeFrom(c, product(e.Less), 'before', 0, all),
+    sizeFrom(c, product(e.Equal), 'along', 0, Math.max(...x.type.shape.map(dimHi))),
+    sizeFrom(c, product(e.Greater), 'after', 0, all),
+  ];
+}
+
+export const reduceOps: OnnxOps = {
+  ReduceSum: reduction(13, (x, fold) => fold('sum', x)),
+  ReduceMean: reduction(18, (x, fold) => fold('mean', x)),
+  ReduceProd: reduction(18, (x, fold) => fold('prod', x)),
+  ReduceMax: reduction(18, (x, fold) => fold('max', x)),
+  ReduceMin: reduction(18, (x, fold) => fold('min', x)),
+  ReduceL1: reduction(18, (x, fold, c) => fold('sum', c.apply1(e.Abs, [x]))),
+  ReduceSumSquare: reduction(18, (x, fold, c) => fold('sum', c.apply1(e.Mul, [x, x]))),
+  ReduceL2: reduction(
+    18,
+    inFloat((x, fold, c) => c.apply1(e.Sqrt, [fold('sum', c.apply1(e.Mul, [x, x]))])),
+  ),
+  ReduceLogSum: reduction(
+    18,
+    inFloat((x, fold, c) => c.apply1(e.Log, [fold('sum', x)])),
+  ),
+  ReduceLogSumExp: reduction(18, inFloat(logSumExp)),
+  ArgMax: argReduce('max'),
+  ArgMin: argReduce('min'),
+  CumSum: cumulative('sum'),
+  CumProd: cumulative('prod'),
+};
