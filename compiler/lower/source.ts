@@ -158,11 +158,14 @@ export function pointSource(v: Value, node: Node, ins: readonly (Source | undefi
       );
     },
     broadcast: dims => broadcastSource(own, dims),
-    canMerge: i => own.dims[i] === 1 || own.dims[i + 1] === 1,
+    canMerge: i => joinsOnes(own.dims, i),
     merge: groups => unmergeSource(own, groups),
   };
   return own;
 }
+/** Whether merging axes i and i + 1 leaves at most one axis that counts in a merged one, whatever else is merged by this rule. */
+const joinsOnes = (dims: readonly Dim[], i: number): boolean => dims[i + 1] === 1 || dims.slice(0, i + 1).every(d => d === 1);
+
 /** A source repeated along axes of size 1 and missing leading axes. */
 function broadcastSource(x: Source, dims: readonly Dim[]): Source {
   const pad = dims.length - x.dims.length;
@@ -179,7 +182,7 @@ function broadcastSource(x: Source, dims: readonly Dim[]): Source {
       return x.dtype === 'bool' ? ne(v, konst(v.t, 0)) : v;
     },
     broadcast: to => broadcastSource(x, to),
-    canMerge: i => dims[i] === 1 || dims[i + 1] === 1,
+    canMerge: i => joinsOnes(dims, i),
     merge: groups => unmergeSource(broadcastSource(x, dims), groups),
   };
 }
@@ -205,7 +208,7 @@ function unmergeSource(x: Source, groups: Groups): Source {
       return gatherLanes(lanes, i => x.at(k, inner(stepLast(idx, i)), 1), x.dtype);
     },
     broadcast: to => broadcastSource(unmergeSource(x, groups), to),
-    canMerge: i => dims[i] === 1 || dims[i + 1] === 1,
+    canMerge: i => joinsOnes(dims, i),
     merge: gs => unmergeSource(unmergeSource(x, groups), gs),
   };
 }

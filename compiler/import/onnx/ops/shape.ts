@@ -4,10 +4,12 @@ import { zeros } from '../../../core/tensor.ts';
 import type { Value } from '../../../graph/graph.ts';
 import { Pad, PAD_MODES } from '../../../ops/pad.ts';
 import { Eye, Range, RangeSize } from '../../../ops/range.ts';
+import { ScatterElements } from '../../../ops/scatter.ts';
+import { Slice } from '../../../ops/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, rankOf } from './axes.ts';
-import { declaredOr, sizeOf, sizesOf, sizesValue, spare, UNBOUNDED, type Read } from './sizes.ts';
-import { cutOf, expand, reshape, slice, type Cut } from './view.ts';
+import { declaredOr, lengthOf, sizeOf, sizesOf, sizesValue, spare, UNBOUNDED, type Read } from './sizes.ts';
+import { concat, cutOf, expand, reshape, slice, type Cut } from './view.ts';
 
 const shapeOp: OnnxBuilder = (n, c) => {
   const { shape } = n.input(0).type;
@@ -71,6 +73,7 @@ const padOp: OnnxBuilder = (n, c) => {
     return [pad(c, x, mode, pads.slice(0, shape.length), pads.slice(shape.length), fill)];
   }
   const axesIn = n.inputs[3];
+  if (axesIn && !c.known(axesIn)) return [padAnywhere(n, c, x, mode, axesIn)];
   const axes = axesIn ? c.knownInts(axesIn, 'axes').map(a => axisOf(n, a, shape.length)) : shape.map((_, a) => a);
   const pads = padsOf(n, c, n.input(1, 'pads'), axes, shape);
   if (pads.length !== 2 * axes.length) n.reject(`${pads.length} pads for ${axes.length} axes`);
@@ -82,6 +85,26 @@ const padOp: OnnxBuilder = (n, c) => {
   const fill = n.inputs[2];
   return [pad(c, x, mode, of(0), of(axes.length), fill && reshape(c, fill, []))];
 };
+/** Pads whose axes only data tell: they are put in their places among those of all axes. */
+function padAnywhere(n: OnnxNode, c: ImportCtx, x: Value, mode: (typeof PAD_MODES)[number], axes: Value): Value {
+  const pads = n.input(1, 'pads');
+  const { shape } = x.type;
+  const count = lengthOf(n, axes);
+  const zeros = c.literal(pads.type.dtype, new Array<number>(shape.length).fill(0));
+  const half = (start: number): Value => {
+    const some = c.apply1(Slice, [pads], { starts: [start], sizes: [count], steps: [1] });
+    return c.apply1(ScatterElements, [zeros, axes, some], { axis: 0, reduction: 'none' });
+  };
+  const all = padsOf(
+    n,
+    c,
+    concat(c, [half(0), half(count)], 0),
+    shape.map((_, a) => a),
+    shape,
+  );
+  const fill = n.inputs[2];
+  return pad(c, x, mode, all.slice(0, shape.length), all.slice(shape.length), fill && reshape(c, fill, []));
+}
 /** Pads that data give: with a declared size of the result only those before each axis are read. */
 function padsOf(n: OnnxNode, c: ImportCtx, v: Value, axes: readonly number[], shape: readonly Dim[]): readonly Dim[] {
   const total = (i: number): Dim | undefined => {
@@ -121,7 +144,19 @@ const centerCropPad: OnnxBuilder = (n, c) => {
   return [pad(c, slice(c, x, cuts), 'constant', begin, end)];
 };
 
+/** Which attribute holds the value of a Constant. */
+const constant: OnnxBuilder = (n, c) => {
+  if (n.has('value')) return [c.constant(n.tensor('value'))];
+  if (n.has('sparse_value')) return [c.constant(n.tensor('sparse_value'))];
+  if (n.has('value_float')) return [c.literal('f32', n.float('value_float'))];
+  if (n.has('value_floats')) return [c.literal('f32', n.floats('value_floats'))];
+  if (n.has('value_int')) return [c.literal('i64', n.int('value_int'))];
+  if (n.has('value_ints')) return [c.literal('i64', n.ints('value_ints'))];
+  return n.has('value_string') || n.has('value_strings') ? n.unsupported('it holds strings') : n.reject('it has no value');
+};
+
 export const shapeOps: OnnxOps = {
+  Constant: constant,
   Shape: shapeOp,
   Size: size,
   ConstantOfShape: constantOfShape,

@@ -160,7 +160,10 @@ const unsqueeze: OnnxBuilder = (n, c) => {
 
 const expandOp: OnnxBuilder = (n, c) => {
   const x = n.input(0);
-  const target = sizesOf(n, c, n.input(1, 'shape'), i => declaredOr(n, 0, i, { what: 'size', lo: 1, hi: UNBOUNDED }));
+  const given = n.input(1, 'shape');
+  // Both shapes end at the last axis of the result.
+  const ahead = c.known(given) ? 0 : Math.max(0, rankOf(x) - lengthOf(n, given));
+  const target = sizesOf(n, c, given, i => declaredOr(n, 0, i + ahead, { what: 'size', lo: 1, hi: UNBOUNDED }));
   // Sizes that may turn out unequal are left to Expand, which guards them.
   return [
     expand(
