@@ -55,12 +55,12 @@ function graph(p: Parser, outer: Names | undefined): Graph {
       s.lit('..');
       p.ranges.set(dim, { lo, hi: Number(s.take(INT, 'a number')) });
     } else if (s.has('input')) {
-      const { key, label } = declared(s);
+      const { key, label } = declared(s, 'input');
       const v = input(label, type(p));
       const known = s.has('=') ? (s.lit('['), s.list(']', () => dim(p, /[^,\]]+/))) : undefined;
       inputs.push(define(s, names, key, known ? { ...v, known } : v));
     } else if (s.has('const')) {
-      const { key, label } = declared(s);
+      const { key, label } = declared(s, 'const');
       const t = type(p);
       define(s, names, key, constant(contents(p, t), label));
     } else if (s.has('output')) {
@@ -81,11 +81,11 @@ const string = (s: Scanner): string => {
   }
 };
 /** `%name`, or `%name "the name it has outside"`. Constants without a name of their own are `%c` or `%c.1`. */
-function declared(s: Scanner): { readonly key: string; readonly label: string } {
+function declared(s: Scanner, what: 'input' | 'const'): { readonly key: string; readonly label: string } {
   const key = s.take(NAME, 'a name');
   const quoted = s.try(/(?=")/) === undefined ? undefined : string(s);
   s.lit(':');
-  return { key, label: quoted ?? (/^%c(?:\.\d+)?$/.test(key) ? '' : key.slice(1)) };
+  return { key, label: quoted ?? (what === 'const' && /^%c(?:\.\d+)?$/.test(key) ? '' : key.slice(1)) };
 }
 function define(s: Scanner, names: Names, key: string, v: Value): Value {
   if (names.own.has(key)) s.fail(`${key} is defined twice`);

@@ -107,7 +107,7 @@ function graph(p: Printer, g: Graph, indent: string, dims: readonly string[]): v
       put(line + (attrs.length > 0 ? ` {${attrs.join(', ')}}` : '') + loc);
       continue;
     }
-    put(`${line} {${attrs.map(a => `${a}, `).join('')}`);
+    put(`${line} {${attrs.map(a => `${a},`).join(' ')}`);
     for (const [name, sub] of subs) {
       put(`  ${name}:`);
       graph(p, sub, `${indent}    `, []);

@@ -8,6 +8,10 @@ import type { Pass } from './pass.ts';
 /** The passes over graphs, in order. */
 export const graphPasses: (profile: Profile) => readonly Pass[] = () => [constantFold, cse, constantFoldAll, dce];
 
+/** Every pass, for running one by its name. */
+export const allPasses: readonly Pass[] = [constantFold, constantFoldAll, cse, dce];
+export const passNamed = (name: string): Pass | undefined => allPasses.find(p => p.name === name);
+
 /** Runs the passes of a profile; `observe` sees every pass with its result and how long it took. */
 export function runPasses(graph: Graph, profile: Profile, observe?: (p: Pass, g: Graph, ms: number) => void): Graph {
   let g = graph;
