@@ -61,7 +61,7 @@ export function splitRows(n: number, most: number): readonly { readonly rows: nu
   return out;
 }
 /** Runs `put` for the rows of a block that are new. */
-export function newRows(k: KernelBuilder, rows: number, skip: Expr | undefined, put: (row: number) => void): void {
+export function newRows(k: KernelBuilder, { rows, skip }: Pick<Block, 'rows' | 'skip'>, put: (row: number) => void): void {
   for (let i = 0; i < rows; i++) {
     if (skip === undefined || i === rows - 1) put(i);
     else k.if(le(skip, i), () => put(i));
@@ -88,11 +88,23 @@ export const packedSize = (p: Panels, k: Dim): Dim =>
     ? dimMul(k, typeof p.full === 'number' ? p.full * PANEL + p.restWidth : dimMul(p.full, PANEL))
     : dimMul(k, dimMul(dimCeilDiv(p.columns, PANEL), PANEL));
 
+/** Where a block of rows of A begins, and how its rows lie from there. */
+export interface Place {
+  readonly at: Num;
+  readonly rows: Rows;
+}
+/** A block of rows: the first, how many, where they lie, and from which on they are new. */
+export interface Block {
+  readonly first: Expr;
+  readonly rows: number;
+  readonly place: Place;
+  readonly skip: Expr | undefined;
+}
 /** The product of rows of A with panels of B, and where it goes. */
 export interface Product {
   readonly arith: Arith;
   readonly profile: Profile;
-  readonly a: { readonly buffer: SlotBuffer; at(first: Expr): Num; rows(first: Expr, count: number): Rows };
+  readonly a: { readonly buffer: SlotBuffer; block(first: Expr, rows: number): Place };
   readonly b: {
     readonly buffer: SlotBuffer;
     readonly base: Num;
@@ -110,15 +122,7 @@ export interface Product {
   put(row: Expr, column: Expr, value: Expr): void;
 }
 /** One block of rows times `count` full panels at once; more than one keeps a block of few rows busy. */
-export function fullPanels(
-  k: KernelBuilder,
-  g: Product,
-  first: Expr,
-  rows: number,
-  skip: Expr | undefined,
-  panel: Expr,
-  count: number,
-): void {
+export function fullPanels(k: KernelBuilder, g: Product, t: Block, panel: Expr, count: number): void {
   const { lanes } = g.arith;
   // On scalar targets a panel is walked in pairs of columns.
   const wide = lanes === 1 ? 2 : PANEL;
@@ -130,56 +134,54 @@ export function fullPanels(
     const acc = tileAt(
       k,
       g,
-      first,
-      rows,
+      t,
       vectors.map(v => v.at),
       add(g.b.panel(panel), at),
       g.b.step,
     );
     const column = k.let(add(mul(panel, PANEL), at));
-    newRows(k, rows, skip, i => must(acc[i]).forEach((v, j) => g.put(add(first, i), add(column, must(vectors[j]).column), v)));
+    newRows(k, t, i => must(acc[i]).forEach((v, j) => g.put(add(t.first, i), add(column, must(vectors[j]).column), v)));
   };
   k.for(0, PANEL, block, { step: wide });
 }
 /** One block of rows times the last, narrower panel. */
-export function restPanel(k: KernelBuilder, g: Product, p: Panels, first: Expr, rows: number, skip: Expr | undefined): void {
+export function restPanel(k: KernelBuilder, g: Product, p: Panels, t: Block): void {
   const { lanes } = g.arith;
   const start = k.let(mul(k.dim(p.full), PANEL));
   const at = g.b.panel(k.dim(p.full));
   if (lanes === 1) {
     k.for(0, p.rest, c => {
-      const acc = tileAt(k, g, first, rows, [0], add(at, c), g.b.restStep);
-      newRows(k, rows, skip, i => g.put(add(first, i), add(start, c), must(acc[i]?.[0])));
+      const acc = tileAt(k, g, t, [0], add(at, c), g.b.restStep);
+      newRows(k, t, i => g.put(add(t.first, i), add(start, c), must(acc[i]?.[0])));
     });
     return;
   }
   const vectors = Array.from({ length: p.restWidth / lanes }, (_, j) => j * lanes);
   const whole = typeof p.rest === 'number' ? Math.floor(p.rest / lanes) : 0;
-  const acc = tileAt(k, g, first, rows, vectors, at, g.b.restStep);
-  newRows(k, rows, skip, i =>
+  const acc = tileAt(k, g, t, vectors, at, g.b.restStep);
+  newRows(k, t, i =>
     must(acc[i]).forEach((v, j) => {
-      if (j < whole) g.put(add(first, i), add(start, j * lanes), v);
+      if (j < whole) g.put(add(t.first, i), add(start, j * lanes), v);
       else k.store(g.scratch, i * p.restWidth + j * lanes, v);
     }),
   );
   if (typeof p.rest === 'number' && whole * lanes === p.rest) return;
   const columns = (i: Num, row: Expr): void =>
     k.for(whole * lanes, p.rest, c => g.put(row, add(start, c), k.load(g.scratch, add(mul(i, p.restWidth), c))));
-  k.for(skip ?? 0, rows, i => columns(i, add(first, i)));
+  k.for(t.skip ?? 0, t.rows, i => columns(i, add(t.first, i)));
 }
 function tileAt(
   k: KernelBuilder,
   g: Product,
-  first: Expr,
-  rows: number,
+  t: Block,
   vectors: readonly number[],
   at: Num,
   step: Num,
 ): readonly (readonly Expr[])[] {
   return gemmTile(k, {
     arith: g.arith,
-    rows,
-    a: { buffer: g.a.buffer, at: g.a.at(first), rows: g.a.rows(first, rows) },
+    rows: t.rows,
+    a: { buffer: g.a.buffer, ...t.place },
     b: { buffer: g.b.buffer, at: add(g.b.base, at), step, vectors },
     k: g.k,
   });
@@ -192,26 +194,28 @@ function tileAt(
 export function product(k: KernelBuilder, g: Product, n: Dim, p: Panels, order: 'rows' | 'panels'): void {
   const most = tileRows(g.arith);
   const hasRest = p.restWidth > 0 && rangeOf(p.rest).hi > 0;
-  const rest = (first: Expr, rows: number, skip: Expr | undefined): void => {
+  const rest = (t: Block): void => {
     if (!hasRest) return;
-    if (typeof p.rest === 'number') restPanel(k, g, p, first, rows, skip);
-    else k.if(ge(k.dim(p.rest), 1), () => restPanel(k, g, p, first, rows, skip));
+    if (typeof p.rest === 'number') restPanel(k, g, p, t);
+    else k.if(ge(k.dim(p.rest), 1), () => restPanel(k, g, p, t));
   };
-  const panels = (first: Expr, rows: number, skip: Expr | undefined): void => {
-    const group = panelGroup(g, rows);
+  const panels = (t: Block): void => {
+    const group = panelGroup(g, t.rows);
     const grouped = dimMul(dimFloorDiv(p.full, group), group);
-    k.for(0, grouped, j => fullPanels(k, g, first, rows, skip, j, group), { step: group });
-    k.for(grouped, p.full, j => fullPanels(k, g, first, rows, skip, j, 1));
+    k.for(0, grouped, j => fullPanels(k, g, t, j, group), { step: group });
+    k.for(grouped, p.full, j => fullPanels(k, g, t, j, 1));
   };
+  const blocks = (body: (t: Block) => void): void =>
+    rowTiles(k, n, most, (first, rows, skip) => body({ first, rows, skip, place: g.a.block(first, rows) }));
   if (order === 'rows') {
-    rowTiles(k, n, most, (first, rows, skip) => {
-      panels(first, rows, skip);
-      rest(first, rows, skip);
+    blocks(t => {
+      panels(t);
+      rest(t);
     });
     return;
   }
-  k.for(0, p.full, j => rowTiles(k, n, most, (first, rows, skip) => fullPanels(k, g, first, rows, skip, j, 1)));
-  if (hasRest) rowTiles(k, n, most, rest);
+  k.for(0, p.full, j => blocks(t => fullPanels(k, g, t, j, 1)));
+  if (hasRest) blocks(rest);
 }
 /** Panels that a block of few rows takes at once, so that its multiply-adds do not wait for each other. */
 function panelGroup(g: Product, rows: number): number {

@@ -188,8 +188,10 @@ function panelProduct(j: Job): void {
         profile: c.profile,
         a: {
           buffer: a.buffer,
-          at: first => add(from, mul(first, k.dim(a.strides[0]))),
-          rows: () => ({ k: 'stride', stride: k.dim(a.strides[0]) }),
+          block: first => ({
+            at: k.let(add(from, mul(first, k.dim(a.strides[0])))),
+            rows: { k: 'stride', stride: k.dim(a.strides[0]) },
+          }),
         },
         b: {
           buffer: b.buffer,

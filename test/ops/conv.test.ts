@@ -1,0 +1,87 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { noLoc } from '../../compiler/core/diagnostic.ts';
+import { symbol, type Dim } from '../../compiler/core/dim.ts';
+import { apply1, constant } from '../../compiler/graph/graph.ts';
+import { Add, Relu } from '../../compiler/ops/elementwise.ts';
+import { Conv, ConvTranspose } from '../../compiler/ops/conv.ts';
+import { layoutShape } from '../../compiler/ops/spatial.ts';
+import { expectAgreement, inputsFor, noise, single, target } from './problems.ts';
+
+const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd'].map(target);
+const axis = fc.record({
+  size: fc.integer({ min: 1, max: 13 }),
+  kernel: fc.constantFrom(1, 2, 3, 3, 5),
+  stride: fc.constantFrom(1, 1, 2, 3),
+  dilation: fc.constantFrom(1, 1, 1, 2),
+  before: fc.nat(2),
+  after: fc.nat(2),
+  symbolic: fc.boolean(),
+});
+const problem = fc.record({
+  batch: fc.integer({ min: 1, max: 3 }),
+  axes: fc.oneof(
+    fc.array(axis, { minLength: 2, maxLength: 2 }),
+    fc.array(axis, { minLength: 1, maxLength: 1 }),
+    fc.array(axis, { minLength: 3, maxLength: 3 }),
+  ),
+  group: fc.constantFrom(1, 1, 1, 2, 3),
+  channels: fc.constantFrom(1, 2, 3, 4, 8, 9),
+  outs: fc.constantFrom(1, 2, 4, 6, 8, 9, 16, 17),
+  nhwc: fc.boolean(),
+  constantWeights: fc.constantFrom(true, true, true, false),
+  noPads: fc.boolean(),
+  tail: fc.boolean(),
+  seed: fc.nat(1000),
+  profile: fc.nat(2),
+});
+interface Axis {
+  size: number;
+  kernel: number;
+  stride: number;
+  dilation: number;
+  before: number;
+  after: number;
+  symbolic: boolean;
+}
+/** The window must fit at least once. */
+const fit = (a: Axis): Axis => ({ ...a, size: Math.max(a.size, (a.kernel - 1) * a.dilation + 1) });
+
+describe('Conv', () => {
+  it('computes what the reference does, for all windows, layouts, groups and symbolic sizes', () => {
+    fc.assert(
+      fc.property(problem, r => {
+        const layout = r.nhwc ? 'NHWC' : 'NCHW';
+        const axes = r.axes.map(fit);
+        const names = ['d', 'h', 'w'].slice(3 - axes.length);
+        const sizes = axes.map((a, i): Dim => (a.symbolic ? symbol(names[i] ?? '', (a.kernel - 1) * a.dilation + 1, 40) : a.size));
+        const wDims = [r.outs * r.group, r.channels, ...axes.map(a => a.kernel)];
+        const g = single(
+          Conv,
+          [
+            { shape: layoutShape<Dim>(layout, r.batch, r.channels * r.group, sizes) },
+            r.constantWeights ? { shape: wDims, constant: noise('f32', wDims, r.seed) } : { shape: wDims },
+          ],
+          {
+            layout,
+            group: r.group,
+            strides: axes.map(a => a.stride),
+            dilations: axes.map(a => a.dilation),
+            pads: r.noPads ? axes.flatMap(() => [0, 0]) : [...axes.map(a => a.before), ...axes.map(a => a.after)],
+          },
+          v => {
+            if (!r.tail) return v;
+            const outs = r.outs * r.group;
+            const bias = noise('f32', r.nhwc ? [outs] : [outs, ...axes.map(() => 1)], r.seed + 5);
+            return apply1(Relu, [apply1(Add, [v, constant(bias)], {}, noLoc)], {}, noLoc);
+          },
+        );
+        const env = Object.fromEntries(axes.map((a, i) => [names[i] ?? '', a.size]));
+        expectAgreement(g, inputsFor(g, env, r.seed), profiles[r.profile] ?? target('wasm-simd'));
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+void expect;
+void ConvTranspose;
