@@ -124,7 +124,7 @@ function multiplier(j: Job, a: SlotBuffer, b: Packed): { readonly sums: SlotBuff
       const g: Product = {
         arith,
         profile: c.profile,
-        a: { buffer: a, at: first => mul(first, height), rows: () => ({ k: 'stride', stride: height }) },
+        a: { buffer: a, block: first => ({ at: mul(first, height), rows: { k: 'stride', stride: height } }) },
         b: {
           buffer: b.buffer,
           base: 0,

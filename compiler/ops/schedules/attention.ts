@@ -1,0 +1,287 @@
+import { must } from '../../core/diagnostic.ts';
+import { dimCeilDiv, dimFloorDiv, dimHi, dimMul, isMultiple, type Dim } from '../../core/dim.ts';
+import { regOf, type DType } from '../../core/dtype.ts';
+import type { KernelBuilder } from '../../kernel/builder.ts';
+import {
+  add,
+  cast,
+  div,
+  eq,
+  I32,
+  int,
+  konst,
+  math,
+  max,
+  min,
+  mul,
+  reduceLanes,
+  select,
+  splat,
+  sub,
+  vtype,
+  type Expr,
+  type Lanes,
+} from '../../kernel/ir.ts';
+import type { AttentionAttrs } from '../attention.ts';
+import { lanesOf } from '../loops.ts';
+import type { LowerCtx, Ref, SlotBuffer, Source } from '../lowering.ts';
+import { rowDots } from './dot.ts';
+import { newRows, PANEL, panelsOf, rowTiles, tileRows } from './gemm.ts';
+import { packMatrix } from './pack.ts';
+import { arithOf, gemmTile, type Arith } from './tile.ts';
+
+/**
+ * Head by head: the keys are packed once into panels; then for each block of query rows its scores, their softmax and the product with
+ * the values, while the scores are in the nearest cache.
+ */
+interface Job {
+  readonly c: LowerCtx<AttentionAttrs>;
+  readonly arith: Arith;
+  readonly q: Ref;
+  readonly k: Ref;
+  readonly v: Ref;
+  readonly mask: Source | undefined;
+  readonly lengths: Source | undefined;
+  readonly rows: Dim;
+  readonly keys: Dim;
+  readonly d: Dim;
+  readonly dv: Dim;
+  /** Elements of a row of scores: the keys, filled up to whole panels. */
+  readonly width: Dim;
+  readonly scores: SlotBuffer;
+  /** One over the sum of each row of a block. */
+  readonly sums: SlotBuffer;
+  readonly panels: SlotBuffer | undefined;
+  readonly reg: DType;
+}
+const strideOf = (k: KernelBuilder, r: Ref, axis: number): Expr => k.dim(must(r.strides[axis]));
+
+export function lowerAttention(c: LowerCtx<AttentionAttrs>): void {
+  const out = must(c.out[0]);
+  if (out.shape.some(d => dimHi(d) === 0)) return;
+  const [q, key, v] = [c.rows(0), c.rows(1), c.rows(2)];
+  const reg: DType = regOf(out.dtype);
+  const lanes = out.dtype === 'f32' ? lanesOf(c.profile) : 1;
+  const arith: Arith = { ...arithOf(c.profile, regOf(out.dtype)), lanes, ...(lanes === 1 ? { fma: false } : {}) };
+  const [rows, keys] = [must(q.dims[2]), must(key.dims[2])];
+  const [d, dv] = [must(q.dims[3]), must(v.dims[3])];
+  const width = dimMul(PANEL, dimCeilDiv(keys, PANEL));
+  // Few rows do not pay for packing the keys.
+  const few = typeof rows === 'number' && rows < 4 && q.buffer.dtype === reg;
+  const most = few ? rows : tileRows(arith);
+  const mask = c.source(3);
+  const job: Job = {
+    c,
+    arith,
+    q,
+    k: key,
+    v,
+    mask: mask?.broadcast([must(out.shape[0]), must(out.shape[2]), rows, keys]),
+    lengths: c.source(4),
+    rows,
+    keys,
+    d,
+    dv,
+    width,
+    scores: c.temp('scores', reg, dimMul(width, most)),
+    sums: c.temp('sums', reg, most),
+    panels: few ? undefined : c.temp('keys', reg, dimMul(width, d)),
+    reg,
+  };
+  c.kernel('attention', k => heads(k, job));
+}
+
+function heads(k: KernelBuilder, j: Job): void {
+  const kvHeads = Number(j.k.dims[1]);
+  const group = Number(j.q.dims[1]) / kvHeads;
+  k.for(0, must(j.q.dims[0]), b => {
+    const len = j.lengths ? k.let(max(min(cast(I32, j.lengths.at(k, [b])), k.dim(j.keys)), 0)) : k.dim(j.keys);
+    k.for(0, kvHeads, g => {
+      const from = (r: Ref, h: Expr): Expr => k.let(add(mul(b, strideOf(k, r, 0)), mul(h, strideOf(k, r, 1))));
+      const keysAt = from(j.k, g);
+      const valuesAt = from(j.v, g);
+      if (j.panels) packKeys(k, j, keysAt, j.panels);
+      k.for(0, group, e => {
+        const h = k.let(add(mul(g, group), e));
+        const head: Head = { b, h, len, queries: from(j.q, h), keysAt, valuesAt };
+        if (j.panels) rowTiles(k, j.rows, tileRows(j.arith), (first, rows, skip) => block(k, j, head, first, rows, skip));
+        else block(k, j, head, int(0), Number(j.rows), undefined);
+      });
+    });
+  });
+}
+interface Head {
+  readonly b: Expr;
+  readonly h: Expr;
+  /** How many keys count. */
+  readonly len: Expr;
+  /** First elements of this head. */
+  readonly queries: Expr;
+  readonly keysAt: Expr;
+  readonly valuesAt: Expr;
+}
+
+/** The keys of a head as panels of PANEL keys; what fills up the last panel is some key again. */
+function packKeys(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void {
+  const whole = isMultiple(j.keys, PANEL);
+  const last = k.let(sub(k.dim(j.keys), 1));
+  const place = (key: Expr): Expr => add(from, mul(whole ? key : min(key, last), strideOf(k, j.k, 2)));
+  packMatrix(
+    k,
+    { run: 'k', at: (x, key, n) => k.load(j.k.buffer, add(place(key), x), n) },
+    j.d,
+    panelsOf(j.width),
+    to,
+    0,
+    j.arith.lanes,
+  );
+}
+
+/** Scores, softmax and result of some query rows of a head. */
+function block(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number, skip: Expr | undefined): void {
+  const { causal, align, offset } = j.c.attrs;
+  const shift = align ? k.let(sub(head.len, k.dim(j.rows))) : k.dim(offset);
+  const seen = (row: Expr): Expr => k.let(causal ? max(min(head.len, add(add(row, shift), 1)), 0) : head.len);
+  // What the last row of the block sees is what the others see and more.
+  const end = seen(add(first, rows - 1));
+  if (j.panels) packedScores(k, j, head, first, rows, end, j.panels);
+  else for (let i = 0; i < rows; i++) dotScores(k, j, head, i);
+  k.for(0, rows, i => softmax(k, j, head, i, add(first, i), seen, shift, end));
+  values(k, j, head, first, rows, skip, end);
+}
+function packedScores(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number, end: Expr, panels: SlotBuffer): void {
+  const { arith } = j;
+  const wide = arith.lanes === 1 ? 2 : PANEL;
+  const vectors = Array.from({ length: wide / arith.lanes }, (_, v) => v * arith.lanes);
+  const stride = strideOf(k, j.q, 2);
+  const at = k.let(add(head.queries, mul(first, stride)));
+  const width = k.dim(j.width);
+  const size = k.dim(dimMul(j.d, PANEL));
+  k.for(0, div(add(end, PANEL - 1), PANEL), p =>
+    k.for(
+      0,
+      PANEL,
+      column => {
+        const acc = gemmTile(k, {
+          arith,
+          rows,
+          a: { buffer: j.q.buffer, at, rows: { k: 'stride', stride } },
+          b: { buffer: panels, at: add(mul(p, size), column), step: PANEL, vectors },
+          k: [{ n: j.d, stride: 1 }],
+        });
+        const to = k.let(add(mul(p, PANEL), column));
+        acc.forEach((vs, i) => vs.forEach((v, n) => k.store(j.scores, add(add(mul(width, i), to), must(vectors[n])), v)));
+      },
+      { step: wide },
+    ),
+  );
+}
+function dotScores(k: KernelBuilder, j: Job, head: Head, row: number): void {
+  const width = k.dim(j.width);
+  rowDots(k, {
+    arith: j.arith,
+    rows: j.keys,
+    k: j.d,
+    a: { buffer: j.k.buffer, at: head.keysAt, stride: must(j.k.strides[2]) },
+    x: { buffer: j.q.buffer, at: add(head.queries, mul(strideOf(k, j.q, 2), row)) },
+    put: (key, v) => k.store(j.scores, add(mul(width, row), key), v),
+  });
+}
+/** Walks lo..hi by vectors, then the rest one by one. */
+function span(k: KernelBuilder, lo: Expr, hi: Expr, lanes: Lanes, body: (i: Expr, lanes: Lanes) => void): void {
+  if (lanes === 1) {
+    k.for(lo, hi, i => body(i, 1));
+    return;
+  }
+  const main = k.let(add(lo, mul(div(max(sub(hi, lo), 0), lanes), lanes)));
+  k.for(lo, main, i => body(i, lanes), { step: lanes });
+  k.for(main, hi, i => body(i, 1));
+}
+
+/** Turns a row of scores into weights (not yet divided by their sum); keys that are hidden get zero. */
+function softmax(
+  k: KernelBuilder,
+  j: Job,
+  head: Head,
+  i: Expr,
+  row: Expr,
+  seen: (row: Expr) => Expr,
+  shift: Expr,
+  end: Expr,
+): void {
+  const { scale, softcap, causal, window } = j.c.attrs;
+  const { lanes } = j.arith;
+  const of = (n: Lanes) => vtype(regOf(j.reg), n);
+  const at = k.let(mul(i, k.dim(j.width)));
+  const hi = seen(row);
+  const lo = window > 0 ? k.let(max(min(sub(add(add(row, shift), 1), window), hi), 0)) : int(0);
+  const score = (x: Expr, n: Lanes): Expr => k.let(k.load(j.scores, add(at, x), n));
+
+  // Scores as they are can be scaled on the way to exp; otherwise the final ones are written back.
+  const plain = !j.mask && softcap === 0 && scale > 0;
+  const tops = lanes === 1 ? [] : [k.var(konst(of(lanes), -Infinity))];
+  const top = k.var(konst(of(1), -Infinity));
+  span(k, lo, hi, lanes, (x, n) => {
+    let s = score(x, n);
+    if (!plain) {
+      s = k.let(mul(s, scale));
+      if (softcap > 0) s = k.let(mul(math('tanh', k.let(div(s, softcap))), softcap));
+      if (j.mask) {
+        const m = j.mask.at(k, [head.b, head.h, row, x], n);
+        s = k.let(j.mask.dtype === 'bool' ? select(m, s, konst(of(n), -Infinity)) : add(s, m));
+      }
+      k.store(j.scores, add(at, x), s);
+    }
+    const best = n === 1 ? top : must(tops[0]);
+    k.set(best, max(best, s));
+  });
+  for (const t of tops) k.set(top, max(top, reduceLanes('max', t)));
+  k.set(top, select(eq(top, konst(of(1), -Infinity)), konst(of(1), 0), top));
+
+  const totals = lanes === 1 ? [] : [k.var(konst(of(lanes), 0))];
+  const total = k.var(konst(of(1), 0));
+  const wide = lanes === 1 ? top : k.let(splat(top, lanes));
+  span(k, lo, hi, lanes, (x, n) => {
+    const away = k.let(sub(score(x, n), n === 1 ? top : wide));
+    const e = k.let(math('exp', plain && scale !== 1 ? k.let(mul(away, scale)) : away));
+    k.store(j.scores, add(at, x), e);
+    const sum = n === 1 ? total : must(totals[0]);
+    k.set(sum, add(sum, e));
+  });
+  for (const t of totals) k.set(total, add(total, reduceLanes('add', t)));
+  k.store(j.sums, i, select(eq(total, konst(of(1), 0)), konst(of(1), 0), div(konst(of(1), 1), total)));
+  const clear = (from: Expr, to: Expr): void => k.for(from, to, x => k.store(j.scores, add(at, x), konst(of(1), 0)));
+  if (window > 0) clear(int(0), lo);
+  if (causal) clear(hi, end);
+}
+
+/** The weights of a block of rows times the values, divided by the sums. */
+function values(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number, skip: Expr | undefined, end: Expr): void {
+  const { arith, dv } = j;
+  const { lanes } = arith;
+  const sink = j.c.sink(0);
+  const stride = strideOf(k, j.v, 2);
+  const tile = (m: Arith, column: Expr, vectors: readonly number[]): void => {
+    const acc = gemmTile(k, {
+      arith: m,
+      rows,
+      a: { buffer: j.scores, at: 0, rows: { k: 'stride', stride: k.dim(j.width) } },
+      b: { buffer: j.v.buffer, at: add(head.valuesAt, column), step: stride, vectors },
+      k: [{ n: end, stride: 1 }],
+    });
+    newRows(k, { rows, skip }, i => {
+      const by = k.let(k.load(j.sums, i));
+      must(acc[i]).forEach((v, n) =>
+        sink.put(k, [head.b, add(first, i), head.h, add(column, must(vectors[n]))], mul(v, splat(by, m.lanes))),
+      );
+    });
+  };
+  const block = lanes === 1 ? 2 : PANEL;
+  const blocks = dimMul(dimFloorDiv(dv, block), block);
+  const of = (width: number): number[] => Array.from({ length: width / lanes }, (_, v) => v * lanes);
+  k.for(0, blocks, column => tile(arith, column, of(block)), { step: block });
+  const vectors = lanes === 1 ? dv : dimMul(dimFloorDiv(dv, lanes), lanes);
+  if (lanes > 1) k.for(blocks, vectors, column => tile(arith, column, [0]), { step: lanes });
+  const one: Arith = { ...arith, lanes: 1, fma: false };
+  k.for(lanes === 1 ? blocks : vectors, dv, column => tile(one, column, [0]));
+}
