@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -127,6 +128,15 @@ describe('records', () => {
     );
     expect(m.graph.name).toBe('g');
   });
+});
+
+it('needs no eval, which pages with a Content-Security-Policy forbid', () => {
+  const script = `
+    import { decodeModel } from './compiler/import/onnx/decode.ts';
+    import { model, node } from './test/onnx-writer.ts';
+    try { new Function('1')(); } catch { console.log(decodeModel(model([node('Relu', ['x'], ['y'])])).graph.node[0].opType); }`;
+  const flags = ['--disallow-code-generation-from-strings', '--import', 'tsx', '--input-type=module', '-e', script];
+  expect(execFileSync(process.execPath, flags, { cwd: projectDir, encoding: 'utf8' })).toBe('Relu\n');
 });
 
 describe('tensorOf', () => {

@@ -34,6 +34,10 @@ export interface Message<T> {
 }
 interface Slot {
   readonly key: string;
+  /** For messages: the message and the field. */
+  readonly label: string;
+  /** Bit n: wire type n is right. */
+  readonly wires: number;
   readonly field: Field<unknown>;
 }
 /** A message by field number, made once a message. */
@@ -60,7 +64,8 @@ function tableOf<T>(m: Message<T>): Table {
   const byNumber: (Slot | undefined)[] = [];
   const finishing: Slot[] = [];
   for (const [key, f] of Object.entries(m.fields)) {
-    const slot = { key, field: f as Field<unknown> };
+    const field = f as Field<unknown>;
+    const slot = { key, label: `${m.name}.${key}`, wires: field.wires.reduce((bits, w) => bits | (1 << w), 0), field };
     blank[key] = slot.field.blank;
     while (byNumber.length <= slot.field.number) byNumber.push(undefined);
     byNumber[slot.field.number] = slot;
@@ -86,8 +91,8 @@ function body<T>(c: Cursor, m: Message<T>, end: number): T {
       r.skipType(wire, 0, tag >>> 3);
       continue;
     }
-    path.push(`${m.name}.${slot.key}`);
-    if (!slot.field.wires.includes(wire)) throw new RangeError(`wire type ${wire} does not belong here`);
+    path.push(slot.label);
+    if (((slot.wires >> wire) & 1) === 0) throw new RangeError(`wire type ${wire} does not belong here`);
     if (outermost && wire === LEN) c.begun = true;
     record[slot.key] = slot.field.read(c, record[slot.key], wire);
     path.pop();
