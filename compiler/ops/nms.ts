@@ -162,7 +162,7 @@ function nms(c: LowerCtx<NmsAttrs>): void {
           () => {
             // One pass drops what the last taken box overlaps and finds the next one.
             const before = cornersOf(k, boxes, b, max(last, 0), center);
-            const end = k.let(m);
+            const end = k.var(m);
             k.set(m, int(0));
             const best = k.var(int(-1));
             const top = k.var(konst(F32, 0));
