@@ -94,7 +94,8 @@ export type Stmt =
       readonly parallel: boolean;
       readonly body: readonly Stmt[];
     }
-  | { readonly k: 'while'; readonly c: Expr; readonly body: readonly Stmt[] }
+  /** `enter`: the condition is known to hold at first. */
+  | { readonly k: 'while'; readonly c: Expr; readonly body: readonly Stmt[]; readonly enter?: true }
   | { readonly k: 'let'; readonly name: string; readonly value: Expr }
   | { readonly k: 'set'; readonly name: string; readonly value: Expr }
   | {
@@ -145,12 +146,13 @@ export const f32 = (value: number): Expr => ({ k: 'const', t: F32, value: Math.f
 /** A constant of any type, the same in each lane. */
 export function konst(t: VType, value: number | bigint): Expr {
   const big = t.base === 'i64' || t.base === 'u64';
+  // A lane of a narrow integer is an i32 as a scalar.
   const scalar: Expr = {
     k: 'const',
-    t: vtype(t.base),
+    t: vtype(regOf(t.base)),
     value: big ? BigInt(value) : t.base === 'f32' ? Math.fround(Number(value)) : Number(value),
   };
-  return splat(scalar, t.lanes);
+  return splat(scalar, t.lanes, t.base);
 }
 export const ex = (x: Num): Expr => (typeof x === 'number' ? int(x) : x);
 /** The value of an i32 constant. */

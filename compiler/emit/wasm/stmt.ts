@@ -49,14 +49,14 @@ function emitStmt(f: Fn, s: Stmt): Ref {
       return m.if(c, emitBlock(f, s.then), s.else.length > 0 ? emitBlock(f, s.else) : undefined);
     }
     case 'while': {
-      const first = emitExpr(f, s.c);
+      const first = s.enter ? undefined : emitExpr(f, s.c);
       f.endStatement();
       const body = emitBlock(f, s.body);
       const again = emitExpr(f, s.c);
       f.endStatement();
       const label = f.label();
       const loop = m.loop(label, m.block(null, [body, m.br(label, again)]));
-      return m.if(first, loop);
+      return first === undefined ? loop : m.if(first, loop);
     }
     case 'for': {
       const pre: Ref[] = [m.local.set(f.declare(s.v, I32), emitExpr(f, s.lo))];

@@ -1,6 +1,9 @@
 import type { Profile } from '../../ops/profile.ts';
 import type { Kernel } from '../ir.ts';
+import { addresses } from './addresses.ts';
 import { expandMath } from './expand-math.ts';
+import { hoist } from './hoist.ts';
+import { simplify } from './simplify.ts';
 
 /** A step from kernels to kernels. Only `expand-math` may change a bit of a result. */
 export interface KernelPass {
@@ -8,10 +11,18 @@ export interface KernelPass {
   readonly doc: string;
   run(k: Kernel): Kernel;
 }
+const pass = (name: string, doc: string, run: (k: Kernel) => Kernel): KernelPass => ({ name, doc, run });
 
-/** What happens to a kernel before it is emitted for a profile, in order. */
-export function kernelPasses(_profile: Profile): readonly KernelPass[] {
-  return [{ name: 'expand-math', doc: 'replaces exp, log, tanh, … by polynomials', run: expandMath }];
+export const SIMPLIFY = pass('simplify', 'folds constants, drops what nothing reads', simplify);
+export const EXPAND_MATH = pass('expand-math', 'replaces exp, log, tanh, … by polynomials', expandMath);
+export const ADDRESSES = pass('addresses', 'lets accesses share pointers that are advanced in innermost loops', addresses);
+export const HOIST = pass('hoist', 'moves what does not change out of loops', hoist);
+/** Every pass, for people who run one by name. */
+export const ALL_KERNEL_PASSES: readonly KernelPass[] = [SIMPLIFY, EXPAND_MATH, ADDRESSES, HOIST];
+
+/** What happens to a kernel before it is emitted for a profile, in order. C compilers do the rest themselves. */
+export function kernelPasses(profile: Profile): readonly KernelPass[] {
+  return profile.emit === 'wasm' ? [SIMPLIFY, EXPAND_MATH, ADDRESSES, HOIST, SIMPLIFY] : [SIMPLIFY, EXPAND_MATH];
 }
 
 const prepared = new WeakMap<Profile, WeakMap<Kernel, Kernel>>();

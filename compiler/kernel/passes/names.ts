@@ -1,4 +1,5 @@
-import type { Kernel, Stmt } from '../ir.ts';
+import type { Kernel } from '../ir.ts';
+import { walk } from './rewrite.ts';
 
 /** Names `prefix0`, `prefix1`, … that the kernel does not use yet. */
 export function freshNames(kernel: Kernel, prefix: string): () => string {
@@ -9,26 +10,9 @@ export function freshNames(kernel: Kernel, prefix: string): () => string {
     if (Number.isInteger(n)) next = Math.max(next, n + 1);
   };
   for (const p of kernel.params) see(p.name);
-  const todo: Stmt[] = [...kernel.body];
-  for (let s = todo.pop(); s; s = todo.pop()) {
-    switch (s.k) {
-      case 'let':
-        see(s.name);
-        break;
-      case 'for':
-        see(s.v);
-        todo.push(...s.body);
-        break;
-      case 'while':
-        todo.push(...s.body);
-        break;
-      case 'if':
-        todo.push(...s.then, ...s.else);
-        break;
-      case 'set':
-      case 'store':
-        break;
-    }
-  }
+  walk(kernel.body, s => {
+    if (s.k === 'let') see(s.name);
+    else if (s.k === 'for') see(s.v);
+  });
   return () => `${prefix}${next++}`;
 }

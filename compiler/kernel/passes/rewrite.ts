@@ -1,0 +1,92 @@
+import { children, withChildren, type Expr, type Stmt } from '../ir.ts';
+
+/** Rewrites bottom-up: `f` sees each node with its children rewritten. What does not change stays the same object. */
+export function mapExpr(e: Expr, f: (e: Expr) => Expr): Expr {
+  const before = children(e);
+  if (before.length === 0) return f(e);
+  const after = before.map(c => mapExpr(c, f));
+  return f(after.every((c, i) => c === before[i]) ? e : withChildren(e, after));
+}
+/** A statement over other expressions and blocks; the same object where nothing changes. */
+export function mapStmt(s: Stmt, expr: (e: Expr) => Expr, block: (b: readonly Stmt[]) => readonly Stmt[]): Stmt {
+  switch (s.k) {
+    case 'let':
+    case 'set': {
+      const value = expr(s.value);
+      return value === s.value ? s : { ...s, value };
+    }
+    case 'store': {
+      const at = expr(s.at);
+      const base = s.base && expr(s.base);
+      const value = expr(s.value);
+      if (at === s.at && value === s.value && base === s.base) return s;
+      return base ? { ...s, at, base, value } : { ...s, at, value };
+    }
+    case 'if': {
+      const c = expr(s.c);
+      const then = block(s.then);
+      const other = block(s.else);
+      return c === s.c && then === s.then && other === s.else ? s : { ...s, c, then, else: other };
+    }
+    case 'for': {
+      const lo = expr(s.lo);
+      const hi = expr(s.hi);
+      const body = block(s.body);
+      return lo === s.lo && hi === s.hi && body === s.body ? s : { ...s, lo, hi, body };
+    }
+    case 'while': {
+      const c = expr(s.c);
+      const body = block(s.body);
+      return c === s.c && body === s.body ? s : { ...s, c, body };
+    }
+  }
+}
+/** Each expression of a statement itself, blocks not included. */
+export function exprsOf(s: Stmt): readonly Expr[] {
+  switch (s.k) {
+    case 'let':
+    case 'set':
+      return [s.value];
+    case 'store':
+      return s.base ? [s.at, s.base, s.value] : [s.at, s.value];
+    case 'if':
+    case 'while':
+      return [s.c];
+    case 'for':
+      return [s.lo, s.hi];
+  }
+}
+export function blocksOf(s: Stmt): readonly (readonly Stmt[])[] {
+  switch (s.k) {
+    case 'let':
+    case 'set':
+    case 'store':
+      return [];
+    case 'if':
+      return [s.then, s.else];
+    case 'while':
+    case 'for':
+      return [s.body];
+  }
+}
+/** Every statement, outer before inner. */
+export function walk(body: readonly Stmt[], f: (s: Stmt) => void): void {
+  for (const s of body) {
+    f(s);
+    for (const b of blocksOf(s)) walk(b, f);
+  }
+}
+/** Every node of an expression, parents before children. */
+export function walkExpr(e: Expr, f: (e: Expr) => void): void {
+  f(e);
+  for (const c of children(e)) walkExpr(c, f);
+}
+/** The variables that some `set` changes. */
+export function changedNames(body: readonly Stmt[]): Set<string> {
+  const out = new Set<string>();
+  walk(body, s => void (s.k === 'set' && out.add(s.name)));
+  return out;
+}
+export const isLoop = (s: Stmt): boolean => s.k === 'for' || s.k === 'while';
+/** Whether a block has a loop anywhere. */
+export const hasLoop = (body: readonly Stmt[]): boolean => body.some(s => isLoop(s) || blocksOf(s).some(hasLoop));
