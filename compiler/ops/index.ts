@@ -5,6 +5,7 @@ import { elementwiseOps } from './elementwise.ts';
 import { Loop } from './loop.ts';
 import { MatMul } from './matmul.ts';
 import { Concat } from './concat.ts';
+import { Conv, ConvTranspose } from './conv.ts';
 import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from './gather.ts';
 import { Col2Im } from './col2im.ts';
 import { NonMaxSuppression } from './nms.ts';
@@ -18,16 +19,19 @@ import { DimOf, Sizes } from './shape.ts';
 import { Expand, Reshape, Slice, Transpose } from './view.ts';
 import { reduceOps } from './reduce.ts';
 import { reduceToOps } from './reduce-to.ts';
+import { normOps } from './norm.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
 export const allOps: readonly Op[] = [
   Recurrent,
   ...elementwiseOps,
+  ...normOps,
   ...reduceToOps,
   ...reduceOps,
   If,
   Loop,
   MatMul,
+  ...[Conv, ConvTranspose],
   ...[DimOf, Sizes],
   ...[Reshape, Transpose, Slice, Expand, Concat, Pad],
   ...[ScatterElements, ScatterND, TensorScatter, Col2Im, Compress, NonZero, Unique, TopK, NonMaxSuppression],

@@ -3,13 +3,14 @@ import type { Profile } from '../ops/profile.ts';
 import { constantFold, constantFoldAll } from './constant-fold.ts';
 import { cse } from './cse.ts';
 import { dce } from './dce.ts';
+import { layout } from './layout.ts';
 import type { Pass } from './pass.ts';
 
 /** The passes over graphs, in order. */
-export const graphPasses: (profile: Profile) => readonly Pass[] = () => [constantFold, cse, constantFoldAll, dce];
+export const graphPasses: (profile: Profile) => readonly Pass[] = () => [constantFold, cse, constantFoldAll, layout, cse, dce];
 
 /** Every pass, for running one by its name. */
-export const allPasses: readonly Pass[] = [constantFold, constantFoldAll, cse, dce];
+export const allPasses: readonly Pass[] = [constantFold, constantFoldAll, cse, layout, dce];
 export const passNamed = (name: string): Pass | undefined => allPasses.find(p => p.name === name);
 
 /** Runs the passes of a profile; `observe` sees every pass with its result and how long it took. */
