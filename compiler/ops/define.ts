@@ -10,7 +10,7 @@ import type { LowerCtx, Ref, Source } from './lowering.ts';
 
 export type AttrValue = Dim | string | boolean | readonly Dim[] | Graph;
 export type Attrs = Readonly<Record<string, AttrValue | undefined>>;
-interface AttrSpec<T> {
+export interface AttrSpec<T> {
   readonly what: string;
   readonly default: AttrValue | undefined;
   readonly optional: boolean;
