@@ -1,8 +1,6 @@
-import { dimHi, rangeOf, symbolsOf, type Dim } from '../../../core/dim.ts';
-import { must } from '../../../core/diagnostic.ts';
+import { dimHi, rangeOf, type Dim } from '../../../core/dim.ts';
 import { normAxis } from '../../../core/shape.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { DimOf, Sizes } from '../../../ops/shape.ts';
 import type { ImportCtx, OnnxNode } from '../registry.ts';
 
 export const rankOf = (v: Value): number => v.type.shape.length;
@@ -32,16 +30,6 @@ export function reductionAxes(n: OnnxNode, c: ImportCtx, x: Value, inputFrom: nu
   return n.bool('noop_with_empty_axes', false) ? [] : axesFrom(x);
 }
 
-/** A size that comes out when the model runs: the one integer of `v`, in lo..hi. */
-export function sizeFrom(c: ImportCtx, v: Value, hint: string, lo: number, hi: number): Dim {
-  const known = c.known(v)?.[0];
-  if (known !== undefined) return known;
-  const size = c.symbol(hint, lo, hi);
-  const name = symbolsOf(size)[0]?.name;
-  return name === undefined ? size : must(c.known(c.apply1(DimOf, [v], { symbol: name, lo, hi }))?.[0]);
-}
-/** The sizes of a value as an i64 vector. */
-export const sizesOf = (c: ImportCtx, v: Value): Value => c.apply1(Sizes, [], { values: v.type.shape, shape: [rankOf(v)] });
 /** The range of a size that is either 1 or `d`. */
 export const oneOr = (d: Dim): { readonly lo: number; readonly hi: number } => ({
   lo: Math.min(1, Math.max(0, rangeOf(d).lo)),

@@ -7,11 +7,22 @@ import { shapeOps } from './shape.ts';
 import { viewOps } from './view.ts';
 import { randomOps } from './random.ts';
 import { reduceOps } from './reduce.ts';
+import { normOps } from './norm.ts';
 
 /**
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
  */
-const families: readonly OnnxOps[] = [recurrentOps, controlOps, elementwiseOps, reduceOps, randomOps, viewOps, gatherOps, shapeOps];
+const families: readonly OnnxOps[] = [
+  recurrentOps,
+  controlOps,
+  elementwiseOps,
+  normOps,
+  reduceOps,
+  randomOps,
+  viewOps,
+  gatherOps,
+  shapeOps,
+];
 
 /** Later families may not redefine what an earlier one has. */
 function merge(tables: readonly OnnxOps[]): ReadonlyMap<string, OnnxBuilder> {

@@ -4,12 +4,12 @@ import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
 import type { Op } from '../../../ops/define.ts';
 import * as e from '../../../ops/elementwise.ts';
-import { Gather } from '../../../ops/gather.ts';
 import { ReduceTo, Spread } from '../../../ops/reduce-to.ts';
 import { ArgReduce, Cumulative, Reduce, type Reduction } from '../../../ops/reduce.ts';
 import { Reshape } from '../../../ops/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { axesFrom, axisOf, oneOr, rankOf, reductionAxes, sizeFrom, sizesOf } from './axes.ts';
+import { axesFrom, axisOf, oneOr, rankOf, reductionAxes } from './axes.ts';
+import { element, sizeOf, sizesValue } from './sizes.ts';
 
 /** A reduction of x; without axes it is x. */
 export const reduceOver = (c: ImportCtx, of: Reduction, x: Value, axes: readonly number[], keep: boolean): Value =>
@@ -49,12 +49,10 @@ function foldAtRunTime(n: OnnxNode, c: ImportCtx, x: Value, given: Value, keepdi
       axes,
     ]);
   const hit = c.apply1(Reduce, [c.apply1(e.Or, [isAxis(0), isAxis(rank)])], { of: 'max', axes: [1], keep: false });
-  const sizes = sizesOf(c, x);
-  const element = (v: Value, i: number): Value => c.apply1(Gather, [v, c.literal('i64', i)], { axis: 0 });
+  const sizes = sizesValue(c, x.type.shape);
   const short = c.apply1(e.Where, [hit, c.literal('i64', 1), sizes]);
   const shape = x.type.shape.map((d, i) => {
-    const { lo, hi } = oneOr(d);
-    return d === 1 ? 1 : sizeFrom(c, element(short, i), 'kept', lo, hi);
+    return d === 1 ? 1 : sizeOf(c, element(c, short, i), { what: 'kept', ...oneOr(d) });
   });
   const keep: Fold = (of, v) => c.apply1(ReduceTo, [v], { of, shape });
   if (keepdims) return keep;
@@ -69,7 +67,7 @@ function foldAtRunTime(n: OnnxNode, c: ImportCtx, x: Value, given: Value, keepdi
     keep: false,
   });
   const most = Math.max(1, ...x.type.shape.map(dimHi));
-  const dropped = places.map(j => sizeFrom(c, element(leftSizes, j - 1), 'left', 0, most));
+  const dropped = places.map(j => sizeOf(c, element(c, leftSizes, j - 1), { what: 'left', lo: 0, hi: most }));
   return (of, v, kept = false) => (kept ? keep(of, v) : c.apply1(Reshape, [keep(of, v)], { shape: dropped }));
 }
 /** Square roots and logarithms of integers are computed in f64 and truncated. */
@@ -116,14 +114,14 @@ function splitAtRunTime(c: ImportCtx, x: Value, given: Value): readonly Dim[] {
   const cell = c.apply1(Reshape, [c.apply1(e.Cast, [given], { to: 'i64' })], { shape: [1] });
   const axis = c.apply1(e.Mod, [cell, c.literal('i64', rank)]);
   const places = c.literal('i64', axesFrom(x));
-  const sizes = sizesOf(c, x);
+  const sizes = sizesValue(c, x.type.shape);
   const product = (op: Op): Value =>
     reduceOver(c, 'prod', c.apply1(e.Where, [c.apply1(op, [places, axis]), sizes, c.literal('i64', 1)]), [0], true);
   const all = Math.max(1, dimHi(dimProd(x.type.shape)));
   return [
-    sizeFrom(c, product(e.Less), 'before', 0, all),
-    sizeFrom(c, product(e.Equal), 'along', 0, Math.max(...x.type.shape.map(dimHi))),
-    sizeFrom(c, product(e.Greater), 'after', 0, all),
+    sizeOf(c, product(e.Less), { what: 'before', lo: 0, hi: all }),
+    sizeOf(c, product(e.Equal), { what: 'along', lo: 0, hi: Math.max(...x.type.shape.map(dimHi)) }),
+    sizeOf(c, product(e.Greater), { what: 'after', lo: 0, hi: all }),
   ];
 }
 
