@@ -3,7 +3,7 @@ import { dimEq, dimHi, dimProd, symbolsOf, type Dim } from '../core/dim.ts';
 import type { DType } from '../core/dtype.ts';
 import { splatOf, type Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
-import { subgraphs, type Graph, type Node, type Value } from '../graph/graph.ts';
+import { subgraphs, type Def, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { KernelBuilder, type Buffer } from '../kernel/builder.ts';
 import type { Kernel } from '../kernel/ir.ts';
 import type { Attrs, Guard } from '../ops/define.ts';
@@ -128,6 +128,7 @@ class Frame {
     for (const n of this.part.order) this.state.guards.push(...n.guards);
     for (const n of this.part.order) {
       if (this.part.inlined.has(n) || this.part.runsWith.has(n)) continue;
+      if (n.op.lower.k === 'view' && this.memory.has(must(n.outputs[0]))) continue;
       this.lowerNode(n);
     }
     return this.graph.outputs.map((o, i) => {
@@ -225,6 +226,17 @@ class Frame {
       this.memory.set(v, r);
       return r;
     }
+    // A view that something fused behind an earlier kernel reads: what it is a view of exists by then.
+    const views: Node[] = [];
+    for (
+      let d: Def = v.def;
+      d.k === 'node' && d.op.lower.k === 'view' && !this.memory.has(must(d.outputs[0]));
+      d = must(d.inputs[0]).def
+    )
+      views.push(d);
+    for (const n of views.reverse()) this.lowerNode(n);
+    const now = this.memory.get(v);
+    if (now) return now;
     throw new InternalError(
       `value of ${v.def.k === 'node' ? `${v.def.op.name} (${showLoc(v.def.loc)})` : v.def.name} is not in memory`,
     );
