@@ -1,5 +1,6 @@
 import { If } from './control.ts';
 import { Recurrent } from './recurrent.ts';
+import { Attention } from './attention.ts';
 import type { Op } from './define.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { Loop } from './loop.ts';
@@ -11,6 +12,7 @@ import { Col2Im } from './col2im.ts';
 import { NonMaxSuppression } from './nms.ts';
 import { Pad } from './pad.ts';
 import { Eye, Range, RangeSize } from './range.ts';
+import { Resize } from './resize.ts';
 import { ScatterElements, ScatterND, TensorScatter } from './scatter.ts';
 import { Compress, NonZero } from './select.ts';
 import { TopK } from './topk.ts';
@@ -23,6 +25,7 @@ import { normOps } from './norm.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
 export const allOps: readonly Op[] = [
+  Attention,
   Recurrent,
   ...elementwiseOps,
   ...normOps,
@@ -31,6 +34,7 @@ export const allOps: readonly Op[] = [
   If,
   Loop,
   MatMul,
+  Resize,
   ...[Conv, ConvTranspose],
   ...[DimOf, Sizes],
   ...[Reshape, Transpose, Slice, Expand, Concat, Pad],

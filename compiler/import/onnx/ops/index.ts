@@ -1,8 +1,12 @@
 import type { OnnxBuilder, OnnxOps } from '../registry.ts';
+import { attentionOps } from './attention.ts';
 import { recurrentOps } from './recurrent.ts';
+import { convOps } from './conv.ts';
+import { matMulOps } from './matmul.ts';
 import { controlOps } from './control.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { gatherOps } from './gather.ts';
+import { resizeOps } from './resize.ts';
 import { shapeOps } from './shape.ts';
 import { viewOps } from './view.ts';
 import { randomOps } from './random.ts';
@@ -13,6 +17,9 @@ import { normOps } from './norm.ts';
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
  */
 const families: readonly OnnxOps[] = [
+  convOps,
+  matMulOps,
+  attentionOps,
   recurrentOps,
   controlOps,
   elementwiseOps,
@@ -22,6 +29,7 @@ const families: readonly OnnxOps[] = [
   viewOps,
   gatherOps,
   shapeOps,
+  resizeOps,
 ];
 
 /** Later families may not redefine what an earlier one has. */
