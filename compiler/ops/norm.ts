@@ -3,7 +3,7 @@ import { isFloat } from '../core/dtype.ts';
 import { elements, type TensorType } from '../core/shape.ts';
 import { fromNumbers, numel, toNumbers } from '../core/tensor.ts';
 import { add, cast, clampInt, div, konst, math, mul, sqrt, sub, vtype, within, type Expr } from '../kernel/ir.ts';
-import { buildLayerNorm, buildSoftmax } from '../lower/schedules/normalize.ts';
+import { buildLayerNorm, buildSoftmax } from './schedules/normalize.ts';
 import { checkAxes, groupsAlong } from './axes.ts';
 import { attr, defineOp, type InferCtx } from './define.ts';
 import { eachAxis } from './reduce.ts';

@@ -2,7 +2,7 @@ import { must } from '../core/diagnostic.ts';
 import { elements, tensorType } from '../core/shape.ts';
 import { typed } from '../core/tensor.ts';
 import { int, min, sub } from '../kernel/ir.ts';
-import { buildReduceTo } from '../lower/schedules/reduce.ts';
+import { buildReduceTo } from './schedules/reduce.ts';
 import { attr, defineOp } from './define.ts';
 import { broadcastIndex } from './elementwise-op.ts';
 import { eachAxis, REDUCTIONS, reduceTensor } from './reduce.ts';

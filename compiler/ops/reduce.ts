@@ -3,7 +3,7 @@ import { dimMax, dimMin, dimProd, dimSum } from '../core/dim.ts';
 import { isFloat, isInt, type DType } from '../core/dtype.ts';
 import { elements, tensorType } from '../core/shape.ts';
 import { fromNumbers, fromTyped, toNumbers, typed, zeros, type Tensor } from '../core/tensor.ts';
-import { buildArgReduce, buildCumulative, buildReduce } from '../lower/schedules/reduce.ts';
+import { buildArgReduce, buildCumulative, buildReduce } from './schedules/reduce.ts';
 import { checkAxes, groupsAlong, reducedShape, type Offsets } from './axes.ts';
 import { attr, defineOp } from './define.ts';
 

@@ -20,9 +20,9 @@ import {
   type Expr,
   type Lanes,
 } from '../../kernel/ir.ts';
-import type { LowerCtx } from '../../ops/lowering.ts';
-import { lanesOf } from '../../ops/loops.ts';
-import { refIndex } from '../../ops/ref.ts';
+import type { LowerCtx } from '../lowering.ts';
+import { lanesOf } from '../loops.ts';
+import { refIndex } from '../ref.ts';
 import { forBlocks, forTurns, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
 
 /**

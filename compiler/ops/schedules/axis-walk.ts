@@ -4,10 +4,10 @@ import type { DType } from '../../core/dtype.ts';
 import { regOf } from '../../core/dtype.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, int, type Expr, type Lanes } from '../../kernel/ir.ts';
-import { planAxes } from '../../ops/axes.ts';
-import type { Sink, Source } from '../../ops/lowering.ts';
-import { lanesOf } from '../../ops/loops.ts';
-import type { Profile } from '../../ops/profile.ts';
+import { planAxes } from '../axes.ts';
+import type { Sink, Source } from '../lowering.ts';
+import { lanesOf } from '../loops.ts';
+import type { Profile } from '../profile.ts';
 
 /**
  * How a kernel walks a tensor some of whose axes are taken together (`inside`): neighbouring axes of one kind are merged where the

@@ -28,10 +28,10 @@ import {
   type Expr,
   type Lanes,
 } from '../../kernel/ir.ts';
-import { wrapNarrow } from '../../ops/elementwise-op.ts';
-import type { LowerCtx } from '../../ops/lowering.ts';
-import { forAll } from '../../ops/loops.ts';
-import { limitsOf, type Reduction } from '../../ops/reduce.ts';
+import { wrapNarrow } from '../elementwise-op.ts';
+import type { LowerCtx } from '../lowering.ts';
+import { forAll } from '../loops.ts';
+import { limitsOf, type Reduction } from '../reduce.ts';
 import { forBlocks, forTurns, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
 
 /** Accumulators in flight: enough to hide the latency of an addition. */
