@@ -64,7 +64,8 @@ export function dimAdd(a: Dim, b: Dim): Dim {
   return poly([...x.terms, ...y.terms], x.c + y.c);
 }
 export function dimMul(a: Dim, b: Dim): Dim {
-  if (typeof a === 'number' && typeof b === 'number') return a * b;
+  // The sum keeps -0 out of sizes.
+  if (typeof a === 'number' && typeof b === 'number') return a * b + 0;
   if (a === 1) return b;
   if (b === 1) return a;
   const x = parts(a);
@@ -146,6 +147,15 @@ export const dimMax = (a: Dim, b: Dim): Dim => extreme('max', a, b);
 /** Bounds by interval arithmetic: safe, not always tight. */
 export function rangeOf(d: Dim): Range {
   if (typeof d === 'number') return { lo: d, hi: d };
+  const r = intervalOf(d);
+  if (d.terms.length < 2 || !d.terms.some(t => quotientOf(t))) return r;
+  // What a quotient stands for takes part in cancelling: floor(n/2) - n never exceeds -n/2.
+  const lo = intervalOf(relax(d, 'lo')).lo;
+  const hi = intervalOf(relax(d, 'hi')).hi;
+  return { lo: Math.max(r.lo, Math.ceil(lo - 1e-6)), hi: Math.min(r.hi, Math.floor(hi + 1e-6)) };
+}
+function intervalOf(d: Dim): Range {
+  if (typeof d === 'number') return { lo: d, hi: d };
   return d.terms.reduce<Range>(
     (sum, t) => {
       const r = t.atoms.reduce<Range>((p, a) => mulRange(p, atomRange(a)), { lo: t.coef, hi: t.coef });
@@ -153,6 +163,22 @@ export function rangeOf(d: Dim): Range {
     },
     { lo: d.c, hi: d.c },
   );
+}
+/** The quotient by a positive number that a term is a multiple of. */
+function quotientOf(t: Term): { readonly a: Dim; readonly b: number } | undefined {
+  const [q] = t.atoms;
+  return t.atoms.length === 1 && q?.k === 'floordiv' && typeof q.b === 'number' && q.b > 0 ? { a: q.a, b: q.b } : undefined;
+}
+/** A bound without rounding: x/b - (b-1)/b <= floor(x/b) <= x/b. */
+function relax(d: Dim, to: 'lo' | 'hi'): Dim {
+  if (typeof d === 'number') return d;
+  return d.terms.reduce<Dim>((sum, t) => {
+    const q = quotientOf(t);
+    if (!q) return dimAdd(sum, poly([t], 0));
+    const up = t.coef > 0 === (to === 'hi');
+    const whole = relax(q.a, up ? 'hi' : 'lo');
+    return dimAdd(sum, dimMul(up ? whole : dimAdd(whole, 1 - q.b), t.coef / q.b));
+  }, d.c);
 }
 function mulRange(a: Range, b: Range): Range {
   const all = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi].map(x => (Number.isNaN(x) ? 0 : x));
