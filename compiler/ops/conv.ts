@@ -4,6 +4,7 @@ import { isFloat } from '../core/dtype.ts';
 import { tensorType, type TensorType } from '../core/shape.ts';
 import { fromNumbers, numel, stridesOf, toNumbers } from '../core/tensor.ts';
 import { attr, defineOp } from './define.ts';
+import { lowerConvTranspose, transposeSpace } from './schedules/conv-transpose.ts';
 import { acceptsConv, convSpace, lowerConv } from './schedules/conv.ts';
 import {
   channelAxis,
@@ -215,5 +216,5 @@ export const ConvTranspose = defineOp({
     const w = must(n.inputs[1]).type.shape;
     return dimMul(dimProd(must(n.inputs[0]).type.shape), dimProd(w.slice(1)));
   },
-  lower: { k: 'kernel', space: n => must(n.outputs[0]).type.shape.map((_, i) => [i]), build: () => undefined },
+  lower: { k: 'kernel', space: transposeSpace, build: lowerConvTranspose },
 });

@@ -1,0 +1,182 @@
+import { must } from '../../../core/diagnostic.ts';
+import type { Dim } from '../../../core/dim.ts';
+import { isFloat } from '../../../core/dtype.ts';
+import type { Value } from '../../../graph/graph.ts';
+import { Conv, ConvTranspose } from '../../../ops/conv.ts';
+import * as e from '../../../ops/elementwise.ts';
+import { AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool } from '../../../ops/pool.ts';
+import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { axesFrom, rankOf } from './axes.ts';
+import { reduceOver } from './reduce.ts';
+import { reshape, transpose } from './view.ts';
+import { dilationsOf, outputPaddingOf, stridesOf, transposedPads, windowOf } from './window.ts';
+
+const spatialOf = (x: Value): readonly Dim[] => x.type.shape.slice(2);
+/** Adds a bias of one value a channel. */
+function addBias(c: ImportCtx, y: Value, bias: Value | undefined): Value {
+  if (!bias) return y;
+  const channels = must(bias.type.shape[0]);
+  return c.apply1(e.Add, [y, reshape(c, bias, [channels, ...spatialOf(y).map(() => 1)])]);
+}
+function checkKernel(n: OnnxNode, w: Value): readonly Dim[] {
+  const kernel = spatialOf(w);
+  n.ints('kernel_shape', undefined)?.forEach((k, i) => {
+    if (typeof kernel[i] === 'number' && kernel[i] !== k) n.reject(`kernel_shape says ${k} where the weights have ${kernel[i]}`);
+  });
+  return kernel;
+}
+/** x and w as an operator on [N, C, …] takes them. */
+function operands(n: OnnxNode): readonly [Value, Value] {
+  const [x, w] = [n.input(0, 'X'), n.input(1, 'W')];
+  if (rankOf(x) < 3) n.reject(`X has ${rankOf(x)} axes, at least 3 are needed`);
+  if (rankOf(w) !== rankOf(x)) n.reject(`W has ${rankOf(w)} axes, X has ${rankOf(x)}`);
+  return [x, w];
+}
+function convolve(n: OnnxNode, c: ImportCtx, x: Value, w: Value): Value {
+  const window = windowOf(n, spatialOf(x), checkKernel(n, w));
+  return c.apply1(Conv, [x, w], { ...window, group: n.int('group', 1) });
+}
+const conv: OnnxBuilder = (n, c) => {
+  const [x, w] = operands(n);
+  return [addBias(c, convolve(n, c, x, w), n.inputs[2])];
+};
+const convTranspose: OnnxBuilder = (n, c) => {
+  const [x, w] = operands(n);
+  const count = rankOf(x) - 2;
+  const outputPadding = outputPaddingOf(n, count);
+  const y = c.apply1(ConvTranspose, [x, w], {
+    strides: stridesOf(n, count),
+    dilations: dilationsOf(n, count),
+    pads: transposedPads(n, spatialOf(x), checkKernel(n, w), outputPadding),
+    group: n.int('group', 1),
+    outputPadding,
+  });
+  return [addBias(c, y, n.inputs[2])];
+};
+/** The activation of a fused operator of onnxruntime. */
+function activation(n: OnnxNode, c: ImportCtx, y: Value): Value {
+  const kind = n.string('activation', '');
+  const p = n.floats('activation_params', []);
+  switch (kind) {
+    case '':
+      return y;
+    case 'Relu':
+      return c.apply1(e.Relu, [y]);
+    case 'Tanh':
+      return c.apply1(e.Tanh, [y]);
+    case 'Sigmoid':
+      return c.apply1(e.Sigmoid, [y]);
+    case 'LeakyRelu':
+      return c.apply1(e.LeakyRelu, [y], { alpha: p[0] ?? 0.01 });
+    case 'HardSigmoid':
+      return c.apply1(e.HardSigmoid, [y], { alpha: p[0] ?? 0.2, beta: p[1] ?? 0.5 });
+    case 'Clip':
+      return c.apply1(e.Clip, [y], { ...(p[0] === undefined ? {} : { lo: p[0] }), ...(p[1] === undefined ? {} : { hi: p[1] }) });
+    default:
+      return n.unsupported(`the activation '${kind}' is not known`);
+  }
+}
+const fusedConv: OnnxBuilder = (n, c) => {
+  const [x, w] = operands(n);
+  const y = addBias(c, convolve(n, c, x, w), n.inputs[2]);
+  const sum = n.inputs[3];
+  return [activation(n, c, sum ? c.apply1(e.Add, [y, sum]) : y)];
+};
+
+/** Integer convolution of x and w with their zero points taken off. */
+const convInteger: OnnxBuilder = (n, c) => {
+  const [x, w] = operands(n);
+  const shifted = (v: Value, zero: Value | undefined, channelwise: boolean): Value => {
+    const wide = c.apply1(e.Cast, [v], { to: 'i32' });
+    if (!zero) return wide;
+    const z = c.apply1(e.Cast, [zero], { to: 'i32' });
+    const perChannel = channelwise && rankOf(zero) === 1 && zero.type.shape[0] !== 1;
+    return c.apply1(e.Sub, [
+      wide,
+      perChannel ? reshape(c, z, [must(zero.type.shape[0]), ...axesFrom(v, 1).map(() => 1)]) : reshape(c, z, []),
+    ]);
+  };
+  return [convolve(n, c, shifted(x, n.inputs[2], false), shifted(w, n.inputs[3], true))];
+};
+
+/** What all pools share. */
+function poolAttrs(n: OnnxNode, x: Value): Record<string, boolean | readonly Dim[]> {
+  if (rankOf(x) < 3) n.reject(`X has ${rankOf(x)} axes, at least 3 are needed`);
+  const kernel = n.ints('kernel_shape');
+  return { ...windowOf(n, spatialOf(x), kernel), kernel, ceil: n.bool('ceil_mode', false) };
+}
+const maxPool: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const attrs = poolAttrs(n, x);
+  if (!n.wants(1)) return [c.apply1(MaxPool, [x], attrs)];
+  return c.apply(MaxPoolIndices, [x], { ...attrs, columns: n.int('storage_order', 0) === 1 });
+};
+const averagePool: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  return [c.apply1(AveragePool, [x], { ...poolAttrs(n, x), countPads: n.bool('count_include_pad', false) })];
+};
+const lpPool: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  return [c.apply1(LpPool, [x], { ...poolAttrs(n, x), p: n.int('p', 2) })];
+};
+/** A pool of onnxruntime over channels-last data. */
+const nhwcMaxPool: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const rank = rankOf(x);
+  const planar = transpose(c, x, [0, rank - 1, ...axesFrom(x, 1).slice(0, -1)]);
+  return [transpose(c, c.apply1(MaxPool, [planar], poolAttrs(n, planar)), [0, ...axesFrom(x, 2), 1])];
+};
+const globalPool =
+  (of: 'mean' | 'max'): OnnxBuilder =>
+  (n, c) => {
+    const x = n.input(0);
+    if (rankOf(x) < 3) n.reject(`X has ${rankOf(x)} axes, at least 3 are needed`);
+    return [reduceOver(c, of, x, axesFrom(x, 2), true)];
+  };
+const globalLpPool: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const p = n.int('p', 2);
+  const axes = axesFrom(x, 2);
+  const size = c.apply1(e.Abs, [x]);
+  if (p === 1) return [reduceOver(c, 'sum', size, axes, true)];
+  const exponent = (v: number): Value => c.literal(x.type.dtype, v);
+  if (p === 2) return [c.apply1(e.Sqrt, [reduceOver(c, 'sum', c.apply1(e.Mul, [x, x]), axes, true)])];
+  const sum = reduceOver(c, 'sum', c.apply1(e.Pow, [size, exponent(p)]), axes, true);
+  return [c.apply1(e.Pow, [sum, exponent(1 / p)])];
+};
+const maxUnpool: OnnxBuilder = (n, c) => {
+  const [x, positions] = [n.input(0), n.input(1)];
+  if (!isFloat(x.type.dtype)) n.reject(`takes floats, not ${x.type.dtype}`);
+  const count = rankOf(x) - 2;
+  const kernel = n.ints('kernel_shape');
+  const strides = stridesOf(n, count);
+  const pads = n.ints('pads', undefined) ?? new Array<number>(2 * count).fill(0);
+  const given = n.inputs[2];
+  const natural = spatialOf(x).map((s, i): Dim => {
+    const size = typeof s === 'number' ? s : n.unsupported('sizes that are not fixed');
+    return (size - 1) * must(strides[i]) + must(kernel[i]) - must(pads[i]) - must(pads[i + count]);
+  });
+  const own = [...x.type.shape.slice(0, 2), ...natural];
+  if (!given) return [c.apply1(MaxUnpool, [x, positions], { shape: own })];
+  const shape = c.knownInts(given, 'the output shape');
+  // Positions are for the natural shape: the indices along its axes are kept.
+  const size = natural.map(Number);
+  const wanted = shape.slice(2);
+  if (size.every((s, i) => s === wanted[i])) return [c.apply1(MaxUnpool, [x, positions], { shape: own })];
+  return [c.apply1(MaxUnpool, [x, positions], { shape })];
+};
+
+export const convOps: OnnxOps = {
+  Conv: conv,
+  ConvTranspose: convTranspose,
+  ConvInteger: convInteger,
+  'com.microsoft.FusedConv': fusedConv,
+  'com.microsoft.NhwcMaxPool': nhwcMaxPool,
+  MaxPool: maxPool,
+  AveragePool: averagePool,
+  LpPool: lpPool,
+  GlobalAveragePool: globalPool('mean'),
+  GlobalMaxPool: globalPool('max'),
+  GlobalLpPool: globalLpPool,
+  MaxUnpool: maxUnpool,
+};

@@ -1,0 +1,157 @@
+import { must } from '../../core/diagnostic.ts';
+import { dimHi } from '../../core/dim.ts';
+import { regOf } from '../../core/dtype.ts';
+import { stridesOf } from '../../core/tensor.ts';
+import { tensorOf, type Node } from '../../graph/graph.ts';
+import { add, and, cast, div, eq, ge, int, konst, lt, mul, rem, sub, vtype, type Expr, type Num } from '../../kernel/ir.ts';
+import { forAll } from '../loops.ts';
+import type { LowerCtx } from '../lowering.ts';
+import { channelAxis, layoutShape, spatialAxes, type WindowAttrs } from '../spatial.ts';
+import { packedSize, PANEL, panelsOf, product, tileRows, type Product } from './gemm.ts';
+import { packConstant, type ConstMatrix } from './pack.ts';
+import { walkSink } from './sink.ts';
+import { arithOf } from './tile.ts';
+
+export type TransposeAttrs = WindowAttrs & { readonly group: number; readonly outputPadding: readonly number[] };
+
+const attrsOf = (n: Node): TransposeAttrs => n.attrs as unknown as TransposeAttrs;
+/** Windows that tile the output: each output pixel has one input pixel and one element of the kernel. */
+function tiles(n: Node): boolean {
+  const a = attrsOf(n);
+  const w = must(n.inputs[1]);
+  return (
+    a.layout === 'NHWC' &&
+    w.type.dtype === 'f32' &&
+    tensorOf(w) !== undefined &&
+    a.group === 1 &&
+    w.type.shape.slice(2).every((k, i) => k === a.strides[i]) &&
+    [...a.pads, ...a.outputPadding].every(p => p === 0) &&
+    a.dilations.every(d => d === 1)
+  );
+}
+/** With one output channel the outputs of one input pixel along the last axis are neighbours. */
+const joinsLast = (n: Node): boolean => tiles(n) && must(n.outputs[0]).type.shape.at(-1) === 1;
+
+export function transposeSpace(n: Node): readonly (readonly number[])[] {
+  const rank = must(n.outputs[0]).type.shape.length;
+  const each = Array.from({ length: rank }, (_, i) => [i]);
+  return joinsLast(n) ? [...each.slice(0, -2), [rank - 2, rank - 1]] : each;
+}
+export function lowerConvTranspose(c: LowerCtx<TransposeAttrs>): void {
+  if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
+  if (tiles(c.node)) lowerTiles(c);
+  else lowerPlain(c);
+}
+
+/** One product for each element of the kernel (or each row of it), stored with the stride of the output. */
+function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
+  const w = must(c.constant(1));
+  const x = c.contiguous(0);
+  const nd = x.dims.length - 2;
+  const [channels, outs] = [Number(w.dims[0]), Number(w.dims[1])];
+  const kernel = w.dims.slice(2);
+  const join = joinsLast(c.node);
+  const columns = join ? outs * must(kernel.at(-1)) : outs;
+  const taps = kernel.reduce((p, q) => p * q, 1) / (join ? must(kernel.at(-1)) : 1);
+  const ws = stridesOf(w.dims);
+  const matrices = Array.from({ length: taps }, (_, t): ConstMatrix => ({
+    offset: join ? t * must(kernel.at(-1)) : t,
+    kStride: must(ws[0]),
+    columnStride: join ? 1 : must(ws[1]),
+  }));
+  const p = panelsOf(columns);
+  const size = Number(packedSize(p, channels));
+  const b = c.weights('kernel', packConstant(w, matrices, channels, p));
+  const arith = arithOf(c.profile, 'f32');
+  const scratch = c.temp('edge', 'f32', PANEL * tileRows(arith));
+  const walk = walkSink(c.sink(0), transposeSpace(c.node));
+  const outer = x.dims.slice(0, nd);
+  const width = must(x.dims[nd]);
+  c.kernel('convtranspose', k =>
+    forAll(k, outer, idx => {
+      const at = k.let(idx.reduce<Expr>((sum, i, a) => add(sum, mul(i, k.dim(must(x.strides[a])))), int(0)));
+      k.for(0, taps, tap => {
+        // The position of the tap along each axis.
+        const axes = join ? kernel.slice(0, -1) : kernel;
+        const where: Expr[] = [];
+        let rest: Expr = tap;
+        for (let i = axes.length - 1; i >= 0; i--) {
+          where.unshift(k.let(i === 0 ? rest : rem(rest, must(axes[i]))));
+          if (i > 0) rest = k.let(div(rest, must(axes[i])));
+        }
+        const place = idx.map((i, a): Num =>
+          a === 0 ? i : k.let(add(mul(i, must(c.attrs.strides[a - 1])), must(where[a - 1]))),
+        );
+        const stride = must(c.attrs.strides[nd - 1]);
+        const job: Product = {
+          arith,
+          profile: c.profile,
+          a: {
+            buffer: x.buffer,
+            block: first => ({ at: k.let(add(at, mul(first, channels))), rows: { k: 'stride', stride: channels } }),
+          },
+          b: {
+            buffer: b,
+            base: k.let(mul(tap, size)),
+            step: PANEL,
+            restStep: p.restWidth,
+            panel: n => mul(n, channels * PANEL),
+            stride: channels * PANEL,
+          },
+          k: [{ n: channels, stride: 1 }],
+          scratch,
+          put: (row, column, v) =>
+            walk.put(
+              k,
+              join ? [...place, add(mul(row, columns), column)] : [...place, add(mul(row, stride), must(where[nd - 1])), column],
+              v,
+            ),
+        };
+        product(k, job, width, p, 'rows');
+      });
+    }),
+  );
+}
+/** Each output gathers the inputs whose windows cover it. */
+function lowerPlain(c: LowerCtx<TransposeAttrs>): void {
+  const { layout, strides, dilations, pads, group } = c.attrs;
+  const [x, w] = [c.need(0), c.need(1)];
+  const sink = c.sink(0);
+  const axes = spatialAxes(layout, x.dims.length);
+  const channel = channelAxis(layout, x.dims.length);
+  const reg = vtype(regOf(sink.dtype));
+  const outsPer = must(w.dims[1]);
+  c.kernel('convtranspose', k =>
+    forAll(k, sink.dims, idx => {
+      const o = must(idx[channel]);
+      const perGroup = k.let(div(k.dim(must(x.dims[channel])), group));
+      const g = group === 1 ? int(0) : k.let(div(o, k.dim(outsPer)));
+      const own = group === 1 ? o : k.let(rem(o, k.dim(outsPer)));
+      const first = k.let(mul(g, perGroup));
+      const acc = k.var(konst(reg, 0));
+      const tap = (at: readonly Expr[], kernel: readonly Expr[]): void =>
+        k.for(0, perGroup, i => {
+          const from = k.let(add(first, i));
+          const v = x.at(k, layoutShape<Expr>(layout, must(idx[0]), from, at));
+          k.set(acc, add(acc, mul(cast(reg, v), cast(reg, w.at(k, [from, own, ...kernel])))));
+        });
+      const nest = (at: readonly Expr[], kernel: readonly Expr[]): void => {
+        const axis = at.length;
+        const a = axes[axis];
+        if (a === undefined) {
+          tap(at, kernel);
+          return;
+        }
+        k.for(0, must(w.dims[axis + 2]), j => {
+          const p = k.let(sub(add(must(idx[a]), k.dim(must(pads[axis]))), mul(j, must(dilations[axis]))));
+          const s = must(strides[axis]);
+          const i = k.let(s === 1 ? p : div(p, s));
+          const hits = s === 1 ? ge(p, 0) : and(ge(p, 0), eq(mul(i, s), p));
+          k.if(and(hits, lt(i, k.dim(must(x.dims[a])))), () => nest([...at, i], [...kernel, j]));
+        });
+      };
+      nest([], []);
+      sink.put(k, idx, acc);
+    }),
+  );
+}
