@@ -26,7 +26,8 @@ export interface Session {
 /** What a builder's context is made of. */
 export interface CtxParts extends Pick<ImportCtx, 'graphs' | 'inline'> {
   readonly session: Session;
-  readonly loc: Loc;
+  /** The node that is being imported now. */
+  readonly at: { loc: Loc };
   /** Gets a value of each node that gives symbols a value. */
   readonly definers: Value[];
 }
@@ -34,12 +35,15 @@ export interface CtxParts extends Pick<ImportCtx, 'graphs' | 'inline'> {
 const EAGER = 32768;
 
 export function builderCtx(p: CtxParts): ImportCtx {
-  const { session, loc } = p;
-  const op = loc.k === 'onnx' ? loc.op : '';
+  const { session, at } = p;
+  const opName = (): string => (at.loc.k === 'onnx' ? at.loc.op : '');
+  const unsupported = (why: string): never => {
+    throw new Unsupported(opName(), why, at.loc);
+  };
   const run = (...[o, inputs, attrs]: Parameters<ImportCtx['apply']>): readonly Value[] => {
     if (--session.budget < 0)
-      fail('E202', { file: session.file, why: 'its functions and loops unfold to millions of operators' }, loc);
-    const outs = apply(o, inputs, attrs ?? {}, loc);
+      fail('E202', { file: session.file, why: 'its functions and loops unfold to far too many operators' }, at.loc);
+    const outs = apply(o, inputs, attrs ?? {}, at.loc);
     const [first] = outs;
     if (first?.def.k !== 'node') return outs;
     if (o.defines && o.defines(first.def).length > 0) {
@@ -49,14 +53,13 @@ export function builderCtx(p: CtxParts): ImportCtx {
     return foldNode(first.def, EAGER)?.values ?? outs.map(asConstant);
   };
   const knownDims: ImportCtx['knownDims'] = (v, what) => {
-    const k = knownOf(v);
-    if (k) return k;
-    throw new Unsupported(op, `its ${what} is computed when the model runs; it must be a constant or follow from sizes`, loc);
+    return knownOf(v) ?? unsupported(`its ${what} is computed when the model runs; it must be a constant or follow from sizes`);
   };
   return {
     ...p,
     apply: run,
-    apply1: (o, inputs, attrs) => run(o, inputs, attrs)[0] ?? fail('E102', { op, why: `${o.name} has no output` }, loc),
+    apply1: (o, inputs, attrs) =>
+      run(o, inputs, attrs)[0] ?? fail('E102', { op: opName(), why: `${o.name} has no output` }, at.loc),
     constant: t => constant(t),
     literal: (dtype, values, dims) => {
       const list = typeof values === 'number' ? [values] : values;
@@ -65,10 +68,7 @@ export function builderCtx(p: CtxParts): ImportCtx {
     known: knownOf,
     knownDims,
     knownInts: (v, what) =>
-      staticDims(knownDims(v, what)) ??
-      (() => {
-        throw new Unsupported(op, `its ${what} depends on a free dimension; fix it with --dim`, loc);
-      })(),
+      staticDims(knownDims(v, what)) ?? unsupported(`its ${what} depends on a free dimension; fix it with --dim`),
     tensor: tensorOf,
     symbol: (hint, lo, hi) => {
       const base = symbolName(hint === '' ? 'n' : hint);
@@ -77,6 +77,6 @@ export function builderCtx(p: CtxParts): ImportCtx {
       session.symbols.add(name);
       return symbol(name, lo, hi);
     },
-    warn: (code, message) => void session.warnings.push({ code, message, loc }),
+    warn: (code, message) => void session.warnings.push({ code, message, loc: at.loc }),
   };
 }

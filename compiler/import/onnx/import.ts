@@ -25,6 +25,8 @@ export interface OnnxOptions {
   readonly name?: string;
   /** The table of operators. */
   readonly ops?: ReadonlyMap<string, OnnxBuilder>;
+  /** Is told what each name of the main graph became, for tools that compare values by the file's names. */
+  readonly onValue?: (name: string, value: Value) => void;
 }
 /** What the file says about itself. */
 export interface OnnxMeta {
@@ -45,8 +47,8 @@ export interface Imported {
 
 /** The oldest and the newest version of the standard operators that the tables are written for. */
 const OPSETS = { from: 7, to: 28 };
-/** A graph of more nodes than this comes from no exporter. */
-const BUDGET = 2_000_000;
+/** Functions and loops may unfold a file to this many nodes, and to some times the nodes that it has. */
+const BUDGET = { least: 100_000, times: 20 };
 
 /**
  * Imports an ONNX model. Weights stay views of `bytes`.
@@ -64,6 +66,7 @@ export function importOnnx(bytes: Uint8Array, options: OnnxOptions = {}): Import
 /** The same for records that are decoded already. */
 export function importModel(model: ModelProto & { readonly graph: GraphProto }, options: OnnxOptions = {}): Imported {
   const file = options.file ?? 'model';
+  const meta = metaOf(model);
   const session: Session = {
     file,
     ops: options.ops ?? onnxOps,
@@ -72,9 +75,8 @@ export function importModel(model: ModelProto & { readonly graph: GraphProto }, 
     warnings: [],
     unsupported: [],
     symbols: new Set(),
-    budget: BUDGET,
+    budget: BUDGET.least + BUDGET.times * Object.values(meta.histogram).reduce((a, b) => a + b, 0),
   };
-  const meta = metaOf(model);
   const version = meta.opsets[''];
   const loc: Loc = { k: 'file', file, what: '' };
   if (version !== undefined && (version < OPSETS.from || version > OPSETS.to)) {
@@ -138,6 +140,7 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     if (value) scope.names.set(i.name, { k: 'value', value });
   });
   importBody(scope, g);
+  if (options.onValue) for (const [name, e] of scope.names) if (e.k === 'value') options.onValue(name, e.value);
   const outputs = g.output.map(o => ({ name: o.name, value: lookup(scope, o.name, { ...loc, what: o.name }) }));
   const seen = new Set<string>();
   for (const o of outputs)

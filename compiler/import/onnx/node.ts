@@ -50,71 +50,149 @@ export interface NodeParts {
   readonly external: ExternalResolver | undefined;
   readonly declared: readonly (readonly (number | undefined)[] | undefined)[];
 }
-/** What a builder sees of a node. */
-export function onnxNode(p: NodeParts): OnnxNode {
-  const { proto, attrs, inputs, loc, file } = p;
-  const domain = domainOf(proto.domain);
-  const op = opKey(domain, proto.opType);
-  const reject = (why: string): never => fail('E102', { op, why }, loc);
+/** How attributes of each kind are read. */
+interface Kind<T> {
+  readonly kinds: readonly AttrKind[];
+  readonly what: string;
+  read(a: AttributeProto, n: NodeView): T | undefined;
+}
+const kind = <T>(kinds: readonly AttrKind[], what: string, read: Kind<T>['read']): Kind<T> => ({ kinds, what, read });
+const INT = kind(['int'], 'an int', a => a.i ?? 0);
+const BOOL = kind(['int'], 'an int', (a, n) => {
+  const i = a.i ?? 0;
+  return i === 0 || i === 1 ? i === 1 : n.reject(`attribute '${a.name}' is ${i}, must be 0 or 1`);
+});
+const FLOAT = kind(['float'], 'a float', a => a.f ?? 0);
+const STRING = kind(['string'], 'a string', a => a.s ?? '');
+const INTS = kind(['ints'], 'ints', a => a.ints);
+const FLOATS = kind(['floats'], 'floats', a => a.floats);
+const STRINGS = kind(['strings'], 'strings', a => a.strings);
+const GRAPH = kind<GraphProto>(['graph'], 'a graph', a => a.g);
+const TENSOR = kind<Tensor>(['tensor', 'sparse_tensor'], 'a tensor', (a, n) => n.decoded(a));
+const DTYPE = kind<DType>(
+  ['int'],
+  'an int',
+  (a, n) => dtypeOf(a.i ?? 0) ?? fail('E106', { type: dataTypeName(a.i ?? 0), what: `attribute '${a.name}'` }, n.loc),
+);
 
-  /** A reader of attributes: with one argument the attribute must be there. */
-  function reader<T>(kinds: readonly AttrKind[], what: string, read: (a: AttributeProto) => T | undefined) {
-    function get(name: string): T;
-    function get<const D extends T | undefined>(name: string, otherwise: D): T | D;
-    function get(...args: readonly [string, ...(T | undefined)[]]): T | undefined {
-      const [name, otherwise] = args;
-      const a = attrs.get(name);
-      if (!a) return args.length > 1 ? otherwise : reject(`attribute '${name}' is missing`);
-      const kind = attrKind(a);
-      // Files older than the type field cannot tell an empty list from an empty anything.
-      const empty = kind === 'undefined' && a.type === 0;
-      if (!empty && !kinds.includes(kind)) reject(`attribute '${name}' is of type ${kind}, must be ${what}`);
-      return read(a) ?? reject(`attribute '${name}' has no value`);
-    }
-    return get;
+/** What a builder sees of a node. */
+export const onnxNode = (p: NodeParts): OnnxNode => new NodeView(p);
+/** A class, for 50,000 of them are made and each has a dozen readers. */
+class NodeView implements OnnxNode {
+  private readonly p: NodeParts;
+  constructor(p: NodeParts) {
+    this.p = p;
   }
-  const located = (read: () => Tensor | undefined): Tensor | undefined => {
+  get op(): string {
+    return this.p.proto.opType;
+  }
+  get domain(): string {
+    return domainOf(this.p.proto.domain);
+  }
+  get opset(): number {
+    return this.p.opset;
+  }
+  get inputs(): readonly (Value | undefined)[] {
+    return this.p.inputs;
+  }
+  get outputs(): readonly string[] {
+    return this.p.proto.output;
+  }
+  get loc(): Loc {
+    return this.p.loc;
+  }
+  private get key(): string {
+    return opKey(this.domain, this.op);
+  }
+  reject(why: string): never {
+    return fail('E102', { op: this.key, why }, this.loc);
+  }
+  unsupported(why: string): never {
+    throw new Unsupported(this.key, why, this.loc);
+  }
+  input(i: number, what?: string): Value {
+    return this.inputs[i] ?? this.reject(`input ${i}${what === undefined ? '' : ` (${what})`} is missing`);
+  }
+  wants(i: number): boolean {
+    return (this.outputs[i] ?? '') !== '';
+  }
+  declared(i: number): readonly (number | undefined)[] | undefined {
+    return this.p.declared[i];
+  }
+  has(name: string): boolean {
+    return this.p.attrs.has(name);
+  }
+  attr(name: string): AttributeProto | undefined {
+    return this.p.attrs.get(name);
+  }
+  /** The tensor of an attribute. */
+  decoded(a: AttributeProto): Tensor | undefined {
+    const { external, file } = this.p;
     try {
-      return read();
+      return a.t ? tensorOf(a.t, external, file) : a.sparseTensor && denseOf(a.sparseTensor, external, file);
     } catch (e) {
-      if (e instanceof CompileError && e.code === 'E106') throw at(e, loc);
+      if (e instanceof CompileError && e.code === 'E106') throw at(e, this.loc);
       throw e;
     }
-  };
-  return {
-    op: proto.opType,
-    domain,
-    opset: p.opset,
-    inputs,
-    outputs: proto.output,
-    loc,
-    input: (i, what) => inputs[i] ?? reject(`input ${i}${what === undefined ? '' : ` (${what})`} is missing`),
-    wants: i => (proto.output[i] ?? '') !== '',
-    declared: i => p.declared[i],
-    has: name => attrs.has(name),
-    int: reader(['int'], 'an int', a => a.i ?? 0),
-    bool: reader(['int'], 'an int', a => {
-      const i = a.i ?? 0;
-      return i === 0 || i === 1 ? i === 1 : reject(`attribute '${a.name}' is ${i}, must be 0 or 1`);
-    }),
-    float: reader(['float'], 'a float', a => a.f ?? 0),
-    string: reader(['string'], 'a string', a => a.s ?? ''),
-    ints: reader(['ints'], 'ints', a => a.ints),
-    floats: reader(['floats'], 'floats', a => a.floats),
-    strings: reader(['strings'], 'strings', a => a.strings),
-    tensor: reader(['tensor', 'sparse_tensor'], 'a tensor', a =>
-      located(() => (a.t ? tensorOf(a.t, p.external, file) : a.sparseTensor && denseOf(a.sparseTensor, p.external, file))),
-    ),
-    dtype: reader<DType>(
-      ['int'],
-      'an int',
-      a => dtypeOf(a.i ?? 0) ?? fail('E106', { type: dataTypeName(a.i ?? 0), what: `attribute '${a.name}' of ${op}` }, loc),
-    ),
-    graph: reader<GraphProto>(['graph'], 'a graph', a => a.g),
-    attr: name => attrs.get(name),
-    reject,
-    unsupported: why => {
-      throw new Unsupported(op, why, loc);
-    },
-  };
+  }
+  private get<T>(k: Kind<T>, args: readonly [string, ...(T | undefined)[]]): T | undefined {
+    const [name, otherwise] = args;
+    const a = this.p.attrs.get(name);
+    if (!a) return args.length > 1 ? otherwise : this.reject(`attribute '${name}' is missing`);
+    const is = attrKind(a);
+    // Files older than the type field cannot tell an empty list from an empty anything.
+    const empty = is === 'undefined' && a.type === 0;
+    if (!empty && !k.kinds.includes(is)) this.reject(`attribute '${name}' is of type ${is}, must be ${k.what}`);
+    return k.read(a, this) ?? this.reject(`attribute '${name}' has no value`);
+  }
+  int(name: string): number;
+  int<const D extends number | undefined>(name: string, otherwise: D): number | D;
+  int(...args: readonly [string, ...(number | undefined)[]]): number | undefined {
+    return this.get(INT, args);
+  }
+  bool(name: string): boolean;
+  bool<const D extends boolean | undefined>(name: string, otherwise: D): boolean | D;
+  bool(...args: readonly [string, ...(boolean | undefined)[]]): boolean | undefined {
+    return this.get(BOOL, args);
+  }
+  float(name: string): number;
+  float<const D extends number | undefined>(name: string, otherwise: D): number | D;
+  float(...args: readonly [string, ...(number | undefined)[]]): number | undefined {
+    return this.get(FLOAT, args);
+  }
+  string(name: string): string;
+  string<const D extends string | undefined>(name: string, otherwise: D): string | D;
+  string(...args: readonly [string, ...(string | undefined)[]]): string | undefined {
+    return this.get(STRING, args);
+  }
+  ints(name: string): readonly number[];
+  ints<const D extends readonly number[] | undefined>(name: string, otherwise: D): readonly number[] | D;
+  ints(...args: readonly [string, ...(readonly number[] | undefined)[]]): readonly number[] | undefined {
+    return this.get(INTS, args);
+  }
+  floats(name: string): readonly number[];
+  floats<const D extends readonly number[] | undefined>(name: string, otherwise: D): readonly number[] | D;
+  floats(...args: readonly [string, ...(readonly number[] | undefined)[]]): readonly number[] | undefined {
+    return this.get(FLOATS, args);
+  }
+  strings(name: string): readonly string[];
+  strings<const D extends readonly string[] | undefined>(name: string, otherwise: D): readonly string[] | D;
+  strings(...args: readonly [string, ...(readonly string[] | undefined)[]]): readonly string[] | undefined {
+    return this.get(STRINGS, args);
+  }
+  tensor(name: string): Tensor;
+  tensor<const D extends Tensor | undefined>(name: string, otherwise: D): Tensor | D;
+  tensor(...args: readonly [string, ...(Tensor | undefined)[]]): Tensor | undefined {
+    return this.get(TENSOR, args);
+  }
+  dtype(name: string): DType;
+  dtype<const D extends DType | undefined>(name: string, otherwise: D): DType | D;
+  dtype(...args: readonly [string, ...(DType | undefined)[]]): DType | undefined {
+    return this.get(DTYPE, args);
+  }
+  graph(name: string): GraphProto;
+  graph<const D extends GraphProto | undefined>(name: string, otherwise: D): GraphProto | D;
+  graph(...args: readonly [string, ...(GraphProto | undefined)[]]): GraphProto | undefined {
+    return this.get(GRAPH, args);
+  }
 }

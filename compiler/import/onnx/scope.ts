@@ -5,7 +5,7 @@ import { builderCtx, type Session } from './context.ts';
 import { sorted } from './order.ts';
 import { denseOf } from './sparse.ts';
 import { tensorOf } from './tensor.ts';
-import type { Formal, SubGraph } from './registry.ts';
+import type { Formal, ImportCtx, SubGraph } from './registry.ts';
 import type {
   AttributeProto,
   FunctionProto,
@@ -136,7 +136,7 @@ function importNode(s: Scope, n: NodeProto): void {
   const { session } = s;
   const loc = locOf(s, n);
   if (--session.budget < 0)
-    fail('E202', { file: session.file, why: 'its functions and loops unfold to millions of operators' }, loc);
+    fail('E202', { file: session.file, why: 'its functions and loops unfold to far too many operators' }, loc);
   try {
     const outs = build(s, n, loc);
     n.output.forEach((name, i) => {
@@ -167,20 +167,33 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Value | undefined)[]
   const declared = n.output.map(name => s.declared.get(name));
   const node = onnxNode({ proto: n, attrs, inputs, opset, loc, file: session.file, external: session.external, declared });
   try {
-    const ctx = builderCtx({
-      session,
-      loc,
-      definers: s.frame.definers,
-      graphs: subs => importGraphs(s, subs, loc),
-      inline: (g, values) => inlineGraph(s, s.frame, g, values, loc),
-    });
-    return must(builder)(node, ctx);
+    return must(builder)(node, ctxOf(s, loc));
   } catch (e) {
     if (e instanceof CompileError && e.loc.k === 'none') throw at(e, loc);
     if (e instanceof CompileError && e.code === 'E101' && !(e instanceof Unsupported))
       throw new Unsupported(key, e.message.slice(e.message.indexOf('E101') + 6), loc);
     throw e;
   }
+}
+
+const contexts = new WeakMap<Scope, { readonly at: { loc: Loc }; readonly ctx: ImportCtx }>();
+/** The context of a scope's builders, set to one node. One a scope: there are many nodes, and one is imported at a time. */
+function ctxOf(s: Scope, loc: Loc): ImportCtx {
+  const had = contexts.get(s);
+  if (had) {
+    had.at.loc = loc;
+    return had.ctx;
+  }
+  const at = { loc };
+  const ctx = builderCtx({
+    session: s.session,
+    at,
+    definers: s.frame.definers,
+    graphs: subs => importGraphs(s, subs, at.loc),
+    inline: (g, values) => inlineGraph(s, s.frame, g, values, at.loc),
+  });
+  contexts.set(s, { at, ctx });
+  return ctx;
 }
 
 /** Puts the body of a function in the place of a call. */
