@@ -90,7 +90,7 @@ export function emitExpr(f: Fn, e: Expr): Ref {
       return vectorWiden(f, e.a.t, e.half, emitExpr(f, e.a));
     case 'fma': {
       const [a, b, c] = [emitExpr(f, e.a), emitExpr(f, e.b), emitExpr(f, e.c)];
-      return wide ? vectorFma(f, t, a, b, c) : scalarBin(f, t.base, 'add', scalarBin(f, t.base, 'mul', a, b), c);
+      return wide ? vectorFma(f, t, a, b, c) : scalarBin(f, t.base, 'add', c, scalarBin(f, t.base, 'mul', a, b));
     }
     case 'dot':
       return vectorDot(f, e.a.t, emitExpr(f, e.a), emitExpr(f, e.b), emitExpr(f, e.acc));

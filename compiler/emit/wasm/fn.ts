@@ -1,6 +1,6 @@
 import { InternalError, must } from '../../core/diagnostic.ts';
-import type { Kernel, Stmt, VType } from '../../kernel/ir.ts';
-import { constOf, showVType, type Expr } from '../../kernel/ir.ts';
+import { constOf, showVType, type Expr, type Kernel, type VType } from '../../kernel/ir.ts';
+import { changedNames } from '../../kernel/passes/rewrite.ts';
 import type { Profile } from '../../ops/profile.ts';
 import type { Assembler, Ref, WasmType } from './binaryen.ts';
 
@@ -15,8 +15,11 @@ export interface Fn {
   /** A scratch local, free again after the statement. */
   temp(t: WasmType): number;
   endStatement(): void;
-  /** A local that stays. */
+  /** A local until `release`. */
   local(t: WasmType): number;
+  release(t: WasmType, index: number): void;
+  /** The variable is dead: its local may serve another one. */
+  forget(name: string): void;
   label(): string;
   /** Whether an index is known not to be negative, so that constants beside it may become offsets of the access. */
   nonNegative(e: Expr): boolean;
@@ -34,7 +37,7 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, helper: 
   const free = new Map<WasmType, number[]>();
   let inUse: { readonly index: number; readonly type: WasmType }[] = [];
   const nonNeg = new Set<string>();
-  const changed = assigned(kernel.body);
+  const changed = changedNames(kernel.body);
   let labels = 0;
   const { b, m } = asm;
   kernel.params.forEach((p, index) => names.set(p.name, { index, type: b.i32 }));
@@ -56,7 +59,12 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, helper: 
       throw new InternalError(`a ${showVType(t)} in kernel ${kernel.name}, but ${profile.name} has no vectors`);
     return b.v128;
   };
-  const local = (t: WasmType): number => kernel.params.length + locals.push(t) - 1;
+  const local = (t: WasmType): number => free.get(t)?.pop() ?? kernel.params.length + locals.push(t) - 1;
+  const release = (t: WasmType, index: number): void => {
+    const f = free.get(t);
+    if (f) f.push(index);
+    else free.set(t, [index]);
+  };
   const find = (name: string): { readonly index: number; readonly type: WasmType } =>
     must(names.get(name), `variable ${name} of ${kernel.name}`);
   const nonNegative = (e: Expr): boolean => {
@@ -98,19 +106,20 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, helper: 
     },
     indexOf: name => find(name).index,
     temp: type => {
-      const index = free.get(type)?.pop() ?? local(type);
+      const index = local(type);
       inUse.push({ index, type });
       return index;
     },
     endStatement: () => {
-      for (const t of inUse) {
-        const f = free.get(t.type);
-        if (f) f.push(t.index);
-        else free.set(t.type, [t.index]);
-      }
+      for (const t of inUse) release(t.type, t.index);
       inUse = [];
     },
     local,
+    release,
+    forget: name => {
+      const v = find(name);
+      release(v.type, v.index);
+    },
     label: () => `l${labels++}`,
     nonNegative,
     markNonNegative: name => void (changed.has(name) || nonNeg.add(name)),
@@ -118,29 +127,6 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, helper: 
     helper,
     vars: locals,
   };
-}
-
-/** The names that some `set` changes. */
-function assigned(body: readonly Stmt[], out = new Set<string>()): Set<string> {
-  for (const s of body) {
-    switch (s.k) {
-      case 'set':
-        out.add(s.name);
-        break;
-      case 'for':
-      case 'while':
-        assigned(s.body, out);
-        break;
-      case 'if':
-        assigned(s.then, out);
-        assigned(s.else, out);
-        break;
-      case 'let':
-      case 'store':
-        break;
-    }
-  }
-  return out;
 }
 
 /** A value that is needed twice: the first reference computes it and must run before the second. */

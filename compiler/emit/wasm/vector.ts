@@ -256,6 +256,7 @@ export function vectorFma(f: Fn, t: VType, a: Ref, b: Ref, c: Ref): Ref {
   const { asm } = f;
   const s = shape(t.base);
   if (f.profile.vector.fma !== 'none' && isFloatBase(t.base)) return asm.tern(`RelaxedMaddVec${s}`, a, b, c);
-  return vectorBin(f, t, 'add', vectorBin(f, t, 'mul', a, b), c);
+  // The sum first: engines let the result of an operation take the register of its first operand.
+  return vectorBin(f, t, 'add', c, vectorBin(f, t, 'mul', a, b));
 }
 export { scalarCmp, typeOf };
