@@ -95,7 +95,7 @@ function layoutGraph(g: Graph): Graph {
       return true;
     }
     const rule = FOLLOWS[n.op.name];
-    const attrs = rule?.(n.attrs, toChannelsLast(rank));
+    const attrs = rule?.(n.attrs, toChannelsLast(rank), n);
     if (!attrs || n.outputs.some(o => o.type.shape.length !== rank)) return false;
     setLast(
       n,
@@ -174,7 +174,7 @@ function reshaped(v: Value, shape: readonly Dim[], by?: Node): Value {
 const locOf = (x: Node | Value): Node['loc'] => ('loc' in x ? x.loc : x.def.k === 'node' ? x.def.loc : { k: 'none' });
 
 /** The attributes of an operator on axes in another order: new axis i is old axis perm[i]. */
-type Follow = (a: Attrs, perm: readonly number[]) => Attrs | undefined;
+type Follow = (a: Attrs, perm: readonly number[], n: Node) => Attrs | undefined;
 const moved = (v: AttrValue | undefined, perm: readonly number[]): readonly Dim[] =>
   perm.map(p => must((v as readonly Dim[])[p]));
 const oneAxis: Follow = (a, perm) => ({ ...a, axis: must(invertPerm(perm)[a['axis'] as number]) });
@@ -187,7 +187,7 @@ const axisList: Follow = (a, perm) => {
     ? { ...a, axes: (a['axes'] as readonly number[]).map(x => must(to[x])).sort((p, q) => p - q) }
     : undefined;
 };
-const keptAxis: Follow = (a, perm) => (a['keep'] === true ? oneAxis(a, perm) : undefined);
+const keptAxis: Follow = (a, perm, n) => (a['keep'] === true ? oneAxis(a, perm, n) : undefined);
 const FOLLOWS: Readonly<Record<string, Follow>> = {
   Concat: oneAxis,
   Softmax: oneAxis,
@@ -196,6 +196,7 @@ const FOLLOWS: Readonly<Record<string, Follow>> = {
   Slice: perAxis('starts', 'sizes', 'steps'),
   Pad: perAxis('begin', 'end'),
   Expand: perAxis('shape'),
+  Resize: (a, perm, n) => (n.inputs[1] || n.inputs[2] ? undefined : perAxis('shape', 'scales', 'starts', 'ends')(a, perm, n)),
   Reduce: axisList,
   ArgReduce: keptAxis,
 };

@@ -1,4 +1,5 @@
 import type { OnnxBuilder, OnnxOps } from '../registry.ts';
+import { attentionMsOps } from './attention-ms.ts';
 import { attentionOps } from './attention.ts';
 import { recurrentOps } from './recurrent.ts';
 import { convOps } from './conv.ts';
@@ -17,6 +18,7 @@ import { normOps } from './norm.ts';
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
  */
 const families: readonly OnnxOps[] = [
+  attentionMsOps,
   convOps,
   matMulOps,
   attentionOps,
