@@ -8,12 +8,13 @@ import { attr, defineOp } from './define.ts';
 import { broadcastIndex, broadcastShapes } from './elementwise-op.ts';
 import { lowerAttention } from './schedules/attention.ts';
 
+export const ALIGN = ['none', 'end', 'past'] as const;
 export interface AttentionAttrs {
   readonly scale: number;
   readonly softcap: number;
   readonly causal: boolean;
   readonly offset: Dim;
-  readonly align: boolean;
+  readonly align: (typeof ALIGN)[number];
   readonly window: number;
 }
 
@@ -23,7 +24,7 @@ export const Attention = defineOp({
     'softmax(scale * q k^T + mask) v for each head: q [batch, heads, rows, d], k [batch, kv heads, keys, d], v [batch, kv heads, keys, dv] → [batch, rows, heads, dv]. ' +
     'Groups of heads share a kv head. The mask broadcasts to [batch, heads, rows, keys]: numbers are added, false hides. ' +
     '`softcap` c > 0: c * tanh(scores / c) before the mask. `lengths` [batch]: how many keys count. ' +
-    '`causal`: row i sees the keys up to i + offset; with `align` the offset is lengths - rows, so that the last row sees all. ' +
+    '`causal`: row i sees the keys up to i + offset; with `align` end the offset is lengths - rows, so that the last row sees all; with past the same, but not below 0. ' +
     '`window` w > 0: only the last w of these. A row that sees nothing is zero.',
   inputs: ['q', 'k', 'v', 'mask?', 'lengths?'],
   attrs: {
@@ -31,7 +32,7 @@ export const Attention = defineOp({
     softcap: attr.float(0),
     causal: attr.bool(false),
     offset: attr.dim(0),
-    align: attr.bool(false),
+    align: attr.oneOf(ALIGN, 'none'),
     window: attr.int(0),
   },
   infer: c => {
@@ -66,7 +67,7 @@ export const Attention = defineOp({
     if (lengths) {
       if (!isInt(lengths.dtype) || lengths.shape.length !== 1) c.reject(`lengths are ${showType(lengths)}`);
       c.same(must(lengths.shape[0]), batch, 'the number of lengths');
-    } else if (c.attrs.align) c.reject('align needs lengths');
+    } else if (c.attrs.align !== 'none') c.reject('align needs lengths');
     return [tensorType(q.dtype, [batch, rows, heads, dv])];
   },
   eval: (c, q, k, v, mask, lengths) => {
@@ -81,7 +82,8 @@ export const Attention = defineOp({
     const p = new Float64Array(keys);
     for (let b = 0; b < batch; b++) {
       const len = Math.max(0, Math.min(keys, lens?.[b] ?? keys));
-      const offset = a.align ? len - rows : c.dim(a.offset);
+      const ends = a.align === 'past' ? Math.max(0, len - rows) : len - rows;
+      const offset = a.align === 'none' ? c.dim(a.offset) : ends;
       for (let h = 0; h < heads; h++) {
         const g = Math.floor((h * kvHeads) / heads);
         for (let i = 0; i < rows; i++) {

@@ -23,6 +23,7 @@ const problem = fc.record({
   softcap: fc.constantFrom(0, 0, 0.5),
   causal: fc.boolean(),
   offset: fc.integer({ min: -3, max: 5 }),
+  align: fc.constantFrom('none', 'end', 'past'),
   window: fc.constantFrom(0, 0, 3),
   lengths: fc.boolean(),
   tail: fc.boolean(),
@@ -62,7 +63,14 @@ describe('Attention', () => {
                 }
               : undefined,
           ],
-          { scale: 0.7, softcap: r.softcap, causal: r.causal, offset: r.offset, align: r.lengths && r.causal, window: r.window },
+          {
+            scale: 0.7,
+            softcap: r.softcap,
+            causal: r.causal,
+            offset: r.offset,
+            align: r.lengths && r.causal ? r.align : 'none',
+            window: r.window,
+          },
           v => (r.tail ? apply1(Relu, [v], {}, noLoc) : v),
         );
         expectAgreement(

@@ -140,7 +140,8 @@ function packKeys(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void {
 /** Scores, softmax and result of some query rows of a head. */
 function block(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number, skip: Expr | undefined): void {
   const { causal, align, offset } = j.c.attrs;
-  const shift = align ? k.let(sub(head.len, k.dim(j.rows))) : k.dim(offset);
+  const ends = sub(head.len, k.dim(j.rows));
+  const shift = align === 'none' ? k.dim(offset) : k.let(align === 'past' ? max(ends, 0) : ends);
   const seen = (row: Expr): Expr => k.let(causal ? max(min(head.len, add(add(row, shift), 1)), 0) : head.len);
   // What the last row of the block sees is what the others see and more.
   const end = seen(add(first, rows - 1));

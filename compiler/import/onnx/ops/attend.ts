@@ -2,8 +2,8 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimEq, dimMul, dimSub, rangeOf, type Dim } from '../../../core/dim.ts';
 import type { DType } from '../../../core/dtype.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { Attention } from '../../../ops/attention.ts';
-import { Add, And, Cast, Div, Equal, Less, LessOrEqual, Mul, Sub, Tanh, Where } from '../../../ops/elementwise.ts';
+import { ALIGN, Attention } from '../../../ops/attention.ts';
+import { Add, And, Cast, Div, Equal, Less, LessOrEqual, Max, Mul, Sub, Tanh, Where } from '../../../ops/elementwise.ts';
 import { MatMul } from '../../../ops/matmul.ts';
 import { Softmax } from '../../../ops/norm.ts';
 import { Pad } from '../../../ops/pad.ts';
@@ -27,7 +27,7 @@ export interface Heads {
   readonly softcap?: number;
   readonly causal?: boolean;
   readonly offset?: Dim;
-  readonly align?: boolean;
+  readonly align?: (typeof ALIGN)[number];
   readonly window?: number;
 }
 /** What becomes of the scores besides: which stage of them is an output, in which type softmax runs, what changes them on the way. */
@@ -66,7 +66,7 @@ export function attend(c: ImportCtx, h: Heads): Value {
     softcap: p.softcap ?? 0,
     causal: p.causal ?? false,
     offset: p.offset ?? 0,
-    align: p.align ?? false,
+    align: p.align ?? 'none',
     window: p.window ?? 0,
   });
 }
@@ -148,7 +148,12 @@ function biasOf(c: ImportCtx, h: Heads, dtype: DType, rows: Dim, keys: Dim): Val
   const seen: Value[] = [];
   if (lengths) seen.push(c.apply1(Less, [column, lengths]));
   if (h.causal || (h.window ?? 0) > 0) {
-    const shift = h.align && lengths ? c.apply1(Sub, [lengths, sizesValue(c, [rows], [])]) : sizesValue(c, [h.offset ?? 0], []);
+    const ends = lengths && h.align && h.align !== 'none' ? c.apply1(Sub, [lengths, sizesValue(c, [rows], [])]) : undefined;
+    const shift = ends
+      ? h.align === 'past'
+        ? c.apply1(Max, [ends, c.literal('i64', 0)])
+        : ends
+      : sizesValue(c, [h.offset ?? 0], []);
     const last = c.apply1(Add, [count(rows, [rows, 1]), shift]);
     if (h.causal) seen.push(c.apply1(LessOrEqual, [column, last]));
     if ((h.window ?? 0) > 0) seen.push(c.apply1(Less, [c.apply1(Sub, [last, c.literal('i64', h.window ?? 0)]), column]));

@@ -37,7 +37,7 @@ const attention: OnnxBuilder = (n, c) => {
     softcap: n.float('softcap', 0),
     causal,
     offset: pastKey ? must(pastKey.type.shape[2]) : 0,
-    align: causal && lengths !== undefined,
+    align: causal && lengths !== undefined ? 'end' : 'none',
   };
   const { y, scores } = result(n, c, h, n.wants(3) ? n.int('qk_matmul_output_mode', 0) : undefined, precisionOf(n));
   return [flat ? joinHeads(c, y) : transpose(c, y, [0, 2, 1, 3]), keys, values, scores];

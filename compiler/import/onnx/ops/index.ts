@@ -13,6 +13,7 @@ import { viewOps } from './view.ts';
 import { randomOps } from './random.ts';
 import { reduceOps } from './reduce.ts';
 import { normOps } from './norm.ts';
+import { quantOps } from './quant.ts';
 
 /**
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
@@ -24,7 +25,7 @@ const families: readonly OnnxOps[] = [
   attentionOps,
   recurrentOps,
   controlOps,
-  elementwiseOps,
+  elementwiseOps, quantOps,
   normOps,
   reduceOps,
   randomOps,
