@@ -7,7 +7,7 @@ export type DimChoice = number | { readonly lo: number; readonly hi: number; rea
 export type DimChoices = Readonly<Record<string, DimChoice>>;
 
 /** A size that the file leaves open. */
-interface Free {
+export interface Free {
   /** The name to give a size by: the file's own name for it, else `<input>_<axis>`. */
   readonly name: string;
   readonly places: { readonly input: string; readonly axis: number; readonly rank: number }[];
@@ -49,20 +49,10 @@ export function inputShapes(
   warn: (w: Warning) => void,
 ): Map<string, readonly Dim[]> {
   const loc: Loc = { k: 'file', file: o.file, what: '' };
-  const free = new Map<string, Free>();
   const inputs = g.input.filter(i => names.has(i.name));
-  for (const i of inputs) {
-    if (Object.hasOwn(o.shapes, i.name)) continue;
-    declared(i.type?.tensorType?.shape, i.name, loc).dim.forEach((d, axis, all) => {
-      if (d.dimValue !== undefined && d.dimValue >= 0) return;
-      for (const raw of openNames(d.dimParam, i.name, axis)) {
-        const name = symbolName(raw);
-        const f = free.get(name) ?? { name, places: [] };
-        f.places.push({ input: i.name, axis, rank: all.length });
-        free.set(name, f);
-      }
-    });
-  }
+  for (const i of inputs)
+    if (!Object.hasOwn(o.shapes, i.name)) declared(i.type?.tensorType?.shape, i.name, loc);
+  const free = freeSizes(g, name => names.has(name) && !Object.hasOwn(o.shapes, name));
   const chosen = choose(free, o.dims, loc, warn);
   const out = new Map<string, readonly Dim[]>();
   for (const i of inputs) {
@@ -83,6 +73,23 @@ export function inputShapes(
     out.set(i.name, shape);
   }
   return out;
+}
+/** The sizes that a file leaves open in the inputs named, by the name to give them by. */
+export function freeSizes(g: GraphProto, isInput: (name: string) => boolean): Map<string, Free> {
+  const free = new Map<string, Free>();
+  for (const i of g.input) {
+    if (!isInput(i.name)) continue;
+    i.type?.tensorType?.shape?.dim.forEach((d, axis, all) => {
+      if (d.dimValue !== undefined && d.dimValue >= 0) return;
+      for (const raw of openNames(d.dimParam, i.name, axis)) {
+        const name = symbolName(raw);
+        const f = free.get(name) ?? { name, places: [] };
+        f.places.push({ input: i.name, axis, rank: all.length });
+        free.set(name, f);
+      }
+    });
+  }
+  return free;
 }
 function declared(s: TensorShapeProto | undefined, input: string, loc: Loc): TensorShapeProto {
   return (
