@@ -107,7 +107,7 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
               v,
             ),
         };
-        product(k, job, width, p, 'rows');
+        product(k, job, width, p, { k: 'rows' });
       });
     }),
   );

@@ -9,7 +9,7 @@ import type { LowerCtx, SlotBuffer } from '../lowering.ts';
 import { permute, toChannelsLast, type WindowAttrs } from '../spatial.ts';
 import { lowerConvPlain } from './conv-plain.ts';
 import { rowDots } from './dot.ts';
-import { packedSize, PANEL, panelsOf, product, tileRows, type Place, type Product } from './gemm.ts';
+import { orderOf, packedSize, PANEL, panelsOf, product, tileRows, type Place, type Product } from './gemm.ts';
 import { packConstant, registerValues, type ConstMatrix } from './pack.ts';
 import { padInto } from './pad.ts';
 import { walkSink, type Walk } from './sink.ts';
@@ -252,7 +252,7 @@ function lowerPanels(j: Job, depth: number): void {
     packConstant(channelsLast(must(c.constant(1))), groupMatrices(s.group, outsPer, depth), depth, p),
   );
   const scratch = c.temp('edge', 'f32', PANEL * tileRows(j.arith));
-  const order = depth * outsPer * 4 > c.profile.cache.l2 / 2 ? 'panels' : 'rows';
+  const order = orderOf(c.profile, 4 * depth * outsPer, 4 * depth, tileRows(j.arith));
   c.kernel('conv', k =>
     k.for(0, s.group, g =>
       around(k, j, (idx, at) => {

@@ -1,5 +1,5 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimCeilDiv, dimFloorDiv, dimMul, dimSub, rangeOf, type Dim } from '../../core/dim.ts';
+import { dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimSub, isMultiple, rangeOf, type Dim } from '../../core/dim.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, ge, le, lt, min, mul, sub, type Expr, type Num } from '../../kernel/ir.ts';
 import type { Profile } from '../profile.ts';
@@ -31,14 +31,25 @@ export function rowTiles(
     }
     return;
   }
-  const full = (): void =>
-    k.for(0, dimCeilDiv(n, most), t => {
-      const begin = k.let(mul(t, most));
-      const first = k.let(min(begin, k.dim(dimSub(n, most))));
-      body(first, most, k.let(sub(begin, first)));
-    });
+  const full = (): void => k.for(0, dimCeilDiv(n, most), t => tileOf(k, n, most, t, body));
   if (rangeOf(n).lo >= most) full();
   else k.if(lt(k.dim(n), most), () => k.for(0, n, i => body(i, 1, undefined)), full);
+}
+/** Block number `t` of `most` rows out of `n`, which are at least as many. */
+function tileOf(
+  k: KernelBuilder,
+  n: Dim,
+  most: number,
+  t: Expr,
+  body: (first: Expr, rows: number, skip: Expr | undefined) => void,
+): void {
+  const begin = k.let(mul(t, most));
+  if (isMultiple(n, most)) {
+    body(begin, most, undefined);
+    return;
+  }
+  const first = k.let(min(begin, k.dim(dimSub(n, most))));
+  body(first, most, k.let(sub(begin, first)));
 }
 /** `n` as blocks of at most `most`: a small rest is shared with the block before it (6 + 2 → 4 + 4). */
 export function splitRows(n: number, most: number): readonly { readonly rows: number; readonly times: number }[] {
@@ -188,10 +199,19 @@ function tileAt(
 }
 
 /**
- * All rows times all panels. `rows`: blocks of rows outside, so that the block of A stays in the nearest cache; `panels`: the other
- * way round, for a B that is larger than the cache.
+ * How rows and panels are nested. `rows`: each block of rows meets all panels before the next, for a B that stays in the cache.
+ * `panels`: each panel meets `tiles` blocks of rows before the next, whose part of A stays in the cache.
  */
-export function product(k: KernelBuilder, g: Product, n: Dim, p: Panels, order: 'rows' | 'panels'): void {
+export type Order = { readonly k: 'rows' } | { readonly k: 'panels'; readonly tiles: number };
+/** The order for matrices of these many bytes: of all of B, and of one row of A. */
+export function orderOf(profile: Profile, bBytes: number, rowBytes: number, most: number): Order {
+  const half = profile.cache.l2 / 2;
+  if (bBytes <= half) return { k: 'rows' };
+  return { k: 'panels', tiles: Math.max(1, Math.floor(half / (most * Math.max(1, rowBytes)))) };
+}
+
+/** All rows times all panels. */
+export function product(k: KernelBuilder, g: Product, n: Dim, p: Panels, order: Order): void {
   const most = tileRows(g.arith);
   const hasRest = p.restWidth > 0 && rangeOf(p.rest).hi > 0;
   const rest = (t: Block): void => {
@@ -205,17 +225,34 @@ export function product(k: KernelBuilder, g: Product, n: Dim, p: Panels, order: 
     k.for(0, grouped, j => fullPanels(k, g, t, j, group), { step: group });
     k.for(grouped, p.full, j => fullPanels(k, g, t, j, 1));
   };
-  const blocks = (body: (t: Block) => void): void =>
-    rowTiles(k, n, most, (first, rows, skip) => body({ first, rows, skip, place: g.a.block(first, rows) }));
-  if (order === 'rows') {
-    blocks(t => {
-      panels(t);
-      rest(t);
-    });
+  const withPlace =
+    (body: (t: Block) => void) =>
+    (first: Expr, rows: number, skip: Expr | undefined): void =>
+      body({ first, rows, skip, place: g.a.block(first, rows) });
+  const all = (t: Block): void => {
+    panels(t);
+    rest(t);
+  };
+  if (order.k === 'rows' || dimHi(n) <= most) {
+    rowTiles(k, n, most, withPlace(all));
     return;
   }
-  k.for(0, p.full, j => blocks(t => fullPanels(k, g, t, j, 1)));
-  if (hasRest) blocks(rest);
+  const blocked = (): void => {
+    const count = dimCeilDiv(n, most);
+    k.for(
+      0,
+      count,
+      from => {
+        const to = k.let(min(add(from, order.tiles), k.dim(count)));
+        const tiles = (body: (t: Block) => void): void => k.for(from, to, t => tileOf(k, n, most, t, withPlace(body)));
+        k.for(0, p.full, j => tiles(t => fullPanels(k, g, t, j, 1)));
+        if (hasRest) tiles(rest);
+      },
+      { step: order.tiles },
+    );
+  };
+  if (rangeOf(n).lo >= most) blocked();
+  else k.if(lt(k.dim(n), most), () => k.for(0, n, i => withPlace(all)(i, 1, undefined)), blocked);
 }
 /** Panels that a block of few rows takes at once, so that its multiply-adds do not wait for each other. */
 function panelGroup(g: Product, rows: number): number {

@@ -9,7 +9,7 @@ import { add, cast, ex, int, mul, vtype, type Expr, type Lanes, type Num } from 
 import { wrapNarrow } from '../elementwise-op.ts';
 import type { LowerCtx, Ref, SlotBuffer } from '../lowering.ts';
 import { rowDots } from './dot.ts';
-import { packedSize, PANEL, panelsOf, product, tileRows, type Panels, type Product } from './gemm.ts';
+import { orderOf, packedSize, PANEL, panelsOf, product, tileRows, type Panels, type Product } from './gemm.ts';
 import { everyMatrix, packConstant, packMatrix, registerValues } from './pack.ts';
 import { walkSink, type Walk } from './sink.ts';
 import { arithOf, type Arith } from './tile.ts';
@@ -175,9 +175,8 @@ function panelProduct(j: Job): void {
   const p = panelsOf(j.columns);
   const b = packedB(j, p);
   const scratch = c.temp('edge', regOf(must(c.out[0]).dtype), PANEL * tileRows(arith));
-  const kBytes = 4 * dimHi(j.k);
-  const l2 = c.profile.cache.l2;
-  const order = kBytes * dimHi(j.columns) > l2 && kBytes * dimHi(a.dims[0]) <= l2 ? 'panels' : 'rows';
+  const rowBytes = 4 * dimHi(j.k);
+  const order = orderOf(c.profile, rowBytes * dimHi(j.columns), rowBytes, tileRows(arith));
   const single = matMulSpace(c.node).length === 1 && j.shared;
   const [hasRows, hasColumns] = [must(c.types[0]).shape.length > 1, must(c.types[1]).shape.length > 1];
   c.kernel('matmul', k => {
