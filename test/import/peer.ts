@@ -17,20 +17,24 @@ export interface Problem {
   /** In order; undefined: left out. */
   readonly inputs: readonly (Tensor | undefined)[];
   readonly outputs: readonly DType[];
-  readonly attrs?: Readonly<Record<string, number | readonly number[] | string | Float>>;
+  readonly attrs?: Readonly<Record<string, number | readonly number[] | string | Float | Lists>>;
 }
 /** An attribute that is a float. */
 export interface Float {
   readonly float: number;
 }
+/** An attribute that is a list of floats or of texts. */
+export type Lists = { readonly floats: readonly number[] } | { readonly strings: readonly string[] };
 export const asFloat = (x: number): Float => ({ float: x });
 const CODES: Partial<Record<DType, number>> = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11 };
 const code = (t: DType): number => CODES[t] ?? 0;
 
 export const numbers = noise;
 
-function attributeOf(name: string, v: number | readonly number[] | string | Float): Part {
+function attributeOf(name: string, v: number | readonly number[] | string | Float | Lists): Part {
   if (typeof v === 'object' && 'float' in v) return sub(5, text(1, name), float(2, v.float), int(20, 1));
+  if (typeof v === 'object' && 'floats' in v) return sub(5, text(1, name), ...v.floats.map(x => float(7, x)), int(20, 6));
+  if (typeof v === 'object' && 'strings' in v) return sub(5, text(1, name), ...v.strings.map(x => text(9, x)), int(20, 8));
   return attribute(name, v);
 }
 export function modelOf(p: Problem, sizes = (t: Tensor): readonly (number | string)[] => t.dims): Uint8Array {

@@ -7,7 +7,7 @@ import { forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../lowering.ts';
 import { emitActivation, parseActivations, type Activation } from '../recurrent-activation.ts';
 import { GATES, type RecurrentAttrs } from '../recurrent.ts';
-import { packedSize, PANEL, panelsOf, product, tileRows, type Panels, type Product } from './gemm.ts';
+import { orderOf, packedSize, PANEL, panelsOf, product, tileRows, type Panels, type Product } from './gemm.ts';
 import { packConstant, packMatrix } from './pack.ts';
 import { arithOf, type Arith } from './tile.ts';
 
@@ -137,7 +137,13 @@ function multiplier(j: Job, a: SlotBuffer, b: Packed): { readonly sums: SlotBuff
         scratch,
         put: (row, column, v) => k.store(sums, add(mul(row, width), column), v),
       };
-      product(k, g, batch, b.panels, 'rows');
+      product(
+        k,
+        g,
+        batch,
+        b.panels,
+        orderOf(c.profile, 4 * dimHi(packedSize(b.panels, hidden)), 4 * dimHi(hidden), tileRows(arith)),
+      );
     });
   return { sums, run };
 }
