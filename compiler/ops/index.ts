@@ -22,12 +22,14 @@ import { Expand, Reshape, Slice, Transpose } from './view.ts';
 import { reduceOps } from './reduce.ts';
 import { reduceToOps } from './reduce-to.ts';
 import { normOps } from './norm.ts';
+import { quantOps } from './quant.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
 export const allOps: readonly Op[] = [
   Attention,
   Recurrent,
   ...elementwiseOps,
+  ...quantOps,
   ...normOps,
   ...reduceToOps,
   ...reduceOps,

@@ -2,6 +2,7 @@ import { must } from '../../../core/diagnostic.ts';
 import type { Dim } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';
 import type { Value } from '../../../graph/graph.ts';
+import type { Attrs } from '../../../ops/define.ts';
 import { Conv, ConvTranspose } from '../../../ops/conv.ts';
 import * as e from '../../../ops/elementwise.ts';
 import { AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool } from '../../../ops/pool.ts';
@@ -13,7 +14,7 @@ import { dilationsOf, outputPaddingOf, stridesOf, transposedPads, windowOf } fro
 
 const spatialOf = (x: Value): readonly Dim[] => x.type.shape.slice(2);
 /** Adds a bias of one value a channel. */
-function addBias(c: ImportCtx, y: Value, bias: Value | undefined): Value {
+export function addBias(c: ImportCtx, y: Value, bias: Value | undefined): Value {
   if (!bias) return y;
   const channels = must(bias.type.shape[0]);
   return c.apply1(e.Add, [y, reshape(c, bias, [channels, ...spatialOf(y).map(() => 1)])]);
@@ -25,17 +26,19 @@ function checkKernel(n: OnnxNode, w: Value): readonly Dim[] {
   });
   return kernel;
 }
-/** x and w as an operator on [N, C, …] takes them. */
-function operands(n: OnnxNode): readonly [Value, Value] {
-  const [x, w] = [n.input(0, 'X'), n.input(1, 'W')];
+/** x and w as an operator on [N, C, …] takes them; w is input `at`. */
+export function operands(n: OnnxNode, at = 1): readonly [Value, Value] {
+  const [x, w] = [n.input(0, 'X'), n.input(at, 'W')];
   if (rankOf(x) < 3) n.reject(`X has ${rankOf(x)} axes, at least 3 are needed`);
   if (rankOf(w) !== rankOf(x)) n.reject(`W has ${rankOf(w)} axes, X has ${rankOf(x)}`);
   return [x, w];
 }
-function convolve(n: OnnxNode, c: ImportCtx, x: Value, w: Value): Value {
-  const window = windowOf(n, spatialOf(x), checkKernel(n, w));
-  return c.apply1(Conv, [x, w], { ...window, group: n.int('group', 1) });
-}
+/** The attributes of a convolution of x with w. */
+export const convAttrs = (n: OnnxNode, x: Value, w: Value): Attrs => ({
+  ...windowOf(n, spatialOf(x), checkKernel(n, w)),
+  group: n.int('group', 1),
+});
+const convolve = (n: OnnxNode, c: ImportCtx, x: Value, w: Value): Value => c.apply1(Conv, [x, w], convAttrs(n, x, w));
 const conv: OnnxBuilder = (n, c) => {
   const [x, w] = operands(n);
   return [addBias(c, convolve(n, c, x, w), n.inputs[2])];
@@ -81,22 +84,6 @@ const fusedConv: OnnxBuilder = (n, c) => {
   const y = addBias(c, convolve(n, c, x, w), n.inputs[2]);
   const sum = n.inputs[3];
   return [activation(n, c, sum ? c.apply1(e.Add, [y, sum]) : y)];
-};
-
-/** Integer convolution of x and w with their zero points taken off. */
-const convInteger: OnnxBuilder = (n, c) => {
-  const [x, w] = operands(n);
-  const shifted = (v: Value, zero: Value | undefined, channelwise: boolean): Value => {
-    const wide = c.apply1(e.Cast, [v], { to: 'i32' });
-    if (!zero) return wide;
-    const z = c.apply1(e.Cast, [zero], { to: 'i32' });
-    const perChannel = channelwise && rankOf(zero) === 1 && zero.type.shape[0] !== 1;
-    return c.apply1(e.Sub, [
-      wide,
-      perChannel ? reshape(c, z, [must(zero.type.shape[0]), ...axesFrom(v, 1).map(() => 1)]) : reshape(c, z, []),
-    ]);
-  };
-  return [convolve(n, c, shifted(x, n.inputs[2], false), shifted(w, n.inputs[3], true))];
 };
 
 /** What all pools share. */
@@ -169,7 +156,6 @@ const maxUnpool: OnnxBuilder = (n, c) => {
 export const convOps: OnnxOps = {
   Conv: conv,
   ConvTranspose: convTranspose,
-  ConvInteger: convInteger,
   'com.microsoft.FusedConv': fusedConv,
   'com.microsoft.NhwcMaxPool': nhwcMaxPool,
   MaxPool: maxPool,

@@ -4,6 +4,7 @@ import { numel, splatOf, toNumbers } from '../../../core/tensor.ts';
 import type { Value } from '../../../graph/graph.ts';
 import type { Attrs, Op } from '../../../ops/define.ts';
 import * as e from '../../../ops/elementwise.ts';
+import { Expand } from '../../../ops/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 
 /** An ONNX operator that is one of ours: the first inputs as they are, and attributes computed from the node. */
@@ -109,6 +110,21 @@ const gelu: OnnxBuilder = (n, c) => {
   return [c.apply1(e.Gelu, [n.input(0)], { approximate })];
 };
 
+/** The input: what is dropped in training is kept here, and the mask says so. */
+const dropout: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const training = n.inputs[2];
+  if (n.opset >= 12 && training) {
+    const on = c.known(training)?.[0];
+    const ratio = n.inputs[1] && c.tensor(n.inputs[1]);
+    if (on !== 0 && !(ratio && splatOf(ratio) === 0))
+      n.unsupported('it may run in training mode, which drops at random; export the model for inference');
+  }
+  if (!n.wants(1)) return [x];
+  const mask = n.opset < 10 ? x.type.dtype : 'bool';
+  return [x, c.apply1(Expand, [c.literal(mask, 1)], { shape: x.type.shape })];
+};
+
 export const elementwiseOps: OnnxOps = {
   Add: direct(e.Add),
   Sub: direct(e.Sub),
@@ -192,5 +208,6 @@ export const elementwiseOps: OnnxOps = {
   Cast: (n, c) => castTo(n, c, n.dtype('to')),
   CastLike: (n, c) => castTo(n, c, n.input(1).type.dtype),
   BitCast: direct(e.BitCast, n => ({ to: n.dtype('to') })),
+  Dropout: dropout,
   Identity: n => [n.input(0)],
 };

@@ -1,12 +1,11 @@
-import { must } from '../../../core/diagnostic.ts';
 import { fromNumbers, toNumbers } from '../../../core/tensor.ts';
 import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise.ts';
 import { MatMul } from '../../../ops/matmul.ts';
-import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import type { ImportCtx, OnnxBuilder, OnnxOps } from '../registry.ts';
 import { axesFrom, rankOf } from './axes.ts';
 import { einsum } from './einsum.ts';
-import { reshape, transpose } from './view.ts';
+import { transpose } from './view.ts';
 
 /** x times a number: a constant is multiplied now. */
 function scaled(c: ImportCtx, x: Value, by: number): Value {
@@ -51,25 +50,9 @@ const fusedMatMul: OnnxBuilder = (n, c) => {
   const attrs = { transA: n.bool('transA', false) && rankOf(a) > 1, transB: n.bool('transB', false) && rankOf(b) > 1 };
   return [product(c, a, b, n.float('alpha', 1), attrs)];
 };
-/** An integer operand as i32 with its zero point taken off: one for all, or one for each row of A or column of B. */
-function shifted(n: OnnxNode, c: ImportCtx, x: Value, zero: Value | undefined, perRow: boolean): Value {
-  const wide = c.apply1(e.Cast, [x], { to: 'i32' });
-  if (!zero) return wide;
-  const z = c.apply1(e.Cast, [zero], { to: 'i32' });
-  const count = must(zero.type.shape[0] ?? 1);
-  if (rankOf(zero) === 0 || (rankOf(zero) === 1 && count === 1)) return c.apply1(e.Sub, [wide, reshape(c, z, [])]);
-  if (rankOf(zero) === 1) return c.apply1(e.Sub, [wide, perRow ? reshape(c, z, [count, 1]) : z]);
-  if (rankOf(zero) !== rankOf(x)) n.reject(`a zero point with ${rankOf(zero)} axes for an operand with ${rankOf(x)}`);
-  return c.apply1(e.Sub, [wide, z]);
-}
-const matMulInteger: OnnxBuilder = (n, c) => [
-  c.apply1(MatMul, [shifted(n, c, n.input(0), n.inputs[2], true), shifted(n, c, n.input(1), n.inputs[3], false)]),
-];
-
 export const matMulOps: OnnxOps = {
   MatMul: matMul,
   Gemm: gemm,
-  MatMulInteger: matMulInteger,
   Einsum: einsum,
   'com.microsoft.FusedMatMul': fusedMatMul,
   'com.microsoft.TransposeMatMul': fusedMatMul,

@@ -5,12 +5,11 @@ import * as e from '../../../ops/elementwise.ts';
 import { LayerNorm, LRN, Softmax } from '../../../ops/norm.ts';
 import { Range } from '../../../ops/range.ts';
 import { ArgReduce } from '../../../ops/reduce.ts';
-import { Reshape } from '../../../ops/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axesFrom, axisOf, positionOf, rankOf, sortedAxes } from './axes.ts';
 import { reduceOver } from './reduce.ts';
+import { reshape } from './view.ts';
 
-export const reshape = (c: ImportCtx, v: Value, shape: readonly Dim[]): Value => c.apply1(Reshape, [v], { shape });
 /** A vector over the channels of `x` (axis 1), shaped so that it meets them. */
 export const perChannel = (c: ImportCtx, v: Value, rank: number): Value =>
   rank <= 2 ? v : reshape(c, v, [...v.type.shape, ...new Array<Dim>(rank - 2).fill(1)]);

@@ -1,0 +1,226 @@
+import { dimEq, dimFloorDiv, dimMod, type Dim } from '../../../core/dim.ts';
+import { isFloat, type DType } from '../../../core/dtype.ts';
+import { must } from '../../../core/diagnostic.ts';
+import type { Value } from '../../../graph/graph.ts';
+import * as e from '../../../ops/elementwise.ts';
+import { Gather } from '../../../ops/gather.ts';
+import { DequantizeLinear, QuantizeLinear } from '../../../ops/quant.ts';
+import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { axesFrom, axisOf, rankOf } from './axes.ts';
+import { addBias, operands, convAttrs } from './conv.ts';
+import { asI32, integerConv, integerMatMul } from './integer.ts';
+import { reduceOver } from './reduce.ts';
+import { concat, reshape, transpose } from './view.ts';
+
+const cast = (c: ImportCtx, v: Value, to: DType): Value => (v.type.dtype === to ? v : c.apply1(e.Cast, [v], { to }));
+const isSingle = (v: Value): boolean => v.type.shape.every(d => d === 1);
+
+/** How the elements of a tensor share scales: x seen in other sizes, operands shaped to meet it, and the way back. */
+interface Shared {
+  readonly x: Value;
+  fit(v: Value): Value;
+  back(y: Value): Value;
+}
+/** One scale for all, one for each index along an axis, or one for each block along it. */
+function sharing(n: OnnxNode, c: ImportCtx, x: Value, scale: Value): Shared {
+  const rank = rankOf(x);
+  const same = (y: Value): Value => y;
+  if (rankOf(scale) === 0 || (rankOf(scale) === 1 && isSingle(scale))) return { x, fit: v => reshape(c, v, []), back: same };
+  const axis = axisOf(n, n.int('axis', 1), rank);
+  if (rankOf(scale) === 1 && (rank > 1 || n.int('block_size', 0) === 0))
+    return { x, fit: v => reshape(c, v, [...v.type.shape, ...axesFrom(x, axis + 1).map(() => 1)]), back: same };
+  if (rankOf(scale) !== rank) n.reject(`the scale has ${rankOf(scale)} axes, x has ${rank}`);
+  const block = n.int('block_size', 0);
+  const { shape } = x.type;
+  const [size, blocks] = [must(shape[axis]), must(scale.type.shape[axis])];
+  if (dimEq(size, blocks)) return { x, fit: same, back: same };
+  if (block < 1) n.reject('the scale has an axis in blocks, but block_size is not given');
+  const around = (...mid: readonly Dim[]): Dim[] => [...shape.slice(0, axis), ...mid, ...shape.slice(axis + 1)];
+  if (dimEq(dimMod(size, block), 0))
+    return {
+      x: reshape(c, x, around(dimFloorDiv(size, block), block)),
+      fit: v => reshape(c, v, around(dimFloorDiv(size, block), 1)),
+      back: y => reshape(c, y, shape),
+    };
+  // The last block is cut short.
+  const count = typeof size === 'number' ? size : n.unsupported('blocks of scales along an axis whose size is not fixed');
+  const at = c.literal(
+    'i32',
+    Array.from({ length: count }, (_, i) => Math.floor(i / block)),
+  );
+  return { x, fit: v => c.apply1(Gather, [v, at], { axis }), back: same };
+}
+
+const quantizeLinear: OnnxBuilder = (n, c) => {
+  const [given, scale] = [n.input(0, 'x'), n.input(1, 'y_scale')];
+  const zero = n.inputs[2];
+  const to = zero?.type.dtype ?? n.dtype('output_dtype', 'u8');
+  const s = sharing(n, c, given, scale);
+  const z = zero ? s.fit(zero) : c.literal(to, 0);
+  const real: DType = isFloat(given.type.dtype) && given.type.dtype === scale.type.dtype ? given.type.dtype : 'f32';
+  return [s.back(c.apply1(QuantizeLinear, [cast(c, s.x, real), cast(c, s.fit(scale), real), z]))];
+};
+const dequantizeLinear: OnnxBuilder = (n, c) => {
+  const [given, scale] = [n.input(0, 'x'), n.input(1, 'x_scale')];
+  const zero = n.inputs[2];
+  const s = sharing(n, c, given, scale);
+  const z = zero ? s.fit(zero) : c.literal(given.type.dtype, 0);
+  const to = n.opset >= 23 ? n.dtype('output_dtype', scale.type.dtype) : scale.type.dtype;
+  return [s.back(c.apply1(DequantizeLinear, [s.x, s.fit(scale), z], { to }))];
+};
+/** Scale and zero point from the range of x, which always holds 0. */
+const dynamicQuantizeLinear: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const number = (v: number): Value => c.literal('f32', v);
+  const bound = (of: 'min' | 'max'): Value =>
+    c.apply1(of === 'min' ? e.Min : e.Max, [reduceOver(c, of, x, axesFrom(x), false), number(0)]);
+  const [low, high] = [bound('min'), bound('max')];
+  const range = c.apply1(e.Div, [c.apply1(e.Sub, [high, low]), number(255)]);
+  // Where all elements are 0 any scale does.
+  const scale = c.apply1(e.Where, [c.apply1(e.Equal, [range, number(0)]), number(1), range]);
+  const start = c.apply1(e.Div, [c.apply1(e.Neg, [low]), scale]);
+  const zero = c.apply1(e.Cast, [c.apply1(e.Clip, [c.apply1(e.Round, [start])], { lo: 0, hi: 255 })], { to: 'u8' });
+  return [c.apply1(QuantizeLinear, [x, scale, zero]), scale, zero];
+};
+
+/** A scalar or one-element operand as a scalar; others as they are. */
+const flat = (c: ImportCtx, v: Value): Value => (isSingle(v) ? reshape(c, v, []) : v);
+/** The real numbers that a quantized tensor stands for; scale and zero point are numbers. */
+const real = (c: ImportCtx, x: Value, scale: Value, zero: Value | undefined): Value =>
+  c.apply1(DequantizeLinear, [x, flat(c, scale), zero ? flat(c, zero) : c.literal(x.type.dtype, 0)], { to: 'f32' });
+const quantized = (c: ImportCtx, y: Value, scale: Value, zero: Value | undefined, otherwise: DType): Value =>
+  c.apply1(QuantizeLinear, [y, cast(c, flat(c, scale), 'f32'), zero ? flat(c, zero) : c.literal(otherwise, 0)]);
+/** An integer sum times the product of the scales over that of the result, quantized. `fit` shapes scales that are vectors. */
+function requantized(
+  c: ImportCtx,
+  acc: Value,
+  scales: readonly Value[],
+  to: Value,
+  zero: Value | undefined,
+  otherwise: DType,
+): Value {
+  const wide = scales.map(s => cast(c, s, 'f32'));
+  const product = wide.reduce((a, b) => c.apply1(e.Mul, [a, b]));
+  const factor = c.apply1(e.Div, [product, cast(c, flat(c, to), 'f32')]);
+  const y = c.apply1(e.Mul, [cast(c, acc, 'f32'), factor]);
+  return c.apply1(QuantizeLinear, [y, c.literal('f32', 1), zero ? flat(c, zero) : c.literal(otherwise, 0)]);
+}
+/** A scale or zero point of rows of A (a column) or of columns of B (a row). */
+function sideways(c: ImportCtx, v: Value, perRow: boolean): Value {
+  if (isSingle(v)) return reshape(c, v, []);
+  return rankOf(v) === 1 && perRow ? reshape(c, v, [must(v.type.shape[0]), 1]) : v;
+}
+const qLinearMatMul: OnnxBuilder = (n, c) => {
+  const [a, b] = [n.input(0, 'a'), n.input(3, 'b')];
+  const acc = integerMatMul(c, { x: a, zero: sideways(c, n.input(2), true) }, { x: b, zero: sideways(c, n.input(5), false) });
+  const scales = [sideways(c, n.input(1), true), sideways(c, n.input(4), false)];
+  return [requantized(c, acc, scales, n.input(6), n.input(7), a.type.dtype)];
+};
+const qLinearConv: OnnxBuilder = (n, c) => {
+  const [x, w] = operands(n, 3);
+  const perOutput = (v: Value, like: Value): Value =>
+    isSingle(v) ? reshape(c, v, []) : reshape(c, v, [must(v.type.shape[0]), ...axesFrom(like, 1).map(() => 1)]);
+  const attrs = convAttrs(n, x, w);
+  const acc = integerConv(c, { x, zero: flat(c, n.input(2)) }, { x: w, zero: perOutput(n.input(5), w) }, attrs);
+  const bias = n.inputs[8];
+  const sum = addBias(c, acc, bias && cast(c, bias, acc.type.dtype));
+  const ws = n.input(4);
+  const scale = isSingle(ws) ? reshape(c, ws, []) : reshape(c, ws, [must(ws.type.shape[0]), ...axesFrom(x, 2).map(() => 1)]);
+  return [requantized(c, sum, [flat(c, n.input(1)), scale], n.input(6), n.input(7), x.type.dtype)];
+};
+/** Integer Gemm; without the scale of the result it gives floats. */
+const qGemm: OnnxBuilder = (n, c) => {
+  const turned = (v: Value, flag: string): Value => (n.bool(flag, false) ? transpose(c, v, [1, 0]) : v);
+  const [a, b] = [turned(n.input(0), 'transA'), turned(n.input(3), 'transB')];
+  const product = integerMatMul(c, { x: a, zero: flat(c, n.input(2)) }, { x: b, zero: sideways(c, n.input(5), false) });
+  const bias = n.inputs[6];
+  const acc = bias ? c.apply1(e.Add, [asI32(c, product), bias]) : product;
+  const scales = [flat(c, n.input(1)), sideways(c, n.input(4), false), c.literal('f32', n.float('alpha', 1))];
+  const out = n.inputs[7];
+  if (out) return [requantized(c, acc, scales, out, n.inputs[8], a.type.dtype)];
+  return [c.apply1(e.Mul, [cast(c, acc, 'f32'), scales.reduce((p, q) => c.apply1(e.Mul, [p, q]))])];
+};
+const matMulInteger: OnnxBuilder = (n, c) => {
+  const operand = (i: number, perRow: boolean): { x: Value; zero: Value | undefined } => {
+    const zero = n.inputs[i + 2];
+    return { x: n.input(i), zero: zero && sideways(c, zero, perRow) };
+  };
+  return [asI32(c, integerMatMul(c, operand(0, true), operand(1, false)))];
+};
+const convInteger: OnnxBuilder = (n, c) => {
+  const [x, w] = operands(n, 1);
+  const [xz, wz] = [n.inputs[2], n.inputs[3]];
+  const perOutput =
+    wz && (isSingle(wz) ? reshape(c, wz, []) : reshape(c, wz, [must(wz.type.shape[0]), ...axesFrom(w, 1).map(() => 1)]));
+  return [asI32(c, integerConv(c, { x, zero: xz && flat(c, xz) }, { x: w, zero: perOutput }, convAttrs(n, x, w)))];
+};
+/** Integer product of A and B, scaled; B may be quantized here and A as it comes (`A` in floats). */
+const matMulIntegerToFloat: OnnxBuilder = (n, c) => {
+  const [az, bz] = [n.inputs[4], n.inputs[5]];
+  const acc = integerMatMul(
+    c,
+    { x: n.input(0), zero: az && sideways(c, az, true) },
+    { x: n.input(1), zero: bz && sideways(c, bz, false) },
+  );
+  const scale = c.apply1(e.Mul, [sideways(c, n.input(2), true), sideways(c, n.input(3), false)]);
+  const y = c.apply1(e.Mul, [cast(c, acc, 'f32'), scale]);
+  return [n.inputs[6] ? c.apply1(e.Add, [y, n.inputs[6]]) : y];
+};
+const dynamicQuantizeMatMul: OnnxBuilder = (n, c) => {
+  const [x, scale, zero] = dynamicQuantizeLinear(n, c);
+  const bz = n.inputs[3];
+  const acc = integerMatMul(c, { x: must(x), zero: must(zero) }, { x: n.input(1), zero: bz && sideways(c, bz, false) });
+  const y = c.apply1(e.Mul, [cast(c, acc, 'f32'), c.apply1(e.Mul, [must(scale), sideways(c, n.input(2), false)])]);
+  return [n.inputs[4] ? c.apply1(e.Add, [y, n.inputs[4]]) : y];
+};
+
+/** Two quantized operands; the operator runs on what they stand for. */
+const binary =
+  (op: typeof e.Add): OnnxBuilder =>
+  (n, c) => {
+    const [a, b] = [real(c, n.input(0), n.input(1), n.inputs[2]), real(c, n.input(3), n.input(4), n.inputs[5])];
+    return [quantized(c, c.apply1(op, [a, b]), n.input(6), n.inputs[7], n.input(0).type.dtype)];
+  };
+/** One quantized operand. */
+const unary =
+  (f: (x: Value, n: OnnxNode, c: ImportCtx) => Value): OnnxBuilder =>
+  (n, c) => [quantized(c, f(real(c, n.input(0), n.input(1), n.inputs[2]), n, c), n.input(3), n.inputs[4], n.input(0).type.dtype)];
+function globalAverage(x: Value, n: OnnxNode, c: ImportCtx): Value {
+  const last = n.bool('channels_last', false);
+  return reduceOver(c, 'mean', x, last ? axesFrom(x, 1).slice(0, -1) : axesFrom(x, 2), true);
+}
+const qLinearConcat: OnnxBuilder = (n, c) => {
+  const parts = Array.from({ length: Math.floor((n.inputs.length - 2) / 3) }, (_, i) =>
+    real(c, n.input(2 + 3 * i), n.input(3 + 3 * i), n.input(4 + 3 * i)),
+  );
+  const [first] = parts;
+  if (!first) return n.reject('takes at least one tensor');
+  const y = concat(c, parts, axisOf(n, n.int('axis'), rankOf(first)));
+  return [quantized(c, y, n.input(0), n.input(1), n.input(2).type.dtype)];
+};
+const qLinearWhere: OnnxBuilder = (n, c) => {
+  const [a, b] = [real(c, n.input(1), n.input(2), n.inputs[3]), real(c, n.input(4), n.input(5), n.inputs[6])];
+  return [quantized(c, c.apply1(e.Where, [n.input(0), a, b]), n.input(7), n.inputs[8], n.input(1).type.dtype)];
+};
+
+export const quantOps: OnnxOps = {
+  QuantizeLinear: quantizeLinear,
+  DequantizeLinear: dequantizeLinear,
+  'com.microsoft.QuantizeLinear': quantizeLinear,
+  'com.microsoft.DequantizeLinear': dequantizeLinear,
+  DynamicQuantizeLinear: dynamicQuantizeLinear,
+  QLinearMatMul: qLinearMatMul,
+  QLinearConv: qLinearConv,
+  MatMulInteger: matMulInteger,
+  ConvInteger: convInteger,
+  'com.microsoft.QGemm': qGemm,
+  'com.microsoft.MatMulIntegerToFloat': matMulIntegerToFloat,
+  'com.microsoft.DynamicQuantizeMatMul': dynamicQuantizeMatMul,
+  'com.microsoft.QLinearAdd': binary(e.Add),
+  'com.microsoft.QLinearMul': binary(e.Mul),
+  'com.microsoft.QLinearSigmoid': unary((x, _, c) => c.apply1(e.Sigmoid, [x])),
+  'com.microsoft.QLinearLeakyRelu': unary((x, n, c) => c.apply1(e.LeakyRelu, [x], { alpha: n.float('alpha', 0.01) })),
+  'com.microsoft.QLinearGlobalAveragePool': unary(globalAverage),
+  'com.microsoft.QLinearConcat': qLinearConcat,
+  'com.microsoft.QLinearWhere': qLinearWhere,
+};
