@@ -1,4 +1,5 @@
 import { CompileError } from '../../compiler/core/diagnostic.ts';
+import { isInt } from '../../compiler/core/dtype.ts';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
@@ -74,7 +75,8 @@ function importCase(
   symbolic: boolean,
 ): Graph {
   const shapes: Record<string, readonly Dim[]> = {};
-  for (const [name, t] of inputs) shapes[name] = symbolic ? t.dims.map(open) : t.dims;
+  // Short lists of integers are axes, sizes or indices: how many there are is part of the model.
+  for (const [name, t] of inputs) shapes[name] = symbolic && !(isInt(t.dtype) && t.dims.length < 2) ? t.dims.map(open) : t.dims;
   return importModel(model, { file: c.name, shapes }).graph;
 }
 /** A symbol for a size, the same one for equal sizes. */

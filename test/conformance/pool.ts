@@ -24,7 +24,7 @@ export async function runAll(jobs: readonly Job[], o: PoolOptions, report: (job:
     let child: ChildProcess | undefined;
     for (let job = jobs[next++]; job; job = jobs[next++]) {
       const todo = job;
-      child ??= fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), { serialization: 'advanced' });
+      child ??= await start();
       const outcome = await ask(child, todo, o.timeoutMs);
       if (outcome.k === 'broken' && outcome.fatal) child = undefined;
       report(todo, outcome);
@@ -34,6 +34,17 @@ export async function runAll(jobs: readonly Job[], o: PoolOptions, report: (job:
   await Promise.all(Array.from({ length: Math.max(1, o.workers) }, lane));
 }
 
+/** A worker that has loaded everything. */
+function start(): Promise<ChildProcess> {
+  const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), { serialization: 'advanced' });
+  return new Promise((resolve, reject) => {
+    child.once('message', () => {
+      child.removeAllListeners();
+      resolve(child);
+    });
+    child.once('exit', code => reject(new Error(`the worker ended with ${code} before it began`)));
+  });
+}
 function ask(child: ChildProcess, job: Job, timeoutMs: number): Promise<Outcome & { readonly fatal?: boolean }> {
   return new Promise(resolve => {
     const start = performance.now();

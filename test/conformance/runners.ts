@@ -17,3 +17,9 @@ export async function runner(way: Way, g: Graph): Promise<Run> {
       return (await import('./compiled.ts')).compiled(way, g);
   }
 }
+/** Loads what the first case would wait for. */
+export async function preload(): Promise<void> {
+  const { compiled } = await import('./compiled.ts');
+  const nothing: Graph = { name: 'nothing', inputs: [], outputs: [], definers: [] };
+  await compiled('wasm', nothing);
+}

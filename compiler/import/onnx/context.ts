@@ -6,13 +6,14 @@ import { asConstant, foldNode } from '../../graph/fold.ts';
 import { symbolName } from './dims.ts';
 import { Unsupported } from './node.ts';
 import type { FunctionProto } from './records.ts';
-import type { ImportCtx, OnnxBuilder } from './registry.ts';
+import type { ImportCtx, OnnxBuilder, SequenceBuilder } from './registry.ts';
 import type { ExternalResolver } from './tensor.ts';
 
 /** What is shared by everything that is imported from one file. */
 export interface Session {
   readonly file: string;
   readonly ops: ReadonlyMap<string, OnnxBuilder>;
+  readonly sequenceOps: ReadonlyMap<string, SequenceBuilder>;
   readonly functions: ReadonlyMap<string, FunctionProto>;
   readonly external: ExternalResolver | undefined;
   readonly warnings: Warning[];

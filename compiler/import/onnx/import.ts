@@ -6,11 +6,12 @@ import { dataTypeName, decodeModel, dtypeOf } from './decode.ts';
 import { inputShapes, type DimChoices } from './dims.ts';
 import { domainOf, opKey } from './node.ts';
 import { onnxOps } from './ops/index.ts';
+import { sequenceOps } from './ops/sequence.ts';
 import { graphsOf } from './order.ts';
-import { declaredSizes, functionKey, importBody, lookup, newFrame, Poisoned, type Scope } from './scope.ts';
+import { declaredSizes, functionKey, importBody, lookupItem, newFrame, Poisoned, type Scope } from './scope.ts';
 import type { ExternalResolver } from './tensor.ts';
 import type { FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto } from './records.ts';
-import type { OnnxBuilder } from './registry.ts';
+import { isSequence, type OnnxBuilder } from './registry.ts';
 
 export interface OnnxOptions {
   /** The file's name, for messages. */
@@ -70,6 +71,7 @@ export function importModel(model: ModelProto & { readonly graph: GraphProto }, 
   const session: Session = {
     file,
     ops: options.ops ?? onnxOps,
+    sequenceOps,
     functions: new Map(model.functions.map(f => [functionKey(f.domain, f.name, f.overload), f])),
     external: options.external,
     warnings: [],
@@ -140,8 +142,14 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     if (value) scope.names.set(i.name, { k: 'value', value });
   });
   importBody(scope, g);
-  if (options.onValue) for (const [name, e] of scope.names) if (e.k === 'value') options.onValue(name, e.value);
-  const outputs = g.output.map(o => ({ name: o.name, value: lookup(scope, o.name, { ...loc, what: o.name }) }));
+  if (options.onValue)
+    for (const [name, e] of scope.names) if (e.k === 'value' && !isSequence(e.value)) options.onValue(name, e.value);
+  const outputs = g.output.map(o => {
+    const at = { ...loc, what: o.name };
+    const value = lookupItem(scope, o.name, at);
+    if (isSequence(value)) fail('E106', { type: 'sequence', what: `output '${o.name}'` }, at);
+    return { name: o.name, value };
+  });
   const seen = new Set<string>();
   for (const o of outputs)
     if (seen.size === seen.add(o.name).size) fail('E202', { file, why: `two outputs have the name '${o.name}'` }, loc);
@@ -171,7 +179,9 @@ function* allNodes(model: ModelProto & { readonly graph: GraphProto }): Generato
 }
 const keyOf = (n: NodeProto): string => opKey(domainOf(n.domain), n.opType);
 const missing = (model: ModelProto & { readonly graph: GraphProto }, s: Session): NodeProto[] =>
-  [...allNodes(model)].filter(n => !s.ops.has(keyOf(n)) && !s.functions.has(functionKey(n.domain, n.opType, n.overload)));
+  [...allNodes(model)].filter(
+    n => !s.ops.has(keyOf(n)) && !s.sequenceOps.has(keyOf(n)) && !s.functions.has(functionKey(n.domain, n.opType, n.overload)),
+  );
 
 /** Reports everything that is not supported at once: what has no builder, anywhere in the file, and what builders refused. */
 function failUnsupported(model: ModelProto & { readonly graph: GraphProto }, s: Session): never {

@@ -16,6 +16,15 @@ export type OnnxBuilder = (n: OnnxNode, c: ImportCtx) => readonly (Value | undef
 /** By operator name: `Relu` for the standard domain, `com.microsoft.Gelu`, `ai.onnx.ml.Scaler` … for the others. */
 export type OnnxOps = Readonly<Record<string, OnnxBuilder>>;
 
+/** A sequence of tensors. Its length is known, so nothing of it is left in the graph: it is a list of values. */
+export interface Sequence {
+  readonly items: readonly Value[];
+}
+export type Item = Value | Sequence;
+export const isSequence = (x: Item | undefined): x is Sequence => x !== undefined && 'items' in x;
+/** A builder of an operator over sequences. `n.inputs` has undefined where `inputs` has a sequence. */
+export type SequenceBuilder = (n: OnnxNode, c: ImportCtx, inputs: readonly (Item | undefined)[]) => readonly Item[];
+
 /** Reads an attribute. E102 where it has another type; without a default also where it is missing. */
 interface Get<T> {
   (name: string): T;

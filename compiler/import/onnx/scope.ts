@@ -5,7 +5,7 @@ import { builderCtx, type Session } from './context.ts';
 import { sorted } from './order.ts';
 import { denseOf } from './sparse.ts';
 import { tensorOf } from './tensor.ts';
-import type { Formal, ImportCtx, SubGraph } from './registry.ts';
+import { isSequence, type Formal, type ImportCtx, type Item, type SubGraph } from './registry.ts';
 import type {
   AttributeProto,
   FunctionProto,
@@ -18,7 +18,7 @@ import type {
 
 /** A name's meaning: a value, a constant still to be decoded, or the result of a node that is not supported. */
 type Entry =
-  | { readonly k: 'value'; readonly value: Value }
+  | { readonly k: 'value'; readonly value: Item }
   | { readonly k: 'tensor'; readonly proto: TensorProto }
   | { readonly k: 'sparse'; readonly proto: SparseTensorProto }
   | { readonly k: 'poison' };
@@ -73,16 +73,24 @@ export function locOf(s: Scope, n: NodeProto): Loc {
   return { k: 'onnx', file: s.session.file, node: s.prefix + name, op: opKey(domainOf(n.domain), n.opType) };
 }
 
-/** The value of a name, seen from this scope's graph. E105: nothing has it. */
+/** The tensor of a name, seen from this scope's graph. E105: nothing has it. */
 export function lookup(s: Scope, name: string, loc: Loc): Value {
+  const item = lookupItem(s, name, loc);
+  if (!isSequence(item)) return item;
+  throw new Unsupported(loc.k === 'onnx' ? loc.op : 'the graph', `'${name}' is a sequence`, loc);
+}
+/** The same for a tensor or a sequence. */
+export function lookupItem(s: Scope, name: string, loc: Loc): Item {
   for (let at: Scope | undefined = s; at; at = at.parent) {
     const e = at.names.get(name);
     if (!e) continue;
-    return bring(valueOf(at, name, e), at.frame, s.frame);
+    const item = itemOf(at, name, e);
+    if (!isSequence(item)) return bring(item, at.frame, s.frame);
+    return at.frame === s.frame ? item : { items: item.items.map(v => bring(v, at.frame, s.frame)) };
   }
   return fail('E105', { what: `value '${name}'` }, loc);
 }
-function valueOf(s: Scope, name: string, e: Entry): Value {
+function itemOf(s: Scope, name: string, e: Entry): Item {
   const { external, file } = s.session;
   switch (e.k) {
     case 'value':
@@ -152,22 +160,29 @@ function importNode(s: Scope, n: NodeProto): void {
   }
 }
 
-function build(s: Scope, n: NodeProto, loc: Loc): readonly (Value | undefined)[] {
+function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] {
   const { session } = s;
   const domain = domainOf(n.domain);
   const key = opKey(domain, n.opType);
   const attrs = resolveAttrs(n.attribute, s.attrs);
   const called = functionKey(n.domain, n.opType, n.overload);
   const fn = session.functions.get(called);
-  const builder = fn ? undefined : session.ops.get(key);
-  if (!fn && !builder) throw new Unsupported(key, '', loc);
-  const inputs = n.input.map(name => (name === '' ? undefined : lookup(s, name, loc)));
-  if (fn) return call(s, called, fn, inputs, attrs, n, loc);
+  const builder = session.ops.get(key);
+  const sequences = session.sequenceOps.get(key);
+  if (!fn && !builder && !sequences) throw new Unsupported(key, '', loc);
+  const items = n.input.map(name => (name === '' ? undefined : lookupItem(s, name, loc)));
+  if (fn) return call(s, called, fn, items, attrs, n, loc);
+  const overSequences = sequences && (!builder || items.some(isSequence));
+  const inputs = items.map((x, i) => {
+    if (!isSequence(x)) return x;
+    if (overSequences) return undefined;
+    throw new Unsupported(key, `input ${i} is a sequence`, loc);
+  });
   const opset = s.opsets.get(domain) ?? 1;
   const declared = n.output.map(name => s.declared.get(name));
   const node = onnxNode({ proto: n, attrs, inputs, opset, loc, file: session.file, external: session.external, declared });
   try {
-    return must(builder)(node, ctxOf(s, loc));
+    return overSequences ? sequences(node, ctxOf(s, loc), items) : must(builder)(node, ctxOf(s, loc));
   } catch (e) {
     if (e instanceof CompileError && e.loc.k === 'none') throw at(e, loc);
     if (e instanceof CompileError && e.code === 'E101' && !(e instanceof Unsupported))
@@ -201,11 +216,11 @@ function call(
   s: Scope,
   key: string,
   fn: FunctionProto,
-  inputs: readonly (Value | undefined)[],
+  inputs: readonly (Item | undefined)[],
   given: AttrScope,
   n: NodeProto,
   loc: Loc,
-): readonly (Value | undefined)[] {
+): readonly (Item | undefined)[] {
   if (s.calls.includes(key)) fail('E104', { node: `function '${fn.name}', which calls itself` }, loc);
   if (inputs.length > fn.input.length)
     fail('E102', { op: fn.name, why: `takes ${fn.input.length} inputs, not ${inputs.length}` }, loc);
@@ -236,7 +251,7 @@ function call(
   const node =
     absent.size === 0 ? fn.node : fn.node.map(m => ({ ...m, input: m.input.map(name => (absent.has(name) ? '' : name)) }));
   importBody(inner, { node, initializer: [], sparseInitializer: [] });
-  return fn.output.map((name, i) => ((n.output[i] ?? '') === '' ? undefined : lookup(inner, name, loc)));
+  return fn.output.map((name, i) => ((n.output[i] ?? '') === '' ? undefined : lookupItem(inner, name, loc)));
 }
 
 /** Imports sub-graphs that a node will hold; see `ImportCtx.graphs`. */

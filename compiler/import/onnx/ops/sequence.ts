@@ -1,0 +1,118 @@
+import { must } from '../../../core/diagnostic.ts';
+import { dimHi, dimSum, type Dim } from '../../../core/dim.ts';
+import type { Value } from '../../../graph/graph.ts';
+import { isSequence, type ImportCtx, type Item, type OnnxNode, type Sequence, type SequenceBuilder } from '../registry.ts';
+import { axisOf, positionOf } from './axes.ts';
+import { element, lengthOf, sizeOf } from './sizes.ts';
+import { concat, reshape, slice } from './view.ts';
+
+/**
+ * Operators over sequences and optional values, which exist only while a model is imported: a sequence is a list of values whose length
+ * and positions must be known, an optional value is there or not.
+ */
+const sequence = (n: OnnxNode, x: Item | undefined, i = 0): Sequence =>
+  isSequence(x) ? x : n.reject(`input ${i} must be a sequence`);
+const tensor = (n: OnnxNode, x: Item | undefined, i: number): Value =>
+  x !== undefined && !isSequence(x) ? x : n.reject(`input ${i} must be a tensor`);
+
+/** A position in a sequence of `length`, which may count from the end; `end` allows the place behind the last element. */
+function position(n: OnnxNode, c: ImportCtx, v: Value, length: number, end: boolean): number {
+  const [at = 0] = c.knownInts(v, 'position in the sequence');
+  const i = at < 0 ? at + length : at;
+  return i >= 0 && (i < length || (end && i === length)) ? i : n.reject(`position ${at} in a sequence of ${length}`);
+}
+
+/** The sizes of the parts that an axis is split into. */
+function parts(n: OnnxNode, c: ImportCtx, x: Value, axis: number): readonly Dim[] {
+  const whole = must(x.type.shape[axis]);
+  const given = n.inputs[1];
+  if (given && given.type.shape.length > 0) {
+    const known = c.known(given);
+    if (known) return known;
+    return Array.from({ length: lengthOf(n, given) }, (_, i) =>
+      sizeOf(c, element(c, given, i), { what: `part_${i}`, lo: 0, hi: dimHi(whole) }),
+    );
+  }
+  const [each = 1] = given ? c.knownInts(given, 'size of the parts') : [1];
+  if (typeof whole !== 'number') return n.unsupported('how many parts there are depends on a free dimension; fix it with --dim');
+  if (each < 1) n.reject(`parts of ${each}`);
+  return Array.from({ length: Math.ceil(whole / each) }, (_, i) => Math.min(each, whole - i * each));
+}
+const splitToSequence: SequenceBuilder = (n, c) => {
+  const x = n.input(0);
+  const axis = axisOf(n, n.int('axis', 0), x.type.shape.length);
+  const sizes = parts(n, c, x, axis);
+  const keep = n.inputs[1] !== undefined || n.bool('keepdims', true);
+  const items = sizes.map((size, i) => {
+    const part = slice(c, x, new Map([[axis, { start: dimSum(sizes.slice(0, i)), size, step: 1 }]]));
+    return keep
+      ? part
+      : reshape(
+          c,
+          part,
+          x.type.shape.filter((_, a) => a !== axis),
+        );
+  });
+  return [{ items }];
+};
+
+const concatFromSequence: SequenceBuilder = (n, c, [s]) => {
+  const { items } = sequence(n, s);
+  const [first] = items;
+  if (!first) return n.reject('the sequence is empty');
+  const rank = first.type.shape.length;
+  if (!n.bool('new_axis', false)) return [concat(c, items, axisOf(n, n.int('axis'), rank))];
+  const axis = positionOf(n, n.int('axis') < 0 ? n.int('axis') + rank + 1 : n.int('axis'), rank);
+  const wide = items.map(v => reshape(c, v, [...v.type.shape.slice(0, axis), 1, ...v.type.shape.slice(axis)]));
+  return [concat(c, wide, axis)];
+};
+
+/** Runs the body once for each element of the first sequence. */
+const sequenceMap: SequenceBuilder = (n, c, inputs) => {
+  const { items } = sequence(n, inputs[0]);
+  const body = n.graph('body');
+  const runs = items.map((first, i) => {
+    const args = inputs.slice(1).map((x, j) => {
+      if (!isSequence(x)) return tensor(n, x, j + 1);
+      return x.items[i] ?? n.reject(`the sequences have ${items.length} and ${x.items.length} elements`);
+    });
+    return c.inline(body, [first, ...args]);
+  });
+  return body.output.map((_, o) => ({ items: runs.map(r => must(r[o])) }));
+};
+
+export const sequenceOps: ReadonlyMap<string, SequenceBuilder> = new Map<string, SequenceBuilder>([
+  ['Identity', (n, _, [x]) => [x ?? n.input(0)]],
+  ['SequenceEmpty', () => [{ items: [] }]],
+  ['SequenceConstruct', (n, _, xs) => [{ items: xs.map((x, i) => tensor(n, x, i)) }]],
+  ['SequenceLength', (n, c, [s]) => [c.literal('i64', sequence(n, s).items.length)]],
+  [
+    'SequenceAt',
+    (n, c, [s]) => {
+      const { items } = sequence(n, s);
+      return [must(items[position(n, c, n.input(1), items.length, false)])];
+    },
+  ],
+  [
+    'SequenceInsert',
+    (n, c, [s, x]) => {
+      const { items } = sequence(n, s);
+      const at = n.inputs[2] ? position(n, c, n.inputs[2], items.length, true) : items.length;
+      return [{ items: [...items.slice(0, at), tensor(n, x, 1), ...items.slice(at)] }];
+    },
+  ],
+  [
+    'SequenceErase',
+    (n, c, [s]) => {
+      const { items } = sequence(n, s);
+      const at = n.inputs[1] ? position(n, c, n.inputs[1], items.length, false) : items.length - 1;
+      return [{ items: items.filter((_, i) => i !== at) }];
+    },
+  ],
+  ['SplitToSequence', splitToSequence],
+  ['ConcatFromSequence', concatFromSequence],
+  ['SequenceMap', sequenceMap],
+  ['Optional', (n, _, [x]) => [x ?? n.unsupported('an optional value that is never there')]],
+  ['OptionalHasElement', (_, c, [x]) => [c.literal('bool', x === undefined ? 0 : 1)]],
+  ['OptionalGetElement', (n, _, [x]) => [x ?? n.reject('the optional value is not there')]],
+]);
