@@ -122,7 +122,9 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, helper: 
     },
     label: () => `l${labels++}`,
     nonNegative,
-    markNonNegative: name => void (changed.has(name) || nonNeg.add(name)),
+    markNonNegative: name => {
+      if (!changed.has(name)) nonNeg.add(name);
+    },
     fixed: name => !changed.has(name),
     helper,
     vars: locals,

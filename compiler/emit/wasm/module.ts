@@ -27,14 +27,15 @@ export function newModule(b: Binaryen, profile: Profile): WasmModule {
   const { Features } = b;
   const simd = profile.vector.bits >= 128;
   const relaxed = profile.vector.fma !== 'none' || profile.vector.intDot === 'i8u7';
-  m.setFeatures(
-    Features.MutableGlobals |
-      (simd ? Features.SIMD128 : 0) |
-      (simd && relaxed ? Features.RelaxedSIMD : 0) |
-      (profile.features.includes('bulk-memory') ? Features.BulkMemory : 0) |
-      (profile.features.includes('sign-ext') ? Features.SignExt : 0) |
-      (profile.features.includes('sat-float-to-int') ? Features.NontrappingFPToInt : 0),
-  );
+  const used = [
+    Features.MutableGlobals,
+    ...(simd ? [Features.SIMD128] : []),
+    ...(simd && relaxed ? [Features.RelaxedSIMD] : []),
+    ...(profile.features.includes('bulk-memory') ? [Features.BulkMemory] : []),
+    ...(profile.features.includes('sign-ext') ? [Features.SignExt] : []),
+    ...(profile.features.includes('sat-float-to-int') ? [Features.NontrappingFPToInt] : []),
+  ];
+  m.setFeatures(used.reduce((a, f) => a | f));
   const helpers = new Set<string>();
   const kernels = new Map<Kernel, string>();
   const helper = (name: string): string => {

@@ -1,5 +1,5 @@
 import { constOf, I32, type Kernel, type Stmt } from '../../kernel/ir.ts';
-import { exprsOf, walk, walkExpr } from '../../kernel/passes/rewrite.ts';
+import { exprsOf, readsOf, walk } from '../../kernel/passes/rewrite.ts';
 import type { Profile } from '../../ops/profile.ts';
 import type { Assembler, Ref } from './binaryen.ts';
 import { emitExpr, emitStore } from './expr.ts';
@@ -27,7 +27,9 @@ function emitBlock(f: Fn, body: readonly Stmt[]): Ref {
   const last = new Map<string, number>();
   body.forEach((s, i) => {
     if (s.k === 'let') own.add(s.name);
-    mentions(s, name => void (own.has(name) && last.set(name, i)));
+    mentions(s, name => {
+      if (own.has(name)) last.set(name, i);
+    });
   });
   const dying: string[][] = body.map(() => []);
   for (const [name, i] of last) dying[i]?.push(name);
@@ -37,7 +39,7 @@ function emitBlock(f: Fn, body: readonly Stmt[]): Ref {
 function mentions(s: Stmt, f: (name: string) => void): void {
   walk([s], t => {
     if (t.k === 'let' || t.k === 'set') f(t.name);
-    for (const e of exprsOf(t)) walkExpr(e, x => void (x.k === 'var' && f(x.name)));
+    for (const e of exprsOf(t)) readsOf(e, f);
   });
 }
 function emitStmt(f: Fn, s: Stmt, dying: readonly string[]): Ref {

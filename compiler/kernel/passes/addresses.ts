@@ -14,7 +14,7 @@ import {
   type Term,
 } from './linear.ts';
 import { freshNames } from './names.ts';
-import { blocksOf, changedNames, exprsOf, hasLoop, isLoop, mapExpr, mapStmt, walk, walkExpr } from './rewrite.ts';
+import { blocksOf, changedNames, exprsOf, hasLoop, isLoop, mapExpr, mapStmt, readsOf, walk, walkExpr } from './rewrite.ts';
 
 type ForStmt = Extract<Stmt, { k: 'for' }>;
 type Access = Extract<Expr, { k: 'load' }> | Extract<Stmt, { k: 'store' }>;
@@ -94,7 +94,10 @@ const variable = (name: string): Expr => ({ k: 'var', t: I32, name });
 
 /** The accesses of a statement itself, and, with `deep`, of the blocks inside it. */
 function forAccesses(s: Stmt, f: (a: Access) => void): void {
-  for (const e of exprsOf(s)) walkExpr(e, x => void (x.k === 'load' && !x.base && f(x)));
+  for (const e of exprsOf(s))
+    walkExpr(e, x => {
+      if (x.k === 'load' && !x.base) f(x);
+    });
   if (s.k === 'store' && !s.base) f(s);
 }
 /** Points an access at a pointer. */
@@ -130,7 +133,9 @@ function pointer(g: Group, scope: Scope): Expr {
 /** A loop without loops inside. */
 function innermost(s: ForStmt, scope: Scope): Stmt[] {
   const local = new Set<string>([s.v]);
-  walk(s.body, t => void (t.k === 'let' && local.add(t.name)));
+  walk(s.body, t => {
+    if (t.k === 'let') local.add(t.name);
+  });
   const fixed = (t: Term): boolean => {
     const { names, still } = termVars(t);
     return still && names.every(n => !local.has(n) && !scope.changed.has(n));
@@ -218,7 +223,10 @@ function innermost(s: ForStmt, scope: Scope): Stmt[] {
 function reads(body: readonly Stmt[], name: string): boolean {
   let found = false;
   walk(body, s => {
-    for (const e of exprsOf(s)) walkExpr(e, x => void (x.k === 'var' && x.name === name && (found = true)));
+    for (const e of exprsOf(s))
+      readsOf(e, n => {
+        found ||= n === name;
+      });
   });
   return found;
 }

@@ -1,6 +1,7 @@
 import type { Profile } from '../../ops/profile.ts';
 import type { Kernel } from '../ir.ts';
 import { addresses } from './addresses.ts';
+import { expandHalf } from './expand-half.ts';
 import { expandMath } from './expand-math.ts';
 import { hoist } from './hoist.ts';
 import { simplify } from './simplify.ts';
@@ -15,14 +16,17 @@ const pass = (name: string, doc: string, run: (k: Kernel) => Kernel): KernelPass
 
 export const SIMPLIFY = pass('simplify', 'folds constants, drops what nothing reads', simplify);
 export const EXPAND_MATH = pass('expand-math', 'replaces exp, log, tanh, … by polynomials', expandMath);
+export const EXPAND_HALF = pass('expand-half', 'half floats as u16 and integer arithmetic', expandHalf);
 export const ADDRESSES = pass('addresses', 'lets accesses share pointers that are advanced in innermost loops', addresses);
 export const HOIST = pass('hoist', 'moves what does not change out of loops', hoist);
 /** Every pass, for people who run one by name. */
-export const ALL_KERNEL_PASSES: readonly KernelPass[] = [SIMPLIFY, EXPAND_MATH, ADDRESSES, HOIST];
+export const ALL_KERNEL_PASSES: readonly KernelPass[] = [SIMPLIFY, EXPAND_MATH, EXPAND_HALF, ADDRESSES, HOIST];
 
 /** What happens to a kernel before it is emitted for a profile, in order. C compilers do the rest themselves. */
 export function kernelPasses(profile: Profile): readonly KernelPass[] {
-  return profile.emit === 'wasm' ? [SIMPLIFY, EXPAND_MATH, ADDRESSES, HOIST, SIMPLIFY] : [SIMPLIFY, EXPAND_MATH];
+  return profile.emit === 'wasm'
+    ? [SIMPLIFY, EXPAND_MATH, EXPAND_HALF, ADDRESSES, HOIST, SIMPLIFY]
+    : [SIMPLIFY, EXPAND_MATH, EXPAND_HALF];
 }
 
 const prepared = new WeakMap<Profile, WeakMap<Kernel, Kernel>>();

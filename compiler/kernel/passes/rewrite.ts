@@ -81,10 +81,18 @@ export function walkExpr(e: Expr, f: (e: Expr) => void): void {
   f(e);
   for (const c of children(e)) walkExpr(c, f);
 }
+/** Every variable that an expression reads. */
+export function readsOf(e: Expr, f: (name: string) => void): void {
+  walkExpr(e, x => {
+    if (x.k === 'var') f(x.name);
+  });
+}
 /** The variables that some `set` changes. */
 export function changedNames(body: readonly Stmt[]): Set<string> {
   const out = new Set<string>();
-  walk(body, s => void (s.k === 'set' && out.add(s.name)));
+  walk(body, s => {
+    if (s.k === 'set') out.add(s.name);
+  });
   return out;
 }
 export const isLoop = (s: Stmt): boolean => s.k === 'for' || s.k === 'while';

@@ -1,6 +1,6 @@
 import { binFn, castFn, cmpFn, normalise, unFn, type Value } from '../arith.ts';
 import { add, div, int, isFloatBase, mul, sub, type Expr, type Kernel, type Stmt } from '../ir.ts';
-import { changedNames, exprsOf, mapExpr, mapStmt, walk, walkExpr } from './rewrite.ts';
+import { changedNames, exprsOf, mapExpr, mapStmt, readsOf, walk } from './rewrite.ts';
 
 /** Folds constants, drops neutral integer operations, replaces names that stand for names or constants, and drops unused `let`s. */
 export function simplify(kernel: Kernel): Kernel {
@@ -105,7 +105,9 @@ function dropUnused(body: readonly Stmt[]): readonly Stmt[] {
   const everRead = new Set<string>();
   walk(body, s => {
     for (const e of exprsOf(s))
-      walkExpr(e, x => void (x.k === 'var' && !(s.k === 'set' && s.name === x.name) && everRead.add(x.name)));
+      readsOf(e, name => {
+        if (s.k !== 'set' || s.name !== name) everRead.add(name);
+      });
   });
   const read = new Set<string>();
   const unused = (s: Stmt): boolean =>
@@ -116,7 +118,7 @@ function dropUnused(body: readonly Stmt[]): readonly Stmt[] {
     for (const s of b.toReversed()) {
       if (unused(s)) continue;
       const t = mapStmt(s, e => e, back);
-      for (const e of exprsOf(t)) walkExpr(e, x => void (x.k === 'var' && read.add(x.name)));
+      for (const e of exprsOf(t)) readsOf(e, name => read.add(name));
       out.push(t);
     }
     out.reverse();

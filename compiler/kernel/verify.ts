@@ -1,0 +1,203 @@
+import { InternalError, showLoc } from '../core/diagnostic.ts';
+import { bytesOf, regOf } from '../core/dtype.ts';
+import { bitsOf } from './arith.ts';
+import {
+  baseBytes,
+  children,
+  constOf,
+  I32,
+  isFloatBase,
+  loadType,
+  maskType,
+  sameType,
+  scalarOf,
+  showVType,
+  type Expr,
+  type Kernel,
+  type Param,
+  type Stmt,
+  type VType,
+} from './ir.ts';
+import { showExpr } from './print.ts';
+
+/**
+ * Checks what the type system of TypeScript cannot: types of operands, scopes, unique names, access rights. Throws InternalError: an
+ * ill-formed kernel is a bug of the compiler.
+ */
+export function verifyKernel(kernel: Kernel): void {
+  const buffers = new Map<string, Extract<Param, { k: 'buf' }>>();
+  const names = new Set<string>();
+  const counters = new Set<string>();
+  const where = showLoc(kernel.loc);
+  const fail = (what: string, e?: Expr): never => {
+    throw new InternalError(`kernel ${kernel.name}${where === '' ? '' : ` of ${where}`}: ${what}${e ? `: ${showExpr(e)}` : ''}`);
+  };
+  const bindName = (name: string): void => {
+    if (names.has(name)) fail(`${name} is bound twice`);
+    names.add(name);
+  };
+  type Scope = ReadonlyMap<string, VType>;
+  const scope = new Map<string, VType>();
+  for (const p of kernel.params) {
+    bindName(p.name);
+    if (p.k === 'buf') buffers.set(p.name, p);
+    else scope.set(p.name, I32);
+  }
+  const access = (buf: string, right: 'read' | 'write', e?: Expr): void => {
+    const p = buffers.get(buf);
+    if (!p) return fail(`${buf} is not a buffer`, e);
+    if (p.access !== 'both' && p.access !== right) fail(`${buf} is declared ${p.access}`, e);
+  };
+  const index = (at: Expr, base: Expr | undefined, vars: Scope, e?: Expr): void => {
+    expr(at, vars);
+    if (!sameType(at.t, I32)) fail('an index must be an i32', e ?? at);
+    if (!base) return;
+    expr(base, vars);
+    if (!sameType(base.t, I32)) fail('an address must be an i32', base);
+    if ((constOf(at) ?? -1) < 0) fail('beside a base the index must be a constant that is not negative', e ?? at);
+  };
+  const expr = (e: Expr, vars: Scope): void => {
+    const t = e.t;
+    if (t.lanes === 1 && regOf(t.base) !== t.base) fail(`a scalar of type ${t.base}`, e);
+    if (e.k === 'load' || e.k === 'addr') {
+      if (e.k === 'load') access(e.buf, 'read', e);
+      else if (!buffers.has(e.buf)) fail(`${e.buf} is not a buffer`, e);
+      index(e.at, e.k === 'load' ? e.base : undefined, vars, e);
+    } else for (const c of children(e)) expr(c, vars);
+    const why = typeError(e, vars);
+    if (why !== undefined) fail(why, e);
+  };
+  const block = (body: readonly Stmt[], outer: Scope): void => {
+    const vars = new Map(outer);
+    for (const s of body) {
+      switch (s.k) {
+        case 'let':
+          expr(s.value, vars);
+          bindName(s.name);
+          vars.set(s.name, s.value.t);
+          break;
+        case 'set': {
+          expr(s.value, vars);
+          const t = vars.get(s.name);
+          if (!t || counters.has(s.name)) fail(`set of ${s.name}, which is not a variable here`);
+          else if (!sameType(t, s.value.t)) fail(`set of ${s.name}: ${showVType(t)} to a ${showVType(s.value.t)}`);
+          break;
+        }
+        case 'store':
+          access(s.buf, 'write');
+          index(s.at, s.base, vars);
+          expr(s.value, vars);
+          if (!sameType(s.value.t, loadType(s.dtype, s.value.t.lanes)))
+            fail(`store of a ${showVType(s.value.t)} as ${s.dtype}`, s.value);
+          break;
+        case 'if':
+          expr(s.c, vars);
+          if (!sameType(s.c.t, I32)) fail('a condition must be an i32', s.c);
+          block(s.then, vars);
+          block(s.else, vars);
+          break;
+        case 'while':
+          expr(s.c, vars);
+          if (!sameType(s.c.t, I32)) fail('a condition must be an i32', s.c);
+          block(s.body, vars);
+          break;
+        case 'for':
+          expr(s.lo, vars);
+          expr(s.hi, vars);
+          if (!sameType(s.lo.t, I32) || !sameType(s.hi.t, I32)) fail(`the bounds of ${s.v} must be i32`);
+          if (!Number.isInteger(s.step) || s.step <= 0) fail(`the step of ${s.v} is ${s.step}`);
+          bindName(s.v);
+          counters.add(s.v);
+          block(s.body, new Map(vars).set(s.v, I32));
+          break;
+      }
+    }
+  };
+  block(kernel.body, scope);
+}
+
+/** What is wrong with the types of a node whose children are well-typed. */
+function typeError(e: Expr, vars: ReadonlyMap<string, VType>): string | undefined {
+  const t = e.t;
+  const same = (...es: readonly Expr[]): boolean => es.every(x => sameType(x.t, t));
+  const check = (ok: boolean, why: string): string | undefined => (ok ? undefined : why);
+  switch (e.k) {
+    case 'const':
+      return check(
+        (typeof e.value === 'bigint') === (t.base === 'i64' || t.base === 'u64'),
+        'a constant of another kind than its type',
+      );
+    case 'var': {
+      const known = vars.get(e.name);
+      return known ? check(sameType(known, t), `${e.name} is a ${showVType(known)}`) : `${e.name} is not in scope`;
+    }
+    case 'load':
+      return check(sameType(t, loadType(e.dtype, t.lanes)), `a load of ${e.dtype} as ${showVType(t)}`);
+    case 'addr':
+      return check(sameType(t, I32) && bytesOf(e.dtype) > 0, 'an address is an i32');
+    case 'bin':
+      if (e.op === 'shl' || e.op === 'shr')
+        return check(
+          same(e.a) && !isFloatBase(t.base) && e.b.t.lanes === 1 && !isFloatBase(e.b.t.base),
+          'a shift takes an integer and a scalar count',
+        );
+      if (['rem', 'and', 'or', 'xor'].includes(e.op) && isFloatBase(t.base)) return `${e.op} of floats`;
+      return check(same(e.a, e.b), 'operands of other types');
+    case 'un': {
+      if (!same(e.a)) return 'operand of another type';
+      if (e.op === 'neg' || e.op === 'abs') return undefined;
+      return check((e.op === 'not') !== isFloatBase(t.base), `${e.op} of ${showVType(t)}`);
+    }
+    case 'cmp':
+      return check(sameType(e.a.t, e.b.t) && sameType(t, maskType(e.a.t)), 'comparison of other types');
+    case 'select': {
+      if (!same(e.a, e.b)) return 'operands of other types';
+      if (e.c.t.lanes === 1) return check(sameType(e.c.t, I32), 'the condition must be an i32');
+      return check(
+        e.c.t.lanes === t.lanes && bitsOf(e.c.t.base) === bitsOf(t.base) && !isFloatBase(e.c.t.base),
+        'a mask of another shape',
+      );
+    }
+    case 'cast':
+      return check(e.a.t.lanes === t.lanes, 'a conversion keeps the lanes');
+    case 'reinterpret':
+      return check(e.a.t.lanes * baseBytes(e.a.t.base) === t.lanes * baseBytes(t.base), 'bits of another size');
+    case 'splat':
+      return check(t.lanes > 1 && sameType(e.a.t, scalarOf(t)), 'splat of another type');
+    case 'vec':
+      return check(
+        e.parts.length === t.lanes && t.lanes > 1 && e.parts.every(p => sameType(p.t, scalarOf(t))),
+        'parts of other types',
+      );
+    case 'lane':
+      return check(e.a.t.lanes > 1 && e.lane >= 0 && e.lane < e.a.t.lanes && sameType(t, scalarOf(e.a.t)), 'no such lane');
+    case 'shuffle':
+      return check(
+        sameType(e.a.t, e.b.t) &&
+          t.base === e.a.t.base &&
+          t.lanes === e.lanes.length &&
+          e.lanes.every(l => l >= 0 && l < 2 * e.a.t.lanes),
+        'lanes that are not there',
+      );
+    case 'widen':
+      return check(
+        e.a.t.lanes === 2 * t.lanes &&
+          baseBytes(t.base) === 2 * baseBytes(e.a.t.base) &&
+          t.base.charAt(0) === e.a.t.base.charAt(0),
+        'widen gives half the lanes, twice as wide',
+      );
+    case 'fma':
+      return check(same(e.a, e.b, e.c) && isFloatBase(t.base), 'fma takes floats of one type');
+    case 'dot': {
+      const four = e.a.t.base === 'i8' && (e.b.t.base === 'i8' || e.b.t.base === 'u8');
+      const two = e.a.t.base === 'i16' && e.b.t.base === 'i16';
+      const group = four ? 4 : two ? 2 : 0;
+      return check(
+        t.base === 'i32' && same(e.acc) && e.a.t.lanes === group * t.lanes && e.b.t.lanes === e.a.t.lanes,
+        'dot takes i8 fours or i16 pairs and i32 sums',
+      );
+    }
+    case 'reduce':
+      return check(e.a.t.lanes > 1 && sameType(t, scalarOf(e.a.t)), 'reduce gives a lane');
+  }
+}
