@@ -14,6 +14,7 @@ import { randomOps } from './random.ts';
 import { reduceOps } from './reduce.ts';
 import { normOps } from './norm.ts';
 import { quantOps } from './quant.ts';
+import { lossOps } from './loss.ts';
 
 /**
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
@@ -25,7 +26,7 @@ const families: readonly OnnxOps[] = [
   attentionOps,
   recurrentOps,
   controlOps,
-  elementwiseOps, quantOps,
+  elementwiseOps, lossOps, quantOps,
   normOps,
   reduceOps,
   randomOps,
