@@ -1,6 +1,6 @@
 import type { Warning } from './core/diagnostic.ts';
 import { macsHi } from './graph/stats.ts';
-import { nodesOf, type Graph } from './graph/graph.ts';
+import { nodesOf, type Graph, type Value } from './graph/graph.ts';
 import { printGraph } from './graph/print.ts';
 import { verifyGraph } from './graph/verify.ts';
 import { importOnnx, type Imported } from './import/onnx/import.ts';
@@ -20,7 +20,7 @@ import { resolveTarget } from './targets.ts';
 export async function compile(options: CompileOptions): Promise<CompileResult> {
   const run = newRun(options);
   const target = resolveTarget(options.target ?? 'wasm-simd');
-  const imported = run.phase('import', '', () => importModel(options));
+  const imported = run.phase('import', '', () => importFor(options));
   run.stage('import', '', '', 'graph', () => printGraph(imported.graph));
   const modules: CompiledModule[] = [];
   let graph = imported.graph;
@@ -82,7 +82,17 @@ async function compileFor(
   return { graph, module: { profile, program, plan, wasm: wasm.bytes, functions: wasm.functions, embedded: embed } };
 }
 
-function importModel(o: CompileOptions): Imported {
+/** A graph as it is, lowered and emitted for one profile: for tools that compile parts of a model. */
+export async function compileGraph(graph: Graph, profile: Profile, embedBelow?: number): Promise<CompiledModule> {
+  const program = lowerGraph(graph, profile);
+  const plan = planMemory(program, profile);
+  const embedded = plan.weightsBytes <= (embedBelow ?? profile.memory.embedBelow);
+  const { bytes, functions } = await emitWasm(program, plan, profile, { embed: embedded });
+  return { profile, program, plan, wasm: bytes, functions, embedded };
+}
+
+/** Imports a model as `compile` does; `onValue` is told what each name of the file became. */
+export function importFor(o: CompileOptions, onValue?: (name: string, value: Value) => void): Imported {
   const file = o.file ?? 'model.onnx';
   const dims = Object.entries(o.dims ?? {}).map(([k, d]) => [
     k,
@@ -93,6 +103,7 @@ function importModel(o: CompileOptions): Imported {
     name: o.name ?? modelName(file),
     dims: Object.fromEntries(dims) as NonNullable<Parameters<typeof importOnnx>[1]>['dims'] & object,
     ...(o.external && { external: o.external }),
+    ...(onValue && { onValue }),
   });
 }
 /** The name of a model from that of its file. */

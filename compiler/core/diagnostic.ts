@@ -25,6 +25,7 @@ export const CODES = {
   E203: '{file} is truncated or damaged: {why}',
   E204: 'external data: {why}',
   E205: 'cannot read {file}: {why}',
+  E206: 'cannot write {file}: {why}',
   E301: 'dimension {dim} is free: {why}',
   E302: 'dimension {dim}: {why}',
   E401: 'target {target}: {why}',

@@ -96,6 +96,7 @@ async function manifest(
     operators: b.operators,
     macs: b.macs ?? null,
     passes: b.passes,
+    profiles: Object.fromEntries(b.modules.map(m => [m.profile.name, m.profile])),
     modules: await Promise.all(
       modules.map(async m => {
         const r = moduleReport(m.module);

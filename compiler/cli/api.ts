@@ -1,0 +1,36 @@
+// The public API in Node: the same, and models and profiles may be given by path.
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { compile as compileBytes } from '../compile.ts';
+import type { CompileOptions, CompileResult } from '../options.ts';
+import { readBytes } from './files.ts';
+import { folderResolver } from './io/external.ts';
+
+export interface NodeCompileOptions extends Omit<CompileOptions, 'model'> {
+  /** The model's bytes or its path; weights in files beside it are found by the path. */
+  readonly model: Uint8Array | string | URL;
+}
+
+/** Compiles a model to the files of a bundle. See `CompileOptions`; errors are `CompileError`s with a code. */
+export async function compile(options: NodeCompileOptions): Promise<CompileResult> {
+  const { model, ...rest } = options;
+  if (model instanceof Uint8Array) return compileBytes({ ...rest, model });
+  const path = typeof model === 'string' ? model : fileURLToPath(model);
+  const bytes = readBytes(path);
+  return compileBytes({ file: basename(path), external: folderResolver(path), ...rest, model: bytes });
+}
+export {
+  CompileError,
+  InternalError,
+  PHASES,
+  resolveTarget,
+  showLoc,
+  targetNames,
+  version,
+  type Code,
+  type Loc,
+  type Profile,
+  type Target,
+  type Warning,
+} from '../index.ts';
+export type * from '../options.ts';

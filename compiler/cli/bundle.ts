@@ -1,0 +1,128 @@
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { fail } from '../core/diagnostic.ts';
+import { parseDim, rangeOf, symbolsOf, type Dim } from '../core/dim.ts';
+import { DTYPES, isDType, type DType, type TypedArray } from '../core/dtype.ts';
+import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
+import { bindAll, concrete, showMisfit, type Bindings } from '../graph/bind.ts';
+import type { CompileOptions, PortReport, Report } from '../options.ts';
+import type { Profile } from '../ops/profile.ts';
+import { isBundle, readText } from './files.ts';
+import { loadInput, loadInputs } from './io/inputs.ts';
+import { UsageError } from './terminal.ts';
+
+/** What the commands read of a bundle's manifest.json. */
+export interface Manifest {
+  readonly name: string;
+  readonly target: string;
+  readonly source: Report['source'];
+  readonly options: Pick<CompileOptions, 'dims'>;
+  readonly inputs: readonly PortReport[];
+  readonly outputs: readonly PortReport[];
+  readonly symbols: Report['symbols'];
+  readonly profiles: Readonly<Record<string, Profile>>;
+}
+/** A loaded bundle; tensors go in and out by name. */
+export interface Bundle {
+  readonly dir: string;
+  readonly manifest: Manifest;
+  readonly profile: string;
+  run(inputs: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
+}
+interface RuntimeTensor {
+  readonly data: TypedArray;
+  readonly dims: readonly number[];
+}
+interface RuntimeModel {
+  readonly profile: string;
+  run(inputs: Record<string, RuntimeTensor>): Record<string, RuntimeTensor>;
+}
+
+/** Loads a bundle by its own index.js. E205 where the folder holds none. */
+export async function openBundle(dir: string): Promise<Bundle> {
+  if (!isBundle(dir)) fail('E205', { file: dir, why: 'it is not a bundle: it has no manifest.json of Sinter' });
+  const manifest = JSON.parse(readText(join(dir, 'manifest.json'))) as Manifest;
+  const index = (await import(pathToFileURL(resolve(dir, 'index.js')).href)) as { load(): Promise<RuntimeModel> };
+  const model = await index.load();
+  const types = new Map(manifest.outputs.map(p => [p.name, dtypeOf(p.type)]));
+  return {
+    dir,
+    manifest,
+    profile: model.profile,
+    run: inputs => {
+      const given = [...inputs].map(([name, t]): [string, RuntimeTensor] => [name, { data: typed(t), dims: t.dims }]);
+      const out = Object.entries(model.run(Object.fromEntries(given)));
+      return new Map(out.map(([name, t]) => [name, fromTyped(types.get(name) ?? 'f32', t.dims, t.data)]));
+    },
+  };
+}
+/** The element type that onnxruntime calls so. */
+export function dtypeOf(ort: string): DType {
+  const t = Object.keys(DTYPES).find(k => isDType(k) && DTYPES[k].ort === ort);
+  return t !== undefined && isDType(t) ? t : fail('E106', { type: ort, what: 'a tensor of the bundle' });
+}
+
+/** The sizes of a port over the symbols of the manifest. */
+function dimsOf(p: PortReport, m: Manifest): Dim[] {
+  const range = (name: string): { lo: number; hi: number } => m.symbols.find(s => s.name === name) ?? { lo: 0, hi: 2 ** 31 - 1 };
+  return p.shape.map(d => (typeof d === 'number' ? d : parseDim(d, range)));
+}
+/** A size to try a symbol with: of a batch one, of a length some, within its range. */
+const START = 64;
+
+/**
+ * Inputs for a bundle from what the command line says (`NAME=FILE.npy|.npz|.json|zeros|random[:SEED]`) and the tensors given. Inputs
+ * that nothing is said about are random; sizes that nothing tells are small ones within their range, or what `size` chooses for a symbol.
+ */
+export function makeInputs(
+  m: Manifest,
+  flags: readonly string[],
+  o: {
+    readonly file?: string | undefined;
+    readonly seed?: number;
+    readonly size?: (symbol: string, lo: number, hi: number) => number;
+  } = {},
+): Map<string, Tensor> {
+  const env: Bindings = new Map();
+  const ports = m.inputs.map(p => ({ name: p.name, dtype: dtypeOf(p.type), shape: dimsOf(p, m) }));
+  const say = new Map(flags.map(f => splitFlag(f, m)));
+  const wants = ports.map(p => ({ name: p.name, dtype: p.dtype, dims: p.shape.map(d => rangeOf(d).lo) }));
+  const out = o.file === undefined ? new Map<string, Tensor>() : loadInputs(o.file, wants);
+  for (const w of wants) {
+    const source = say.get(w.name);
+    if (source !== undefined && !isMade(source)) out.set(w.name, loadInput(source, w));
+  }
+  // Files tell sizes; the loader says what is wrong with them, so a misfit here only stops the guessing.
+  for (const p of ports) {
+    const t = out.get(p.name);
+    if (t?.dims.length === p.shape.length)
+      bindAll(
+        p.shape.map((want, axis) => ({ want, got: t.dims[axis] ?? 0 })),
+        env,
+        (_, misfit) => fail('E501', { input: p.name, why: `size ${showMisfit(misfit)}` }),
+      );
+  }
+  ports.forEach((p, i) => {
+    if (out.has(p.name)) return;
+    p.shape.forEach((d, axis) => {
+      for (const s of symbolsOf(d)) {
+        if (env.has(s.name)) continue;
+        const small = axis === 0 ? Math.max(1, s.lo) : Math.max(s.lo, Math.floor(START / Math.max(1, stepOf(d))));
+        env.set(s.name, Math.min(s.hi, o.size?.(s.name, s.lo, s.hi) ?? small));
+      }
+    });
+    const source = say.get(p.name) ?? `random:${(o.seed ?? 1) + i}`;
+    out.set(p.name, loadInput(source, { name: p.name, dtype: p.dtype, dims: concrete(p.shape, env) }));
+  });
+  return out;
+}
+const isMade = (source: string): boolean => /^(zeros|random(:\d+)?)$/.test(source);
+const stepOf = (d: Dim): number => (typeof d === 'number' ? 1 : Math.abs(d.terms[0]?.coef ?? 1));
+function splitFlag(f: string, m: Manifest): readonly [string, string] {
+  const names = m.inputs.map(p => p.name);
+  // A name may hold '='.
+  const name = names.find(n => f.startsWith(`${n}=`));
+  if (name !== undefined) return [name, f.slice(name.length + 1)];
+  if (!f.includes('=')) throw new UsageError(`--input ${f}: write NAME=FILE.npy, .npz, .json, zeros or random[:SEED]`);
+  return fail('E501', { input: f.slice(0, f.indexOf('=')), why: `there is no such input; the inputs are ${names.join(', ')}` });
+}

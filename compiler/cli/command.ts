@@ -1,0 +1,125 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { CompileError } from '../core/diagnostic.ts';
+import { VERSION } from '../core/version.data.ts';
+import { PHASES } from '../options.ts';
+import { compileCommand } from './compile.ts';
+import { inspectCommand } from './inspect.ts';
+import { optCommand } from './opt.ts';
+import { runBundleCommand } from './run.ts';
+import { targetsCommand } from './targets.ts';
+import { UsageError, type Terminal } from './terminal.ts';
+import { DEFAULT_TOLERANCE, verifyCommand } from './verify.ts';
+
+/** 0: done. 1: the model or its data is at fault. 2: wrong usage. 3: the outputs differ. 70: a bug of the compiler. */
+export type ExitCode = 0 | 1 | 2 | 3 | 70;
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+const atLeast =
+  (lo: number, whole: boolean) =>
+  (value: string): number => {
+    const n = Number(value);
+    if (value.trim() === '' || !(n >= lo) || (whole && !Number.isInteger(n)))
+      throw new InvalidArgumentError(`must be a ${whole ? 'whole ' : ''}number of ${lo} or more.`);
+    return n;
+  };
+
+/** Runs the command that the arguments name, and gives the code to exit with. Never throws. */
+export async function runCommand(argv: readonly string[], t: Terminal): Promise<ExitCode> {
+  let code: ExitCode = 0;
+  const program = new Command('sinter')
+    .description('Compiles a trained model, ahead of time, into a small program for one target.')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({ writeOut: text => t.out(text), writeErr: text => t.err(text) })
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: true });
+  const command = (spec: string, description: string): Command =>
+    program.command(spec).description(description).showHelpAfterError('(see --help)');
+
+  command('compile <model>', 'compile a model to a bundle')
+    .option('-t, --target <name|file.json>', 'what to compile for; may be given several times (default: wasm-simd)', collect, [])
+    .option('-o, --out <dir>', "the bundle's folder; a folder in it for each of several targets (default: the model's name)")
+    .option('-d, --dim <name=n|a..b|a..b:step>', 'the size of a free dimension, or its range', collect, [])
+    .option('--name <id>', "the model's name (default: the file's)")
+    .option('--embed-below <bytes>', 'put weights up to this size inside the module', atLeast(0, true))
+    .option('--labels <file>', 'names of the classes, one a line, to put into the bundle')
+    .option('--verify', 'compare the bundle with the reference evaluator before it is put in place')
+    .option('--dump <dir>', 'write every stage as text')
+    .addOption(new Option('--stop-after <phase>', 'end after a phase').choices(PHASES))
+    .option('--print-after <pass>', 'print the graph after a pass', collect, [])
+    .option('--time-passes', 'print the time of each pass')
+    .option('--verify-ir', 'check the graph after each pass')
+    .option('--json', 'print the report as JSON')
+    .action(async (model: string, o: Parameters<typeof compileCommand>[1]) => {
+      code = await compileCommand(model, o, t);
+    });
+  command('inspect <model>', 'tell what a model is made of, and whether it is supported')
+    .option('--json', 'print it as JSON')
+    .option('--html <file>', 'draw the graph')
+    .action((model: string, o: Parameters<typeof inspectCommand>[1]) => inspectCommand(model, o, t));
+  command('run <bundle>', 'run a bundle and print its outputs')
+    .option(
+      '-i, --input <name=value>',
+      'a file .npy, .npz or .json, or zeros, or random[:SEED]; inputs not named are random',
+      collect,
+      [],
+    )
+    .option('-o, --out <dir>', 'write the outputs as .npy files')
+    .action((bundle: string, o: Parameters<typeof runBundleCommand>[1]) => runBundleCommand(bundle, o, t));
+  command('verify <bundle>', 'compare a bundle with the model that it was made from')
+    .requiredOption('-m, --model <model>', 'the model')
+    .addOption(
+      new Option('--against <what>', 'what runs the model; auto: onnxruntime where it is installed')
+        .choices(['auto', 'evaluate', 'onnxruntime'])
+        .default('auto'),
+    )
+    .option('--inputs <file>', 'inputs as .npz or .json instead of random ones')
+    .option('--samples <n>', 'how many random inputs', atLeast(1, true), 2)
+    .option('--rtol <r>', 'relative tolerance', atLeast(0, false), DEFAULT_TOLERANCE.rtol)
+    .option('--atol <a>', 'absolute tolerance', atLeast(0, false), DEFAULT_TOLERANCE.atol)
+    .option('--per-node', 'find the first node whose value departs')
+    .action(async (bundle: string, o: Parameters<typeof verifyCommand>[1]) => {
+      code = await verifyCommand(bundle, o, t);
+    });
+  command('opt <file.graph>', 'run passes over a graph in text form (for work on the compiler)')
+    .option('-p, --pass <name>', 'a pass; may be given several times', collect, [])
+    .option('-t, --target <name>', 'the target that passes ask about', 'wasm-simd')
+    .action((file: string, o: Parameters<typeof optCommand>[1]) => optCommand(file, o, t));
+  command('targets [name]', 'list the targets, or tell what one means').action((name: string | undefined) =>
+    targetsCommand(name, t),
+  );
+
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (e) {
+    return explain(e, argv, t);
+  }
+}
+
+/** Tells the user what went wrong, and gives the exit code of it. */
+function explain(e: unknown, argv: readonly string[], t: Terminal): ExitCode {
+  if (e instanceof CommanderError) return e.exitCode === 0 ? 0 : 2;
+  if (e instanceof UsageError) {
+    t.err(`error: ${e.message}\n`);
+    return 2;
+  }
+  // The loader of a bundle is not of this program's modules: it is known by its code.
+  if (e instanceof CompileError || (e instanceof Error && 'code' in e && /^E\d{3}$/.test(String(e.code)))) {
+    t.err(`error: ${e.message}\n`);
+    return 1;
+  }
+  if (e instanceof RangeError && /allocat|out of memory|Invalid (typed )?array( buffer)? length/i.test(e.message)) {
+    t.err(`error: this model needs more memory than there is (${e.message})\n`);
+    return 1;
+  }
+  const where = `${process.platform} ${process.arch}, Node ${process.version}`;
+  t.err(
+    `${e instanceof Error ? (e.stack ?? e.message) : String(e)}\n\n` +
+      `This is a bug of Sinter, not of your model. It is reproduced with Sinter ${VERSION} (${where}) by\n` +
+      `  sinter ${argv.map(quote).join(' ')}\n` +
+      'Please report it with these lines and the model, or a part of it that shows the bug.\n',
+  );
+  return 70;
+}
+const quote = (s: string): string => (/^[\w./:=,@%+-]+$/.test(s) ? s : `'${s.replaceAll("'", `'\\''`)}'`);

@@ -1,0 +1,157 @@
+import { basename, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { showLoc } from '../core/diagnostic.ts';
+import { didYouMean } from '../core/suggest.ts';
+import { modelName } from '../compile.ts';
+import type { CompileOptions, DimOption, Phase, Report, Stage } from '../options.ts';
+import { graphPasses } from '../passes/index.ts';
+import { parseTarget, resolveTarget, type Target } from '../targets.ts';
+import { compile } from './api.ts';
+import type { ExitCode } from './command.ts';
+import { newFolder, readText, writeFile } from './files.ts';
+import { showBytes, showCount, showMs, table, UsageError, type Terminal } from './terminal.ts';
+
+export interface CompileFlags {
+  readonly target: readonly string[];
+  readonly out?: string;
+  readonly dim: readonly string[];
+  readonly name?: string;
+  readonly embedBelow?: number;
+  readonly labels?: string;
+  readonly verify?: boolean;
+  readonly dump?: string;
+  readonly stopAfter?: Phase;
+  readonly printAfter: readonly string[];
+  readonly timePasses?: boolean;
+  readonly verifyIr?: boolean;
+  readonly json?: boolean;
+}
+
+/** `--dim NAME=N`, `NAME=A..B` or `NAME=A..B:STEP`. */
+export function parseDims(flags: readonly string[]): Record<string, DimOption> {
+  const out: Record<string, DimOption> = {};
+  for (const f of flags) {
+    const m = /^(.+)=(?:(\d+)|(\d+)\.\.(\d+)(?::(\d+))?)$/.exec(f);
+    const [, name, n, min, max, step] = m ?? [];
+    if (name === undefined) throw new UsageError(`--dim ${f}: write NAME=N, NAME=A..B or NAME=A..B:STEP`);
+    if (Object.hasOwn(out, name)) throw new UsageError(`--dim ${f}: ${name} is given twice`);
+    out[name] =
+      n !== undefined ? Number(n) : { min: Number(min), max: Number(max), ...(step !== undefined && { step: Number(step) }) };
+  }
+  return out;
+}
+
+/** A target by name, or from a file. */
+function targetOf(flag: string): { readonly target: Target; readonly option: string | object } {
+  if (!/\.json$/i.test(flag) && !flag.includes('/')) return { target: resolveTarget(flag), option: flag };
+  const text = readText(flag);
+  return { target: parseTarget(text, flag), option: JSON.parse(text) as object };
+}
+
+/** `sinter compile MODEL`. */
+export async function compileCommand(model: string, o: CompileFlags, t: Terminal): Promise<ExitCode> {
+  const targets = (o.target.length === 0 ? ['wasm-simd'] : o.target).map(targetOf);
+  const names = targets.map(x => x.target.name);
+  const twice = names.find((n, i) => names.indexOf(n) !== i);
+  if (twice !== undefined) throw new UsageError(`--target ${twice} is given twice`);
+  for (const p of o.printAfter) checkPass(p, targets);
+  const dims = parseDims(o.dim);
+  const labels =
+    o.labels === undefined
+      ? undefined
+      : readText(o.labels)
+          .replace(/\r?\n$/, '')
+          .split(/\r?\n/);
+  const place = o.out ?? modelName(basename(model));
+  const stops = o.stopAfter !== undefined && o.stopAfter !== 'bundle';
+  const folder = stops ? undefined : newFolder(place);
+  try {
+    const reports: Report[] = [];
+    for (const { target, option } of targets) {
+      const sub = targets.length > 1 ? target.name : '';
+      const options: Omit<CompileOptions, 'model'> = {
+        target: option,
+        dims,
+        ...(o.name !== undefined && { name: o.name }),
+        ...(o.embedBelow !== undefined && { embedBelow: o.embedBelow }),
+        ...(labels && { labels }),
+        ...(o.stopAfter && { stopAfter: o.stopAfter }),
+        verifyIr: o.verifyIr === true,
+        ...(o.json !== true && t.live && { onProgress: progress(target.name, t) }),
+        ...((o.dump !== undefined || o.printAfter.length > 0) && { onText: texts(o, sub, t) }),
+      };
+      const { files, report } = await compile({ model, ...options }).finally(() => t.live && t.err('\r\x1b[K'));
+      reports.push(report);
+      if (folder) for (const [name, bytes] of files) writeFile(join(folder.dir, sub, name), bytes);
+      if (o.json !== true) {
+        for (const w of report.warnings) t.err(`warning: ${showLoc(w.loc) === '' ? '' : `${showLoc(w.loc)}: `}${w.message}\n`);
+        t.out(summary(report, folder ? join(place, sub) : undefined, files));
+        if (o.timePasses === true) t.out(passTimes(report));
+      }
+    }
+    folder?.commit();
+    if (o.json === true) t.out(`${JSON.stringify(targets.length > 1 ? reports : reports[0], null, 2)}\n`);
+    return 0;
+  } finally {
+    folder?.abort();
+  }
+}
+function checkPass(name: string, targets: readonly { readonly target: Target }[]): void {
+  const known = [...new Set(targets.flatMap(x => x.target.profiles.flatMap(p => graphPasses(p).map(q => q.name))))];
+  if (!known.includes(name))
+    throw new UsageError(`--print-after ${name}: there is no such pass${didYouMean(name, known)} (${known.join(', ')})`);
+}
+
+/** One line that is written over: the phase at work. */
+function progress(target: string, t: Terminal): NonNullable<CompileOptions['onProgress']> {
+  return p => {
+    if (p.k === 'begin')
+      t.err(`\r\x1b[K${target}: ${p.phase}${p.profile === '' || p.profile === target ? '' : ` for ${p.profile}`} …`);
+  };
+}
+/** Writes stages to `--dump`, and prints those of `--print-after`. */
+function texts(o: CompileFlags, sub: string, t: Terminal): NonNullable<CompileOptions['onText']> {
+  let n = 0;
+  return (s: Stage) => {
+    if (o.printAfter.includes(s.pass)) t.out(`; after ${s.pass} for ${s.profile}\n${s.text()}`);
+    if (o.dump === undefined) return;
+    const parts = [String(++n).padStart(2, '0'), s.phase, s.pass, s.profile].filter(x => x !== '');
+    writeFile(join(o.dump, sub, `${parts.join('-')}.${s.ending}`), s.text());
+  };
+}
+
+/** Files beyond this size together are not packed just to know how small they get. */
+const GZIP_LIMIT = 100e6;
+function summary(r: Report, place: string | undefined, files: ReadonlyMap<string, Uint8Array>): string {
+  const rows: string[][] = [];
+  const { before, after } = r.operators;
+  const [m] = r.modules;
+  rows.push(['operators', `${before} → ${after}${m ? `, as ${m.steps} fused groups of ${m.kernels} kernels` : ''}`]);
+  if (r.macs !== undefined)
+    rows.push(['multiply-adds', `${showCount(r.macs)}${r.symbols.some(s => s.from === 'input') ? ' at the largest sizes' : ''}`]);
+  if (m) {
+    rows.push([
+      'weights',
+      `${showBytes(m.weights)}${files.size > 0 && ![...files.keys()].some(f => f.endsWith('.weights')) && m.weights > 0 ? ', inside the module' : ''}`,
+    ]);
+    rows.push(['arena', showBytes(m.arena)]);
+  }
+  const wanted = [...files].filter(([f]) => f === 'index.js' || /^model\./.test(f));
+  const total = wanted.reduce((n, [, b]) => n + b.length, 0);
+  if (wanted.length > 0) {
+    const packed = total < GZIP_LIMIT ? wanted.reduce((n, [, b]) => n + gzipSync(b).length, 0) : undefined;
+    rows.push([
+      'bundle',
+      `${showBytes(total)}${packed === undefined ? '' : `, ${showBytes(packed)} with gzip`}: ${wanted.map(([f, b]) => `${f} ${showBytes(b.length)}`).join(', ')}`,
+    ]);
+  }
+  const sum = r.phases.reduce((n, p) => n + p.ms, 0);
+  const byPhase = new Map<string, number>();
+  for (const p of r.phases) byPhase.set(p.name, (byPhase.get(p.name) ?? 0) + p.ms);
+  rows.push(['time', `${showMs(sum)}: ${[...byPhase].map(([p, ms]) => `${p} ${showMs(ms)}`).join(', ')}`]);
+  return `${r.name} for ${r.target}${place === undefined ? '' : ` in ${place}`}\n${table(rows)}`;
+}
+function passTimes(r: Report): string {
+  const rows = r.passes.map(p => [p.name, showMs(p.ms)]);
+  return `passes\n${table(rows, [1])}`;
+}

@@ -1,0 +1,86 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { fail } from '../core/diagnostic.ts';
+import { DTYPES, type TypedArray } from '../core/dtype.ts';
+import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
+import { dtypeOf } from './bundle.ts';
+
+type Ort = typeof import('onnxruntime-node');
+
+/** A model in onnxruntime. */
+export interface OrtModel {
+  run(inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
+  release(): Promise<void>;
+}
+
+/** onnxruntime-node of this package's surroundings or of the current folder; undefined where there is none. */
+export async function findOnnxruntime(): Promise<Ort | undefined> {
+  // It reports to its maker by default.
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+  for (const from of [import.meta.url, pathToFileURL(join(process.cwd(), 'x.js')).href]) {
+    let path: string;
+    try {
+      path = createRequire(from).resolve('onnxruntime-node');
+    } catch {
+      continue;
+    }
+    const m = (await import(pathToFileURL(path).href)) as Ort & { readonly default?: Ort };
+    return m.default ?? m;
+  }
+  return undefined;
+}
+export async function needOnnxruntime(): Promise<Ort> {
+  return (
+    (await findOnnxruntime()) ??
+    fail('E601', { what: 'onnxruntime-node', how: 'npm install onnxruntime-node, or verify with --against evaluate' })
+  );
+}
+
+/** Opens a model, given by its bytes; `path` tells where files beside it are. E202 where onnxruntime does not take it. */
+export async function openOrt(ort: Ort, bytes: Uint8Array, path: string): Promise<OrtModel> {
+  let session: InferenceSession;
+  try {
+    session = await ort.InferenceSession.create(bytes, {
+      logSeverityLevel: 3,
+      extra: { session: { model_external_initializers_file_folder_path: dirname(path) } },
+    });
+  } catch (e) {
+    return fail('E202', { file: path, why: `onnxruntime does not take it: ${e instanceof Error ? e.message : String(e)}` });
+  }
+  return {
+    release: () => session.release(),
+    run: async inputs => {
+      const feeds: Record<string, OrtTensor> = {};
+      for (const [name, t] of inputs)
+        // Models may have initialisers for inputs that the session does not list.
+        feeds[name] = new ort.Tensor(DTYPES[t.dtype].ort as 'float32', typed(t) as Float32Array, t.dims);
+      const out = await session.run(feeds);
+      return new Map(
+        Object.entries(out).map(([name, t]) => [name, fromTyped(dtypeOf(t.type), t.dims, t.data as unknown as TypedArray)]),
+      );
+    },
+  };
+}
+
+/**
+ * The model with more of its values as outputs. Protobuf merges a message that comes twice, so appending a graph with nothing but
+ * outputs adds them, and the model itself is not decoded.
+ */
+export function withOutputs(model: Uint8Array, names: readonly string[]): Uint8Array {
+  const utf8 = new TextEncoder();
+  const varint = (n: number): number[] => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >>> 7)]);
+  const message = (field: number, body: readonly number[]): number[] => [
+    ...varint(field * 8 + 2),
+    ...varint(body.length),
+    ...body,
+  ];
+  // GraphProto.output = 12, ValueInfoProto.name = 1, ModelProto.graph = 7.
+  const outputs = names.flatMap(n => message(12, message(1, [...utf8.encode(n)])));
+  const tail = message(7, outputs);
+  const out = new Uint8Array(model.length + tail.length);
+  out.set(model);
+  out.set(tail, model.length);
+  return out;
+}

@@ -1,0 +1,91 @@
+import { basename } from 'node:path';
+import type { Tensor } from '../core/tensor.ts';
+import { importFor } from '../compile.ts';
+import { evaluate } from '../graph/evaluate.ts';
+import { nodesOf, type Graph, type Value } from '../graph/graph.ts';
+import type { CompileOptions } from '../options.ts';
+import { readBytes } from './files.ts';
+import { folderResolver } from './io/external.ts';
+import { findOnnxruntime, needOnnxruntime, openOrt, withOutputs } from './onnxruntime.ts';
+
+export type Against = 'auto' | 'evaluate' | 'onnxruntime';
+/** The original model as something to compare with. */
+export interface Reference {
+  readonly name: 'the reference evaluator' | 'onnxruntime';
+  run(inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
+  /** Values inside the model by the names of the file; some may be missing. */
+  values(names: readonly string[], inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
+}
+/** A model as imported, with what the file's names became. */
+export interface Original {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly graph: Graph;
+  /** The values that nodes make, in the order of evaluation. */
+  readonly named: readonly { readonly name: string; readonly value: Value }[];
+}
+
+/** Imports a model as the compilation of a bundle did. */
+export function openOriginal(path: string, dims: CompileOptions['dims']): Original {
+  const bytes = readBytes(path);
+  const byValue = new Map<Value, string>();
+  const { graph } = importFor(
+    { model: bytes, file: basename(path), external: folderResolver(path), ...(dims && { dims }) },
+    (name, value) => {
+      if (!byValue.has(value)) byValue.set(value, name);
+    },
+  );
+  const named = nodesOf(graph).flatMap(n =>
+    n.outputs.flatMap(value => {
+      const name = byValue.get(value);
+      return name === undefined ? [] : [{ name, value }];
+    }),
+  );
+  return { path, bytes, graph, named };
+}
+
+/** What to compare with: onnxruntime where it is installed and nothing else is asked for. E601 where it is asked for and missing. */
+export async function reference(o: Original, against: Against): Promise<Reference> {
+  const ort = against === 'evaluate' ? undefined : against === 'onnxruntime' ? await needOnnxruntime() : await findOnnxruntime();
+  if (!ort) return evaluator(o);
+  const whole = await openOrt(ort, o.bytes, o.path);
+  return {
+    name: 'onnxruntime',
+    run: inputs => whole.run(inputs),
+    values: async (names, inputs) => {
+      const outputs = new Set(o.graph.outputs.map(x => x.name));
+      const more = await openOrt(
+        ort,
+        withOutputs(
+          o.bytes,
+          names.filter(n => !outputs.has(n)),
+        ),
+        o.path,
+      );
+      try {
+        return await more.run(inputs);
+      } finally {
+        await more.release();
+      }
+    },
+  };
+}
+function evaluator(o: Original): Reference {
+  return {
+    name: 'the reference evaluator',
+    run: inputs => Promise.resolve(evaluate(o.graph, inputs)),
+    values: (names, inputs) => {
+      const wanted = new Map(o.named.filter(n => names.includes(n.name)).map(n => [n.value, n.name]));
+      const out = new Map<string, Tensor>();
+      evaluate(o.graph, inputs, {
+        onNode: (node, tensors) =>
+          node.outputs.forEach((v, i) => {
+            const name = wanted.get(v);
+            const t = tensors[i];
+            if (name !== undefined && t) out.set(name, t);
+          }),
+      });
+      return Promise.resolve(out);
+    },
+  };
+}

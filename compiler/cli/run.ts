@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { DTYPES } from '../core/dtype.ts';
+import { toNumbers, typed, type Tensor } from '../core/tensor.ts';
+import { makeInputs, openBundle } from './bundle.ts';
+import { writeFile } from './files.ts';
+import { writeNpy } from './io/npy.ts';
+import { showMs, showNumber, type Terminal } from './terminal.ts';
+
+export interface RunFlags {
+  readonly input: readonly string[];
+  readonly out?: string;
+}
+
+/** `sinter run BUNDLE`. */
+export async function runBundleCommand(bundle: string, o: RunFlags, t: Terminal): Promise<void> {
+  const b = await openBundle(bundle);
+  const inputs = makeInputs(b.manifest, o.input);
+  const start = performance.now();
+  const outputs = b.run(inputs);
+  t.err(`${b.manifest.name} (${b.profile}): ${showMs(performance.now() - start)} for the first run\n`);
+  for (const [name, x] of outputs) t.out(summary(name, x));
+  if (o.out !== undefined) for (const [file, x] of fileNames(outputs)) writeFile(join(o.out, file), writeNpy(x));
+}
+
+/** `y  float32 [1, 1000]  min … max … mean … argmax …`, and the first values. */
+export function summary(name: string, x: Tensor): string {
+  const head = `${name}  ${DTYPES[x.dtype].ort} [${x.dims.join(', ')}]`;
+  const values = toNumbers(x);
+  if (values.length === 0) return `${head}  empty\n`;
+  let [lo, hi, sum, at] = [Infinity, -Infinity, 0, 0];
+  let nan = 0;
+  values.forEach((v, i) => {
+    if (Number.isNaN(v)) nan++;
+    if (v < lo) lo = v;
+    if (v > hi) [hi, at] = [v, i];
+    sum += v;
+  });
+  const raw = x.dtype === 'i64' || x.dtype === 'u64' ? typed(x) : values;
+  const first = Array.from(raw.slice(0, 8), showNumber).join(', ');
+  const stats = `min ${showNumber(lo)}  max ${showNumber(hi)}  mean ${showNumber(sum / values.length)}  argmax ${at}`;
+  return `${head}  ${stats}${nan > 0 ? `  NaN ${nan} times` : ''}\n  ${first}${values.length > 8 ? ', …' : ''}\n`;
+}
+/** A file name for each output; characters that file systems or shells do not like become '_'. */
+function fileNames(outputs: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+  const out = new Map<string, Tensor>();
+  for (const [name, x] of outputs) {
+    const base = name.replace(/[^\w.-]+/g, '_').replace(/^\.+/, '_');
+    let file = `${base}.npy`;
+    for (let n = 2; out.has(file); n++) file = `${base}_${n}.npy`;
+    out.set(file, x);
+  }
+  return out;
+}

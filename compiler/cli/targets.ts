@@ -1,0 +1,38 @@
+import type { Profile } from '../ops/profile.ts';
+import { resolveTarget, targetNames } from '../targets.ts';
+import { showBytes, table, type Terminal } from './terminal.ts';
+
+/** `sinter targets [NAME]`. */
+export function targetsCommand(name: string | undefined, t: Terminal): void {
+  if (name === undefined) {
+    t.out(table(targetNames().map(n => [n, resolveTarget(n).doc])));
+    t.out(
+      '\n`sinter targets NAME` tells more. A profile of your own is a JSON file: { "name": "mine", "extends": "wasm-simd", … }\n',
+    );
+    return;
+  }
+  const target = resolveTarget(name);
+  t.out(`${target.name}: ${target.doc}\n`);
+  if (target.profiles.length > 1) {
+    t.out('Modules, best first:\n');
+    t.out(table(target.profiles.map(p => [p.name, p.doc])));
+    return;
+  }
+  for (const p of target.profiles) t.out(table(meaning(p)));
+}
+function meaning(p: Profile): string[][] {
+  const fma = { none: 'no', relaxed: 'yes, rounding once or twice', fused: 'yes' }[p.vector.fma];
+  const dot = { none: 'no', i16: 'pairs of int16 (i16)', i8u7: 'groups of int8 by uint7 (i8u7)' }[p.vector.intDot];
+  return [
+    ['emit', p.emit === 'wasm' ? 'WebAssembly' : 'C'],
+    ['vector.bits', p.vector.bits === 0 ? '0 (scalar code)' : `${p.vector.bits} (${p.vector.bits / 32} floats)`],
+    ['vector.fma', `multiply-add as one operation: ${fma}`],
+    ['vector.intDot', `dot products of small integers: ${dot}`],
+    ['registers', `${p.registers} that a kernel's inner loop may fill`],
+    ['features', p.features.join(', ') || 'those of the first version only'],
+    ['memory.align', `${p.memory.align} bytes`],
+    ['memory.embedBelow', `weights up to ${showBytes(p.memory.embedBelow)} are put inside the module`],
+    ['memory.arenaLimit', `${showBytes(p.memory.arenaLimit)} at most`],
+    ['cache', `${showBytes(p.cache.l1)} and ${showBytes(p.cache.l2)}, for the sizes of tiles`],
+  ];
+}
