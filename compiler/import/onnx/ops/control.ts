@@ -83,7 +83,11 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
   const first = n.inputs[1];
   if (first && c.known(first)?.[0] === 0 && scans === 0) return initial;
 
-  // The number of iterations.
+  // The number of iterations. What the file says about the results bounds it.
+  const declared = Array.from({ length: scans }, (_, i) => n.declared(initial.length + i)?.[0]).filter(
+    d => typeof d === 'number',
+  );
+  const limit = declared.length > 0 ? Math.min(...declared) : LOOP_LIMIT;
   const tripValue = n.inputs[0];
   const [known] = c.known(tripValue) ?? [];
   if (known === 1 && (!first || c.known(first)?.[0] === 1)) {
@@ -95,13 +99,13 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
   if (known !== undefined) trip = dimMax(0, known);
   else if (tripValue) {
     tripInput = tripValue;
-    trip = c.symbol('trip', 0, scans > 0 ? LOOP_LIMIT : ENDLESS);
+    trip = c.symbol('trip', 0, scans > 0 ? limit : ENDLESS);
   } else trip = ENDLESS;
-  if (dimHi(trip) >= ENDLESS) trip = scans > 0 ? LOOP_LIMIT : typeof trip === 'number' ? ENDLESS : trip;
-  const guessed = scans > 0 && (tripInput !== undefined || (typeof trip === 'number' && trip !== known));
+  if (dimHi(trip) >= ENDLESS) trip = scans > 0 ? limit : typeof trip === 'number' ? ENDLESS : trip;
+  const guessed = scans > 0 && declared.length === 0 && (tripInput !== undefined || (typeof trip === 'number' && trip !== known));
   const iter = c.symbol('iteration', 0, Math.max(0, dimHi(trip) - 1));
 
-  const body = fixpoint(n, c, proto, initial, iter);
+  const body = fixpoint(n, c, proto, initial, iter, dimHi(trip) < ENDLESS);
   const condOut = must(body.graph.outputs[0]).value;
   const conditional = !staysTrue(c, condOut, body.graph.inputs[1]);
   const always = !first || c.known(first)?.[0] === 1;
@@ -126,24 +130,24 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
  * Imports the body of a loop with types for the carried values that it keeps to: those of the initial values, or sizes that grow by
  * the same amount in each iteration.
  */
-function fixpoint(n: OnnxNode, c: ImportCtx, proto: GraphProto, initial: readonly Value[], iter: Dim): Imported {
+function fixpoint(
+  n: OnnxNode,
+  c: ImportCtx,
+  proto: GraphProto,
+  initial: readonly Value[],
+  iter: Dim,
+  bounded: boolean,
+): Imported {
   const head: Formal[] = [{ type: tensorType('i64', []), known: [iter] }, { type: tensorType('bool', []) }];
   let types = initial.map(v => v.type);
   for (let round = 0; ; round++) {
     const body = importOne(c, proto, [...head, ...types.map(type => ({ type }))]);
     const made = outTypes(body.graph).slice(1, 1 + types.length);
-    const next = types.map((t, i) => grown(n, t, must(made[i]), declaredShape(proto, i + 1), iter, i, round));
-    if (next.every(x => x.k === 'same')) return body;
-    if (next.every(x => x.k !== 'grows'))
-      return {
-        ...body,
-        graph: promised(
-          c,
-          body.graph,
-          types,
-          next.map(x => x.k === 'promised'),
-        ),
-      };
+    const next = types.map((t, i) => grown(n, t, must(made[i]), declaredShape(proto, i + 1), iter, i, bounded && round === 0));
+    if (next.every(x => x.k !== 'grows')) {
+      const kept = next.map((x, i) => (x.k === 'promised' ? types[i] : undefined));
+      return { ...body, graph: promised(c, proto, body.graph, kept, types.length, iter) };
+    }
     types = types.map((t, i) => next[i]?.type ?? t);
   }
 }
@@ -160,7 +164,7 @@ function grown(
   declared: readonly (number | undefined)[] | undefined,
   iter: Dim,
   which: number,
-  round: number,
+  mayGrow: boolean,
 ): Next {
   const changes = (): never =>
     n.reject(
@@ -174,7 +178,7 @@ function grown(
     return dimEq(d, m) || (dimEq(d, must(t.shape[i])) && declared?.[i] === d && !dimsNeverEqual(d, m));
   });
   if (promise) return { k: 'promised', type: t };
-  if (round > 0) return changes();
+  if (!mayGrow) return changes();
   const shape = t.shape.map((d, i) => {
     const step = dimSub(must(made.shape[i]), d);
     if (!dimEq(step, atIteration(step, iter, 0))) return changes();
@@ -182,13 +186,27 @@ function grown(
   });
   return { k: 'grows', type: tensorType(t.dtype, shape) };
 }
-/** The body with outputs whose sizes the file promises. */
-function promised(c: ImportCtx, g: Graph, types: readonly TensorType[], which: readonly boolean[]): Graph {
+/** The body with outputs whose sizes the file promises: `types` of those among the carried values, and what it declares of results. */
+function promised(
+  c: ImportCtx,
+  proto: GraphProto,
+  g: Graph,
+  types: readonly (TensorType | undefined)[],
+  carried: number,
+  iter: Dim,
+): Graph {
   const outputs = g.outputs.map((o, i) => {
-    const t = types[i - 1];
-    return t && which[i - 1] ? { name: o.name, value: c.apply1(Reshape, [o.value], { shape: t.shape }) } : o;
+    const shape = i <= carried ? types[i - 1]?.shape : settled(o.value.type, declaredShape(proto, i), iter);
+    return shape ? { name: o.name, value: c.apply1(Reshape, [o.value], { shape }) } : o;
   });
   return { ...g, outputs };
+}
+/** The declared sizes of a result whose own sizes seem to change from iteration to iteration. */
+function settled(t: TensorType, declared: readonly (number | undefined)[] | undefined, iter: Dim): readonly Dim[] | undefined {
+  const changes = (d: Dim): boolean => !dimEq(d, atIteration(d, iter, 0));
+  if (declared?.length !== t.shape.length || !t.shape.some(changes)) return undefined;
+  const shape = t.shape.map((d, axis) => (changes(d) ? (declared[axis] ?? d) : d));
+  return shape.some((d, axis) => dimsNeverEqual(d, must(t.shape[axis]))) ? undefined : shape;
 }
 
 interface ScanSpec {
