@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, it } from '@jest/globals';
 import fc from 'fast-check';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
@@ -35,6 +35,14 @@ const problem = fc.record({
   seed: fc.nat(1000),
   profile: fc.nat(2),
 });
+const depthwise = fc.record({
+  batch: fc.integer({ min: 1, max: 2 }),
+  axes: fc.array(axis, { minLength: 1, maxLength: 3 }),
+  channels: fc.constantFrom(2, 4, 5, 8, 9),
+  tail: fc.boolean(),
+  seed: fc.nat(1000),
+  profile: fc.nat(2),
+});
 interface Axis {
   size: number;
   kernel: number;
@@ -54,7 +62,9 @@ describe('Conv', () => {
         const layout = r.nhwc ? 'NHWC' : 'NCHW';
         const axes = r.axes.map(fit);
         const names = ['d', 'h', 'w'].slice(3 - axes.length);
-        const sizes = axes.map((a, i): Dim => (a.symbolic ? symbol(names[i] ?? '', (a.kernel - 1) * a.dilation + 1, 40) : a.size));
+        const sizes = axes.map((a, i): Dim =>
+          a.symbolic ? symbol(names[i] ?? '', (a.kernel - 1) * a.dilation + 1, 40) : a.size,
+        );
         const wDims = [r.outs * r.group, r.channels, ...axes.map(a => a.kernel)];
         const g = single(
           Conv,
@@ -82,6 +92,98 @@ describe('Conv', () => {
       { numRuns: 60 },
     );
   });
+  it('computes one filter a channel, for windows that reach over any border', () => {
+    fc.assert(
+      fc.property(depthwise, r => {
+        const axes = r.axes.map(fit);
+        const names = ['d', 'h', 'w'].slice(3 - axes.length);
+        const sizes = axes.map((a, i): Dim =>
+          a.symbolic ? symbol(names[i] ?? '', (a.kernel - 1) * a.dilation + 1, 40) : a.size,
+        );
+        const wDims = [r.channels, 1, ...axes.map(a => a.kernel)];
+        const g = single(
+          Conv,
+          [{ shape: [r.batch, ...sizes, r.channels] }, { shape: wDims, constant: noise('f32', wDims, r.seed) }],
+          {
+            layout: 'NHWC',
+            group: r.channels,
+            strides: axes.map(a => a.stride),
+            dilations: axes.map(a => a.dilation),
+            pads: [...axes.map(a => a.before), ...axes.map(a => a.after)],
+          },
+          v => (r.tail ? apply1(Relu, [apply1(Add, [v, constant(noise('f32', [r.channels], 3))], {}, noLoc)], {}, noLoc) : v),
+        );
+        const env = Object.fromEntries(axes.map((a, i) => [names[i] ?? '', a.size]));
+        expectAgreement(g, inputsFor(g, env, r.seed), profiles[r.profile] ?? target('wasm-simd'));
+      }),
+      { numRuns: 60 },
+    );
+  });
 });
-void expect;
-void ConvTranspose;
+
+const transposed = fc.record({
+  batch: fc.integer({ min: 1, max: 2 }),
+  axes: fc.array(
+    fc.record({
+      size: fc.integer({ min: 1, max: 5 }),
+      kernel: fc.constantFrom(1, 2, 3, 4),
+      stride: fc.constantFrom(1, 2, 3),
+      dilation: fc.constantFrom(1, 1, 2),
+      before: fc.integer({ min: -1, max: 2 }),
+      after: fc.integer({ min: -1, max: 2 }),
+      extra: fc.nat(1),
+      symbolic: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 3 },
+  ),
+  /** The windows tile the output. */
+  tiles: fc.boolean(),
+  group: fc.constantFrom(1, 1, 2),
+  channels: fc.constantFrom(1, 3, 8),
+  outs: fc.constantFrom(1, 2, 4, 9, 16),
+  nhwc: fc.boolean(),
+  tail: fc.boolean(),
+  seed: fc.nat(1000),
+  profile: fc.nat(2),
+});
+
+describe('ConvTranspose', () => {
+  it('computes what the reference does', () => {
+    fc.assert(
+      fc.property(transposed, r => {
+        const layout = r.nhwc || r.tiles ? 'NHWC' : 'NCHW';
+        const axes = r.axes.map(a => (r.tiles ? { ...a, kernel: a.stride, dilation: 1, before: 0, after: 0, extra: 0 } : a));
+        const names = ['d', 'h', 'w'].slice(3 - axes.length);
+        const group = r.tiles ? 1 : r.group;
+        const full = axes.map(a => (a.size - 1) * a.stride + (a.kernel - 1) * a.dilation + 1 + a.extra - a.before - a.after);
+        if (full.some(n => n < 1)) return;
+        const wDims = [r.channels * group, r.outs, ...axes.map(a => a.kernel)];
+        const sizes = axes.map((a, i): Dim => (a.symbolic ? symbol(names[i] ?? '', a.size, 20) : a.size));
+        const outs = r.outs * group;
+        const g = single(
+          ConvTranspose,
+          [
+            { shape: layoutShape<Dim>(layout, r.batch, r.channels * group, sizes) },
+            { shape: wDims, constant: noise('f32', wDims, r.seed) },
+          ],
+          {
+            layout,
+            group,
+            strides: axes.map(a => a.stride),
+            dilations: axes.map(a => a.dilation),
+            pads: [...axes.map(a => a.before), ...axes.map(a => a.after)],
+            outputPadding: axes.map(a => a.extra),
+          },
+          v => {
+            if (!r.tail) return v;
+            const bias = noise('f32', layout === 'NHWC' ? [outs] : [outs, ...axes.map(() => 1)], 5);
+            return apply1(Relu, [apply1(Add, [v, constant(bias)], {}, noLoc)], {}, noLoc);
+          },
+        );
+        const env = Object.fromEntries(axes.map((a, i) => [names[i] ?? '', a.size]));
+        expectAgreement(g, inputsFor(g, env, r.seed), profiles[r.profile] ?? target('wasm-simd'));
+      }),
+      { numRuns: 80 },
+    );
+  });
+});

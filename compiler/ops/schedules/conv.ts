@@ -1,6 +1,6 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimAdd, dimEq, dimHi, dimMul, dimProd, rangeOf, type Dim } from '../../core/dim.ts';
-import { dimStrides } from '../../core/shape.ts';
+import { dimStrides, type TensorType } from '../../core/shape.ts';
 import { fromTyped, type Tensor } from '../../core/tensor.ts';
 import { tensorOf, type Node } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
@@ -8,6 +8,7 @@ import { add, div, eq, int, lane, mul, rem, select, sub, type Expr } from '../..
 import type { LowerCtx, SlotBuffer } from '../lowering.ts';
 import { permute, toChannelsLast, type WindowAttrs } from '../spatial.ts';
 import { lowerConvPlain } from './conv-plain.ts';
+import { lowerDepthwise } from './depthwise.ts';
 import { rowDots } from './dot.ts';
 import { orderOf, packedSize, PANEL, panelsOf, product, tileRows, type Place, type Product } from './gemm.ts';
 import { packConstant, registerValues, type ConstMatrix } from './pack.ts';
@@ -18,7 +19,10 @@ import { arithOf, type Arith, type Seg } from './tile.ts';
 export type ConvAttrs = WindowAttrs & { readonly group: number };
 
 /** How a convolution is computed; a function of the node alone, so that fusion and lowering agree. */
-export type ConvPlan = { readonly k: 'plain' } | { readonly k: 'gemm'; readonly shape: ConvShape; readonly rows: RowPlan };
+export type ConvPlan =
+  | { readonly k: 'plain' }
+  | { readonly k: 'depthwise'; readonly shape: ConvShape }
+  | { readonly k: 'gemm'; readonly shape: ConvShape; readonly rows: RowPlan };
 
 /** A convolution with channels last and constant weights. */
 export interface ConvShape {
@@ -72,6 +76,7 @@ function shapeOf(n: Node): ConvShape | undefined {
 export function planConv(n: Node): ConvPlan {
   const shape = shapeOf(n);
   if (!shape) return { k: 'plain' };
+  if (shape.group === shape.channels && shape.outs === shape.channels && shape.group > 1) return { k: 'depthwise', shape };
   return { k: 'gemm', shape, rows: planRows(shape) };
 }
 /** Distances between neighbouring outputs of each axis in the input, in elements. */
@@ -108,7 +113,7 @@ const groupsOf = (rows: RowPlan, rank: number): number[][] => {
 export function convSpace(n: Node): readonly (readonly number[])[] {
   const rank = must(n.outputs[0]).type.shape.length;
   const plan = planConv(n);
-  return plan.k === 'plain' ? Array.from({ length: rank }, (_, i) => [i]) : groupsOf(plan.rows, rank);
+  return plan.k === 'gemm' ? groupsOf(plan.rows, rank) : Array.from({ length: rank }, (_, i) => [i]);
 }
 export function acceptsConv(i: number, n: Node): 'point' | 'buffer' {
   if (i !== 0) return 'buffer';
@@ -123,6 +128,9 @@ export function lowerConv(c: LowerCtx<ConvAttrs>): void {
     case 'plain':
       lowerConvPlain(c);
       return;
+    case 'depthwise':
+      lowerDepthwise(c, { ...plan.shape, in: sizesOf(must(c.types[0])) });
+      return;
     case 'gemm':
       lowerConvGemm(c, plan.shape, plan.rows);
       return;
@@ -134,6 +142,8 @@ interface Input {
   readonly buffer: SlotBuffer;
   readonly strides: readonly Dim[];
 }
+/** Batch and spatial sizes of a channels-last tensor. */
+const sizesOf = (t: TensorType): readonly Dim[] => t.shape.slice(0, -1);
 /** The input as the product reads it: padded by a copy where there are pads, else in place if the steps of its axes allow it. */
 function inputOf(c: LowerCtx<ConvAttrs>, s: ConvShape, rows: RowPlan): Input {
   if (s.padded) return { buffer: padInto(c, c.need(0), s.in, c.attrs.pads), strides: dimStrides([...s.in, s.channels]) };
