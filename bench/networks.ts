@@ -12,6 +12,7 @@ import * as ort from 'onnxruntime-web';
 import { compile } from '../compiler/index.ts';
 import { DTYPES } from '../compiler/core/dtype.ts';
 import { typed, type Tensor } from '../compiler/core/tensor.ts';
+import { hasRelaxedSimd } from '../fixtures/engine.ts';
 import { makeInputs } from '../fixtures/inputs.ts';
 import { dimOptions } from '../fixtures/dims.ts';
 import { locate, REAL_MODELS, type RealModel } from '../fixtures/models.ts';
@@ -45,12 +46,7 @@ const { values: args } = parseArgs({
     json: { type: 'string' },
   },
 });
-/** A module with one relaxed instruction: `f32x4.relaxed_madd`. */
-const RELAXED = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 0, 253, 17, 65, 0, 253, 17, 65, 0, 253,
-  17, 253, 133, 2, 11,
-]);
-const target = args.target ?? (WebAssembly.validate(RELAXED) ? 'wasm-relaxed-simd' : 'wasm-simd');
+const target = args.target ?? (hasRelaxedSimd() ? 'wasm-relaxed-simd' : 'wasm-simd');
 const peerVersion = (
   JSON.parse(
     readFileSync(join(dirname(createRequire(import.meta.url).resolve('onnxruntime-web')), '../package.json'), 'utf8'),
@@ -86,7 +82,7 @@ function difference(ours: Readonly<Record<string, OurTensor>>, peer: ort.Inferen
 
 async function bench(model: RealModel, path: string): Promise<Row[]> {
   const ours = await loadOurs(model, path);
-  const session = await ort.InferenceSession.create(readFileSync(path), { executionProviders: ['wasm'] });
+  const session = await ort.InferenceSession.create(readFileSync(path), { executionProviders: ['wasm'], logSeverityLevel: 3 });
   const rows: Row[] = [];
   for (const shapes of model.runs) {
     const inputs = makeInputs(model, shapes);
