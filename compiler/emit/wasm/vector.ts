@@ -222,7 +222,8 @@ export function vectorReduce(f: Fn, t: VType, op: 'add' | 'min' | 'max', a: Ref)
   for (let h = t.lanes / 2; h >= 1; h /= 2) {
     const tmp = f.temp(v128);
     const get = (): Ref => f.asm.m.local.get(tmp, v128);
-    const low = f.asm.m.local.tee(tmp, v, v128);
+    // Operands may be evaluated in any order, so the local is set before both.
+    const set = f.asm.m.local.set(tmp, v);
     const high = shuffleLanes(
       f,
       size,
@@ -231,7 +232,7 @@ export function vectorReduce(f: Fn, t: VType, op: 'add' | 'min' | 'max', a: Ref)
       get(),
       get(),
     );
-    v = vectorBin(f, t, op, low, high);
+    v = f.asm.m.block(null, [set, vectorBin(f, t, op, get(), high)], v128);
   }
   return extract(f, t.base, v, 0);
 }
