@@ -1,16 +1,33 @@
 import type { Graph } from '../graph/graph.ts';
 import type { Profile } from '../ops/profile.ts';
+import { algebra } from './algebra.ts';
 import { constantFold, constantFoldAll } from './constant-fold.ts';
 import { cse } from './cse.ts';
 import { dce } from './dce.ts';
+import { foldAffine } from './fold-affine.ts';
 import { layout } from './layout.ts';
 import type { Pass } from './pass.ts';
+import { recover } from './recover.ts';
+import { sizes } from './sizes.ts';
 
 /** The passes over graphs, in order. */
-export const graphPasses: (profile: Profile) => readonly Pass[] = () => [constantFold, cse, constantFoldAll, layout, cse, dce];
+export const graphPasses: (profile: Profile) => readonly Pass[] = () => [
+  sizes,
+  constantFold,
+  cse,
+  algebra,
+  recover,
+  algebra,
+  constantFoldAll,
+  foldAffine,
+  layout,
+  algebra,
+  cse,
+  dce,
+];
 
 /** Every pass, for running one by its name. */
-export const allPasses: readonly Pass[] = [constantFold, constantFoldAll, cse, layout, dce];
+export const allPasses: readonly Pass[] = [sizes, constantFold, constantFoldAll, cse, algebra, recover, foldAffine, layout, dce];
 export const passNamed = (name: string): Pass | undefined => allPasses.find(p => p.name === name);
 
 /** Runs the passes of a profile; `observe` sees every pass with its result and how long it took. */

@@ -1,0 +1,214 @@
+import { must } from '../core/diagnostic.ts';
+import { dimsEq } from '../core/dim.ts';
+import { isFloat } from '../core/dtype.ts';
+import { fromNumbers, stridesOf, toNumbers, type Tensor } from '../core/tensor.ts';
+import { constant, tensorOf, type Node, type Value } from '../graph/graph.ts';
+import { op, rule, type Match, type Rule } from '../graph/rewrite.ts';
+import { Conv, ConvTranspose } from '../ops/conv.ts';
+import { Add, Div, Mul, Neg, Sub } from '../ops/elementwise.ts';
+import { MatMul } from '../ops/matmul.ts';
+import { channelAxis } from '../ops/spatial.ts';
+import { dims, number, out } from './match.ts';
+import { rewrites } from './pass.ts';
+
+/**
+ * Scales and offsets by channel go into the weights of the convolution or product before or after them: batch normalisation,
+ * learnt scales, biases one after the other. All of it is computed in float64 and rounded once.
+ */
+
+/** A convolution or product with constant weights, and where its channels are. */
+interface Linear {
+  readonly node: Node;
+  readonly x: Value;
+  readonly weights: Tensor;
+  /** Axis of the result, and of x, that holds its channels; and how many they are. */
+  readonly outAxis: number;
+  readonly outs: number;
+  readonly inAxis: number;
+  readonly ins: number;
+  /** The channels that a weight lies between, by its index along each axis. */
+  channels(idx: readonly number[]): { readonly from: number; readonly to: number };
+}
+const linearOps = [Conv, ConvTranspose, MatMul];
+function linear(n: Node | undefined): Linear | undefined {
+  const x = n?.inputs[0];
+  const weights = tensorOf(n?.inputs[1]);
+  if (!n || !x || !weights || !isFloat(x.type.dtype) || !linearOps.includes(n.op)) return undefined;
+  const rank = out(n).type.shape.length;
+  const w = weights.dims;
+  if (n.op === MatMul) {
+    if (w.length < 2 || x.type.shape.length < 2) return undefined;
+    const turned = n.attrs['transB'] === true;
+    const [k, c] = turned ? [w.length - 1, w.length - 2] : [w.length - 2, w.length - 1];
+    return {
+      node: n,
+      x,
+      weights,
+      outAxis: rank - 1,
+      outs: must(w[c]),
+      inAxis: x.type.shape.length - (n.attrs['transA'] === true ? 2 : 1),
+      ins: must(w[k]),
+      channels: idx => ({ from: must(idx[k]), to: must(idx[c]) }),
+    };
+  }
+  const axis = channelAxis(n.attrs['layout'] === 'NHWC' ? 'NHWC' : 'NCHW', rank);
+  const group = number(n.attrs, 'group') ?? 1;
+  const [first, second] = [must(w[0]), must(w[1])];
+  // Conv: [outs, ins / group, …]; ConvTranspose: [ins, outs / group, …]. The second counts within the group of the first.
+  const other = (idx: readonly number[]): number => Math.floor(must(idx[0]) / (first / group)) * second + must(idx[1]);
+  const straight = n.op === Conv;
+  return {
+    node: n,
+    x,
+    weights,
+    outAxis: axis,
+    inAxis: axis,
+    outs: straight ? first : second * group,
+    ins: straight ? second * group : first,
+    channels: idx => (straight ? { from: other(idx), to: must(idx[0]) } : { from: must(idx[0]), to: other(idx) }),
+  };
+}
+
+/** The numbers of a constant along one axis, if it is the same along all others and does not make the value larger. */
+function alongAxis(c: Value | undefined, of: Value, axis: number, size: number): Float64Array | undefined {
+  const t = tensorOf(c);
+  const rank = of.type.shape.length;
+  if (!t || t.dims.length > rank || t.dtype !== of.type.dtype) return undefined;
+  const pad = rank - t.dims.length;
+  if (!t.dims.every((d, a) => d === 1 || (a + pad === axis && d === size))) return undefined;
+  const all = toNumbers(t);
+  return all.length === 1 ? new Float64Array(size).fill(must(all[0])) : all.length === size ? all : undefined;
+}
+/** scale * x + offset, by channel. */
+interface Affine {
+  readonly x: Value;
+  readonly scale: Float64Array;
+  readonly offset: Float64Array;
+}
+const CHAIN = [Add, Sub, Mul, Div, Neg];
+/** One step of arithmetic with constants: its operand that is not one, and what is done to it. */
+function step(n: Node, axis: number, size: number): Affine | undefined {
+  const [a, b] = n.inputs;
+  const fill = (v: number): Float64Array => new Float64Array(size).fill(v);
+  const same = (v: Value | undefined): v is Value => v !== undefined && dimsEq(v.type.shape, out(n).type.shape);
+  const read = (v: Value | undefined): Float64Array | undefined => alongAxis(v, out(n), axis, size);
+  const [left, right] = [read(a), read(b)];
+  switch (n.op) {
+    case Neg:
+      return same(a) ? { x: a, scale: fill(-1), offset: fill(0) } : undefined;
+    case Add:
+      if (right && same(a)) return { x: a, scale: fill(1), offset: right };
+      return left && same(b) ? { x: b, scale: fill(1), offset: left } : undefined;
+    case Sub:
+      if (right && same(a)) return { x: a, scale: fill(1), offset: right.map(v => -v) };
+      return left && same(b) ? { x: b, scale: fill(-1), offset: left } : undefined;
+    case Mul:
+      if (right && same(a)) return { x: a, scale: right, offset: fill(0) };
+      return left && same(b) ? { x: b, scale: left, offset: fill(0) } : undefined;
+    case Div:
+      return right && same(a) ? { x: a, scale: right.map(v => 1 / v), offset: fill(0) } : undefined;
+  }
+  return undefined;
+}
+/** All steps from a value down to something else, as one. Every value on the way has no other use. */
+function chain(m: Match, v: Value, axis: number, size: number): Affine {
+  let now: Affine = { x: v, scale: new Float64Array(size).fill(1), offset: new Float64Array(size) };
+  for (;;) {
+    const { x, scale, offset } = now;
+    const d = x.def;
+    if (d.k !== 'node' || !CHAIN.includes(d.op) || !(x === out(m.root) || m.usedOnce(x))) return now;
+    const s = step(d, axis, size);
+    if (!s) return now;
+    now = {
+      x: s.x,
+      scale: scale.map((k, i) => k * must(s.scale[i])),
+      offset: offset.map((o, i) => o + must(scale[i]) * must(s.offset[i])),
+    };
+  }
+}
+const finite = (a: Float64Array): boolean => a.every(Number.isFinite);
+
+/** Weights with each multiplied by what its channels say. */
+function scaled(l: Linear, factor: (from: number, to: number) => number): Value {
+  const { weights: t } = l;
+  const data = toNumbers(t);
+  const strides = stridesOf(t.dims);
+  const idx = t.dims.map(() => 0);
+  for (let i = 0; i < data.length; i++) {
+    for (let a = 0; a < idx.length; a++) idx[a] = Math.floor(i / must(strides[a])) % must(t.dims[a]);
+    const { from, to } = l.channels(idx);
+    data[i] = must(data[i]) * factor(from, to);
+  }
+  return constant(fromNumbers(t.dtype, t.dims, data));
+}
+/** What each channel of the result gets from an offset of the channels of x. */
+function throughWeights(l: Linear, offset: Float64Array): Float64Array {
+  const { weights: t } = l;
+  const data = toNumbers(t);
+  const strides = stridesOf(t.dims);
+  const sum = new Float64Array(l.outs);
+  const idx = t.dims.map(() => 0);
+  for (let i = 0; i < data.length; i++) {
+    for (let a = 0; a < idx.length; a++) idx[a] = Math.floor(i / must(strides[a])) % must(t.dims[a]);
+    const { from, to } = l.channels(idx);
+    sum[to] = must(sum[to]) + must(data[i]) * must(offset[from]);
+  }
+  return sum;
+}
+/** Adds numbers by channel to a result. */
+function withOffset(m: Match, y: Value, axis: number, offset: Float64Array): Value {
+  if (offset.every(v => v === 0)) return y;
+  const shape = [offset.length, ...new Array<number>(y.type.shape.length - axis - 1).fill(1)];
+  return m.apply1(Add, [y, constant(fromNumbers(y.type.dtype, shape, offset))]);
+}
+
+const after: Rule = rule('scale and offset after a product', op(CHAIN, [], { more: true }), m => {
+  const root = out(m.root);
+  // The channels are known once the product is found: look for it first, through anything.
+  const l = below(m, root);
+  if (!l) return undefined;
+  const c = chain(m, root, l.outAxis, l.outs);
+  if (c.x !== out(l.node) || !m.usedOnce(c.x) || !finite(c.scale) || !finite(c.offset)) return undefined;
+  const plain = c.scale.every(v => v === 1);
+  // One Add of constants is how an offset is written.
+  if (plain && m.root.op === Add && m.root.inputs.includes(c.x)) return undefined;
+  if (!plain && !ownWeights(m, l)) return undefined;
+  const w = plain ? l.node.inputs[1] : scaled(l, (_, to) => must(c.scale[to]));
+  const y = plain ? c.x : m.apply1(l.node.op, [l.x, w], l.node.attrs);
+  return withOffset(m, y, l.outAxis, c.offset);
+});
+/** The product that a chain of arithmetic with constants begins with. */
+function below(m: Match, v: Value): Linear | undefined {
+  let x: Value | undefined = v;
+  for (let first = true; x?.def.k === 'node'; first = false) {
+    const d: Node = x.def;
+    const l = linear(d);
+    if (l) return x.index === 0 ? l : undefined;
+    if (!CHAIN.includes(d.op) || !(first || m.usedOnce(x))) return undefined;
+    const rest: readonly (Value | undefined)[] = d.inputs.filter(i => tensorOf(i) === undefined);
+    if (rest.length !== 1) return undefined;
+    x = rest[0];
+  }
+  return undefined;
+}
+/** Weights that others use too stay shared. */
+const ownWeights = (m: Match, l: Linear): boolean => m.usedOnce(must(l.node.inputs[1]));
+
+const before: Rule = rule('scale and offset before a product', op(linearOps, [], { more: true }), m => {
+  const l = linear(m.root);
+  if (!l || !m.usedOnce(l.x) || !ownWeights(m, l)) return undefined;
+  const c = chain(m, l.x, l.inAxis, l.ins);
+  if (c.x === l.x || !finite(c.scale) || !finite(c.offset)) return undefined;
+  const shifts = c.offset.some(v => v !== 0);
+  // At a border that is padded with zeros there is nothing to add the offset to.
+  const uniform = l.node.op === MatMul || (l.node.op === Conv && dims(l.node.attrs, 'pads').every(p => p === 0));
+  if (shifts && !uniform) return undefined;
+  const w = scaled(l, from => must(c.scale[from]));
+  const y = m.apply1(l.node.op, [c.x, w], l.node.attrs);
+  return shifts ? withOffset(m, y, l.outAxis, throughWeights(l, c.offset)) : y;
+});
+
+export const foldAffine = rewrites('fold-affine', 'Scales and offsets by channel go into the weights beside them', [
+  after,
+  before,
+]);
