@@ -74,7 +74,8 @@ function segments(mod: WasmModule, program: Program, plan: MemoryPlan): { offset
   for (const s of program.slots) {
     if (s.where !== 'weights') continue;
     const bytes = must(s.bytes, `contents of ${s.name}`);
-    const at = slotOffset(plan, s);
+    const at = plan.offsets.get(s);
+    if (at === undefined) continue; // a constant that no step reads
     for (const [from, to] of nonZero(bytes))
       out.push({ offset: mod.asm.m.i32.const((at + from) | 0), data: bytes.subarray(from, to) });
   }
