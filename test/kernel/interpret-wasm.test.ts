@@ -7,10 +7,12 @@ import { interpret, type InterpretArg } from '../../compiler/kernel/interpret.ts
 import { loadType, sameType, type Kernel } from '../../compiler/kernel/ir.ts';
 import { parseKernel } from '../../compiler/kernel/parse.ts';
 import { expandMath } from '../../compiler/kernel/passes/expand-math.ts';
-import { kernelPasses, prepareKernel } from '../../compiler/kernel/passes/index.ts';
+import { EXPAND_MATH, kernelPasses, prepareKernel, SIMPLIFY } from '../../compiler/kernel/passes/index.ts';
+import type { Profile } from '../../compiler/ops/profile.ts';
 import { showKernel } from '../../compiler/kernel/print.ts';
 import { verifyKernel } from '../../compiler/kernel/verify.ts';
 import { DTYPES_ALL, ELEMENTS, randomExpr, randomType, type Gen, type Limits } from './random-expr.ts';
+import { LOOP_ELEMENTS, randomLoops, sizeValue } from './random-loops.ts';
 import { arrayOf, firstDifference, MVP, RELAXED, runnable, SIMD, wasmKernel } from './wasm-run.ts';
 
 /** More of them for a night: RUNS=2000. */
@@ -66,26 +68,32 @@ function expectSame(kernel: Kernel, a: readonly InterpretArg[], b: readonly Inte
   });
 }
 
+/** Interpreter before and after each pass, and WebAssembly, on the same memory. */
+async function expectAgreement(kernel: Kernel, profile: Profile, args: () => InterpretArg[]): Promise<void> {
+  verifyKernel(kernel);
+  const want = args();
+  interpret(expandMath(kernel), want);
+  let k = kernel;
+  for (const pass of kernelPasses(profile)) {
+    k = pass.run(k);
+    verifyKernel(k);
+    if (pass === EXPAND_MATH || pass === SIMPLIFY) continue;
+    const after = args();
+    interpret(k, after);
+    expectSame(k, want, after, pass.name);
+  }
+  const got = args();
+  (await wasmKernel(kernel, profile))(got);
+  expectSame(k, want, got, 'WebAssembly');
+}
+
 describe.each(runnable([MVP, SIMD, RELAXED]).map(p => [p.name, p] as const))('random expressions on %s', (_, profile) => {
   const limits: Limits = { vectors: profile.vector.bits >= 128, fma: profile.vector.fma === 'none' };
   it('give the same bits in the interpreter, after the passes, and in WebAssembly', async () => {
     await fc.assert(
       fc.asyncProperty(fc.gen(), fc.integer(), async (g, seed) => {
         const { kernel, inputs } = randomKernel(g, limits);
-        verifyKernel(kernel);
-        const want = argsOf(kernel, inputs, seed);
-        interpret(expandMath(kernel), want);
-        let k = kernel;
-        for (const pass of kernelPasses(profile)) {
-          k = pass.run(k);
-          verifyKernel(k);
-        }
-        const after = argsOf(kernel, inputs, seed);
-        interpret(k, after);
-        expectSame(kernel, want, after, 'passes');
-        const got = argsOf(kernel, inputs, seed);
-        (await wasmKernel(kernel, profile))(got);
-        expectSame(kernel, want, got, 'WebAssembly');
+        await expectAgreement(kernel, profile, () => argsOf(kernel, inputs, seed));
       }),
       { numRuns: RUNS },
     );
@@ -103,6 +111,26 @@ describe.each(runnable([MVP, SIMD, RELAXED]).map(p => [p.name, p] as const))('ra
         }
       }),
       { numRuns: 40 },
+    );
+  });
+});
+
+describe.each(runnable([MVP, SIMD]).map(p => [p.name, p] as const))('random loop nests on %s', (_, profile) => {
+  it('give the same bits in the interpreter, after each pass, and in WebAssembly', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.gen(), async g => {
+        const { kernel, actuals } = randomLoops(g, profile.vector.bits >= 128 ? 4 : 1);
+        await expectAgreement(kernel, profile, () =>
+          actuals.map(a => {
+            if (a.k === 'int') return sizeValue(a.dim);
+            const data = arrayOf(a.buffer.dtype, LOOP_ELEMENTS);
+            if (a.buffer.name.startsWith('in'))
+              for (let i = 0; i < data.length; i++) data[i] = ((i * 37) % 61) - (a.buffer.dtype === 'f16' ? 0 : 30);
+            return { dtype: a.buffer.dtype, data };
+          }),
+        );
+      }),
+      { numRuns: RUNS },
     );
   });
 });
