@@ -43,7 +43,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--name <id>', "the model's name (default: the file's)")
     .option('--embed-below <bytes>', 'put weights up to this size inside the module', atLeast(0, true))
     .option('--labels <file>', 'names of the classes, one a line, to put into the bundle')
-    .option('--verify', 'compare the bundle with the reference evaluator before it is put in place')
+    .option('--verify', 'compare the bundle with the original before it is put in place')
     .option('--dump <dir>', 'write every stage as text')
     .addOption(new Option('--stop-after <phase>', 'end after a phase').choices(PHASES))
     .option('--print-after <pass>', 'print the graph after a pass', collect, [])
@@ -107,7 +107,8 @@ function explain(e: unknown, argv: readonly string[], t: Terminal): ExitCode {
   // The loader of a bundle is not of this program's modules: it is known by its code.
   if (e instanceof CompileError || (e instanceof Error && 'code' in e && /^E\d{3}$/.test(String(e.code)))) {
     t.err(`error: ${e.message}\n`);
-    return 1;
+    // A target is of the command, not of the model.
+    return 'code' in e && e.code === 'E401' ? 2 : 1;
   }
   if (e instanceof RangeError && /allocat|out of memory|Invalid (typed )?array( buffer)? length/i.test(e.message)) {
     t.err(`error: this model needs more memory than there is (${e.message})\n`);

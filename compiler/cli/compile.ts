@@ -8,8 +8,11 @@ import { graphPasses } from '../passes/index.ts';
 import { parseTarget, resolveTarget, type Target } from '../targets.ts';
 import { compile } from './api.ts';
 import type { ExitCode } from './command.ts';
+import { openBundle } from './bundle.ts';
 import { newFolder, readText, writeFile } from './files.ts';
+import { openOriginal, reference } from './reference.ts';
 import { showBytes, showCount, showMs, table, UsageError, type Terminal } from './terminal.ts';
+import { DEFAULT_TOLERANCE, samplesOf, showParity, verifyBundle, type Parity } from './verify.ts';
 
 export interface CompileFlags {
   readonly target: readonly string[];
@@ -67,6 +70,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
   const folder = stops ? undefined : newFolder(place);
   try {
     const reports: Report[] = [];
+    const verified: Parity[] = [];
     for (const { target, option } of targets) {
       const sub = targets.length > 1 ? target.name : '';
       const options: Omit<CompileOptions, 'model'> = {
@@ -83,18 +87,38 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
       const { files, report } = await compile({ model, ...options }).finally(() => t.live && t.err('\r\x1b[K'));
       reports.push(report);
       if (folder) for (const [name, bytes] of files) writeFile(join(folder.dir, sub, name), bytes);
+      const parity = folder && o.verify === true ? await certify(join(folder.dir, sub), model) : undefined;
+      if (parity) verified.push(parity);
       if (o.json !== true) {
         for (const w of report.warnings) t.err(`warning: ${showLoc(w.loc) === '' ? '' : `${showLoc(w.loc)}: `}${w.message}\n`);
         t.out(summary(report, folder ? join(place, sub) : undefined, files));
         if (o.timePasses === true) t.out(passTimes(report));
+        if (parity) t.out(showParity(parity));
       }
     }
+    if (o.json === true) {
+      const all = reports.map((r, i) => (verified[i] ? { ...r, parity: verified[i] } : r));
+      t.out(`${JSON.stringify(targets.length > 1 ? all : all[0], null, 2)}\n`);
+    }
+    if (verified.some(p => !p.ok)) {
+      t.err(
+        `error: the outputs differ; ${place} is left as it was. \`sinter verify --per-node\` tells where, on a bundle made without --verify.\n`,
+      );
+      return 3;
+    }
     folder?.commit();
-    if (o.json === true) t.out(`${JSON.stringify(targets.length > 1 ? reports : reports[0], null, 2)}\n`);
     return 0;
   } finally {
     folder?.abort();
   }
+}
+/** Compares a new bundle with the original, and puts the result into its manifest. */
+async function certify(dir: string, model: string): Promise<Parity> {
+  const bundle = await openBundle(dir);
+  const ref = await reference(openOriginal(model, bundle.manifest.options.dims), 'auto');
+  const parity = await verifyBundle(bundle, ref, samplesOf(bundle, { samples: 2 }), DEFAULT_TOLERANCE);
+  writeFile(join(dir, 'manifest.json'), `${JSON.stringify({ ...bundle.manifest, parity }, null, 2)}\n`);
+  return parity;
 }
 function checkPass(name: string, targets: readonly { readonly target: Target }[]): void {
   const known = [...new Set(targets.flatMap(x => x.target.profiles.flatMap(p => graphPasses(p).map(q => q.name))))];
@@ -126,7 +150,10 @@ function summary(r: Report, place: string | undefined, files: ReadonlyMap<string
   const rows: string[][] = [];
   const { before, after } = r.operators;
   const [m] = r.modules;
-  rows.push(['operators', `${before} → ${after}${m ? `, as ${m.steps} fused groups of ${m.kernels} kernels` : ''}`]);
+  rows.push([
+    'operators',
+    `${before} → ${after}${m ? `, in ${many(m.steps, 'fused group')} of ${many(m.kernels, 'kernel')}` : ''}`,
+  ]);
   if (r.macs !== undefined)
     rows.push(['multiply-adds', `${showCount(r.macs)}${r.symbols.some(s => s.from === 'input') ? ' at the largest sizes' : ''}`]);
   if (m) {
@@ -151,6 +178,7 @@ function summary(r: Report, place: string | undefined, files: ReadonlyMap<string
   rows.push(['time', `${showMs(sum)}: ${[...byPhase].map(([p, ms]) => `${p} ${showMs(ms)}`).join(', ')}`]);
   return `${r.name} for ${r.target}${place === undefined ? '' : ` in ${place}`}\n${table(rows)}`;
 }
+const many = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 function passTimes(r: Report): string {
   const rows = r.passes.map(p => [p.name, showMs(p.ms)]);
   return `passes\n${table(rows, [1])}`;
