@@ -1,7 +1,7 @@
 import { must } from '../core/diagnostic.ts';
 import { dimsEq } from '../core/dim.ts';
 import { isFloat } from '../core/dtype.ts';
-import { fromNumbers, stridesOf, toNumbers, type Tensor } from '../core/tensor.ts';
+import { fromNumbers, numel, toNumbers, type Tensor } from '../core/tensor.ts';
 import { constant, tensorOf, type Node, type Value } from '../graph/graph.ts';
 import { op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import { Conv, ConvTranspose } from '../ops/conv.ts';
@@ -26,8 +26,11 @@ interface Linear {
   readonly outs: number;
   readonly inAxis: number;
   readonly ins: number;
-  /** The channels that a weight lies between, by its index along each axis. */
-  channels(idx: readonly number[]): { readonly from: number; readonly to: number };
+  /** The two neighbouring axes of the weights that say between which channels a weight lies: the first of them. */
+  readonly axis: number;
+  /** Those channels, by the indices along the two axes. */
+  from(a: number, b: number): number;
+  to(a: number, b: number): number;
 }
 const linearOps = [Conv, ConvTranspose, MatMul];
 function linear(n: Node | undefined): Linear | undefined {
@@ -48,14 +51,16 @@ function linear(n: Node | undefined): Linear | undefined {
       outs: must(w[c]),
       inAxis: x.type.shape.length - (n.attrs['transA'] === true ? 2 : 1),
       ins: must(w[k]),
-      channels: idx => ({ from: must(idx[k]), to: must(idx[c]) }),
+      axis: w.length - 2,
+      from: (a, b) => (turned ? b : a),
+      to: (a, b) => (turned ? a : b),
     };
   }
   const axis = channelAxis(n.attrs['layout'] === 'NHWC' ? 'NHWC' : 'NCHW', rank);
   const group = number(n.attrs, 'group') ?? 1;
   const [first, second] = [must(w[0]), must(w[1])];
   // Conv: [outs, ins / group, …]; ConvTranspose: [ins, outs / group, …]. The second counts within the group of the first.
-  const other = (idx: readonly number[]): number => Math.floor(must(idx[0]) / (first / group)) * second + must(idx[1]);
+  const other = (a: number, b: number): number => Math.floor(a / (first / group)) * second + b;
   const straight = n.op === Conv;
   return {
     node: n,
@@ -65,7 +70,9 @@ function linear(n: Node | undefined): Linear | undefined {
     inAxis: axis,
     outs: straight ? first : second * group,
     ins: straight ? second * group : first,
-    channels: idx => (straight ? { from: other(idx), to: must(idx[0]) } : { from: must(idx[0]), to: other(idx) }),
+    axis: 0,
+    from: straight ? other : a => a,
+    to: straight ? a => a : other,
   };
 }
 
@@ -128,31 +135,33 @@ function chain(m: Match, v: Value, axis: number, size: number): Affine {
 }
 const finite = (a: Float64Array): boolean => a.every(Number.isFinite);
 
+/** Visits the weights in runs that lie between the same two channels. */
+function eachRun(l: Linear, visit: (from: number, to: number, start: number, end: number) => void): void {
+  const { dims } = l.weights;
+  const [na, nb] = [must(dims[l.axis]), must(dims[l.axis + 1])];
+  const inner = numel(dims.slice(l.axis + 2));
+  let at = 0;
+  for (let outer = numel(dims.slice(0, l.axis)); outer > 0; outer--)
+    for (let a = 0; a < na; a++) for (let b = 0; b < nb; b++, at += inner) visit(l.from(a, b), l.to(a, b), at, at + inner);
+}
 /** Weights with each multiplied by what its channels say. */
 function scaled(l: Linear, factor: (from: number, to: number) => number): Value {
-  const { weights: t } = l;
-  const data = toNumbers(t);
-  const strides = stridesOf(t.dims);
-  const idx = t.dims.map(() => 0);
-  for (let i = 0; i < data.length; i++) {
-    for (let a = 0; a < idx.length; a++) idx[a] = Math.floor(i / must(strides[a])) % must(t.dims[a]);
-    const { from, to } = l.channels(idx);
-    data[i] = must(data[i]) * factor(from, to);
-  }
-  return constant(fromNumbers(t.dtype, t.dims, data));
+  const data = toNumbers(l.weights);
+  eachRun(l, (from, to, start, end) => {
+    const k = factor(from, to);
+    for (let i = start; i < end; i++) data[i] = (data[i] ?? 0) * k;
+  });
+  return constant(fromNumbers(l.weights.dtype, l.weights.dims, data));
 }
 /** What each channel of the result gets from an offset of the channels of x. */
 function throughWeights(l: Linear, offset: Float64Array): Float64Array {
-  const { weights: t } = l;
-  const data = toNumbers(t);
-  const strides = stridesOf(t.dims);
+  const data = toNumbers(l.weights);
   const sum = new Float64Array(l.outs);
-  const idx = t.dims.map(() => 0);
-  for (let i = 0; i < data.length; i++) {
-    for (let a = 0; a < idx.length; a++) idx[a] = Math.floor(i / must(strides[a])) % must(t.dims[a]);
-    const { from, to } = l.channels(idx);
-    sum[to] = must(sum[to]) + must(data[i]) * must(offset[from]);
-  }
+  eachRun(l, (from, to, start, end) => {
+    let s = 0;
+    for (let i = start; i < end; i++) s += data[i] ?? 0;
+    sum[to] = (sum[to] ?? 0) + s * (offset[from] ?? 0);
+  });
   return sum;
 }
 /** Adds numbers by channel to a result. */
@@ -200,12 +209,16 @@ const before: Rule = rule('scale and offset before a product', op(linearOps, [],
   const c = chain(m, l.x, l.inAxis, l.ins);
   if (c.x === l.x || !finite(c.scale) || !finite(c.offset)) return undefined;
   const shifts = c.offset.some(v => v !== 0);
-  // At a border that is padded with zeros there is nothing to add the offset to.
   const uniform = l.node.op === MatMul || (l.node.op === Conv && dims(l.node.attrs, 'pads').every(p => p === 0));
-  if (shifts && !uniform) return undefined;
-  const w = scaled(l, from => must(c.scale[from]));
-  const y = m.apply1(l.node.op, [c.x, w], l.node.attrs);
-  return shifts ? withOffset(m, y, l.outAxis, throughWeights(l, c.offset)) : y;
+  if (!shifts || uniform) {
+    const y = m.apply1(l.node.op, [c.x, scaled(l, from => must(c.scale[from]))], l.node.attrs);
+    return shifts ? withOffset(m, y, l.outAxis, throughWeights(l, c.offset)) : y;
+  }
+  // At a border that is padded with zeros there is nothing to add the offset to: it stays, and only the scale goes on.
+  const offset = c.offset.map((t, i) => t / must(c.scale[i]));
+  if (c.scale.every(v => v === 1) || !finite(offset)) return undefined;
+  const x = withOffset(m, c.x, l.inAxis, offset);
+  return m.apply1(l.node.op, [x, scaled(l, from => must(c.scale[from]))], l.node.attrs);
 });
 
 export const foldAffine = rewrites('fold-affine', 'Scales and offsets by channel go into the weights beside them', [
