@@ -1,6 +1,7 @@
 import { If } from './control.ts';
 import { Recurrent } from './recurrent.ts';
 import { Attention } from './attention.ts';
+import { Frames, Dft, MelWeights } from './signal.ts';
 import type { Op } from './define.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { Loop } from './loop.ts';
@@ -16,6 +17,7 @@ import { Resize } from './resize.ts';
 import { ScatterElements, ScatterND, TensorScatter } from './scatter.ts';
 import { Compress, NonZero } from './select.ts';
 import { TopK } from './topk.ts';
+import { treeOps } from './trees.ts';
 import { Unique } from './unique.ts';
 import { DimOf, Sizes } from './shape.ts';
 import { Expand, Reshape, Slice, Transpose } from './view.ts';
@@ -23,13 +25,20 @@ import { reduceOps } from './reduce.ts';
 import { reduceToOps } from './reduce-to.ts';
 import { normOps } from './norm.ts';
 import { quantOps } from './quant.ts';
+import { Lookup } from './lookup.ts';
+import { PairwiseCoupling } from './pairwise.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
 export const allOps: readonly Op[] = [
+  Frames,
+  Dft,
+  MelWeights,
   Attention,
   Recurrent,
   ...elementwiseOps,
   ...quantOps,
+  ...[Lookup, PairwiseCoupling],
+  ...treeOps,
   ...normOps,
   ...reduceToOps,
   ...reduceOps,

@@ -1,4 +1,5 @@
 import type { OnnxBuilder, OnnxOps } from '../registry.ts';
+import { signalOps } from './signal.ts';
 import { attentionMsOps } from './attention-ms.ts';
 import { attentionOps } from './attention.ts';
 import { recurrentOps } from './recurrent.ts';
@@ -15,18 +16,22 @@ import { reduceOps } from './reduce.ts';
 import { normOps } from './norm.ts';
 import { quantOps } from './quant.ts';
 import { lossOps } from './loss.ts';
+import { mlOps } from './ml.ts';
 
 /**
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
  */
 const families: readonly OnnxOps[] = [
+  signalOps,
   attentionMsOps,
   convOps,
   matMulOps,
   attentionOps,
   recurrentOps,
   controlOps,
-  elementwiseOps, lossOps, quantOps,
+  elementwiseOps, mlOps,
+  lossOps,
+  quantOps,
   normOps,
   reduceOps,
   randomOps,

@@ -1,0 +1,180 @@
+import { must } from '../../../core/diagnostic.ts';
+import { dimAdd, dimEq, dimFloorDiv, dimHi, dimMul, dimSub, type Dim } from '../../../core/dim.ts';
+import { isFloat } from '../../../core/dtype.ts';
+import { normAxis } from '../../../core/shape.ts';
+import { fromNumbers, toNumbers } from '../../../core/tensor.ts';
+import type { Value } from '../../../graph/graph.ts';
+import { Add, Cast, Cos, Equal, Mul, Or, Reciprocal, Where } from '../../../ops/elementwise.ts';
+import { MatMul } from '../../../ops/matmul.ts';
+import { Range } from '../../../ops/range.ts';
+import { cosTurn, Dft, dftSize, Frames, melWeights, MelWeights, mirrored, sinTurn, type DftAttrs } from '../../../ops/signal.ts';
+import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { sizeOf, sizesValue } from './sizes.ts';
+import { reshape, slice, transpose } from './view.ts';
+
+/** Transforms whose table has more elements than this are computed by definition. */
+const TABLE_LIMIT = 1 << 20;
+/** The largest length, step or size of a window taken from data where the file bounds none. */
+const LONGEST = 4096;
+
+/** A window's size from data: what the file says of the result bounds it. */
+const windowSize = (n: OnnxNode, c: ImportCtx): Dim =>
+  sizeOf(c, n.input(0, 'size'), { what: 'window', lo: 0, hi: n.declared(0)?.[0] ?? LONGEST });
+
+/** sum of a[m] * cos(2 pi m i / n): all of the standard's windows. */
+const window =
+  (terms: readonly number[]): OnnxBuilder =>
+  (n, c) => {
+    const size = windowSize(n, c);
+    const periodic = n.bool('periodic', true);
+    const dtype = n.dtype('output_datatype', 'f32');
+    const over = periodic ? size : dimSub(size, 1);
+    if (typeof size === 'number' && typeof over === 'number') {
+      const at = (i: number): number => terms.reduce((sum, a, m) => sum + a * (over === 0 ? 1 : cosTurn(m * i, over)), 0);
+      const values = Array.from({ length: size }, (_, i) => at(i));
+      return [c.constant(fromNumbers(dtype, [size], values))];
+    }
+    const work = dtype === 'f64' ? 'f64' : 'f32';
+    const cast = (v: Value, to: typeof dtype): Value => (v.type.dtype === to ? v : c.apply1(Cast, [v], { to }));
+    const i = c.apply1(Range, [c.literal(work, 0), c.literal(work, 1)], { n: size });
+    const turn = c.apply1(Mul, [i, reciprocal(c, cast(sizesValue(c, [over], []), work))]);
+    const parts = terms.map((a, m) =>
+      m === 0
+        ? c.literal(work, a)
+        : c.apply1(Mul, [c.apply1(Cos, [c.apply1(Mul, [turn, c.literal(work, 2 * Math.PI * m)])]), c.literal(work, a)]),
+    );
+    return [
+      cast(
+        parts.reduce((a, b) => c.apply1(Add, [a, b])),
+        dtype,
+      ),
+    ];
+  };
+const reciprocal = (c: ImportCtx, v: Value): Value => c.apply1(Reciprocal, [v]);
+
+/**
+ * The transform along an axis. Where the length is fixed and not too long, a product with a table of its angles (times `weights` of the
+ * samples, where they are given).
+ */
+function transform(c: ImportCtx, x: Value, a: DftAttrs, weights?: readonly number[]): Value {
+  const { shape, dtype } = x.type;
+  const rank = shape.length;
+  const n = a.length;
+  const size = must(shape[a.axis]);
+  const parts = Number(shape[rank - 1]);
+  const real = a.onesided && a.inverse;
+  const bins = dftSize(a);
+  const outParts = real ? 1 : 2;
+  if (typeof n !== 'number' || typeof size !== 'number' || typeof bins !== 'number' || n * parts * bins * outParts > TABLE_LIMIT)
+    return c.apply1(Dft, [x], { ...a });
+  const used = Math.min(size, real ? Math.floor(n / 2) + 1 : n);
+  // [.., samples, parts] in the end, as one axis.
+  const perm = [...shape.map((_, i) => i).filter(i => i !== a.axis && i !== rank - 1), a.axis, rank - 1];
+  const moved = transpose(c, slice(c, x, new Map([[a.axis, { start: 0, size: used, step: 1 }]])), perm);
+  const outer = moved.type.shape.slice(0, -2);
+  const table = new Float64Array(used * parts * bins * outParts);
+  for (let j = 0; j < used; j++)
+    for (let k = 0; k < bins; k++) {
+      const w = (weights?.[j] ?? 1) * (real ? mirrored(j, n) : 1) * (a.inverse ? 1 / n : 1);
+      const cos = w * cosTurn(j * k, n);
+      const sin = w * (a.inverse ? -1 : 1) * sinTurn(j * k, n);
+      const put = (part: number, out: number, v: number): void => {
+        if (part < parts && out < outParts) table[((j * parts + part) * bins + k) * outParts + out] = v;
+      };
+      put(0, 0, cos);
+      put(0, 1, -sin);
+      put(1, 0, sin);
+      put(1, 1, cos);
+    }
+  const matrix = c.constant(fromNumbers(dtype, [used * parts, bins * outParts], table));
+  const y = c.apply1(MatMul, [reshape(c, moved, [...outer, used * parts]), matrix]);
+  const back = perm.map((_, i) => perm.indexOf(i));
+  return transpose(c, reshape(c, y, [...outer, bins, outParts]), back);
+}
+
+const dft: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  const rank = x.type.shape.length;
+  const [inverse, onesided] = [n.bool('inverse', false), n.bool('onesided', false)];
+  const lengthValue = n.inputs[1];
+  const along = (axis: number): Value => {
+    const size = must(x.type.shape[axis]);
+    const longest = dimHi(size) * 2;
+    const length = lengthValue
+      ? sizeOf(c, lengthValue, { what: 'dft', lo: 1, hi: Math.max(longest, n.declared(0)?.[axis] ?? LONGEST) })
+      : inverse && onesided
+        ? dimMul(2, dimSub(size, 1))
+        : size;
+    return transform(c, x, { axis, length, inverse, onesided });
+  };
+  const given = (axis: number): number => {
+    const a = normAxis(axis, rank);
+    return a === undefined || a === rank - 1 ? n.reject(`axis ${axis} of a signal with ${rank} axes`) : a;
+  };
+  const axisValue = n.opset < 20 ? undefined : n.inputs[2];
+  if (!axisValue) return [along(given(n.opset < 20 ? n.int('axis', 1) : -2))];
+  const known = c.known(axisValue)?.[0];
+  if (typeof known === 'number') return [along(given(known))];
+
+  // The axis comes out when the model runs: all that give the declared sizes are computed, and one is taken.
+  const declared = n.declared(0);
+  const fits = (v: Value): boolean => declared?.every((d, i) => d === v.type.shape[i]) ?? false;
+  const all = Array.from({ length: rank - 1 }, (_, axis) => axis).filter(a => a > 0 || rank === 2);
+  const ways = all.map(axis => ({ axis, y: along(axis) })).filter(w => fits(w.y));
+  if (ways.length === 0) n.unsupported('its axis is known only when the model runs, and so is the shape of its result');
+  const is = (v: number): Value => c.apply1(Equal, [axisValue, c.literal(axisValue.type.dtype, v)]);
+  return [
+    ways.slice(1).reduce((y, w) => c.apply1(Where, [c.apply1(Or, [is(w.axis), is(w.axis - rank)]), w.y, y]), must(ways[0]).y),
+  ];
+};
+
+const stft: OnnxBuilder = (n, c) => {
+  const given = n.input(0, 'signal');
+  const x = given.type.shape.length === 2 ? reshape(c, given, [...given.type.shape, 1]) : given;
+  const [, samples, parts] = x.type.shape;
+  if (samples === undefined || x.type.shape.length !== 3 || (parts !== 1 && parts !== 2))
+    return n.reject('the signal must have axes [batch, samples, 1 or 2]');
+  const windowValue = n.inputs[2];
+  const onesided = n.bool('onesided', true);
+  const bins = n.declared(0)?.[2];
+  const longest = bins === undefined ? dimHi(samples) : Math.min(dimHi(samples), onesided ? 2 * bins - 1 : bins);
+  const length = n.inputs[3]
+    ? sizeOf(c, n.inputs[3], { what: 'frame', lo: 1, hi: longest })
+    : (windowValue?.type.shape[0] ?? n.reject('needs a window or the length of a frame'));
+  const step = sizeOf(c, n.input(1, 'frame_step'), { what: 'frame_step', lo: 1, hi: dimHi(samples) });
+  const count = dimAdd(dimFloorDiv(dimSub(samples, length), step), 1);
+  let frames = c.apply1(Frames, [x], { axis: 1, count, length, step });
+  const attrs = { axis: 2, length, inverse: false, onesided };
+  const constant = c.tensor(windowValue);
+  if (constant && dimEq(length, must(constant.dims[0]))) return [transform(c, frames, attrs, [...toNumbers(constant)])];
+  if (windowValue) frames = c.apply1(Mul, [frames, reshape(c, windowValue, [length, 1])]);
+  return [transform(c, frames, attrs)];
+};
+
+const melWeightMatrix: OnnxBuilder = (n, c) => {
+  const [, , rate, low, high] = [0, 1, 2, 3, 4].map(i => n.input(i));
+  const [rows, columns] = n.declared(0) ?? [];
+  const mels = sizeOf(c, n.input(0), { what: 'mel', lo: 0, hi: columns ?? 256 });
+  const length = sizeOf(c, n.input(1), { what: 'dft', lo: 0, hi: rows === undefined ? LONGEST : 2 * rows - 1 });
+  const dtype = n.dtype('output_datatype', 'f32');
+  const [r, l, h] = [rate, low, high].map(v => {
+    const t = c.tensor(v);
+    return t && toNumbers(t)[0];
+  });
+  if (typeof mels === 'number' && typeof length === 'number' && r !== undefined && l !== undefined && h !== undefined) {
+    const bins = Math.floor(length / 2) + 1;
+    return [c.constant(fromNumbers(dtype, [bins, mels], melWeights(bins, mels, length, r, l, h)))];
+  }
+  const work = isFloat(dtype) ? dtype : 'f32';
+  const y = c.apply1(MelWeights, [must(rate), must(low), must(high)], { length, mels, dtype: work });
+  return [work === dtype ? y : c.apply1(Cast, [y], { to: dtype })];
+};
+
+export const signalOps: OnnxOps = {
+  DFT: dft,
+  STFT: stft,
+  MelWeightMatrix: melWeightMatrix,
+  HannWindow: window([0.5, -0.5]),
+  HammingWindow: window([25 / 46, -21 / 46]),
+  BlackmanWindow: window([0.42, -0.5, 0.08]),
+};
