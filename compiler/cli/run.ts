@@ -4,15 +4,21 @@ import { toNumbers, typed, type Tensor } from '../core/tensor.ts';
 import { makeInputs, openBundle } from './bundle.ts';
 import { writeFile } from './files.ts';
 import { writeNpy } from './io/npy.ts';
-import { showMs, showNumber, type Terminal } from './terminal.ts';
+import { runKernelFile } from './kernel-file.ts';
+import { showMs, showNumber, UsageError, type Terminal } from './terminal.ts';
 
 export interface RunFlags {
   readonly input: readonly string[];
   readonly out?: string;
 }
 
-/** `sinter run BUNDLE`. */
+/** `sinter run BUNDLE`, and `sinter run FILE.kernel` for people who work on the compiler. */
 export async function runBundleCommand(bundle: string, o: RunFlags, t: Terminal): Promise<void> {
+  if (bundle.endsWith('.kernel')) {
+    if (o.out !== undefined) throw new UsageError('--out is for bundles');
+    runKernelFile(bundle, o.input, t);
+    return;
+  }
   const b = await openBundle(bundle);
   const inputs = makeInputs(b.manifest, o.input);
   const start = performance.now();

@@ -215,6 +215,31 @@ describe('run', () => {
   });
 });
 
+describe('run FILE.kernel', () => {
+  const text =
+    'kernel double(int n0, read b0: f32, write b1: f32) {\n  for i0 in 0..n0 {\n    b1.f32[i0] = (b0.f32[i0] * 2:f32)\n  }\n}\n';
+  it('interprets a kernel on files', async () => {
+    writeFileSync(at('double.kernel'), text);
+    writeFileSync(at('b.npy'), writeNpy(fromNumbers('f32', [3], [1, 2, 3])));
+    writeFileSync(at('o.npy'), writeNpy(fromNumbers('f32', [3], [0, 0, 0])));
+    const files = ['--input', `b0=${at('b.npy')}`, '--input', `b1=${at('o.npy')}`];
+    const r = await sinter('run', at('double.kernel'), '--input', 'n0=2', ...files);
+    expect(r).toEqual({ code: 0, err: '', out: 'b1  float32 [3]  min 0  max 4  mean 2  argmax 1\n  2, 4, 0\n' });
+    const beyond = await sinter('run', at('double.kernel'), '--input', 'n0=4', ...files);
+    expect(beyond).toMatchObject({ code: 1, out: '' });
+    expect(beyond.err).toContain('E502');
+  });
+  it('asks for sizes, and tells where the text is wrong', async () => {
+    expect(await sinter('run', at('double.kernel'))).toMatchObject({
+      code: 2,
+      err: 'error: --input n0=N: give the size n0 as a number\n',
+    });
+    expect((await sinter('run', at('double.kernel'), '--input', 'z=1')).err).toContain('the parameters are n0, b0, b1');
+    writeFileSync(at('wrong.kernel'), text.replace('0..n0', '0..'));
+    expect((await sinter('run', at('wrong.kernel'))).err).toMatch(/wrong\.kernel:2:\d+: E201/);
+  });
+});
+
 describe('verify', () => {
   it.each(['evaluate', 'onnxruntime'])('agrees with %s', async against => {
     await sinter('compile', at('small.onnx'), '-o', at('v'));

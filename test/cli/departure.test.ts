@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { openBundle } from '../../compiler/cli/bundle.ts';
+import { compare, departure } from '../../compiler/cli/compare.ts';
+import { openOriginal, reference, type Reference } from '../../compiler/cli/reference.ts';
+import { verifyBundle } from '../../compiler/cli/verify.ts';
+import { findDeparture } from '../../compiler/cli/verify-nodes.ts';
+import { compile } from '../../compiler/cli/api.ts';
+import { fromNumbers, type Tensor } from '../../compiler/core/tensor.ts';
+import { model, node, value } from '../onnx-writer.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'sinter-departure-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+const tol = { rtol: 1e-3, atol: 1e-5 };
+
+/** x → Exp → Sqrt → Neg → y */
+const path = join(dir, 'chain.onnx');
+writeFileSync(
+  path,
+  model([
+    node('Exp', ['x'], ['a']),
+    node('Sqrt', ['a'], ['b']),
+    node('Neg', ['b'], ['y']),
+    value(11, 'x', 1, [3]),
+    value(12, 'y', 1, [3]),
+  ]),
+);
+const inputs = new Map([['x', fromNumbers('f32', [3], [0, 1, 2])]]);
+
+describe('finding the first value that departs', () => {
+  it('names the node, and the element', async () => {
+    const { files } = await compile({ model: path });
+    for (const [f, bytes] of files) writeFileSync(join(dir, f), bytes);
+    const bundle = await openBundle(dir);
+    const original = openOriginal(path, {});
+    const good = await reference(original, 'evaluate');
+    expect(await findDeparture(bundle, original, good, inputs, tol)).toMatch(
+      /^each of 3 values inside the model agrees on its own; the furthest/,
+    );
+    // A reference that is wrong from the square root on stands for a compiler that is.
+    const wrong = (name: string, t: Tensor): Tensor =>
+      name === 'b' || name === 'y' ? fromNumbers('f32', [3], [1, 1.6, 2.7]) : t;
+    const bad: Reference = {
+      ...good,
+      run: async i => new Map([...(await good.run(i))].map(([n, t]) => [n, wrong(n, t)])),
+      values: async (names, i) => new Map([...(await good.values(names, i))].map(([n, t]) => [n, wrong(n, t)])),
+    };
+    expect(await findDeparture(bundle, original, bad, inputs, tol)).toMatch(
+      /^the first value that departs is 'b' of chain\.onnx#\S+ \(Sqrt\), f32\[3\]: by 1\.8\de-2 of its largest, 1\.648\d+ instead of 1\.60\d* at element 1\. All/,
+    );
+    const parity = await verifyBundle(bundle, bad, [inputs], tol);
+    expect(parity.ok).toBe(false);
+    expect(parity.outputs[0]).toMatchObject({ name: 'y', ok: false });
+  });
+});
+
+describe('comparing', () => {
+  const f = (...x: number[]): Tensor => fromNumbers('f64', [x.length], x);
+  it('takes NaN for equal to NaN, and infinity to itself only', () => {
+    expect(compare(f(NaN, Infinity), f(NaN, Infinity), tol).ok).toBe(true);
+    expect(compare(f(NaN), f(1), tol)).toMatchObject({ ok: false, abs: Infinity });
+    expect(compare(f(1), f(NaN), tol).ok).toBe(false);
+    expect(compare(f(Infinity), f(-Infinity), tol).ok).toBe(false);
+  });
+  it('allows atol + rtol * |want|', () => {
+    expect(compare(f(1001), f(1000), tol).ok).toBe(true);
+    expect(compare(f(1001.02), f(1000), tol)).toMatchObject({ ok: false, at: 0 });
+    expect(compare(f(1e-5), f(0), tol).ok).toBe(true);
+    expect(compare(f(1.1e-5), f(0), tol).ok).toBe(false);
+  });
+  it('wants integers equal, and shapes and types the same', () => {
+    const i = (x: number): Tensor => fromNumbers('i64', [1], [x]);
+    expect(compare(i(1000), i(1000), tol).ok).toBe(true);
+    expect(compare(i(100000), i(100001), tol)).toMatchObject({ ok: false, abs: 1 });
+    expect(compare(fromNumbers('f64', [1, 1], [1]), f(1), tol).why).toBe('shape [1, 1] instead of [1]');
+    expect(compare(fromNumbers('f32', [1], [1]), f(1), tol).why).toBe('type f32 instead of f64');
+  });
+  it('measures departure by the scale of the tensor', () => {
+    expect(departure(f(1000, 1e-3), f(1000, 0))).toBeCloseTo(1e-6, 12);
+    expect(departure(f(0, 0), f(0, 0))).toBe(0);
+    expect(departure(f(NaN), f(0))).toBe(Infinity);
+  });
+});
