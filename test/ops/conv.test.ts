@@ -1,10 +1,11 @@
-import { describe, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import { apply1, constant } from '../../compiler/graph/graph.ts';
 import { Add, Relu } from '../../compiler/ops/elementwise.ts';
 import { Conv, ConvTranspose } from '../../compiler/ops/conv.ts';
+import { lowerGraph } from '../../compiler/lower/index.ts';
 import { layoutShape } from '../../compiler/ops/spatial.ts';
 import { expectAgreement, inputsFor, noise, single, target } from './problems.ts';
 
@@ -89,7 +90,7 @@ describe('Conv', () => {
         const env = Object.fromEntries(axes.map((a, i) => [names[i] ?? '', a.size]));
         expectAgreement(g, inputsFor(g, env, r.seed), profiles[r.profile] ?? target('wasm-simd'));
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
   it('computes one filter a channel, for windows that reach over any border', () => {
@@ -116,8 +117,34 @@ describe('Conv', () => {
         const env = Object.fromEntries(axes.map((a, i) => [names[i] ?? '', a.size]));
         expectAgreement(g, inputsFor(g, env, r.seed), profiles[r.profile] ?? target('wasm-simd'));
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
+  });
+});
+
+describe('3x3 convolutions by Winograd tiles', () => {
+  it('compute what the reference does, also at ragged borders and for several chunks', () => {
+    for (const [batch, h, w, channels, outs, symbolic, pad] of [
+      [1, 12, 16, 16, 8, false, 1],
+      [2, 13, 17, 18, 9, false, 1],
+      [1, 18, 14, 16, 24, false, 0],
+      [1, 11, 21, 20, 8, true, 1],
+      [3, 7, 9, 16, 10, true, 2],
+    ] as const)
+      for (const p of profiles) {
+        const small = { ...p, cache: { ...p.cache, l2: 100_000 } };
+        const wDims = [outs, channels, 3, 3];
+        const size = (name: string, n: number): Dim => (symbolic ? symbol(name, 3, 40) : n);
+        const g = single(
+          Conv,
+          [{ shape: [batch, size('h', h), size('w', w), channels] }, { shape: wDims, constant: noise('f32', wDims, 4) }],
+          { layout: 'NHWC', strides: [1, 1], dilations: [1, 1], pads: [pad, pad, pad, pad] },
+          v => apply1(Relu, [apply1(Add, [v, constant(noise('f32', [outs], 3))], {}, noLoc)], {}, noLoc),
+        );
+        const program = lowerGraph(g, small);
+        expect(program.kernels.some(kernel => kernel.name.startsWith('winograd'))).toBe(true);
+        expectAgreement(g, inputsFor(g, { h, w }, 9), small, 1e-3, 2e-5);
+      }
   });
 });
 

@@ -15,6 +15,7 @@ import { packConstant, registerValues, type ConstMatrix } from './pack.ts';
 import { padInto } from './pad.ts';
 import { walkSink, type Walk } from './sink.ts';
 import { arithOf, type Arith, type Seg } from './tile.ts';
+import { lowerWinograd, paysWinograd } from './winograd.ts';
 
 export type ConvAttrs = WindowAttrs & { readonly group: number };
 
@@ -22,6 +23,7 @@ export type ConvAttrs = WindowAttrs & { readonly group: number };
 export type ConvPlan =
   | { readonly k: 'plain' }
   | { readonly k: 'depthwise'; readonly shape: ConvShape }
+  | { readonly k: 'winograd'; readonly shape: ConvShape }
   | { readonly k: 'gemm'; readonly shape: ConvShape; readonly rows: RowPlan };
 
 /** A convolution with channels last and constant weights. */
@@ -77,6 +79,9 @@ export function planConv(n: Node): ConvPlan {
   const shape = shapeOf(n);
   if (!shape) return { k: 'plain' };
   if (shape.group === shape.channels && shape.outs === shape.channels && shape.group > 1) return { k: 'depthwise', shape };
+  const window = shape.kernel.length === 2 && shape.kernel.every(n => n === 3);
+  const steps = [...shape.strides, ...shape.dilations].every(n => n === 1);
+  if (window && steps && shape.group === 1 && paysWinograd(shape)) return { k: 'winograd', shape };
   return { k: 'gemm', shape, rows: planRows(shape) };
 }
 /** Distances between neighbouring outputs of each axis in the input, in elements. */
@@ -118,7 +123,7 @@ export function convSpace(n: Node): readonly (readonly number[])[] {
 export function acceptsConv(i: number, n: Node): 'point' | 'buffer' {
   if (i !== 0) return 'buffer';
   const plan = planConv(n);
-  return plan.k === 'gemm' && plan.shape.padded ? 'point' : 'buffer';
+  return (plan.k === 'gemm' || plan.k === 'winograd') && plan.shape.padded ? 'point' : 'buffer';
 }
 
 export function lowerConv(c: LowerCtx<ConvAttrs>): void {
@@ -130,6 +135,9 @@ export function lowerConv(c: LowerCtx<ConvAttrs>): void {
       return;
     case 'depthwise':
       lowerDepthwise(c, { ...plan.shape, in: sizesOf(must(c.types[0])) });
+      return;
+    case 'winograd':
+      lowerWinograd(c, plan.shape);
       return;
     case 'gemm':
       lowerConvGemm(c, plan.shape, plan.rows);
