@@ -7,7 +7,7 @@ import { importOnnx, type OnnxOptions } from '../../compiler/import/onnx/import.
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { expectClose, noise, target } from '../ops/problems.ts';
-import { attribute, encode, float, int, node, sub, text, value, type Part } from '../onnx-writer.ts';
+import { attribute, encode, float, int, node, sub, tensor, text, value, type Part } from '../onnx-writer.ts';
 
 /** One node as a model of its own, against onnxruntime. */
 export interface Problem {
@@ -17,6 +17,8 @@ export interface Problem {
   /** In order; undefined: left out. */
   readonly inputs: readonly (Tensor | undefined)[];
   readonly outputs: readonly DType[];
+  /** Which inputs are constants of the model. */
+  readonly constants?: readonly number[];
   readonly attrs?: Readonly<Record<string, number | readonly number[] | string | Float | Lists>>;
 }
 /** An attribute that is a float. */
@@ -42,7 +44,12 @@ export function modelOf(p: Problem, sizes = (t: Tensor): readonly (number | stri
   const outs = p.outputs.map((_, i) => `y${i}`);
   const attrs = Object.entries(p.attrs ?? {}).map(([k, v]) => attributeOf(k, v));
   const domain = p.domain === undefined ? [] : [text(7, p.domain)];
-  const ins = p.inputs.flatMap((t, i) => (t ? [value(11, `x${i}`, code(t.dtype), sizes(t))] : []));
+  const fixed = (i: number): boolean => p.constants?.includes(i) ?? false;
+  const ins = p.inputs.flatMap((t, i) => {
+    if (!t) return [];
+    if (fixed(i)) return [sub(5, tensor({ name: `x${i}`, dims: t.dims, type: code(t.dtype), raw: t.bytes }))];
+    return [value(11, `x${i}`, code(t.dtype), sizes(t))];
+  });
   // Outputs without sizes: both sides find them out.
   const results = p.outputs.map((t, i) => sub(12, text(1, `y${i}`), sub(2, sub(1, int(1, code(t))))));
   const graph = [node(p.op, names, outs, ...attrs, ...domain), text(2, 'g'), ...ins, ...results];
@@ -67,7 +74,7 @@ export async function peer(bytes: Uint8Array, inputs: ReadonlyMap<string, Tensor
 /** The evaluator and the interpreted kernels give what onnxruntime gives. */
 export async function expectPeer(p: Problem, options: OnnxOptions = {}, rtol = 1e-3, atol = 1e-5): Promise<void> {
   const bytes = modelOf(p);
-  const inputs = new Map(p.inputs.flatMap((t, i) => (t ? [[`x${i}`, t] as const] : [])));
+  const inputs = new Map(p.inputs.flatMap((t, i) => (t && !p.constants?.includes(i) ? [[`x${i}`, t] as const] : [])));
   const want = await peer(bytes, inputs);
   const { graph } = importOnnx(bytes, options);
   const mine = evaluate(graph, inputs);
