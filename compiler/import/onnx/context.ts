@@ -17,6 +17,8 @@ export interface Session {
   readonly functions: ReadonlyMap<string, FunctionProto>;
   readonly external: ExternalResolver | undefined;
   readonly warnings: Warning[];
+  /** The names of the classes, where the file has them. */
+  labels?: readonly string[];
   /** What could not be imported, in the order it was met. */
   readonly unsupported: Unsupported[];
   /** Names of symbols in use. */
@@ -78,6 +80,7 @@ export function builderCtx(p: CtxParts): ImportCtx {
       session.symbols.add(name);
       return symbol(name, lo, hi);
     },
+    labels: names => void (session.labels ??= names),
     warn: (code, message) => void session.warnings.push({ code, message, loc: at.loc }),
   };
 }

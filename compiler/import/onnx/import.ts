@@ -44,6 +44,8 @@ export interface Imported {
   readonly graph: Graph;
   readonly meta: OnnxMeta;
   readonly warnings: readonly Warning[];
+  /** The names of the classes, where a classifier of the model has them as text. */
+  readonly labels?: readonly string[];
 }
 
 /** The oldest and the newest version of the standard operators that the tables are written for. */
@@ -89,7 +91,8 @@ export function importModel(model: ModelProto & { readonly graph: GraphProto }, 
   if (version === undefined) opsets.set('', OPSETS.to);
   try {
     const graph = importGraph(model.graph, session, opsets, options);
-    if (session.unsupported.length === 0) return { graph, meta, warnings: session.warnings };
+    if (session.unsupported.length === 0)
+      return { graph, meta, warnings: session.warnings, ...(session.labels && { labels: session.labels }) };
   } catch (e) {
     const followUp = e instanceof Poisoned || (e instanceof CompileError && session.unsupported.length > 0);
     if (

@@ -123,7 +123,7 @@ const skipNorm =
     const [gamma, beta, bias] = center ? [n.input(2), n.inputs[3], n.inputs[4]] : [n.input(2), undefined, n.inputs[3]];
     const sum = add(c, c.apply1(e.Add, [n.input(0), n.input(1)]), bias);
     const axes = [rankOf(sum) - 1];
-    const epsilon = n.float('epsilon', 1e-5);
+    const epsilon = n.float('epsilon', 1e-12);
     const y = add(c, mul(c, c.apply1(LayerNorm, [sum], { axes, epsilon, center }), gamma), beta);
     const extra = statistics(n, c, sum, axes, epsilon, center);
     return [y, ...(center ? [extra[0], extra[1]] : [undefined, extra[0]]), sum];
