@@ -45,7 +45,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
         ...(options.dims && { dims: options.dims }),
         ...(options.embedBelow !== undefined && { embedBelow: options.embedBelow }),
       },
-      labels: options.labels,
+      labels: options.labels ?? imported.labels,
     }),
   );
   return {
