@@ -1,0 +1,90 @@
+import { describe, expect, it } from '@jest/globals';
+import { noLoc } from '../../compiler/core/diagnostic.ts';
+import { symbol } from '../../compiler/core/dim.ts';
+import { fromTyped, typed } from '../../compiler/core/tensor.ts';
+import { evaluate } from '../../compiler/graph/evaluate.ts';
+import { apply1, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
+import type { Attrs } from '../../compiler/ops/define.ts';
+import { TreeEnsemble, TreeLeaves } from '../../compiler/ops/trees.ts';
+import { compiled } from '../conformance/compiled.ts';
+import { randomForest, randomRows, type ForestShape } from './random-trees.ts';
+
+const batch = symbol('batch', 0, 64);
+interface Problem {
+  readonly title: string;
+  readonly shape: ForestShape;
+  readonly attrs?: Attrs;
+}
+const problems: Problem[] = [
+  { title: 'numbers', shape: { trees: 7, depth: 4, features: 5, seed: 1 } },
+  { title: 'leaves only', shape: { trees: 3, depth: 0, features: 2, seed: 2 } },
+  { title: 'no trees', shape: { trees: 0, depth: 0, features: 2, groups: 2, seed: 2 } },
+  { title: 'stumps', shape: { trees: 9, depth: 1, features: 1, seed: 3 } },
+  { title: 'deep', shape: { trees: 2, depth: 40, features: 3, seed: 4 } },
+  { title: 'groups', shape: { trees: 9, depth: 3, features: 3, groups: 3, seed: 5 } },
+  { title: 'vector leaves', shape: { trees: 5, depth: 3, features: 3, groups: 3, width: 3, seed: 6 } },
+  { title: 'categories', shape: { trees: 9, depth: 5, features: 4, categorical: true, seed: 7 } },
+  {
+    title: 'categories, invalid ones as missing',
+    shape: { trees: 9, depth: 5, features: 4, categorical: true, seed: 8 },
+    attrs: { invalid: 'missing' },
+  },
+  {
+    title: 'categories, truncated',
+    shape: { trees: 9, depth: 5, features: 4, categorical: true, seed: 9 },
+    attrs: { truncate: true },
+  },
+  {
+    title: 'zeros missing, f64 sums',
+    shape: { trees: 9, depth: 5, features: 4, categorical: true, zeros: true, values: 'f64', seed: 10 },
+    attrs: { truncate: true },
+  },
+  { title: 'f64 rows', shape: { trees: 9, depth: 5, features: 4, values: 'f64', rows: 'f64', seed: 11 } },
+  { title: 'average', shape: { trees: 9, depth: 5, features: 4, seed: 12 }, attrs: { base: 'last', divide: 9 } },
+  { title: 'base last', shape: { trees: 9, depth: 5, features: 4, seed: 12 }, attrs: { base: 'last' } },
+  { title: 'min', shape: { trees: 9, depth: 5, features: 4, groups: 2, seed: 13 }, attrs: { base: 'last', aggregate: 'min' } },
+  { title: 'max', shape: { trees: 9, depth: 5, features: 4, groups: 2, seed: 14 }, attrs: { base: 'last', aggregate: 'max' } },
+];
+
+function forest(p: Problem): Graph {
+  const { features, seed } = p.shape;
+  const x = input('x', { dtype: p.shape.rows ?? 'f32', shape: [batch, features] });
+  const tables = randomForest(p.shape).map(t => t && constant(t));
+  const leaves = tables[5]?.type.shape[0];
+  const id = constant(
+    fromTyped(
+      'i32',
+      [Number(leaves)],
+      Int32Array.from({ length: Number(leaves) }, (_, i) => (i * 7 + seed) % 101),
+    ),
+  );
+  const sets: (Value | undefined)[] = tables.length > 9 ? tables : [...tables, undefined, undefined, undefined];
+  const { invalid, truncate } = p.attrs ?? {};
+  return {
+    name: 'forest',
+    inputs: [x],
+    outputs: [
+      { name: 'margin', value: apply1(TreeEnsemble, [x, ...tables], p.attrs ?? {}, noLoc) },
+      { name: 'leaf', value: apply1(TreeLeaves, [x, ...sets, id], { invalid, truncate }, noLoc) },
+    ],
+    definers: [],
+  };
+}
+
+describe('tree ensembles', () => {
+  for (const p of problems)
+    it(`${p.title}: compiled code gives the bits of the evaluator`, async () => {
+      const g = forest(p);
+      for (const target of ['wasm-mvp', 'wasm-simd']) {
+        const ways = [await compiled('program', g, target), await compiled('wasm', g, target)];
+        for (const rows of [0, 1, 37]) {
+          const inputs = new Map([['x', randomRows(rows, p.shape.features, rows, p.shape.rows)]]);
+          const want = evaluate(g, inputs);
+          for (const run of ways) {
+            const got = run(inputs);
+            for (const [name, t] of want) expect([name, ...typed(got.get(name) ?? t)]).toEqual([name, ...typed(t)]);
+          }
+        }
+      }
+    });
+});
