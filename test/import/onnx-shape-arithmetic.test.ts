@@ -10,7 +10,9 @@ import { locate, REAL_MODELS } from '../../fixtures/models.ts';
 const everyNode = (g: Graph): readonly Node[] => nodesOf(g).flatMap(n => [n, ...subgraphs(n).flatMap(everyNode)]);
 
 /** What may be left of integers: in the sentence transformer the positions, which are looked up, and the mask of the tokens. */
-const integers: Readonly<Record<string, readonly string[]>> = { minilm: ['Slice i64', 'Reshape i64', 'Reshape i64', 'Reshape i64', 'Expand i64'] };
+const integers: Readonly<Record<string, readonly string[]>> = {
+  minilm: ['Slice i64', 'Reshape i64', 'Reshape i64', 'Reshape i64', 'Expand i64'],
+};
 
 describe('arithmetic over sizes is gone after import, with sizes left open', () => {
   for (const m of REAL_MODELS) {
