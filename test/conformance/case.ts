@@ -9,6 +9,14 @@ import { ATOL, RTOL, type BackendCase } from '../suites/onnx-backend.ts';
 import { difference } from './compare.ts';
 import { runner, type Way } from './runners.ts';
 
+/** Cases whose wanted values are themselves rounding errors, where the true value is 0. */
+const NOISY: ReadonlyMap<string, { readonly atol: number; readonly why: string }> = new Map(
+  ['test_dft_inverse', 'test_dft_inverse_opset19'].map(name => [
+    name,
+    { atol: 1e-6, why: 'imaginary parts of a real signal, which the float32 transform behind the data leaves at 2e-7' },
+  ]),
+);
+
 export interface Outcome {
   readonly suite: string;
   readonly name: string;
@@ -53,7 +61,7 @@ export async function runCase(c: BackendCase, o: CaseOptions): Promise<Outcome> 
       const outs = (await runner(o.way, graph))(inputs);
       for (const [i, want] of set.outputs.entries()) {
         const name = c.outputNames[i] ?? '';
-        const d = want && difference(outs.get(name), want, { rtol: RTOL, atol: ATOL });
+        const d = want && difference(outs.get(name), want, { rtol: RTOL, atol: NOISY.get(c.name)?.atol ?? ATOL });
         if (d !== undefined) return done('wrong', `output '${name}' ${d}`);
       }
       ran++;

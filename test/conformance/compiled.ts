@@ -9,7 +9,7 @@ import { runPasses } from '../../compiler/passes/index.ts';
 import { bindSymbols, checkGuards } from '../../compiler/program/bind.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
-import type { Program } from '../../compiler/program/program.ts';
+import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
 import type { Profile } from '../../compiler/ops/profile.ts';
 import type { Run } from './runners.ts';
@@ -18,7 +18,8 @@ import type { Run } from './runners.ts';
 export async function compiled(way: 'program' | 'wasm', g: Graph, target = 'wasm-simd'): Promise<Run> {
   const profile = must(resolveTarget(target).profiles[0]);
   const program = lowerGraph(runPasses(g, profile), profile);
-  return way === 'program' ? inputs => interpretProgram(program, inputs) : wasm(program, profile);
+  const plan = planMemory(program, profile);
+  return way === 'program' ? inputs => interpretProgram(program, inputs) : wasm(program, plan, profile);
 }
 
 interface Exports {
@@ -26,8 +27,7 @@ interface Exports {
   run(...sizes: readonly number[]): void;
   readonly symbol?: (i: number) => number;
 }
-async function wasm(program: Program, profile: Profile): Promise<Run> {
-  const plan = planMemory(program, profile);
+async function wasm(program: Program, plan: MemoryPlan, profile: Profile): Promise<Run> {
   const { bytes } = await emitWasm(program, plan, profile, { embed: true });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const x = instance.exports as unknown as Exports;

@@ -36,7 +36,10 @@ export async function runAll(jobs: readonly Job[], o: PoolOptions, report: (job:
 
 /** A worker that has loaded everything. */
 function start(): Promise<ChildProcess> {
-  const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), { serialization: 'advanced' });
+  const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), {
+    serialization: 'advanced',
+    execArgv: ['--import', 'tsx'],
+  });
   return new Promise((resolve, reject) => {
     child.once('message', () => {
       child.removeAllListeners();

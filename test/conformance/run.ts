@@ -4,10 +4,9 @@
  * Cases run in a process of their own, which is replaced when a case hangs or takes it down.
  */
 import { parseArgs } from 'node:util';
-import { backendCases, findBackendTests, SUITES, type Suite } from '../suites/onnx-backend.ts';
-import { operatorsOf, type Outcome } from './case.ts';
-import { runAll, type Job } from './pool.ts';
-import { summary, writeReport, type CaseRow } from './report.ts';
+import { findBackendTests, SUITES, type Suite } from '../suites/onnx-backend.ts';
+import { collect } from './collect.ts';
+import { summary, writeReport } from './report.ts';
 import { WAYS, type Way } from './runners.ts';
 
 const { values: args } = parseArgs({
@@ -33,25 +32,20 @@ const ways: readonly Way[] = args.on === 'both' ? ['evaluate', 'wasm'] : args.on
 const found = findBackendTests();
 if (found.k === 'missing') die(found.why);
 
-const rows: CaseRow[] = [];
-const jobs: Job[] = [];
-for (const c of backendCases(found.root, suites, new RegExp(args.filter))) {
-  rows.push({ suite: c.suite, name: c.name, operators: operatorsOf(c), outcomes: [] });
-  for (const way of ways)
-    jobs.push({ row: rows.length - 1, suite: c.suite, name: c.name, folder: c.folder, way, symbolic: args.symbolic });
-}
 const start = performance.now();
-let count = 0;
-await runAll(jobs, { workers: Number(args.jobs), timeoutMs: 1000 * Number(args.timeout) }, (job: Job, o: Outcome) => {
-  rows[job.row]?.outcomes.push(o);
-  count++;
-  if (args.verbose || o.k === 'broken' || o.k === 'wrong') {
-    const why = args.verbose ? o.why : o.why?.split('\n')[0];
-    console.log(
-      `${o.way} ${o.suite}/${o.name}: ${o.k}${o.code ? ` ${o.code}` : ''}${why ? ` ${why}` : ''} (${o.ms.toFixed(0)} ms)`,
-    );
-  } else if (process.stderr.isTTY) process.stderr.write(`\r${count} of ${jobs.length}`);
-});
+const rows = await collect(
+  found.root,
+  { suites, match: new RegExp(args.filter), ways, symbolic: args.symbolic },
+  { workers: Number(args.jobs), timeoutMs: 1000 * Number(args.timeout) },
+  (o, done, of) => {
+    if (args.verbose || o.k === 'broken' || o.k === 'wrong') {
+      const why = args.verbose ? o.why : o.why?.split('\n')[0];
+      console.log(
+        `${o.way} ${o.suite}/${o.name}: ${o.k}${o.code ? ` ${o.code}` : ''}${why ? ` ${why}` : ''} (${o.ms.toFixed(0)} ms)`,
+      );
+    } else if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${of}`);
+  },
+);
 console.log(summary(rows, ways));
-console.log(`${jobs.length} runs in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+console.log(`${rows.length * ways.length} runs in ${((performance.now() - start) / 1000).toFixed(1)} s`);
 if (args.write) writeReport(rows, ways);

@@ -145,7 +145,7 @@ const maxUnpool: OnnxBuilder = (n, c) => {
   });
   const own = [...x.type.shape.slice(0, 2), ...natural];
   if (!given) return [c.apply1(MaxUnpool, [x, positions], { shape: own })];
-  const shape = c.knownInts(given, 'the output shape');
+  const shape = c.knownInts(given, 'output shape');
   // Positions are for the natural shape: the indices along its axes are kept.
   const size = natural.map(Number);
   const wanted = shape.slice(2);

@@ -4,7 +4,7 @@ import { numel, splatOf, toNumbers } from '../../../core/tensor.ts';
 import type { Value } from '../../../graph/graph.ts';
 import type { Attrs, Op } from '../../../ops/define.ts';
 import * as e from '../../../ops/elementwise.ts';
-import { Expand } from '../../../ops/view.ts';
+import { Expand, Reshape } from '../../../ops/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 
 /** An ONNX operator that is one of ours: the first inputs as they are, and attributes computed from the node. */
@@ -51,6 +51,15 @@ const pow: OnnxBuilder = (n, c) => {
     if (p === -1) return [c.apply1(e.Reciprocal, [x])];
   }
   return [c.apply1(e.Pow, [x, y])];
+};
+
+/** Before opset 7 a vector of slopes was one a channel, which is axis 1; later it is broadcast as usual. */
+const prelu: OnnxBuilder = (n, c) => {
+  const [x, slope] = [n.input(0, 'X'), n.input(1, 'slope')];
+  const { shape } = slope.type;
+  const channels = n.opset < 7 && shape.length === 1 && shape[0] !== 1;
+  const one = channels ? [...shape, ...new Array<number>(Math.max(0, x.type.shape.length - 2)).fill(1)] : shape;
+  return [c.apply1(e.PRelu, [x, channels ? c.apply1(Reshape, [slope], { shape: one }) : slope])];
 };
 
 /** Bounds are attributes before opset 11, inputs from then on. Constant bounds become attributes of ours. */
@@ -183,7 +192,7 @@ export const elementwiseOps: OnnxOps = {
 
   Relu: direct(e.Relu),
   LeakyRelu: direct(e.LeakyRelu, n => ({ alpha: n.float('alpha', 0.01) })),
-  PRelu: direct(e.PRelu),
+  PRelu: prelu,
   Elu: direct(e.Elu, n => ({ alpha: n.float('alpha', 1) })),
   Selu: direct(e.Elu, n => ({
     alpha: n.float('alpha', 1.67326319217681884765625),
