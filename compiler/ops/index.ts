@@ -2,6 +2,8 @@ import { If } from './control.ts';
 import { Recurrent } from './recurrent.ts';
 import { Attention } from './attention.ts';
 import { Frames, Dft, MelWeights } from './signal.ts';
+import { Det } from './linalg.ts';
+import { NGrams } from './ngrams.ts';
 import type { Op } from './define.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { Loop } from './loop.ts';
@@ -30,6 +32,8 @@ import { PairwiseCoupling } from './pairwise.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
 export const allOps: readonly Op[] = [
+  NGrams,
+  Det,
   Frames,
   Dft,
   MelWeights,

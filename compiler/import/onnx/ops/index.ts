@@ -1,4 +1,5 @@
 import type { OnnxBuilder, OnnxOps } from '../registry.ts';
+import { miscOps } from './misc.ts';
 import { signalOps } from './signal.ts';
 import { attentionMsOps } from './attention-ms.ts';
 import { attentionOps } from './attention.ts';
@@ -22,6 +23,7 @@ import { mlOps } from './ml.ts';
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
  */
 const families: readonly OnnxOps[] = [
+  miscOps,
   signalOps,
   attentionMsOps,
   convOps,
@@ -29,7 +31,8 @@ const families: readonly OnnxOps[] = [
   attentionOps,
   recurrentOps,
   controlOps,
-  elementwiseOps, mlOps,
+  elementwiseOps,
+  mlOps,
   lossOps,
   quantOps,
   normOps,
