@@ -19,13 +19,13 @@ const fill = (i: number): number => Math.fround(((i * 37) % 101) / 101);
 
 /** What a page of these tests has; its functions are sent there as text. */
 interface PageModel {
-  run(inputs: Record<string, unknown>): Record<string, { data: Float32Array }>;
+  readonly run: (inputs: Record<string, unknown>) => Record<string, { data: Float32Array }>;
 }
 interface PageIndex {
-  load(source?: unknown): Promise<PageModel>;
+  readonly load: (source?: unknown) => Promise<PageModel>;
 }
 interface PageCompiler {
-  compile(o: unknown): Promise<CompileResult>;
+  readonly compile: (o: unknown) => Promise<CompileResult>;
 }
 
 const skip = executable === undefined && !required;
