@@ -99,9 +99,10 @@ function log(bind: Bind, x: Expr): Expr {
 function reduce(bind: Bind, a: Expr): readonly [Expr, Expr] {
   const q = bind(nearest(mul(a, 2 / Math.PI)));
   // pi/2 in parts of 8 bits, so that their products with q are exact while q is below 2^16.
-  const parts = [1.5703125, 4.8351287841796875e-4, 3.13855707645416259765625e-7, 6.0771005065061922e-11];
+  const parts = [1.5703125, 4.825592041015625e-4, 1.26659870147705078125e-6, 9.920936294705029e-10];
   const r = parts.reduce<Expr>((x, p) => bind(sub(x, mul(q, p))), a);
-  const in4 = bind(max(min(r, Math.PI / 4 + 1e-6), -Math.PI / 4 - 1e-6));
+  // The rounding of q lets r be a little more than pi/4; beyond 2^16 turns it may be anything.
+  const in4 = bind(max(min(r, 0.8), -0.8));
   return [bind(cast(bitsOfType(a.t), q)), in4];
 }
 const sinPoly = (r: Expr, z: Expr): Expr =>
