@@ -223,7 +223,7 @@ const powType = (types: readonly DType[], _: unknown, reject: (why: string) => n
 };
 export const Pow = elementwise({
   name: 'Pow',
-  doc: 'a to the power b, of the type of a. Integers to integers wrap; a negative exponent of an integer gives the integer part.',
+  doc: 'a to the power b, of the type of a. Integers to integers wrap, for exponents up to 63; a negative one gives the integer part.',
   inputs: ['a', 'b'],
   result: powType,
   scalar: (args, c) => {
@@ -244,7 +244,7 @@ function intPow(k: KernelBuilder, a: Expr, b: Expr): Expr {
   const inverse = signed(a)
     ? select(eq(a, -1), select(and(e, 1), konst(a.t, -1), one), select(eq(a, 1), one, 0))
     : select(eq(a, 1), one, 0);
-  return select(lt(e, 0), inverse, result);
+  return select(lt(b, 0), inverse, result);
 }
 /** exp(b * log|a|) in f64, so that whole powers come out exact after rounding to f32. */
 function floatPow(k: KernelBuilder, a: Expr, b: Expr, out: DType): Expr {

@@ -5,6 +5,7 @@ import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise.ts';
 import { Gather } from '../../../ops/gather.ts';
 import { DequantizeLinear, QuantizeLinear } from '../../../ops/quant.ts';
+import { Range } from '../../../ops/range.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axesFrom, axisOf, rankOf } from './axes.ts';
 import { addBias, operands, convAttrs } from './conv.ts';
@@ -42,12 +43,9 @@ function sharing(n: OnnxNode, c: ImportCtx, x: Value, scale: Value): Shared {
       fit: v => reshape(c, v, around(dimFloorDiv(size, block), 1)),
       back: y => reshape(c, y, shape),
     };
-  // The last block is cut short.
-  const count = typeof size === 'number' ? size : n.unsupported('blocks of scales along an axis whose size is not fixed');
-  const at = c.literal(
-    'i32',
-    Array.from({ length: count }, (_, i) => Math.floor(i / block)),
-  );
+  // The last block is cut short, or may be.
+  const places = c.apply1(Range, [c.literal('i64', 0), c.literal('i64', 1)], { n: size });
+  const at = c.apply1(e.Div, [places, c.literal('i64', block)]);
   return { x, fit: v => c.apply1(Gather, [v, at], { axis }), back: same };
 }
 
