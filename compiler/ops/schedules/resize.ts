@@ -1,5 +1,5 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimHi, dimMul, type Dim } from '../../core/dim.ts';
+import { dimHi, dimMul, rangeOf, type Dim } from '../../core/dim.ts';
 import { isFloat } from '../../core/dtype.ts';
 import { fromNumbers } from '../../core/tensor.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
@@ -142,7 +142,7 @@ function makeTable(c: LowerCtx<ResizeAttrs> | LowerCtx<Attrs>, a: ResizeAttrs, a
   }
   // With a scale that is not known yet, the sizes bound it from below.
   const least = scales || must(a.scales[axis]) === 0 ? leastScale(from, to) : must(a.scales[axis]);
-  const taps = tapCount(a, a.antialias ? must(least, 'antialiasing of open sizes') : 1);
+  const taps = tapCount(a, a.antialias ? least : 1);
   const size = dimMul(Math.max(1, dimHi(to)), taps);
   const index = c.temp('resize_index', 'i32', size);
   const weight = c.temp('resize_weight', 'f32', size);
@@ -150,8 +150,7 @@ function makeTable(c: LowerCtx<ResizeAttrs> | LowerCtx<Attrs>, a: ResizeAttrs, a
   c.kernel('resize_taps', k => tableKernel(k, a, axis, from, to, { axis, taps, index, weight, outside }, scales, crop));
   return { axis, taps, index, weight, outside };
 }
-const leastScale = (from: Dim, to: Dim): number | undefined =>
-  typeof from === 'number' && typeof to === 'number' ? to / from : undefined;
+const leastScale = (from: Dim, to: Dim): number => Math.max(1, rangeOf(to).lo) / Math.max(1, dimHi(from));
 const F64 = vtype('f64');
 const d = (n: number): Expr => konst(F64, n);
 /** The same as `tapTable`, for sizes known at run time. */
