@@ -17,6 +17,12 @@ export default defineConfig(
     },
   },
   {
+    files: ['fixtures/*.js'],
+    languageOptions: {
+      globals: Object.fromEntries(['process', 'console', 'URL', 'performance'].map(g => [g, 'readonly'])),
+    },
+  },
+  {
     files: ['**/*.ts'],
     extends: [ts.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },

@@ -95,7 +95,7 @@ export function evaluation<T>(f: () => T): T {
 function shared(k: KernelBuilder, v: Value, idx: readonly Num[], lanes: Lanes, make: () => Expr): Expr {
   if (!memo) return evaluation(() => shared(k, v, idx, lanes, make));
   let of = memo.get(v);
-  if (!of) memo.set(v, (of = new Map()));
+  if (!of) memo.set(v, (of = new Map<string, Expr>()));
   const key = `${lanes}:${JSON.stringify(idx)}`;
   const had = of.get(key);
   if (had) return had;

@@ -15,7 +15,7 @@ const V = 4;
 export function transposeKernel(k: KernelBuilder, from: Ref, to: Ref): boolean {
   const last = to.dims.length - 1;
   const dtype = to.buffer.dtype;
-  if (last < 1 || bytes4(dtype) === false || from.buffer.dtype !== dtype || to.strides[last] !== 1) return false;
+  if (last < 1 || !bytes4(dtype) || from.buffer.dtype !== dtype || to.strides[last] !== 1) return false;
   const axis = from.strides.findIndex((s, i) => i < last && s === 1 && rangeOf(must(from.dims[i])).hi >= V);
   if (axis < 0) return false;
   const n = must(to.dims[last]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import { fromNumbers, numel, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
-import { noLoc } from '../../compiler/core/diagnostic.ts';
+import { must, noLoc } from '../../compiler/core/diagnostic.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
@@ -13,7 +13,7 @@ import { lifetimes, planMemory, slotBytes } from '../../compiler/program/plan.ts
 import type { Program } from '../../compiler/program/program.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
 
-const profile = resolveTarget('wasm-simd').profiles[0]!;
+const profile = must(resolveTarget('wasm-simd').profiles[0]);
 const graphOf = (inputs: readonly Value[], values: readonly Value[]): Graph => ({
   name: 'g',
   inputs,
@@ -38,12 +38,12 @@ function build(r: { steps: [number, number, number][]; outputs: number[] }, n: D
   const shapes: Dim[][] = [[n, 3, 5], [3, 1], [5], [n, 3, 5], [1, 1, 1]];
   const inputs = shapes.map((shape, i) => input(`x${i}`, { dtype: 'f32', shape }));
   const values = [...inputs, constant(data([3, 5])), constant(fromNumbers('f32', [], [0.5]))];
-  const pick = (i: number): Value => values[i % values.length]!;
+  const pick = (i: number): Value => must(values[i % values.length]);
   for (const [op, a, b] of r.steps) {
     const x = pick(a);
     const y = pick(b);
     try {
-      if (op < 3) values.push(apply1([Add, Sub, Mul][op]!, [x, y], {}, noLoc));
+      if (op < 3) values.push(apply1(must([Add, Sub, Mul][op]), [x, y], {}, noLoc));
       else if (op === 3) values.push(apply1(Relu, [x], {}, noLoc));
       else {
         const perm = x.type.shape.map((_, i) => i);
@@ -80,8 +80,10 @@ describe('lowering', () => {
         const got = interpretProgram(lowerGraph(g, profile), inputs);
         for (const [name, t] of want) {
           expect(got.get(name)?.dims).toEqual(t.dims);
-          const a = toNumbers(got.get(name)!);
-          toNumbers(t).forEach((x, i) => expect(Math.abs(a[i]! - x)).toBeLessThanOrEqual(1e-5 * Math.max(1, Math.abs(x))));
+          const a = toNumbers(must(got.get(name)));
+          toNumbers(t).forEach((x, i) =>
+            expect(Math.abs((a[i] ?? NaN) - x)).toBeLessThanOrEqual(1e-5 * Math.max(1, Math.abs(x))),
+          );
         }
       }),
       { numRuns: 150 },
@@ -97,7 +99,7 @@ describe('lowering', () => {
           const at = plan.offsets.get(s);
           if (at === undefined) return [];
           // Only scratch is ever shared.
-          const { from, to } = s.where === 'arena' ? live.get(s)! : { from: 0, to: Infinity };
+          const { from, to } = s.where === 'arena' ? must(live.get(s)) : { from: 0, to: Infinity };
           return [{ at, end: at + slotBytes(s, profile.memory.align), from, to }];
         });
         for (const a of placed)

@@ -1,0 +1,19 @@
+/** `npm run bench [-- SUITE [options]]`: networks (the default), compile, first, gemm, conv. Each says at its top what it measures. */
+const suites: Readonly<Record<string, () => Promise<unknown>>> = {
+  networks: () => import('./networks.ts'),
+  compile: () => import('./compile-time.ts'),
+  first: () => import('./first.ts'),
+  gemm: () => import('./kernels/gemm.ts'),
+  conv: () => import('./kernels/conv.ts'),
+};
+const name = process.argv[2]?.startsWith('-') === false ? process.argv[2] : 'networks';
+const suite = suites[name];
+if (suite) {
+  // The suite sees its own arguments only.
+  if (name === process.argv[2]) process.argv.splice(2, 1);
+  await suite();
+} else {
+  console.error(`unknown suite '${name}': ${Object.keys(suites).join(', ')}`);
+  process.exitCode = 2;
+}
+export {};
