@@ -44,15 +44,28 @@ function importIf(n: OnnxNode, c: ImportCtx): readonly Value[] {
     const shapes = outTypes(a.graph).flatMap(t => t.shape);
     return c.apply(IfOp, [cond, ...a.captures], { then: a.graph, split: a.captures.length, shapes });
   }
-  const [t, e] = [outTypes(a.graph), outTypes(b.graph)];
-  if (t.length !== e.length) n.reject(`the branches have ${t.length} and ${e.length} outputs`);
+  if (a.graph.outputs.length !== b.graph.outputs.length)
+    n.reject(`the branches have ${a.graph.outputs.length} and ${b.graph.outputs.length} outputs`);
+  const then = likeRanks(c, a.graph, b.graph);
+  const other = likeRanks(c, b.graph, a.graph);
+  const [t, e] = [outTypes(then), outTypes(other)];
   const shapes = t.flatMap((x, i) => joinShapes(n, c, x, must(e[i]), i));
   return c.apply(IfOp, [cond, ...a.captures, ...b.captures], {
-    then: a.graph,
-    else: b.graph,
+    then,
+    else: other,
     split: a.captures.length,
     shapes,
   });
+}
+/** The graph with single numbers of as many axes as the other side gives them: [] and [1] go together. */
+function likeRanks(c: ImportCtx, g: Graph, other: Graph): Graph {
+  const single = (t: TensorType | undefined): boolean => t?.shape.every(d => d === 1) ?? false;
+  const outputs = g.outputs.map((o, i) => {
+    const [own, peer] = [o.value.type, other.outputs[i]?.value.type];
+    if (!peer || !single(own) || !single(peer) || own.shape.length >= peer.shape.length) return o;
+    return { name: o.name, value: c.apply1(Reshape, [o.value], { shape: peer.shape }) };
+  });
+  return { ...g, outputs };
 }
 function warnAbsent(c: ImportCtx, side: string, why: CompileError): void {
   c.warn('branch', `the ${side} branch cannot run with these sizes and gives NaN if it is taken: ${why.message}`);

@@ -1,5 +1,6 @@
 import { dimHi, dimSub, rangeOf, symbolsOf, type Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
+import { Concat } from '../../../ops/concat.ts';
 import { DimOf, Sizes } from '../../../ops/shape.ts';
 import { Slice } from '../../../ops/view.ts';
 import type { ImportCtx, OnnxNode } from '../registry.ts';
@@ -43,9 +44,21 @@ export function lengthOf(n: OnnxNode, v: Value): number {
   if (length === undefined) return 1;
   return typeof length === 'number' ? length : n.unsupported('how many axes the result has is known only when the model runs');
 }
-/** Element i of a vector, as a vector of one. */
-export const element = (c: ImportCtx, v: Value, i: number): Value =>
-  v.type.shape.length === 0 ? v : c.apply1(Slice, [v], { starts: [i], sizes: [1], steps: [1] });
+/** Element i of a vector, as a vector of one. Seen through a concatenation, so that what is known of its parts is known of it. */
+export function element(c: ImportCtx, v: Value, i: number): Value {
+  if (v.type.shape.length === 0) return v;
+  if (v.type.shape[0] === 1) return v;
+  if (v.def.k === 'node' && v.def.op === Concat) {
+    let at = i;
+    for (const x of v.def.inputs) {
+      const n = x?.type.shape[0];
+      if (!x || typeof n !== 'number') break;
+      if (at < n) return element(c, x, at);
+      at -= n;
+    }
+  }
+  return c.apply1(Slice, [v], { starts: [i], sizes: [1], steps: [1] });
+}
 
 /** Sizes as a tensor: a constant where they are numbers. */
 export const sizesValue = (c: ImportCtx, values: readonly Dim[], dims: readonly number[] = [values.length]): Value =>
