@@ -27,9 +27,10 @@ export const windowAttrs = {
   layout: attr.oneOf(['NCHW', 'NHWC'], 'NCHW'),
 } as const;
 export type WindowAttrs = Typed<typeof windowAttrs>;
+export type Steps = Omit<WindowAttrs, 'layout'>;
 
 /** Checks that the attributes are for `n` spatial axes. */
-export function checkWindow(a: WindowAttrs, kernel: readonly Dim[], n: number, reject: (why: string) => never): void {
+export function checkWindow(a: Steps, kernel: readonly Dim[], n: number, reject: (why: string) => never): void {
   if (a.strides.length !== n || a.dilations.length !== n || a.pads.length !== 2 * n || kernel.length !== n)
     reject(`kernel, strides, dilations and pads must be for ${n} spatial axes`);
   if (a.strides.some(s => s < 1)) reject('strides must be positive');
@@ -52,7 +53,7 @@ export function windowCount(
   return dimMin(dimAdd(dimCeilDiv(room, stride), 1), dimCeilDiv(dimAdd(size, before), stride));
 }
 /** The sizes of the spatial axes after sliding a window over them. */
-export function slidSizes(a: WindowAttrs, sizes: readonly Dim[], kernel: readonly Dim[], ceil = false): Dim[] {
+export function slidSizes(a: Steps, sizes: readonly Dim[], kernel: readonly Dim[], ceil = false): Dim[] {
   const n = sizes.length;
   return sizes.map((s, i) =>
     windowCount(s, must(kernel[i]), must(a.strides[i]), must(a.dilations[i]), must(a.pads[i]), must(a.pads[i + n]), ceil),

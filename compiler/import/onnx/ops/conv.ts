@@ -5,6 +5,7 @@ import type { Value } from '../../../graph/graph.ts';
 import type { Attrs } from '../../../ops/define.ts';
 import { Conv, ConvTranspose } from '../../../ops/conv.ts';
 import * as e from '../../../ops/elementwise.ts';
+import { Pad } from '../../../ops/pad.ts';
 import { AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool } from '../../../ops/pool.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axesFrom, rankOf } from './axes.ts';
@@ -144,13 +145,13 @@ const maxUnpool: OnnxBuilder = (n, c) => {
     return (size - 1) * must(strides[i]) + must(kernel[i]) - must(pads[i]) - must(pads[i + count]);
   });
   const own = [...x.type.shape.slice(0, 2), ...natural];
-  if (!given) return [c.apply1(MaxUnpool, [x, positions], { shape: own })];
-  const shape = c.knownInts(given, 'output shape');
-  // Positions are for the natural shape: the indices along its axes are kept.
-  const size = natural.map(Number);
-  const wanted = shape.slice(2);
-  if (size.every((s, i) => s === wanted[i])) return [c.apply1(MaxUnpool, [x, positions], { shape: own })];
-  return [c.apply1(MaxUnpool, [x, positions], { shape })];
+  const y = c.apply1(MaxUnpool, [x, positions], { shape: own });
+  if (!given) return [y];
+  // Positions are for the natural shape; what is wanted beyond it are zeros.
+  const shape = c.known(given) ? c.knownInts(given, 'output shape') : n.declared(0);
+  if (!shape || shape.length !== own.length) return n.unsupported('its output shape is computed when the model runs');
+  const end = shape.map((d, i) => (d ?? n.unsupported('its output shape is not declared')) - Number(own[i]));
+  return [end.every(d => d === 0) ? y : c.apply1(Pad, [y], { begin: end.map(() => 0), end })];
 };
 
 export const convOps: OnnxOps = {

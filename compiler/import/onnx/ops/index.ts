@@ -4,6 +4,7 @@ import { signalOps } from './signal.ts';
 import { attentionMsOps } from './attention-ms.ts';
 import { attentionOps } from './attention.ts';
 import { recurrentOps } from './recurrent.ts';
+import { sampleOps } from './sample.ts';
 import { convOps } from './conv.ts';
 import { matMulOps } from './matmul.ts';
 import { controlOps } from './control.ts';
@@ -27,6 +28,7 @@ const families: readonly OnnxOps[] = [
   signalOps,
   attentionMsOps,
   convOps,
+  sampleOps,
   matMulOps,
   attentionOps,
   recurrentOps,
