@@ -4,6 +4,8 @@ import { nodesOf, type Graph, type Value } from './graph/graph.ts';
 import { printGraph } from './graph/print.ts';
 import { verifyGraph } from './graph/verify.ts';
 import { importOnnx, type Imported } from './import/onnx/import.ts';
+import { showKernel } from './kernel/print.ts';
+import { verifyKernel } from './kernel/verify.ts';
 import { lowerGraph } from './lower/index.ts';
 import type { Profile } from './ops/profile.ts';
 import { makeBundle, moduleReport, portReport, sha256, type CompiledModule } from './emit/bundle/index.ts';
@@ -73,6 +75,8 @@ async function compileFor(
   );
   if (options.stopAfter === 'passes') return { graph };
   const program = run.phase('lower', name, () => lowerGraph(graph, profile));
+  if (options.verifyIr === true) program.kernels.forEach(verifyKernel);
+  run.stage('lower', '', name, 'kernel', () => program.kernels.map(showKernel).join('\n'));
   if (options.stopAfter === 'lower') return { graph };
   const plan = run.phase('plan', name, () => planMemory(program, profile));
   if (options.stopAfter === 'plan') return { graph };

@@ -72,7 +72,8 @@ function result(b: Binaryen, mod: WasmModule): WasmResult {
 function segments(mod: WasmModule, program: Program, plan: MemoryPlan): { offset: Ref; data: Uint8Array }[] {
   const out: { offset: Ref; data: Uint8Array }[] = [];
   for (const s of program.slots) {
-    if (s.where !== 'weights') continue;
+    // Constants that nothing uses have no place.
+    if (s.where !== 'weights' || !plan.offsets.has(s)) continue;
     const bytes = must(s.bytes, `contents of ${s.name}`);
     const at = plan.offsets.get(s);
     if (at === undefined) continue; // a constant that no step reads

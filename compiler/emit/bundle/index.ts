@@ -52,23 +52,27 @@ export async function makeBundle(b: BundleInput): Promise<Map<string, Uint8Array
   return files;
 }
 
-/** Puts modules and weights into `out`; modules whose weights are equal share a file. */
+/** Puts modules and weights into `out`; modules whose weights are equal share a file, and no more than one copy of it is held. */
 async function moduleFiles(modules: readonly CompiledModule[], out: Map<string, Uint8Array>): Promise<ModuleFiles[]> {
   const many = modules.length > 1;
-  const weights = modules.map(m => (m.embedded || m.plan.weightsBytes === 0 ? undefined : weightsOf(m.program, m.plan)));
+  const blobs = new Map<string, { readonly owner: string; readonly bytes: Uint8Array }>();
   const digests: string[] = [];
-  for (const w of weights) digests.push(w ? await sha256(w) : '');
-  const shared = new Set(digests.filter(d => d !== '')).size === 1;
+  for (const m of modules) {
+    const bytes = m.embedded || m.plan.weightsBytes === 0 ? undefined : weightsOf(m.program, m.plan);
+    const digest = bytes ? await sha256(bytes) : '';
+    if (bytes && !blobs.has(digest)) blobs.set(digest, { owner: m.profile.name, bytes });
+    digests.push(digest);
+  }
   const result: ModuleFiles[] = [];
   for (const [i, m] of modules.entries()) {
     const wasm = many ? `model.${m.profile.name}.wasm` : 'model.wasm';
-    const bytes = weights[i];
-    const owner = must(modules[digests.indexOf(digests[i] ?? '')]).profile.name;
-    const file = shared ? 'model.weights' : `model.${owner}.weights`;
-    const id = (await sha256(utf8(`${await sha256(m.wasm)}${digests[i] ?? ''}`))).slice(0, 16);
+    const digest = digests[i] ?? '';
+    const blob = blobs.get(digest);
+    const file = blobs.size === 1 ? 'model.weights' : `model.${blob?.owner ?? ''}.weights`;
+    const id = (await sha256(utf8(`${await sha256(m.wasm)}${digest}`))).slice(0, 16);
     out.set(wasm, withId(m.wasm, id));
-    if (bytes) out.set(file, bytes);
-    result.push({ module: m, id, wasm, weights: bytes && { file, bytes: bytes.length, sum: sampleSum(bytes) } });
+    if (blob) out.set(file, blob.bytes);
+    result.push({ module: m, id, wasm, weights: blob && { file, bytes: blob.bytes.length, sum: sampleSum(blob.bytes) } });
   }
   return result;
 }
