@@ -105,6 +105,8 @@ const slices: Rule[] = [
   }),
 ];
 
+/** Concatenations built up one by one would else be written out again at each step. */
+const MAX_PARTS = 64;
 const concats: Rule[] = [
   rule('a concatenation of one', op(Concat, [any('x')]), m => m.value('x')),
   rule('a concatenation with nothing', op(Concat, [], { more: true }), m => {
@@ -119,7 +121,7 @@ const concats: Rule[] = [
       const inner = madeBy(v, 'Concat');
       return inner && v && m.usedOnce(v) && inner.attrs['axis'] === axis ? inner.inputs : [v];
     });
-    return flat.length > m.root.inputs.length ? m.apply1(Concat, flat, { axis }) : undefined;
+    return flat.length > m.root.inputs.length && flat.length <= MAX_PARTS ? m.apply1(Concat, flat, { axis }) : undefined;
   }),
   rule('neighbouring slices put together again', op(Concat, [], { more: true }), m => {
     const axis = must(number(m.root.attrs, 'axis'));

@@ -92,6 +92,8 @@ interface Affine {
   readonly scale: Float64Array;
   readonly offset: Float64Array;
 }
+/** Steps looked at in a row: what is longer has been shortened from below, or there is no product under it. */
+const LONGEST = 8;
 const CHAIN = [Add, Sub, Mul, Div, Neg];
 /** One step of arithmetic with constants: its operand that is not one, and what is done to it. */
 function step(n: Node, axis: number, size: number): Affine | undefined {
@@ -120,7 +122,7 @@ function step(n: Node, axis: number, size: number): Affine | undefined {
 /** All steps from a value down to something else, as one. Every value on the way has no other use. */
 function chain(m: Match, v: Value, axis: number, size: number): Affine {
   let now: Affine = { x: v, scale: new Float64Array(size).fill(1), offset: new Float64Array(size) };
-  for (;;) {
+  for (let steps = 0; steps < LONGEST; steps++) {
     const { x, scale, offset } = now;
     const d = x.def;
     if (d.k !== 'node' || !CHAIN.includes(d.op) || !(x === out(m.root) || m.usedOnce(x))) return now;
@@ -132,6 +134,7 @@ function chain(m: Match, v: Value, axis: number, size: number): Affine {
       offset: offset.map((o, i) => o + must(scale[i]) * must(s.offset[i])),
     };
   }
+  return now;
 }
 const finite = (a: Float64Array): boolean => a.every(Number.isFinite);
 
@@ -189,11 +192,11 @@ const after: Rule = rule('scale and offset after a product', op(CHAIN, [], { mor
 /** The product that a chain of arithmetic with constants begins with. */
 function below(m: Match, v: Value): Linear | undefined {
   let x: Value | undefined = v;
-  for (let first = true; x?.def.k === 'node'; first = false) {
+  for (let steps = 0; x?.def.k === 'node' && steps < LONGEST; steps++) {
     const d: Node = x.def;
     const l = linear(d);
     if (l) return x.index === 0 ? l : undefined;
-    if (!CHAIN.includes(d.op) || !(first || m.usedOnce(x))) return undefined;
+    if (!CHAIN.includes(d.op) || !(steps === 0 || m.usedOnce(x))) return undefined;
     const rest: readonly (Value | undefined)[] = d.inputs.filter(i => tensorOf(i) === undefined);
     if (rest.length !== 1) return undefined;
     x = rest[0];

@@ -117,19 +117,22 @@ function between(m: Match, root: Node, x: Value): readonly Node[] | undefined {
 /** What the expression may be a function of: the deepest first. */
 function candidates(m: Match, root: Node): readonly Value[] {
   const found = new Set<Value>();
+  let triggered = false;
   let front: readonly Node[] = [root];
   for (let depth = 0; depth < 9 && front.length > 0 && found.size < LARGEST; depth++) {
     const next: Node[] = [];
-    for (const n of front)
+    for (const n of front) {
+      triggered ||= TRIGGERS.has(n.op.name);
       for (const v of n.inputs) {
         if (!v || splat(v) !== undefined || !sameType(v, out(root))) continue;
         found.delete(v);
         found.add(v);
         if (v.def.k === 'node' && v.def.op.lower.k === 'elementwise' && m.usedOnce(v)) next.push(v.def);
       }
+    }
     front = next;
   }
-  return [...found].reverse();
+  return triggered ? [...found].reverse() : [];
 }
 /** The expression's values at the samples. */
 function sampled(root: Node, x: Value, nodes: readonly Node[]): readonly number[] {
