@@ -29,6 +29,7 @@ import {
   type Lanes,
 } from '../../kernel/ir.ts';
 import { wrapNarrow } from '../elementwise-op.ts';
+import { perLane } from '../elementwise-util.ts';
 import type { LowerCtx } from '../lowering.ts';
 import { forAll } from '../loops.ts';
 import { limitsOf, type Reduction } from '../reduce.ts';
@@ -71,7 +72,11 @@ function finish(k: KernelBuilder, of: Reduction, dtype: DType, total: Expr, coun
   if (of !== 'mean') return wrapNarrow(dtype, total);
   const n = k.let(cast(vtype(total.t.base), k.dim(count)));
   if (isFloat(dtype)) return div(total, total.t.lanes === 1 ? n : { k: 'splat', t: total.t, a: n });
-  return wrapNarrow(dtype, div(total, select(eq(n, 0), 1, n)));
+  const by = k.let(select(eq(n, 0), 1, n));
+  return wrapNarrow(
+    dtype,
+    perLane([total], ([t]) => div(must(t), by)),
+  );
 }
 
 /** Sum, mean, product, maximum or minimum. */
