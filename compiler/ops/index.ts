@@ -4,12 +4,15 @@ import { Attention } from './attention.ts';
 import { Frames, Dft, MelWeights } from './signal.ts';
 import { Det } from './linalg.ts';
 import { NGrams } from './ngrams.ts';
+import { MatMulNBits } from './nbits.ts';
 import type { Op } from './define.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { Loop } from './loop.ts';
 import { MatMul } from './matmul.ts';
 import { Concat } from './concat.ts';
 import { Conv, ConvTranspose } from './conv.ts';
+import { AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool } from './pool.ts';
+import { DeformedColumns, GridSample, RoiAlign, RoiPool } from './sample.ts';
 import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from './gather.ts';
 import { Col2Im } from './col2im.ts';
 import { NonMaxSuppression } from './nms.ts';
@@ -32,6 +35,9 @@ import { PairwiseCoupling } from './pairwise.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
 export const allOps: readonly Op[] = [
+  ...[AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool],
+  ...[GridSample, RoiAlign, RoiPool, DeformedColumns],
+  MatMulNBits,
   NGrams,
   Det,
   Frames,
