@@ -129,7 +129,7 @@ function type(p: Parser): TensorType {
 
 function contents(p: Parser, t: TensorType): Tensor {
   const { s } = p;
-  const dims = t.shape.map(d => (typeof d === 'number' ? d : s.fail('a constant has fixed sizes')));
+  const dims = t.shape.map(d => (typeof d === 'number' && d >= 0 ? d : s.fail('a constant has fixed sizes')));
   const n = numel(dims);
   if (!(n * DTYPES[t.dtype].bytes <= MAX_BYTES)) s.fail(`${showType(t)} is too large`);
   const made = (spelt: string, tensor: Tensor): Tensor => {
@@ -186,7 +186,7 @@ function statement(p: Parser, names: Names, definers: Value[]): void {
   s.lit('=');
   const loc: Loc = s.loc();
   const opName = s.take(/[A-Za-z_][\w.]*/, 'an operator');
-  const op = p.ops.get(opName) ?? s.fail(`no operator ${opName}${didYouMean(opName, p.ops.keys())}`);
+  const op = p.ops.get(opName) ?? fail('E201', { why: `no operator ${opName}${didYouMean(opName, p.ops.keys())}` }, loc);
   s.lit('(');
   const inputs = s.list(')', () => (s.has('_') ? undefined : lookup(s, names, s.take(NAME, 'a value'))));
   const attrs = s.has('{') ? attributes(p, names) : {};
