@@ -115,11 +115,21 @@ export async function load(source) {
   const folder = at && /\/$/.test(at);
   const near = (name, own) =>
     at ? (isPath(at) ? at.replace(/[^/\\]*$/, name) : new URL(name, new URL(at, globalThis.location?.href))) : own();
-  const best = MODEL.modules.find(m => lacks(m).length === 0);
-  if (!best)
-    throw error('E401', `this engine has no ${lacks(MODEL.modules.at(-1)).join(', no ')}; compile with --target wasm-auto`);
-  const module = await compile(both.wasm === undefined || folder ? near(best.files[0], best.wasm) : both.wasm).catch(e => {
-    throw e.code ? e : error('E203', `the module is truncated or damaged: ${e.message}`, e);
+  /** The best module that this engine runs. */
+  const pick = () => {
+    const m = MODEL.modules.find(m => lacks(m).length === 0);
+    if (!m)
+      throw error('E401', `this engine has no ${lacks(MODEL.modules.at(-1)).join(', no ')}; compile with --target wasm-auto`);
+    return m;
+  };
+  const wasm = () => {
+    const m = pick();
+    return near(m.files[0], m.wasm);
+  };
+  const module = await compile(both.wasm === undefined || folder ? wasm() : both.wasm).catch(e => {
+    if (e.code) throw e;
+    pick();
+    throw error('E203', `the module does not compile: ${e.message}`, e);
   });
   const [section] = WebAssembly.Module.customSections(module, 'sinter');
   const id = String.fromCharCode(...new Uint8Array(section ?? []));

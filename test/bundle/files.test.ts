@@ -74,7 +74,7 @@ describe('the files of a bundle', () => {
       model.run({ 'input ids': [], mask: [] }).label;`;
     const errors = typeErrors(dts, bad);
     expect(errors).toHaveLength(3);
-    expect(errors[0]).toContain("input ids\"' is missing in type");
+    expect(errors[0]).toContain('input ids"\' is missing in type');
     expect(errors[1]).toContain("Type 'Int32Array<ArrayBuffer>' is not assignable");
     expect(errors[2]).toContain("Property 'label' does not exist");
     expect(dts).toContain('/** int64 [1, 8*seq]; dimension 1 is 8 to 128 in steps of 8 */');
