@@ -6,6 +6,7 @@ import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { importOnnx, type OnnxOptions } from '../../compiler/import/onnx/import.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
+import { compiled } from '../conformance/compiled.ts';
 import { expectClose, noise, target } from '../ops/problems.ts';
 import { attribute, encode, float, int, node, sub, tensor, text, value, type Part } from '../onnx-writer.ts';
 
@@ -71,7 +72,7 @@ export async function peer(bytes: Uint8Array, inputs: ReadonlyMap<string, Tensor
     }),
   );
 }
-/** The evaluator and the interpreted kernels give what onnxruntime gives. */
+/** The evaluator, the interpreted kernels and the compiled module give what onnxruntime gives. */
 export async function expectPeer(p: Problem, options: OnnxOptions = {}, rtol = 1e-3, atol = 1e-5): Promise<void> {
   const bytes = modelOf(p);
   const inputs = new Map(p.inputs.flatMap((t, i) => (t && !p.constants?.includes(i) ? [[`x${i}`, t] as const] : [])));
@@ -79,10 +80,12 @@ export async function expectPeer(p: Problem, options: OnnxOptions = {}, rtol = 1
   const { graph } = importOnnx(bytes, options);
   const mine = evaluate(graph, inputs);
   const program = interpretProgram(lowerGraph(graph, target('wasm-simd')), inputs);
+  const module = (await compiled('wasm', graph))(inputs);
   for (const [name, t] of want) {
     if (numel(t.dims) === 0) continue;
     expect([name, mine.get(name)?.dims]).toEqual([name, t.dims]);
     expectClose(mine.get(name), t, rtol, atol);
     expectClose(program.get(name), t, rtol, atol);
+    expectClose(module.get(name), t, rtol, atol);
   }
 }
