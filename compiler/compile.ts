@@ -1,6 +1,6 @@
 import type { Warning } from './core/diagnostic.ts';
-import { macsHi } from './graph/stats.ts';
-import { nodesOf, type Graph, type Value } from './graph/graph.ts';
+import { allNodes, macsHi } from './graph/stats.ts';
+import type { Graph, Value } from './graph/graph.ts';
 import { printGraph } from './graph/print.ts';
 import { verifyGraph } from './graph/verify.ts';
 import { importOnnx, type Imported } from './import/onnx/import.ts';
@@ -132,7 +132,7 @@ async function reportOf(
     symbols: program?.symbols ?? [],
     operators: {
       before: Object.values(imported.meta.histogram).reduce((a, b) => a + b, 0),
-      after: nodesOf(graph).length,
+      after: allNodes(graph).length,
     },
     modules: modules.map(moduleReport),
     macs: macsHi(graph),

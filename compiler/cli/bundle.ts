@@ -67,6 +67,17 @@ function dimsOf(p: PortReport, m: Manifest): Dim[] {
   const range = (name: string): { lo: number; hi: number } => m.symbols.find(s => s.name === name) ?? { lo: 0, hi: 2 ** 31 - 1 };
   return p.shape.map(d => (typeof d === 'number' ? d : parseDim(d, range)));
 }
+interface InputPort {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+}
+const portsOf = (m: Manifest): InputPort[] => m.inputs.map(p => ({ name: p.name, dtype: dtypeOf(p.type), shape: dimsOf(p, m) }));
+const wantsOf = (ports: readonly InputPort[]): { name: string; dtype: DType; dims: number[] }[] =>
+  ports.map(p => ({ name: p.name, dtype: p.dtype, dims: p.shape.map(d => rangeOf(d).lo) }));
+/** The inputs that a .npz or .json file holds. E205, E501. */
+export const inputsOfFile = (m: Manifest, file: string): Map<string, Tensor> => loadInputs(file, wantsOf(portsOf(m)));
+
 /** A size to try a symbol with: of a batch one, of a length some, within its range. */
 const START = 64;
 
@@ -78,17 +89,16 @@ export function makeInputs(
   m: Manifest,
   flags: readonly string[],
   o: {
-    readonly file?: string | undefined;
+    readonly given?: ReadonlyMap<string, Tensor>;
     readonly seed?: number;
     readonly size?: (symbol: string, lo: number, hi: number) => number;
   } = {},
 ): Map<string, Tensor> {
   const env: Bindings = new Map();
-  const ports = m.inputs.map(p => ({ name: p.name, dtype: dtypeOf(p.type), shape: dimsOf(p, m) }));
+  const ports = portsOf(m);
   const say = new Map(flags.map(f => splitFlag(f, m)));
-  const wants = ports.map(p => ({ name: p.name, dtype: p.dtype, dims: p.shape.map(d => rangeOf(d).lo) }));
-  const out = o.file === undefined ? new Map<string, Tensor>() : loadInputs(o.file, wants);
-  for (const w of wants) {
+  const out = new Map(o.given);
+  for (const w of wantsOf(ports)) {
     const source = say.get(w.name);
     if (source !== undefined && !isMade(source)) out.set(w.name, loadInput(source, w));
   }

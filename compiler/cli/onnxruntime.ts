@@ -43,7 +43,8 @@ export async function openOrt(ort: Ort, bytes: Uint8Array, path: string): Promis
   let session: InferenceSession;
   try {
     session = await ort.InferenceSession.create(bytes, {
-      logSeverityLevel: 3,
+      // Errors come as exceptions, too.
+      logSeverityLevel: 4,
       extra: { session: { model_external_initializers_file_folder_path: dirname(path) } },
     });
   } catch (e) {
@@ -56,7 +57,11 @@ export async function openOrt(ort: Ort, bytes: Uint8Array, path: string): Promis
       for (const [name, t] of inputs)
         // Models may have initialisers for inputs that the session does not list.
         feeds[name] = new ort.Tensor(DTYPES[t.dtype].ort as 'float32', typed(t) as Float32Array, t.dims);
-      const out = await session.run(feeds);
+      const out = await session.run(feeds).catch((e: unknown) =>
+        fail('E502', {
+          why: `onnxruntime stops on these inputs: ${e instanceof Error ? e.message : String(e)}. Give inputs that make sense with --inputs FILE`,
+        }),
+      );
       return new Map(
         Object.entries(out).map(([name, t]) => [name, fromTyped(dtypeOf(t.type), t.dims, t.data as unknown as TypedArray)]),
       );

@@ -1,6 +1,6 @@
 import type { Tensor } from '../core/tensor.ts';
 import { random } from './io/inputs.ts';
-import { makeInputs, openBundle, type Bundle } from './bundle.ts';
+import { inputsOfFile, makeInputs, openBundle, type Bundle } from './bundle.ts';
 import type { ExitCode } from './command.ts';
 import { compare, unravel, type Difference, type Tolerance } from './compare.ts';
 import { sha256 } from '../emit/bundle/index.ts';
@@ -51,16 +51,17 @@ export async function verifyCommand(dir: string, o: VerifyFlags, t: Terminal): P
 
 /** The sizes of later samples are spread over the ranges up to this many times the first try. */
 const SPREAD = 256;
-/** One sample from a file, or random ones; sizes differ from sample to sample. */
+/** Samples with the inputs of a file, and random ones for the rest, whose sizes differ from sample to sample. */
 export function samplesOf(bundle: Bundle, o: { readonly inputs?: string; readonly samples: number }): Map<string, Tensor>[] {
-  if (o.inputs !== undefined) return [makeInputs(bundle.manifest, [], { file: o.inputs })];
-  return Array.from({ length: o.samples }, (_, i) => {
+  const given = o.inputs === undefined ? new Map<string, Tensor>() : inputsOfFile(bundle.manifest, o.inputs);
+  const complete = bundle.manifest.inputs.every(p => given.has(p.name));
+  return Array.from({ length: complete ? 1 : o.samples }, (_, i) => {
     const next = random(i);
     const size = (_name: string, lo: number, hi: number): number => {
       const top = Math.min(hi, Math.max(lo, SPREAD));
       return lo + Math.floor(next() * (top - lo + 1));
     };
-    return makeInputs(bundle.manifest, [], { seed: 1 + 100 * i, ...(i > 0 && { size }) });
+    return makeInputs(bundle.manifest, [], { given, seed: 1 + 100 * i, ...(i > 0 && { size }) });
   });
 }
 
