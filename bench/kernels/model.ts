@@ -6,11 +6,13 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { must, showLoc } from '../../compiler/core/diagnostic.ts';
 import { evalDim } from '../../compiler/core/dim.ts';
+import { DTYPES } from '../../compiler/core/dtype.ts';
 import { emitKernels } from '../../compiler/emit/wasm.ts';
 import { importOnnx } from '../../compiler/import/onnx/import.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
+import type { Step } from '../../compiler/program/program.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
 import { random } from './compile.ts';
 
@@ -62,34 +64,46 @@ for (const p of program.inputs)
   all.set(random(p.type.shape.map(d => evalDim(d, env))).bytes.subarray(0), must(plan.offsets.get(p.slot)));
 
 interface Call {
-  readonly what: string;
   readonly kernel: string;
   readonly at: string;
   readonly f: (...a: number[]) => void;
   readonly args: readonly number[];
   best: number;
 }
-const calls: Call[] = program.steps.flatMap((s): Call[] => {
-  if (s.k !== 'call') return [];
-  return [
-    {
-      what: s.what,
-      kernel: s.kernel.name,
-      at: showLoc(s.loc),
-      f: must(exports[s.kernel.name]),
-      args: s.args.map((a, i) => {
-        if (a.k === 'int') return evalDim(a.dim, env);
-        const p = s.kernel.params[i];
-        const bytesEach =
-          p?.k === 'buf'
-            ? { f32: 4, i32: 4, u32: 4, f64: 8, i64: 8, u64: 8, f16: 2, bf16: 2, i16: 2, u16: 2, i8: 1, u8: 1, bool: 1 }[p.dtype]
-            : 4;
-        return must(plan.offsets.get(a.slot)) + evalDim(a.offset, env) * bytesEach;
-      }),
-      best: Infinity,
-    },
-  ];
-});
+/** The calls of some steps in order; loops are unrolled, of branches the first side counts. */
+function callsOf(steps: readonly Step[]): Call[] {
+  return steps.flatMap((s): Call[] => {
+    switch (s.k) {
+      case 'read':
+        return [];
+      case 'branch':
+        return callsOf(s.then);
+      case 'loop': {
+        const n = s.trip === undefined ? 1 : evalDim(s.trip, env);
+        return Array.from({ length: n }, (_, i) => {
+          env.set(s.symbol, i);
+          return callsOf(s.body);
+        }).flat();
+      }
+      case 'call':
+        return [
+          {
+            kernel: s.kernel.name,
+            at: showLoc(s.loc),
+            f: must(exports[s.kernel.name]),
+            args: s.args.map((a, i) => {
+              if (a.k === 'int') return evalDim(a.dim, env);
+              const p = s.kernel.params[i];
+              const size = p?.k === 'buf' ? DTYPES[p.dtype].bytes : 4;
+              return must(plan.offsets.get(a.slot)) + evalDim(a.offset, env) * size;
+            }),
+            best: Infinity,
+          },
+        ];
+    }
+  });
+}
+const calls = callsOf(program.steps);
 let whole = Infinity;
 for (let r = 0; r < Number(values.rounds); r++) {
   const t0 = performance.now();
@@ -102,7 +116,13 @@ for (let r = 0; r < Number(values.rounds); r++) {
 }
 const total = calls.reduce((s, c) => s + c.best, 0);
 console.log(`sum of best ${total.toFixed(2)} ms, best run ${whole.toFixed(2)} ms`);
-const sorted = values.order ? calls : [...calls].sort((a, b) => b.best - a.best);
+const merged = new Map<string, Call>();
+for (const c of calls) {
+  const had = merged.get(`${c.kernel} ${c.at}`);
+  if (had) had.best += c.best;
+  else merged.set(`${c.kernel} ${c.at}`, { ...c });
+}
+const sorted = values.order ? [...merged.values()] : [...merged.values()].sort((a, b) => b.best - a.best);
 for (const c of sorted.slice(0, Number(values.top)))
   console.log(
     `${(c.best * 1000).toFixed(0).padStart(7)} us ${((100 * c.best) / total).toFixed(1).padStart(5)} %  ${c.kernel.padEnd(18)}  ${c.at.replaceAll(path, '').slice(0, 110)}`,

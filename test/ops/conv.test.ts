@@ -122,27 +122,35 @@ describe('Conv', () => {
   });
 });
 
-describe('3x3 convolutions by Winograd tiles', () => {
-  it('compute what the reference does, also at ragged borders and for several chunks', () => {
-    for (const [batch, h, w, channels, outs, symbolic, pad] of [
-      [1, 12, 16, 16, 8, false, 1],
-      [2, 13, 17, 18, 9, false, 1],
-      [1, 18, 14, 16, 24, false, 0],
-      [1, 11, 21, 20, 8, true, 1],
-      [3, 7, 9, 16, 10, true, 2],
+describe('convolutions by Winograd tiles', () => {
+  it('compute what the reference does, also at ragged borders, dilated, along one axis and for several chunks', () => {
+    for (const [batch, h, w, channels, outs, symbolic, pad, kernel, dilation] of [
+      [1, 12, 16, 16, 8, false, 1, [3, 3], 1],
+      [2, 13, 17, 18, 9, false, 1, [3, 3], 1],
+      [1, 18, 14, 16, 24, false, 0, [3, 3], 1],
+      [1, 11, 21, 20, 8, true, 1, [3, 3], 1],
+      [3, 7, 9, 16, 10, true, 2, [3, 3], 1],
+      [1, 13, 19, 16, 8, false, 2, [3, 3], 2],
+      [1, 21, 17, 17, 9, true, 3, [3, 3], 3],
+      [2, 9, 13, 24, 26, false, 1, [1, 3], 1],
+      [1, 14, 6, 24, 24, true, 0, [3, 1], 1],
+      [1, 1, 41, 25, 24, true, 1, [3], 1],
+      [2, 1, 33, 24, 28, false, 2, [3], 2],
     ] as const)
       for (const p of profiles) {
         const small = { ...p, cache: { ...p.cache, l2: 100_000 } };
-        const wDims = [outs, channels, 3, 3];
-        const size = (name: string, n: number): Dim => (symbolic ? symbol(name, 3, 40) : n);
+        const wDims = [outs, channels, ...kernel];
+        const size = (name: string, n: number): Dim => (symbolic ? symbol(name, n, 48) : n);
+        const spatial = kernel.length === 1 ? [size('w', w)] : [size('h', h), size('w', w)];
+        const pads = kernel.map(n => (n === 1 ? 0 : pad));
         const g = single(
           Conv,
-          [{ shape: [batch, size('h', h), size('w', w), channels] }, { shape: wDims, constant: noise('f32', wDims, 4) }],
-          { layout: 'NHWC', strides: [1, 1], dilations: [1, 1], pads: [pad, pad, pad, pad] },
+          [{ shape: [batch, ...spatial, channels] }, { shape: wDims, constant: noise('f32', wDims, 4) }],
+          { layout: 'NHWC', strides: kernel.map(() => 1), dilations: kernel.map(() => dilation), pads: [...pads, ...pads] },
           v => apply1(Relu, [apply1(Add, [v, constant(noise('f32', [outs], 3))], {}, noLoc)], {}, noLoc),
         );
         const program = lowerGraph(g, small);
-        expect(program.kernels.some(kernel => kernel.name.startsWith('winograd'))).toBe(true);
+        expect(program.kernels.some(k => k.name.startsWith('winograd'))).toBe(true);
         expectAgreement(g, inputsFor(g, { h, w }, 9), small, 1e-3, 2e-5);
       }
   });

@@ -79,9 +79,7 @@ export function planConv(n: Node): ConvPlan {
   const shape = shapeOf(n);
   if (!shape) return { k: 'plain' };
   if (shape.group === shape.channels && shape.outs === shape.channels && shape.group > 1) return { k: 'depthwise', shape };
-  const window = shape.kernel.length === 2 && shape.kernel.every(n => n === 3);
-  const steps = [...shape.strides, ...shape.dilations].every(n => n === 1);
-  if (window && steps && shape.group === 1 && paysWinograd(shape)) return { k: 'winograd', shape };
+  if (shape.group === 1 && shape.strides.every(n => n === 1) && paysWinograd(shape)) return { k: 'winograd', shape };
   return { k: 'gemm', shape, rows: planRows(shape) };
 }
 /** Distances between neighbouring outputs of each axis in the input, in elements. */

@@ -3,7 +3,7 @@ import { dimAdd, dimCeilDiv, dimHi, dimMin, dimMul, dimProd, dimSub, isMultiple,
 import { dimStrides } from '../../core/shape.ts';
 import { fromTyped, typed, type Tensor } from '../../core/tensor.ts';
 import { unflatten, type KernelBuilder } from '../../kernel/builder.ts';
-import { add, int, konst, lt, min, mul, sub, type Expr, type Lanes } from '../../kernel/ir.ts';
+import { add, int, konst, lt, mul, sub, type Expr, type Lanes } from '../../kernel/ir.ts';
 import { forLanes } from '../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../lowering.ts';
 import type { WindowAttrs } from '../spatial.ts';
@@ -14,72 +14,115 @@ import { walkSink, type Walk } from './sink.ts';
 import { arithOf, mulAdd, type Arith } from './tile.ts';
 
 /**
- * Winograd's F(4x4, 3x3): a tile of 4x4 outputs from 6x6 inputs takes 36 products a pair of channels instead of 144. Inputs and
- * outputs of a tile are transformed by the matrices of Lavin and Gray (Fast Algorithms for Convolutional Neural Networks, 2015); in
- * between there are 36 matrix products [tiles x channels][channels x outputs]. Tiles go in chunks that stay in the cache.
+ * Winograd's F(4, 3): four outputs of a kernel of three from six inputs with 6 products instead of 12, along one axis or two (36 instead
+ * of 144). Inputs and outputs of a tile are transformed by the matrices of Lavin and Gray (Fast Algorithms for Convolutional Neural
+ * Networks, 2015); in between there is a matrix product [tiles x channels][channels x outputs] for each point of the transform. Tiles
+ * go in chunks that stay in the cache. A dilated kernel works on each of the interleaved pictures alone.
  */
 const OUT = 4;
 const IN = OUT + 2;
-const POINTS = IN * IN;
 
-/** A 3x3 convolution with stride 1, channels last. */
+/** A convolution with stride 1 and channels last over one or two spatial axes. */
 export interface WinogradShape {
-  /** Batch, height and width of the output and of the input. */
+  /** Batch and spatial sizes of the output. */
   readonly out: readonly Dim[];
   readonly channels: number;
   readonly outs: number;
+  readonly kernel: readonly number[];
+  readonly dilations: readonly number[];
 }
-/** Fewer channels, or fewer tiles, do not pay for the transforms and for weights four times as large. */
-export const paysWinograd = (s: WinogradShape): boolean =>
-  s.channels >= 16 && s.outs >= 8 && s.channels * s.outs <= 1 << 15 && dimHi(tileCount(s)) >= 12;
-const tileCount = (s: WinogradShape): Dim =>
-  dimProd([must(s.out[0]), dimCeilDiv(must(s.out[1]), OUT), dimCeilDiv(must(s.out[2]), OUT)]);
+/** How one spatial axis is cut: an axis with a kernel of one stays as it is. */
+interface Axis {
+  readonly size: Dim;
+  /** Outputs and inputs of a tile. */
+  readonly out: number;
+  readonly in: number;
+  readonly dilation: number;
+  /** Tiles of each interleaved picture. */
+  readonly tiles: Dim;
+  /** Inputs that the tiles reach over. */
+  readonly reach: Dim;
+}
+function axisOf(size: Dim, kernel: number, dilation: number): Axis {
+  if (kernel === 1) return { size, out: 1, in: 1, dilation: 1, tiles: size, reach: size };
+  const tiles = dimCeilDiv(size, OUT * dilation);
+  return { size, out: OUT, in: IN, dilation, tiles, reach: dimMul(dilation, dimAdd(dimMul(OUT, tiles), 2)) };
+}
+/** Rows and columns; a signal is a picture of one row. */
+function axesOf(s: WinogradShape): readonly [Axis, Axis] {
+  const all = s.kernel.map((n, i) => axisOf(must(s.out[i + 1]), n, must(s.dilations[i])));
+  const [first, second] = all;
+  return second ? [must(first), second] : [axisOf(1, 1, 1), must(first)];
+}
+const tileCount = (s: WinogradShape): Dim => dimProd([must(s.out[0]), ...axesOf(s).map(a => dimMul(a.dilation, a.tiles))]);
+/** Products of the transformed kernel, in proportion to those of the kernel itself. */
+function proportion(s: WinogradShape): number {
+  return axesOf(s).reduce((p, a) => {
+    const outs = Math.max(1, dimHi(a.size));
+    return a.out === 1 ? p : (p * a.dilation * dimHi(a.tiles) * IN) / (3 * outs);
+  }, 1);
+}
+/** Kernels of three along an axis or two, where the transforms, and weights up to four times as large, are worth it. */
+export function paysWinograd(s: WinogradShape): boolean {
+  if (s.kernel.length > 2 || s.kernel.some(n => n !== 1 && n !== 3) || !s.kernel.includes(3)) return false;
+  if (s.channels * s.outs > 1 << 15 || proportion(s) > 0.67) return false;
+  const both = s.kernel.every(n => n === 3);
+  return both
+    ? s.channels >= 16 && s.outs >= 8 && dimHi(tileCount(s)) >= 12
+    : s.channels >= 24 && s.outs >= 24 && dimHi(tileCount(s)) >= 8;
+}
 
 interface Job {
   readonly s: WinogradShape;
   readonly arith: Arith;
-  /** Tiles along each axis: batch, rows, columns. */
-  readonly grid: readonly Dim[];
+  readonly rows: Axis;
+  readonly columns: Axis;
   /** First tile of the chunk and how many there are. */
   readonly first: Dim;
   readonly count: Dim;
-  /** Tiles of a full chunk. */
-  readonly chunk: number;
   readonly scratch: SlotBuffer;
-  /** Transformed inputs [36][chunk][channels] and products [36][chunk][outs]. */
+  /** Transformed inputs [point][chunk][channels] and products [point][chunk][outs], and the distances between points. */
   readonly inputs: SlotBuffer;
+  readonly inputStep: number;
   readonly products: SlotBuffer;
+  readonly productStep: number;
 }
+/** Elements from one point to the next: an odd number of cache lines, so that the points do not fall on the same sets. */
+const pointStep = (n: number): number => (Math.ceil(n / 16) | 1) * 16;
+
 export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void {
-  const grid = [must(s.out[0]), dimCeilDiv(must(s.out[1]), OUT), dimCeilDiv(must(s.out[2]), OUT)];
-  const total = dimProd(grid);
+  const [rows, columns] = axesOf(s);
+  const points = rows.in * columns.in;
+  const total = tileCount(s);
   const arith = arithOf(c.profile, 'f32');
-  const perTile = 4 * POINTS * (s.channels + s.outs);
+  const perTile = 4 * points * (s.channels + s.outs);
   const most = 12 * Math.max(1, Math.round((0.6 * c.profile.cache.l2) / perTile / 12));
   const chunk = typeof total === 'number' ? Math.min(total, most) : most;
   const chunks = dimCeilDiv(total, chunk);
   // With the border, as large as the tiles need.
-  const sizes = [grid[0] ?? 1, dimAdd(dimMul(OUT, must(grid[1])), 2), dimAdd(dimMul(OUT, must(grid[2])), 2)];
+  const sizes = [must(s.out[0]), ...(s.kernel.length === 1 ? [columns.reach] : [rows.reach, columns.reach])];
   const whole = must(c.types[0]).shape.slice(0, -1);
-  const fits = sizes.every((n, i) => n === whole[i]);
+  const fits = c.attrs.pads.every(p => p === 0) && sizes.every((n, i) => n === whole[i]);
   const x = fits ? c.contiguous(0).buffer : padInto(c, c.need(0), sizes, c.attrs.pads);
+  const strides = dimStrides([...sizes, s.channels]);
   const p = panelsOf(s.outs);
   const size = Number(packedSize(p, s.channels));
-  const weights = c.weights('winograd', transformed(must(c.constant(1)), s));
-  const scratch = c.temp('tile', 'f32', POINTS * arith.lanes);
+  const weights = c.weights('winograd', transformed(must(c.constant(1)), s, rows, columns));
+  const scratch = c.temp('tile', 'f32', points * arith.lanes);
   const edge = c.temp('edge', 'f32', PANEL * tileRows(arith));
-  const inputs = c.temp('tiles', 'f32', POINTS * chunk * s.channels);
-  const products = c.temp('products', 'f32', POINTS * chunk * s.outs);
-  const walk = walkSink(c.sink(0), [[0], [1], [2], [3]]);
+  const [inputStep, productStep] = [pointStep(chunk * s.channels), pointStep(chunk * s.outs)];
+  const inputs = c.temp('tiles', 'f32', points * inputStep);
+  const products = c.temp('products', 'f32', points * productStep);
+  const walk = walkSink(c.sink(0), s.out.map((_, i) => [i]).concat([[s.out.length]]));
   const body = (at: Dim): void => {
     const first = dimMul(at, chunk);
     const count = isMultiple(total, chunk) ? chunk : dimMin(chunk, dimSub(total, first));
-    const j: Job = { s, arith, grid, first, count, chunk, scratch, inputs, products };
-    c.kernel('winograd_in', k => inputTiles(k, j, x, sizes));
+    const j: Job = { s, arith, rows, columns, first, count, scratch, inputs, inputStep, products, productStep };
+    c.kernel('winograd_in', k => inputTiles(k, j, x, strides));
     c.kernel('winograd', k =>
-      k.for(0, POINTS, point => {
-        const from = k.let(mul(point, chunk * s.channels));
-        const to = k.let(mul(point, chunk * s.outs));
+      k.for(0, points, point => {
+        const from = k.let(mul(point, inputStep));
+        const to = k.let(mul(point, productStep));
         const job: Product = {
           arith,
           profile: c.profile,
@@ -112,8 +155,8 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   c.loop(at, chunks, undefined, () => body(at));
 }
 
-/** The weights [O, C, 3, 3] as 36 packed matrices [C x O]: G w Gᵀ for each pair of channels. */
-function transformed(w: Tensor, s: WinogradShape): Tensor {
+/** The weights [O, C, …k] as packed matrices [C x O], one for each point: G w Gᵀ for each pair of channels. */
+function transformed(w: Tensor, s: WinogradShape, rows: Axis, columns: Axis): Tensor {
   const g = [
     [1 / 4, 0, 0],
     [-1 / 6, -1 / 6, -1 / 6],
@@ -121,32 +164,51 @@ function transformed(w: Tensor, s: WinogradShape): Tensor {
     [1 / 24, 1 / 12, 1 / 6],
     [1 / 24, -1 / 12, 1 / 6],
     [0, 0, 1],
-  ].flat();
+  ];
+  const matrix = (a: Axis): readonly (readonly number[])[] => (a.out === 1 ? [[1]] : g);
+  const [gy, gx] = [matrix(rows), matrix(columns)];
+  const [ky, kx] = [must(gy[0]).length, must(gx[0]).length];
   const from = typed(w);
   const pairs = s.outs * s.channels;
-  const out = new Float32Array(POINTS * pairs);
-  const half = new Float64Array(IN * 3);
-  for (let pair = 0; pair < pairs; pair++) {
-    for (let i = 0; i < IN; i++)
-      for (let j = 0; j < 3; j++) {
+  const out = new Float32Array(rows.in * columns.in * pairs);
+  for (let i = 0; i < rows.in; i++)
+    for (let j = 0; j < columns.in; j++) {
+      // The factor of each element of the kernel at this point.
+      const factors: number[] = [];
+      for (let y = 0; y < ky; y++) for (let x = 0; x < kx; x++) factors.push(must(gy[i]?.[y]) * must(gx[j]?.[x]));
+      const at = (i * columns.in + j) * pairs;
+      for (let pair = 0; pair < pairs; pair++) {
         let sum = 0;
-        for (let q = 0; q < 3; q++) sum += (g[i * 3 + q] ?? 0) * Number(from[pair * 9 + q * 3 + j]);
-        half[i * 3 + j] = sum;
+        for (let e = 0; e < factors.length; e++) sum += (factors[e] ?? 0) * Number(from[pair * factors.length + e]);
+        out[at + pair] = sum;
       }
-    for (let i = 0; i < IN; i++)
-      for (let j = 0; j < IN; j++) {
-        let sum = 0;
-        for (let q = 0; q < 3; q++) sum += (half[i * 3 + q] ?? 0) * (g[j * 3 + q] ?? 0);
-        out[(i * IN + j) * pairs + pair] = sum;
-      }
-  }
-  const matrices = Array.from({ length: POINTS }, (_, i) => ({ offset: i * pairs, kStride: 1, columnStride: s.channels }));
+    }
+  const matrices = Array.from({ length: rows.in * columns.in }, (_, i) => ({
+    offset: i * pairs,
+    kStride: 1,
+    columnStride: s.channels,
+  }));
   return packConstant(fromTyped('f32', [out.length], out), matrices, s.channels, panelsOf(s.outs));
 }
 
-/** Calls `body` for each tile of the chunk with its number there and its place in the grid. */
-function forTiles(k: KernelBuilder, j: Job, body: (t: Expr, place: readonly Expr[]) => void): void {
-  k.for(0, j.count, t => body(t, unflatten(k, k.let(add(t, k.dim(j.first))), j.grid)));
+/** Where a tile is: batch, and its first output row and column. */
+interface Place {
+  readonly n: Expr;
+  readonly y: Expr;
+  readonly x: Expr;
+}
+/** Calls `body` for each tile of the chunk with its number there and its place. */
+function forTiles(k: KernelBuilder, j: Job, body: (t: Expr, place: Place) => void): void {
+  const { rows, columns, s } = j;
+  const grid = [must(s.out[0]), rows.dilation, rows.tiles, columns.dilation, columns.tiles];
+  k.for(0, j.count, t => {
+    const [n = int(0), py = int(0), ty = int(0), px = int(0), tx = int(0)] = unflatten(k, k.let(add(t, k.dim(j.first))), grid);
+    body(t, {
+      n,
+      y: k.let(add(py, mul(ty, rows.out * rows.dilation))),
+      x: k.let(add(px, mul(tx, columns.out * columns.dilation))),
+    });
+  });
 }
 /** One pass of the input transform over six values. */
 function inputPass(k: KernelBuilder, m: Arith, d: readonly Expr[]): readonly Expr[] {
@@ -179,62 +241,85 @@ function outputPass(k: KernelBuilder, m: Arith, d: readonly Expr[]): readonly Ex
 const withLanes = (m: Arith, lanes: Lanes): Arith => ({ ...m, lanes, fma: m.fma && lanes > 1 });
 const six = [0, 1, 2, 3, 4, 5];
 
-/** Bᵀ d B of each tile: first along its columns into scratch, then along its rows. */
-function inputTiles(k: KernelBuilder, j: Job, x: SlotBuffer, sizes: readonly Dim[]): void {
-  const { s, scratch } = j;
-  const strides = dimStrides([...sizes, s.channels]);
-  forTiles(k, j, (t, [n = int(0), ty = int(0), tx = int(0)]) => {
+/** Bᵀ d B of each tile: with two axes first along its columns into scratch, then along its rows. */
+function inputTiles(k: KernelBuilder, j: Job, x: SlotBuffer, strides: readonly Dim[]): void {
+  const { s, scratch, rows, columns } = j;
+  const row = k.dim(s.kernel.length === 1 ? 0 : dimMul(must(strides[1]), rows.dilation));
+  const pixel = s.channels * columns.dilation;
+  forTiles(k, j, (t, place) => {
     const corner = k.let(
-      add(mul(n, k.dim(must(strides[0]))), add(mul(ty, k.dim(dimMul(OUT, must(strides[1])))), mul(tx, OUT * s.channels))),
+      add(
+        mul(place.n, k.dim(must(strides[0]))),
+        add(s.kernel.length === 1 ? int(0) : mul(place.y, k.dim(must(strides[1]))), mul(place.x, s.channels)),
+      ),
     );
-    const row = k.dim(must(strides[1]));
     const to = k.let(mul(t, s.channels));
     forLanes(k, s.channels, j.arith.lanes, (channel, lanes) => {
       const m = withLanes(j.arith, lanes);
       const at = k.let(add(corner, channel));
       const into = k.let(add(to, channel));
+      const put = (first: Expr, vs: readonly Expr[]): void =>
+        vs.forEach((v, q) => k.store(j.inputs, add(first, q * j.inputStep), v));
+      if (rows.out === 1 || columns.out === 1) {
+        const d = six.map(i => k.let(k.load(x, add(at, rows.out === 1 ? i * pixel : mul(row, i)), lanes)));
+        put(into, inputPass(k, m, d));
+        return;
+      }
       k.for(0, IN, column => {
-        const from = k.let(add(at, mul(column, s.channels)));
+        const from = k.let(add(at, mul(column, pixel)));
         const d = six.map(i => k.let(k.load(x, add(from, mul(row, i)), lanes)));
         inputPass(k, m, d).forEach((v, i) => k.store(scratch, add(mul(column, lanes), i * IN * lanes), v));
       });
       k.for(0, IN, i => {
         const d = six.map(q => k.let(k.load(scratch, add(mul(i, IN * lanes), q * lanes), lanes)));
-        const first = k.let(add(into, mul(i, IN * j.chunk * s.channels)));
-        inputPass(k, m, d).forEach((v, q) => k.store(j.inputs, add(first, q * j.chunk * s.channels), v));
+        put(k.let(add(into, mul(i, IN * j.inputStep))), inputPass(k, m, d));
       });
     });
   });
 }
 /** Aᵀ m A of each tile, stored where it is inside of the output. */
 function outputTiles(k: KernelBuilder, j: Job, walk: Walk): void {
-  const { s, scratch } = j;
-  const [height, width] = [must(s.out[1]), must(s.out[2])];
-  const ragged = !isMultiple(width, OUT);
-  forTiles(k, j, (t, [n = int(0), ty = int(0), tx = int(0)]) => {
-    const y0 = k.let(mul(ty, OUT));
-    const x0 = k.let(mul(tx, OUT));
+  const { s, scratch, rows, columns } = j;
+  /** Whether tiles may reach over the end of an axis. */
+  const ragged = (a: Axis): boolean => !isMultiple(a.size, a.out * a.dilation);
+  forTiles(k, j, (t, place) => {
     const from = k.let(mul(t, s.outs));
-    const rows = isMultiple(height, OUT) ? int(OUT) : k.let(min(sub(k.dim(height), y0), OUT));
     forLanes(k, s.outs, j.arith.lanes, (channel, lanes) => {
       const m = withLanes(j.arith, lanes);
       const at = k.let(add(from, channel));
-      k.for(0, IN, column => {
-        const first = k.let(add(at, mul(column, j.chunk * s.outs)));
-        const d = six.map(i => k.let(k.load(j.products, add(first, i * IN * j.chunk * s.outs), lanes)));
-        outputPass(k, m, d).forEach((v, i) => k.store(scratch, add(mul(column, lanes), i * IN * lanes), v));
-      });
-      k.for(0, rows, i => {
-        const d = six.map(q => k.let(k.load(scratch, add(mul(i, IN * lanes), q * lanes), lanes)));
-        const y = k.let(add(y0, i));
-        outputPass(k, m, d)
+      const put = (y: Expr, x: Expr, v: Expr): void =>
+        walk.put(k, s.kernel.length === 1 ? [place.n, x, channel] : [place.n, y, x, channel], v);
+      /** Four values along an axis from `first` on. */
+      const line = (a: Axis, first: Expr, vs: readonly Expr[], each: (at: Expr, v: Expr) => void): void =>
+        vs
           .map(v => k.let(v))
           .forEach((v, q) => {
-            const column = k.let(add(x0, q));
-            const put = (): void => walk.put(k, [n, y, column, channel], v);
-            if (ragged && q > 0) k.if(lt(column, k.dim(width)), put);
-            else put();
+            const where = k.let(add(first, q * a.dilation));
+            if (ragged(a) && (q > 0 || a.dilation > 1)) k.if(lt(where, k.dim(a.size)), () => each(where, v));
+            else each(where, v);
           });
+      const points = (first: Expr, step: number): Expr[] =>
+        six.map(i => k.let(k.load(j.products, add(first, i * step * j.productStep), lanes)));
+      if (rows.out === 1) {
+        line(columns, place.x, outputPass(k, m, points(at, 1)), (x, v) => put(place.y, x, v));
+        return;
+      }
+      if (columns.out === 1) {
+        line(rows, place.y, outputPass(k, m, points(at, 1)), (y, v) => put(y, place.x, v));
+        return;
+      }
+      k.for(0, IN, column => {
+        const d = points(k.let(add(at, mul(column, j.productStep))), IN);
+        outputPass(k, m, d).forEach((v, i) => k.store(scratch, add(mul(column, lanes), i * IN * lanes), v));
+      });
+      k.for(0, OUT, i => {
+        const y = k.let(add(place.y, mul(i, rows.dilation)));
+        const row = (): void => {
+          const d = six.map(q => k.let(k.load(scratch, add(mul(i, IN * lanes), q * lanes), lanes)));
+          line(columns, place.x, outputPass(k, m, d), (x, v) => put(y, x, v));
+        };
+        if (ragged(rows)) k.if(lt(y, k.dim(rows.size)), row);
+        else row();
       });
     });
   });
