@@ -129,13 +129,16 @@ export function symbolsIn(n: Node): ReadonlySet<string> {
   return out;
 }
 
-/** The live nodes in dependency order, each once: what the outputs need, and what gives the symbols they use a value. */
-export function nodesOf(g: Graph): readonly Node[] {
+/**
+ * The live nodes in dependency order, each once: what the outputs need, and what gives the symbols they use a value. Of what a node
+ * depends on, the first comes first; `arrange` may change that.
+ */
+export function nodesOf(g: Graph, arrange?: (n: Node, deps: readonly Node[]) => readonly Node[]): readonly Node[] {
   const definer = new Map<string, Node>();
   for (const v of g.definers) if (v.def.k === 'node') for (const s of v.def.op.defines?.(v.def) ?? []) definer.set(s, v.def);
   const done = new Set<Node>();
   const order: Node[] = [];
-  const stack: { n: Node; deps: Node[]; i: number }[] = [];
+  const stack: { n: Node; deps: readonly Node[]; i: number }[] = [];
   const open = new Set<Node>();
   const push = (n: Node): void => {
     if (done.has(n)) return;
@@ -148,7 +151,7 @@ export function nodesOf(g: Graph): readonly Node[] {
         const d = definer.get(s);
         if (d && d !== n) deps.push(d);
       }
-    stack.push({ n, deps, i: 0 });
+    stack.push({ n, deps: arrange ? arrange(n, deps) : deps, i: 0 });
   };
   const visit = (root: Node): void => {
     push(root);

@@ -27,7 +27,7 @@ interface Use {
 }
 
 export function partition(g: Graph): Partition {
-  const order = nodesOf(g);
+  const order = fusionOrder(g);
   const position = new Map(order.map((n, i) => [n, i]));
   const uses = new Map<Value, Use[]>();
   for (const n of order)
@@ -96,6 +96,24 @@ export function partition(g: Graph): Partition {
     runsWith.set(first, n);
   }
   return { order, inlined, tail, runsWith };
+}
+
+/**
+ * The nodes of a graph with the kernel that an elementwise operator is fused into as late as can be: its other operands are there by
+ * then. (A residual connection that is padded or resized on its way comes before the convolution that it is added to.)
+ */
+export function fusionOrder(g: Graph): readonly Node[] {
+  const late = new Set<Node>();
+  for (const n of nodesOf(g)) {
+    const { lower } = n.op;
+    const host = lower.k === 'kernel' && lower.space?.(n) !== undefined;
+    if (host || (lower.k === 'elementwise' && n.inputs.some(v => v?.def.k === 'node' && late.has(v.def)))) late.add(n);
+  }
+  return nodesOf(g, (n, deps) =>
+    n.op.lower.k === 'elementwise' && deps.length > 1
+      ? [...deps].sort((a, b) => Number(late.has(a)) - Number(late.has(b)))
+      : deps,
+  );
 }
 
 /** Elementwise values that will likely run in the store of a kernel: they should not be computed again by their consumer instead. */
