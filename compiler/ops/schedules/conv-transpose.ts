@@ -1,10 +1,10 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimHi } from '../../core/dim.ts';
+import { dimAdd, dimHi, dimMul } from '../../core/dim.ts';
 import { regOf } from '../../core/dtype.ts';
 import { stridesOf } from '../../core/tensor.ts';
 import { tensorOf, type Node } from '../../graph/graph.ts';
 import { add, and, cast, div, eq, ge, int, konst, lt, mul, rem, sub, vtype, type Expr, type Num } from '../../kernel/ir.ts';
-import { forAll } from '../loops.ts';
+import { forAll, forLanes } from '../loops.ts';
 import type { LowerCtx } from '../lowering.ts';
 import { channelAxis, layoutShape, spatialAxes, type WindowAttrs } from '../spatial.ts';
 import { packedSize, PANEL, panelsOf, product, tileRows, type Product } from './gemm.ts';
@@ -30,7 +30,8 @@ function tiles(n: Node): boolean {
   );
 }
 /** With one output channel the outputs of one input pixel along the last axis are neighbours. */
-const joinsLast = (n: Node): boolean => tiles(n) && must(n.outputs[0]).type.shape.at(-1) === 1;
+const joinsLast = (n: Node): boolean =>
+  tiles(n) && must(n.outputs[0]).type.shape.at(-1) === 1 && Number(must(n.inputs[1]).type.shape.at(-1)) < PANEL;
 
 export function transposeSpace(n: Node): readonly (readonly number[])[] {
   const rank = must(n.outputs[0]).type.shape.length;
@@ -65,6 +66,8 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
   const arith = arithOf(c.profile, 'f32');
   const scratch = c.temp('edge', 'f32', PANEL * tileRows(arith));
   const walk = walkSink(c.sink(0), transposeSpace(c.node));
+  // A row of outputs is gathered in scratch, then stored by whole vectors.
+  const line = join ? c.temp('line', 'f32', dimAdd(dimMul(must(x.dims[nd]), columns), PANEL)) : undefined;
   const outer = x.dims.slice(0, nd);
   const width = must(x.dims[nd]);
   c.kernel('convtranspose', k =>
@@ -100,14 +103,15 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
           },
           k: [{ n: channels, stride: 1 }],
           scratch,
-          put: (row, column, v) =>
-            walk.put(
-              k,
-              join ? [...place, add(mul(row, columns), column)] : [...place, add(mul(row, stride), must(where[nd - 1])), column],
-              v,
-            ),
+          loose: join,
+          put: (row, column, v) => {
+            if (line) k.store(line, add(mul(row, columns), column), v);
+            else walk.put(k, [...place, add(mul(row, stride), must(where[nd - 1])), column], v);
+          },
         };
         product(k, job, width, p, { k: 'rows' });
+        if (line)
+          forLanes(k, dimMul(width, columns), arith.lanes, (i, lanes) => walk.put(k, [...place, i], k.load(line, i, lanes)));
       });
     }),
   );

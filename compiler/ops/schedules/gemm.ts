@@ -129,6 +129,11 @@ export interface Product {
   readonly k: readonly Seg[];
   /** Scratch for the columns of a vector that is not full: at least PANEL * rows elements. */
   readonly scratch: SlotBuffer;
+  /**
+   * The vectors of the last panel are put whole, with garbage behind the last column: there is room, and later rows are put later. Only
+   * for less than a full panel of columns.
+   */
+  readonly loose?: boolean;
   /** Stores a vector or a scalar at (row, column). */
   put(row: Expr, column: Expr, value: Expr): void;
 }
@@ -168,7 +173,7 @@ export function restPanel(k: KernelBuilder, g: Product, p: Panels, t: Block): vo
     return;
   }
   const vectors = Array.from({ length: p.restWidth / lanes }, (_, j) => j * lanes);
-  const whole = typeof p.rest === 'number' ? Math.floor(p.rest / lanes) : 0;
+  const whole = g.loose ? vectors.length : typeof p.rest === 'number' ? Math.floor(p.rest / lanes) : 0;
   const acc = tileAt(k, g, t, vectors, at, g.b.restStep);
   newRows(k, t, i =>
     must(acc[i]).forEach((v, j) => {
@@ -176,7 +181,7 @@ export function restPanel(k: KernelBuilder, g: Product, p: Panels, t: Block): vo
       else k.store(g.scratch, i * p.restWidth + j * lanes, v);
     }),
   );
-  if (typeof p.rest === 'number' && whole * lanes === p.rest) return;
+  if (typeof p.rest === 'number' && whole * lanes >= p.rest) return;
   const columns = (i: Num, row: Expr): void =>
     k.for(whole * lanes, p.rest, c => g.put(row, add(start, c), k.load(g.scratch, add(mul(i, p.restWidth), c))));
   k.for(t.skip ?? 0, t.rows, i => columns(i, add(t.first, i)));
