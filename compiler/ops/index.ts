@@ -22,7 +22,9 @@ import { Resize } from './resize.ts';
 import { ScatterElements, ScatterND, TensorScatter } from './scatter.ts';
 import { Compress, NonZero } from './select.ts';
 import { TopK } from './topk.ts';
+import { LinearRows } from './linear-rows.ts';
 import { treeOps } from './trees.ts';
+import { TreeShap } from './trees-shap.ts';
 import { Unique } from './unique.ts';
 import { DimOf, Sizes } from './shape.ts';
 import { Expand, Reshape, Slice, Transpose } from './view.ts';
@@ -48,7 +50,7 @@ export const allOps: readonly Op[] = [
   ...elementwiseOps,
   ...quantOps,
   ...[Lookup, PairwiseCoupling],
-  ...treeOps,
+  ...[...treeOps, TreeShap, LinearRows],
   ...normOps,
   ...reduceToOps,
   ...reduceOps,

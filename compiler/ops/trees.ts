@@ -106,6 +106,7 @@ interface Sizes {
   readonly leaves: number;
   readonly trees: number;
   readonly groups: number;
+  readonly width: number;
   readonly dtype: DType;
 }
 /** Checks rows and tables (inputs 0 to 12): types and sizes, and the contents where they are constants, as importers make them. */
@@ -149,6 +150,6 @@ export function checkTypes(c: InferCtx<unknown>): Sizes {
     const wrong = checkTables(readTables(tables), features);
     if (wrong !== undefined) c.reject(wrong);
   }
-  return { batch, features, nodes, leaves: size(6), trees, groups, dtype: values.dtype };
+  return { batch, features, nodes, leaves: size(6), trees, groups, width: size(6, 1), dtype: values.dtype };
 }
 const nameOf = (i: number): string => (TREE_INPUTS[i - 1] ?? 'x').replace('?', '');

@@ -1,11 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { symbol } from '../../compiler/core/dim.ts';
-import { fromTyped, typed } from '../../compiler/core/tensor.ts';
+import { fromNumbers, fromTyped, typed, zeros } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
-import { apply1, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
+import { apply1, constant, input, tensorOf, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import type { Attrs } from '../../compiler/ops/define.ts';
+import { LinearRows } from '../../compiler/ops/linear-rows.ts';
 import { TreeEnsemble, TreeLeaves } from '../../compiler/ops/trees.ts';
+import { TreeShap } from '../../compiler/ops/trees-shap.ts';
+import { readTables } from '../../compiler/ops/trees-tables.ts';
 import { compiled } from '../conformance/compiled.ts';
 import { randomForest, randomRows, type ForestShape } from './random-trees.ts';
 
@@ -65,10 +68,38 @@ function forest(p: Problem): Graph {
     inputs: [x],
     outputs: [
       { name: 'margin', value: apply1(TreeEnsemble, [x, ...tables], p.attrs ?? {}, noLoc) },
+      ...(p.shape.width === undefined && p.shape.depth <= 8
+        ? [{ name: 'contributions', value: apply1(TreeShap, [x, ...sets, ...covers(tables)], { invalid, truncate }, noLoc) }]
+        : []),
       { name: 'leaf', value: apply1(TreeLeaves, [x, ...sets, id], { invalid, truncate }, noLoc) },
     ],
     definers: [],
   };
+}
+
+/** Covers, means and weights for `TreeShap`: a node's cover is the sum of those of its children. */
+function covers(tables: readonly (Value | undefined)[]): Value[] {
+  const t = readTables(tables.map(tensorOf));
+  const leaf = t.values.map((_, i) => 1 + (i % 5));
+  const node =
+    t.values.slice(0, 0).constructor === Float64Array ? new Float64Array(t.feature.length) : new Float32Array(t.feature.length);
+  const of = (c: number): number => (c < 0 ? leaf[~c] : node[c]) ?? 0;
+  for (let n = t.feature.length - 1; n >= 0; n--) node[n] = of(t.left[n] ?? 0) + of(t.right[n] ?? 0);
+  const dtype = t.values instanceof Float64Array ? 'f64' : 'f32';
+  const per = (f: (i: number) => number): Value =>
+    constant(
+      fromNumbers(
+        dtype,
+        [t.root.length],
+        Array.from({ length: t.root.length }, (_, i) => f(i)),
+      ),
+    );
+  return [
+    constant(fromTyped(dtype, [node.length], node)),
+    constant(fromTyped(dtype, [leaf.length], leaf)),
+    per(i => i / 7 - 0.3),
+    per(i => 1 / (i + 1)),
+  ];
 }
 
 describe('tree ensembles', () => {
@@ -87,4 +118,22 @@ describe('tree ensembles', () => {
         }
       }
     });
+
+  it('linear rows leave missing features out, and sum in order', async () => {
+    const x = input('x', { dtype: 'f32', shape: [batch, 3] });
+    const f32 = (dims: readonly number[], v: readonly number[]): Value => constant(fromNumbers('f32', dims, v));
+    const w = f32([3, 2], [1e8, 1, -1e8, 2, 1, 0.1]);
+    const g: Graph = {
+      name: 'g',
+      inputs: [x],
+      outputs: [{ name: 'y', value: apply1(LinearRows, [x, w, f32([2], [0.5, 1])], {}, noLoc) }],
+      definers: [],
+    };
+    const inputs = new Map([['x', fromNumbers('f32', [3, 3], [1, 1, 1, NaN, 2, 3, NaN, NaN, NaN])]]);
+    const want = [1, 1 + 1 + 2 + Math.fround(0.1), -2e8, Math.fround(5 + Math.fround(Math.fround(0.1) * 3)), 0.5, 1].map(
+      Math.fround,
+    );
+    for (const run of [(i: typeof inputs) => evaluate(g, i), await compiled('program', g), await compiled('wasm', g)])
+      expect([...typed(run(inputs).get('y') ?? zeros('f32', []))]).toEqual(want);
+  });
 });
