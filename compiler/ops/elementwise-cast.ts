@@ -1,8 +1,25 @@
-import { bytesOf, DTYPES, isFloat, isInt, regOf, type DType } from '../core/dtype.ts';
+import { bytesOf, isFloat, isInt, regOf, type DType } from '../core/dtype.ts';
 import { must } from '../core/diagnostic.ts';
 import { rangeOf } from '../core/dim.ts';
 import { tensorType } from '../core/shape.ts';
-import { and, clampInt, konst, ne, vtype, type Expr } from '../kernel/ir.ts';
+import type { KernelBuilder } from '../kernel/builder.ts';
+import {
+  abs,
+  add,
+  and,
+  clampInt,
+  ge,
+  konst,
+  lt,
+  mul,
+  ne,
+  reinterpret,
+  select,
+  shr,
+  sub,
+  vtype,
+  type Expr,
+} from '../kernel/ir.ts';
 import { attr, defineOp } from './define.ts';
 import { elementwise } from './elementwise-op.ts';
 import { castTo } from './elementwise-util.ts';
@@ -13,13 +30,31 @@ const NARROW: Partial<Record<DType, readonly [number, number]>> = {
   i16: [-32768, 32767],
   u16: [0, 65535],
 };
+/**
+ * An f32 rounded to what a half float can hold, ties to even. Storing does that too, but what is fused behind a cast must see it.
+ * By integer arithmetic on the bits; below 2^-14, where f16 has a fixed step of 2^-24, by adding a number whose f32 neighbours lie as
+ * far apart.
+ */
+function roundToHalf(k: KernelBuilder, x: Expr, to: 'f16' | 'bf16'): Expr {
+  const bits = to === 'f16' ? 13 : 16;
+  const i32 = vtype('i32', x.t.lanes);
+  const b = k.let(reinterpret(i32, x));
+  const tie = and(shr(b, bits), 1);
+  const up = and(add(add(b, 2 ** (bits - 1) - 1), tie), -(2 ** bits));
+  const r = k.let(select(ne(x, x), x, reinterpret(x.t, up)));
+  if (to === 'bf16') return r;
+  const small = lt(abs(x), 2 ** -14);
+  const finite = k.let(select(small, sub(add(x, 0.75), 0.75), r));
+  return select(ge(abs(finite), 65536), mul(finite, Infinity), finite);
+}
 /** Converts a register value between element types: floats to integers truncate and saturate, integers wrap, bool is `!= 0`. */
-export function convert(x: Expr, from: DType, to: DType): Expr {
+export function convert(k: KernelBuilder, x: Expr, from: DType, to: DType): Expr {
   if (from === to) return x;
   if (to === 'bool') return ne(x, konst(x.t, 0));
   if (from === 'bool') return castTo(regOf(to), x.t.lanes === 1 ? x : and(x, konst(vtype('i32', x.t.lanes), 1)));
   const range = isFloat(from) ? NARROW[to] : undefined;
   const y = castTo(regOf(to), x);
+  if (to === 'f16' || to === 'bf16') return roundToHalf(k, k.let(y), to);
   return range ? clampInt(y, range[0], range[1]) : y;
 }
 export const Cast = elementwise({
@@ -28,7 +63,7 @@ export const Cast = elementwise({
   inputs: ['x'],
   attrs: { to: attr.dtype() },
   result: (_, a) => a.to,
-  scalar: ([x], c) => convert(must(x), must(c.types[0]), c.out),
+  scalar: ([x], c) => convert(c.k, must(x), must(c.types[0]), c.out),
   known: ([x], a) => {
     const d = must(x);
     if (isInt(a.to)) return bytesOf(a.to) >= 4 ? d : undefined;
@@ -51,8 +86,3 @@ export const BitCast = defineOp({
   eval: (c, x) => [{ ...must(x), dtype: c.attrs.to }],
   lower: { k: 'view', ref: (x, c) => ({ ...x, buffer: { ...x.buffer, dtype: c.attrs.to } }) },
 });
-/** The least and the greatest value of an integer type. */
-export function intRange(t: DType): readonly [number, number] {
-  const bits = bytesOf(t) * 8;
-  return DTYPES[t].kind === 'int' ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1];
-}

@@ -199,3 +199,41 @@ describe('Cast', () => {
     });
   });
 });
+
+describe('half floats', () => {
+  it('are rounded where a cast to them is fused with the cast back', () => {
+    const values = [
+      1 / 3,
+      -1 / 3,
+      2049,
+      2051,
+      65504,
+      65519.9,
+      65520,
+      -1e6,
+      1e-7,
+      2.9e-8,
+      3.1e-8,
+      -6.1e-5,
+      6.09e-5,
+      0,
+      Infinity,
+      NaN,
+      1e-30,
+      3e38,
+    ];
+    const x = fromNumbers('f32', [values.length], values);
+    for (const half of ['f16', 'bf16'] as const) {
+      const v = input('x0', { dtype: 'f32', shape: [values.length] });
+      const there = apply1(e.Cast, [v], { to: half }, noLoc);
+      const g: Graph = {
+        name: half,
+        inputs: [v],
+        outputs: [{ name: 'y', value: apply1(e.Cast, [there], { to: 'f32' }, noLoc) }],
+        definers: [],
+      };
+      const want = fromNumbers('f32', x.dims, toNumbers(fromNumbers(half, x.dims, toNumbers(x))));
+      for (const profile of ['wasm-mvp', 'wasm-simd']) expectClose(run(g, [x], profile), want, 0, 0);
+    }
+  });
+});
