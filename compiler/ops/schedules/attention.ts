@@ -21,12 +21,13 @@ import {
   vtype,
   type Expr,
   type Lanes,
+  type Num,
 } from '../../kernel/ir.ts';
 import type { AttentionAttrs } from '../attention.ts';
 import { lanesOf } from '../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../lowering.ts';
 import { rowDots } from './dot.ts';
-import { newRows, PANEL, panelsOf, rowTiles, tileRows } from './gemm.ts';
+import { newRows, packedSize, PANEL, panelsOf, rowTiles, tileRows } from './gemm.ts';
 import { packMatrix } from './pack.ts';
 import { arithOf, gemmTile, type Arith } from './tile.ts';
 
@@ -52,6 +53,8 @@ interface Job {
   /** One over the sum of each row of a block. */
   readonly sums: SlotBuffer;
   readonly panels: SlotBuffer | undefined;
+  /** The values of a head as panels of columns: as they lie in memory, their rows often fall on few places of the cache. */
+  readonly values: SlotBuffer | undefined;
   readonly reg: DType;
 }
 const strideOf = (k: KernelBuilder, r: Ref, axis: number): Expr => k.dim(must(r.strides[axis]));
@@ -86,6 +89,8 @@ export function lowerAttention(c: LowerCtx<AttentionAttrs>): void {
     scores: c.temp('scores', reg, dimMul(width, most)),
     sums: c.temp('sums', reg, most),
     panels: few ? undefined : c.temp('keys', reg, dimMul(width, d)),
+    values:
+      few || typeof dv !== 'number' || dv % arith.lanes !== 0 ? undefined : c.temp('values', reg, packedSize(panelsOf(dv), keys)),
     reg,
   };
   c.kernel('attention', k => heads(k, job));
@@ -101,6 +106,7 @@ function heads(k: KernelBuilder, j: Job): void {
       const keysAt = from(j.k, g);
       const valuesAt = from(j.v, g);
       if (j.panels) packKeys(k, j, keysAt, j.panels);
+      if (j.values) packValues(k, j, valuesAt, j.values);
       k.for(0, group, e => {
         const h = k.let(add(mul(g, group), e));
         const head: Head = { b, h, len, queries: from(j.q, h), keysAt, valuesAt };
@@ -131,6 +137,19 @@ function packKeys(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void {
     { run: 'k', at: (x, key, n) => k.load(j.k.buffer, add(place(key), x), n) },
     j.d,
     panelsOf(j.width),
+    to,
+    0,
+    j.arith.lanes,
+  );
+}
+
+function packValues(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void {
+  const stride = strideOf(k, j.v, 2);
+  packMatrix(
+    k,
+    { run: 'columns', at: (key, x, n) => k.load(j.v.buffer, add(add(from, mul(key, stride)), x), n) },
+    j.keys,
+    panelsOf(j.dv),
     to,
     0,
     j.arith.lanes,
@@ -261,13 +280,13 @@ function values(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number,
   const { arith, dv } = j;
   const { lanes } = arith;
   const sink = j.c.sink(0);
-  const stride = strideOf(k, j.v, 2);
-  const tile = (m: Arith, column: Expr, vectors: readonly number[]): void => {
+  /** Columns `column` + `vectors`, which lie `at` elements into a buffer, `step` from key to key. */
+  const tile = (m: Arith, column: Expr, vectors: readonly number[], b: SlotBuffer, at: Expr, step: Num): void => {
     const acc = gemmTile(k, {
       arith: m,
       rows,
       a: { buffer: j.scores, at: 0, rows: { k: 'stride', stride: k.dim(j.width) } },
-      b: { buffer: j.v.buffer, at: add(head.valuesAt, column), step: stride, vectors },
+      b: { buffer: b, at, step, vectors },
       k: [{ n: end, stride: 1 }],
     });
     newRows(k, { rows, skip }, i => {
@@ -277,12 +296,33 @@ function values(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number,
       );
     });
   };
+  const of = (width: number): number[] => Array.from({ length: width / lanes }, (_, v) => v * lanes);
+  if (j.values) {
+    const packed = j.values;
+    const p = panelsOf(dv);
+    const height = k.dim(j.keys);
+    const wide = lanes === 1 ? 2 : PANEL;
+    const panel = (from: Expr, width: number, step: number): void =>
+      k.for(0, width, c => tile(arith, add(from, c), of(Math.min(wide, width)), packed, add(mul(from, height), c), step), {
+        step: wide,
+      });
+    k.for(0, p.full, n => panel(k.let(mul(n, PANEL)), PANEL, PANEL));
+    const rest = Number(p.rest);
+    const single = lanes === 1 && rest % 2 === 1;
+    const even = single ? rest - 1 : rest;
+    const from = int(Number(p.full) * PANEL);
+    if (even > 0) panel(from, even, p.restWidth);
+    if (single) tile(arith, add(from, even), [0], packed, add(mul(from, height), even), p.restWidth);
+    return;
+  }
+  const stride = strideOf(k, j.v, 2);
+  const direct = (m: Arith, column: Expr, vectors: readonly number[]): void =>
+    tile(m, column, vectors, j.v.buffer, k.let(add(head.valuesAt, column)), stride);
   const block = lanes === 1 ? 2 : PANEL;
   const blocks = dimMul(dimFloorDiv(dv, block), block);
-  const of = (width: number): number[] => Array.from({ length: width / lanes }, (_, v) => v * lanes);
-  k.for(0, blocks, column => tile(arith, column, of(block)), { step: block });
+  k.for(0, blocks, column => direct(arith, column, of(block)), { step: block });
   const vectors = lanes === 1 ? dv : dimMul(dimFloorDiv(dv, lanes), lanes);
-  if (lanes > 1) k.for(blocks, vectors, column => tile(arith, column, [0]), { step: lanes });
+  if (lanes > 1) k.for(blocks, vectors, column => direct(arith, column, [0]), { step: lanes });
   const one: Arith = { ...arith, lanes: 1, fma: false };
-  k.for(lanes === 1 ? blocks : vectors, dv, column => tile(one, column, [0]));
+  k.for(lanes === 1 ? blocks : vectors, dv, column => direct(one, column, [0]));
 }
