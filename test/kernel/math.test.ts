@@ -27,14 +27,15 @@ function reference(op: MathOp, x: number): number {
   return op === 'sigmoid' ? 1 / (1 + Math.exp(-x)) : Math[op](x);
 }
 type DT = 'f32' | 'f64';
-function run(op: MathOp, dtype: DT, xs: readonly number[]): Float32Array | Float64Array {
+/** In the interpreter; `fused` as for targets with fused multiply-adds, of which the interpreter rounds each operation. */
+function run(op: MathOp, dtype: DT, xs: readonly number[], fused = false): Float32Array | Float64Array {
   const k = new KernelBuilder();
   const a = { name: 'a', dtype };
   const b = { name: 'b', dtype };
   k.for(0, xs.length, i => k.store(b, i, math(op, k.load(a, i))));
   const Ctor = dtype === 'f32' ? Float32Array : Float64Array;
   const out = new Ctor(xs.length);
-  interpret(expandMath(k.finish(op, noLoc).kernel), [
+  interpret(expandMath(k.finish(op, noLoc).kernel, fused), [
     { dtype, data: Ctor.from(xs) },
     { dtype, data: out },
   ]);
@@ -87,12 +88,16 @@ const ULPS: Readonly<Record<MathOp, Readonly<Record<DT, number>>>> = {
   sigmoid: { f32: 1.5, f64: 3 },
 };
 
-describe.each(['f32', 'f64'] as const)('accuracy on %s', dtype => {
+describe.each([
+  ['f32', false],
+  ['f32', true],
+  ['f64', false],
+] as const)('accuracy on %s, fused: %s', (dtype, fused) => {
   const round = dtype === 'f32' ? Math.fround : (x: number): number => x;
   const ulp = dtype === 'f32' ? 2 ** -23 : 2 ** -52;
   it.each(MATH_OPS)('%s', op => {
     const xs = points(op, round);
-    const got = run(op, dtype, xs);
+    const got = run(op, dtype, xs, fused);
     const worst = { ulps: 0, at: 0 };
     xs.forEach((x, i) => {
       const want = reference(op, x);

@@ -57,7 +57,7 @@ export const MATH_OPS: readonly MathOp[] = [
 /** What a profile's vectors may be. */
 export interface Limits {
   readonly vectors: boolean;
-  /** Whether fma rounds twice, as in the interpreter. */
+  /** Whether fma rounds twice, as in the interpreter. The functions are made of it where it does not. */
   readonly fma: boolean;
 }
 export interface Sources {
@@ -132,11 +132,12 @@ export function randomExpr(s: Sources, t: VType, depth: number): Expr {
     () => conversion(s, t, depth - 1),
   ];
   if (float) {
-    options.push(
-      () => bin('div', again(t), again(t)),
-      () => math(pick(g, MATH_OPS), again(t)),
-    );
-    if (s.limits.fma) options.push(() => fma(again(t), again(t), again(t)));
+    options.push(() => bin('div', again(t), again(t)));
+    if (s.limits.fma)
+      options.push(
+        () => math(pick(g, MATH_OPS), again(t)),
+        () => fma(again(t), again(t), again(t)),
+      );
   } else {
     options.push(
       () => bin(pick(g, ['and', 'or', 'xor'] as const), again(t), again(t)),

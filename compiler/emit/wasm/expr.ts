@@ -16,6 +16,7 @@ import {
   vectorCast,
   vectorCmp,
   vectorDot,
+  scalarFma,
   vectorFma,
   vectorReduce,
   vectorUn,
@@ -57,6 +58,8 @@ export function emitExpr(f: Fn, e: Expr): Ref {
       if (!wide && e.op === 'eq' && constOf(e.b) === 0) return m.i32.eqz(emitExpr(f, e.a));
       return (wide ? vectorCmp : cmpScalars)(f, e.a.t, e.op, emitExpr(f, e.a), emitExpr(f, e.b));
     case 'select': {
+      if (e.c.t.lanes > 1 && isZero(e.b)) return asm.bin('AndVec128', emitExpr(f, e.c), emitExpr(f, e.a));
+      if (e.c.t.lanes > 1 && isZero(e.a)) return asm.bin('AndNotVec128', emitExpr(f, e.b), emitExpr(f, e.c));
       const a = emitExpr(f, e.a);
       const b = emitExpr(f, e.b);
       const c = emitExpr(f, e.c);
@@ -90,7 +93,7 @@ export function emitExpr(f: Fn, e: Expr): Ref {
       return vectorWiden(f, e.a.t, e.half, emitExpr(f, e.a));
     case 'fma': {
       const [a, b, c] = [emitExpr(f, e.a), emitExpr(f, e.b), emitExpr(f, e.c)];
-      return wide ? vectorFma(f, t, a, b, c) : scalarBin(f, t.base, 'add', c, scalarBin(f, t.base, 'mul', a, b));
+      return wide ? vectorFma(f, t, a, b, c) : scalarFma(f, t, a, b, c);
     }
     case 'dot':
       return vectorDot(f, e.a.t, emitExpr(f, e.a), emitExpr(f, e.b), emitExpr(f, e.acc));
@@ -105,6 +108,9 @@ function doubled(f: Fn, e: Expr): readonly [Ref, Ref] {
   if (e.k === 'var' || e.k === 'const') return [emitExpr(f, e), emitExpr(f, e)];
   return twice(f, e.t.lanes > 1 ? f.asm.b.v128 : typeOf(f, e.t.base), emitExpr(f, e));
 }
+/** Whether every bit is 0. */
+const isZero = (e: Expr): boolean =>
+  (e.k === 'const' && (e.value === 0n || Object.is(e.value, 0))) || (e.k === 'splat' && isZero(e.a));
 function scalarConst(f: Fn, t: VType, value: Value): Ref {
   const { m } = f.asm;
   switch (regBase(t.base)) {

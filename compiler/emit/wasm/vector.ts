@@ -13,7 +13,7 @@ import {
 } from '../../kernel/ir.ts';
 import type { Ref } from './binaryen.ts';
 import { twice, type Fn } from './fn.ts';
-import { scalarBin, scalarCast, scalarCmp, typeOf } from './scalar.ts';
+import { scalarBin, scalarCast } from './scalar.ts';
 
 /** How binaryen spells the vector type in operation names. */
 export const shape = (b: Base): string =>
@@ -260,4 +260,9 @@ export function vectorFma(f: Fn, t: VType, a: Ref, b: Ref, c: Ref): Ref {
   // The sum first: engines let the result of an operation take the register of its first operand.
   return vectorBin(f, t, 'add', c, vectorBin(f, t, 'mul', a, b));
 }
-export { scalarCmp, typeOf };
+/** The same on scalars, with the same result as in a lane. */
+export function scalarFma(f: Fn, t: VType, a: Ref, b: Ref, c: Ref): Ref {
+  if (f.profile.vector.fma === 'none') return scalarBin(f, t.base, 'add', c, scalarBin(f, t.base, 'mul', a, b));
+  const [x, y, z] = [a, b, c].map(v => splatOf(f, t.base, v));
+  return x !== undefined && y !== undefined && z !== undefined ? extract(f, t.base, vectorFma(f, t, x, y, z), 0) : a;
+}

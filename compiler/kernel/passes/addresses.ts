@@ -283,11 +283,18 @@ function shareBlock(body: readonly Stmt[], scope: Scope): readonly Stmt[] {
     });
   });
   const named = new Map<Group, Group>();
-  for (const g of groups.values()) if (g.count > 1) named.set(g, { ...g, name: scope.fresh() });
+  const starts = new Map<number, Group[]>();
+  for (const g of groups.values()) {
+    if (g.count === 1) continue;
+    const n = { ...g, name: scope.fresh() };
+    named.set(g, n);
+    const at = first.get(g) ?? 0;
+    starts.set(at, [...(starts.get(at) ?? []), n]);
+  }
   if (named.size === 0) return body;
   const out: Stmt[] = [];
   body.forEach((s, i) => {
-    for (const [g, n] of named) if (first.get(g) === i) out.push({ k: 'let', name: n.name, value: pointer(n, scope) });
+    for (const n of starts.get(i) ?? []) out.push({ k: 'let', name: n.name, value: pointer(n, scope) });
     out.push(
       rewriteAccesses(s, a => {
         const p = placed.get(a);

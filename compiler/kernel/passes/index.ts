@@ -15,18 +15,18 @@ export interface KernelPass {
 const pass = (name: string, doc: string, run: (k: Kernel) => Kernel): KernelPass => ({ name, doc, run });
 
 export const SIMPLIFY = pass('simplify', 'folds constants, drops what nothing reads', simplify);
-export const EXPAND_MATH = pass('expand-math', 'replaces exp, log, tanh, … by polynomials', expandMath);
+export const EXPAND_MATH = pass('expand-math', 'replaces exp, log, tanh, … by polynomials', k => expandMath(k));
+export const EXPAND_MATH_FMA = pass('expand-math-fma', 'the same with fused multiply-adds', k => expandMath(k, true));
 export const EXPAND_HALF = pass('expand-half', 'half floats as u16 and integer arithmetic', expandHalf);
 export const ADDRESSES = pass('addresses', 'lets accesses share pointers that are advanced in innermost loops', addresses);
 export const HOIST = pass('hoist', 'moves what does not change out of loops', hoist);
 /** Every pass, for people who run one by name. */
-export const ALL_KERNEL_PASSES: readonly KernelPass[] = [SIMPLIFY, EXPAND_MATH, EXPAND_HALF, ADDRESSES, HOIST];
+export const ALL_KERNEL_PASSES: readonly KernelPass[] = [SIMPLIFY, EXPAND_MATH, EXPAND_MATH_FMA, EXPAND_HALF, ADDRESSES, HOIST];
 
 /** What happens to a kernel before it is emitted for a profile, in order. C compilers do the rest themselves. */
 export function kernelPasses(profile: Profile): readonly KernelPass[] {
-  return profile.emit === 'wasm'
-    ? [SIMPLIFY, EXPAND_MATH, EXPAND_HALF, ADDRESSES, HOIST, SIMPLIFY]
-    : [SIMPLIFY, EXPAND_MATH, EXPAND_HALF];
+  const math = profile.vector.fma === 'none' ? EXPAND_MATH : EXPAND_MATH_FMA;
+  return profile.emit === 'wasm' ? [SIMPLIFY, math, EXPAND_HALF, ADDRESSES, HOIST, SIMPLIFY] : [SIMPLIFY, math, EXPAND_HALF];
 }
 
 const prepared = new WeakMap<Profile, WeakMap<Kernel, Kernel>>();
