@@ -76,8 +76,10 @@ when('in a real browser', () => {
     server.close();
   }, 60_000);
 
-  it('the bundle computes there what onnxruntime computes', async () => {
-    const server = await serve(here.files);
+  it('the bundle computes there, and in a worker, what onnxruntime computes', async () => {
+    const worker = `import { load } from './index.js';
+      onmessage = async e => postMessage(Object.values((await load()).run({ x: e.data })).map(t => [...t.data]));`;
+    const server = await serve(new Map<string, Uint8Array | string>([...here.files, ['worker.js', worker]]));
     const { page, complaints } = await browser.page();
     await page.goto(`${server.url}demo.html`);
     const n = 3 * 48 * 192;
@@ -85,7 +87,15 @@ when('in a real browser', () => {
       async ([url, values]) => {
         const { load } = (await import(url)) as PageIndex;
         const model = await load();
-        return Object.values(model.run({ x: Float32Array.from(values) })).map(t => [...t.data]);
+        const x = Float32Array.from(values);
+        const here = Object.values(model.run({ x })).map(t => [...t.data]);
+        const inWorker = await new Promise<unknown>((done, failed) => {
+          const w = new Worker(new URL('worker.js', url), { type: 'module' });
+          w.onmessage = e => done(e.data);
+          w.onerror = e => failed(new Error(e.message));
+          w.postMessage(x);
+        });
+        return { here, inWorker };
       },
       [`${server.url}index.js`, Array.from({ length: n }, (_, i) => fill(i))] as const,
     );
@@ -96,8 +106,9 @@ when('in a real browser', () => {
       Float32Array.from({ length: n }, (_, i) => fill(i)),
     );
     const want = [...(await ort.run(new Map([['x', x]]))).values()].map(t => [...toNumbers(t)]);
-    got.flat().forEach((v, i) => expect(v).toBeCloseTo(want.flat()[i] ?? NaN, 4));
-    expect(got.map(x => x.length)).toEqual([2]);
+    got.here.flat().forEach((v, i) => expect(v).toBeCloseTo(want.flat()[i] ?? NaN, 4));
+    expect(got.here.map(x => x.length)).toEqual([2]);
+    expect(got.inWorker).toEqual(got.here);
     expect(complaints).toEqual([]);
     await page.close();
     server.close();

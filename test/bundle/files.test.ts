@@ -100,6 +100,14 @@ describe('the files of a bundle', () => {
   it('have a small loader: under 4 KB packed', async () => {
     expect(gzipSync(text(await bundleOf([model]), 'index.js')).length).toBeLessThan(4096);
   });
+  it('give bundlers nothing to resolve, and policies nothing to forbid', async () => {
+    const { build } = await import('esbuild');
+    const source = text(await bundleOf([model]), 'index.js');
+    const stdin = { contents: source, loader: 'js' as const };
+    const built = await build({ stdin, bundle: true, format: 'esm', platform: 'browser', write: false, logLevel: 'silent' });
+    expect(built.warnings).toEqual([]);
+    expect(source).not.toMatch(/\beval\b|new Function|\bimport\(|\bimport\s*[{*]|\brequire\(/);
+  });
   it('hold no script in the page, and no text that ends a comment or a tag', async () => {
     const evil = handMade({
       inputs: [],
