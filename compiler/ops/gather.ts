@@ -3,9 +3,30 @@ import { dimSub, type Dim } from '../core/dim.ts';
 import { isInt } from '../core/dtype.ts';
 import { tensorType, type TensorType } from '../core/shape.ts';
 import { numel, stridesOf, toNumbers, typed } from '../core/tensor.ts';
+import type { Node } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
-import { add, cast, clampInt, eq, ge, I32, int, konst, le, lt, select, splat, sub, vec, vtype, type Expr } from '../kernel/ir.ts';
+import {
+  add,
+  cast,
+  clampInt,
+  eq,
+  ge,
+  I32,
+  int,
+  konst,
+  le,
+  lt,
+  select,
+  splat,
+  sub,
+  vec,
+  vtype,
+  type Expr,
+  type Lanes,
+} from '../kernel/ir.ts';
 import { attr, defineOp, type InferCtx } from './define.ts';
+import { forAll, forLanes, lanesOf } from './loops.ts';
+import type { LowerCtx } from './lowering.ts';
 import { cellOf, cellsOf, forRows, gatherStrided, indexOf, newCells } from './strided.ts';
 
 /** Operators that read elements at computed places. Indices from data may count from the end, and are clamped: no load is out of range. */
@@ -62,18 +83,39 @@ export const Gather = defineOp({
     return [tensor];
   },
   lower: {
-    k: 'point',
-    vector: c => c.attrs.axis < must(c.types[0]).shape.length - 1,
-    at: (c, idx, lanes) => {
-      const x = must(c.ins[0]);
-      const indices = must(c.ins[1]);
-      const { axis } = c.attrs;
-      const rank = indices.dims.length;
-      const i = safeIndex(c.k, indices.at(c.k, idx.slice(axis, axis + rank)), must(x.dims[axis]));
-      return x.at(c.k, [...idx.slice(0, axis), i, ...idx.slice(axis + rank)], lanes);
-    },
+    k: 'kernel',
+    accepts: i => (i === 1 ? 'point' : 'buffer'),
+    space: n => gatherSpace(n),
+    build: c => lowerGather(c),
   },
 });
+/** Axes as they are, but those of a slice as one. */
+function gatherSpace(n: Node): number[][] {
+  const rank = must(n.outputs[0]).type.shape.length;
+  const inner = must(n.inputs[0]).type.shape.length - Number(n.attrs['axis']) - 1;
+  const heads = Array.from({ length: rank - inner }, (_, a) => [a]);
+  return inner === 0 ? heads : [...heads, Array.from({ length: inner }, (_, i) => rank - inner + i)];
+}
+function lowerGather(c: LowerCtx<{ readonly axis: number }>): void {
+  const { axis } = c.attrs;
+  const given = c.need(0);
+  const last = given.dims.length - 1;
+  const whole = Array.from({ length: Math.max(0, last - axis - 1) }, (_, i) => axis + 1 + i).every(a => given.canMerge(a));
+  const source = whole ? given : c.sourceOf(c.contiguous(0));
+  const slice = Array.from({ length: last - axis }, (_, i) => axis + 1 + i);
+  const x = source.merge([...Array.from({ length: axis + 1 }, (_, a) => [a]), ...(slice.length > 0 ? [slice] : [])]);
+  const indices = c.need(1);
+  const out = c.sink(0).merge(gatherSpace(c.node));
+  const lanes: Lanes = slice.length > 0 && x.vector && out.vector ? lanesOf(c.profile) : 1;
+  c.kernel('gather', k =>
+    forAll(k, [...x.dims.slice(0, axis), ...indices.dims], idx => {
+      const i = safeIndex(k, indices.at(k, idx.slice(axis)), must(x.dims[axis]));
+      const from = [...idx.slice(0, axis), i];
+      if (slice.length === 0) out.put(k, idx, x.at(k, from));
+      else forLanes(k, must(x.dims.at(-1)), lanes, (e, n) => out.put(k, [...idx, e], x.at(k, [...from, e], n)));
+    }),
+  );
+}
 
 export const GatherElements = defineOp({
   name: 'GatherElements',

@@ -1,7 +1,10 @@
 import { describe, it } from '@jest/globals';
+import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { dimMul, symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { DType } from '../../compiler/core/dtype.ts';
+import { apply1, type Value } from '../../compiler/graph/graph.ts';
 import { Col2Im } from '../../compiler/ops/col2im.ts';
+import { Add } from '../../compiler/ops/elementwise.ts';
 import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from '../../compiler/ops/gather.ts';
 import { NonMaxSuppression } from '../../compiler/ops/nms.ts';
 import { Eye, Range, RangeSize } from '../../compiler/ops/range.ts';
@@ -10,6 +13,7 @@ import { Compress, NonZero } from '../../compiler/ops/select.ts';
 import { DimOf, Sizes } from '../../compiler/ops/shape.ts';
 import { TopK } from '../../compiler/ops/topk.ts';
 import { Unique } from '../../compiler/ops/unique.ts';
+import { Transpose } from '../../compiler/ops/view.ts';
 import { expectSame, type Given, type Problem } from './moves.ts';
 
 const n = symbol('n', 1, 9);
@@ -23,7 +27,17 @@ const whole = (shape: readonly Dim[], cycle: readonly number[], dtype: DType = '
 // Indices of which some are negative and some far out of range: those are clamped.
 const anywhere = [0, 3, -1, 2, -4, 99, 1, -99];
 
+const turn = (v: Value): Value => apply1(Transpose, [v], { perm: [0, 2, 1] }, noLoc);
 const problems: Problem[] = [
+  {
+    title: 'gather slices of a view, with something behind',
+    op: Gather,
+    operands: [{ shape: [n, 6, 4] }, whole([2, m], anywhere)],
+    attrs: { axis: 0 },
+    before: turn,
+    after: v => apply1(Add, [v, v], {}, noLoc),
+    sizes,
+  },
   { title: 'gather rows', op: Gather, operands: [{ shape: [n, 6] }, whole([m], anywhere)], attrs: { axis: 0 }, sizes },
   {
     title: 'gather in the middle',
