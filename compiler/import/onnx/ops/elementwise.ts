@@ -32,25 +32,22 @@ const fold =
     ];
   };
 
-/** Whole and half powers that are common get instructions of their own. */
+/** Whole and half powers up to 8 are products and roots. */
 const pow: OnnxBuilder = (n, c) => {
   const [x, y] = [n.input(0), n.input(1)];
   const t = c.tensor(y);
   const p = t && numel(t.dims) === 1 && t.dims.length <= x.type.shape.length ? toNumbers(t)[0] : undefined;
-  const square = (): Value => c.apply1(e.Mul, [x, x]);
-  if (p === 1) return [x];
-  if (p === 2) return [square()];
-  if (p === 3) return [c.apply1(e.Mul, [square(), x])];
-  if (p === 4) {
-    const s = square();
-    return [c.apply1(e.Mul, [s, s])];
+  const plain = (): readonly Value[] => [c.apply1(e.Pow, [x, y])];
+  if (p === undefined || p === 0 || Math.abs(p) > 8 || !Number.isInteger(2 * p)) return plain();
+  if (!isFloat(x.type.dtype) && !(Number.isInteger(p) && p > 0)) return plain();
+  const times = (a: Value | undefined, b: Value): Value => (a ? c.apply1(e.Mul, [a, b]) : b);
+  let result = Number.isInteger(p) ? undefined : c.apply1(e.Sqrt, [x]);
+  let square = x;
+  for (let left = Math.floor(Math.abs(p)); left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) result = times(result, square);
+    if (left > 1) square = times(square, square);
   }
-  if (isFloat(x.type.dtype)) {
-    if (p === 0.5) return [c.apply1(e.Sqrt, [x])];
-    if (p === -0.5) return [c.apply1(e.Reciprocal, [c.apply1(e.Sqrt, [x])])];
-    if (p === -1) return [c.apply1(e.Reciprocal, [x])];
-  }
-  return [c.apply1(e.Pow, [x, y])];
+  return [p < 0 ? c.apply1(e.Reciprocal, [must(result)]) : must(result)];
 };
 
 /** Before opset 7 a vector of slopes was one a channel, which is axis 1; later it is broadcast as usual. */
