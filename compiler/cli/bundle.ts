@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { fail } from '../core/diagnostic.ts';
@@ -40,7 +41,11 @@ interface RuntimeModel {
 
 /** Loads a bundle by its own index.js. E205 where the folder holds none. */
 export async function openBundle(dir: string): Promise<Bundle> {
-  if (!isBundle(dir)) fail('E205', { file: dir, why: 'it is not a bundle: it has no manifest.json of Sinter' });
+  if (!isBundle(dir)) {
+    const inside = existsSync(dir) ? readdirSync(dir).filter(d => isBundle(join(dir, d))) : [];
+    const hint = inside.length === 0 ? '' : `; it holds the bundles ${inside.join(', ')}`;
+    fail('E205', { file: dir, why: `it is not a bundle: it has no manifest.json of Sinter${hint}` });
+  }
   const manifest = JSON.parse(readText(join(dir, 'manifest.json'))) as Manifest;
   const index = (await import(pathToFileURL(resolve(dir, 'index.js')).href)) as { load(): Promise<RuntimeModel> };
   const model = await index.load();

@@ -145,7 +145,7 @@ function texts(o: CompileFlags, sub: string, t: Terminal): NonNullable<CompileOp
 }
 
 /** Files beyond this size together are not packed just to know how small they get. */
-const GZIP_LIMIT = 100e6;
+const GZIP_LIMIT = 32e6;
 function summary(r: Report, place: string | undefined, files: ReadonlyMap<string, Uint8Array>): string {
   const rows: string[][] = [];
   const { before, after } = r.operators;

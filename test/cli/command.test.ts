@@ -207,6 +207,7 @@ describe('run', () => {
       [[at('r'), '--input', `x=${at('bad.npy')}`], 'E501: input x: size'],
       [[at('r'), '--input', `x=${at('no.npy')}`], 'E205: cannot read'],
       [[root], 'E205: cannot read'],
+      [[at('several')], 'it holds the bundles mine, wasm-simd'],
     ] as const) {
       const r = await sinter('run', ...args);
       expect(r.err).toContain(text);
