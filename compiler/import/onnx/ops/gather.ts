@@ -171,4 +171,6 @@ export const gatherOps: OnnxOps = {
   Trilu: trilu,
   ReverseSequence: reverseSequence,
   Col2Im: col2im,
+  'com.microsoft.Trilu': trilu,
+  'com.microsoft.GatherND': (n, c) => [c.apply1(GatherND, [n.input(0), n.input(1)], {})],
 };

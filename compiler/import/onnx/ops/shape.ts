@@ -25,7 +25,9 @@ const constantOfShape: OnnxBuilder = (n, c) => {
   return [expand(c, reshape(c, c.constant(value), []), shape)];
 };
 const range: OnnxBuilder = (n, c) => {
-  const [start, limit, delta] = [n.input(0), n.input(1), n.input(2)].map(v => reshape(c, v, []));
+  // Of com.microsoft the step may be left out.
+  const step = n.inputs[2] ?? c.literal(n.input(0).type.dtype, 1);
+  const [start, limit, delta] = [n.input(0), n.input(1), step].map(v => reshape(c, v, []));
   const count = c.apply1(RangeSize, [start, limit, delta]);
   const read: Read = { what: 'range', lo: 0, hi: UNBOUNDED };
   const declared = n.declared(0)?.[0];
@@ -164,4 +166,7 @@ export const shapeOps: OnnxOps = {
   EyeLike: eyeLike,
   Pad: padOp,
   CenterCropPad: centerCropPad,
+  'com.microsoft.Range': range,
+  // As the standard's with pads as an input.
+  'com.microsoft.Pad': (n, c) => padOp({ ...n, opset: 11 }, c),
 };
