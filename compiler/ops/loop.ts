@@ -2,7 +2,7 @@ import { must } from '../core/diagnostic.ts';
 import { dimAdd, dimEq, dimHi, dimMax, dimSub, substitute, symbol, type Dim } from '../core/dim.ts';
 import { elements, showType, tensorType, type TensorType } from '../core/shape.ts';
 import { scalar, stridesOf, typed, type Tensor } from '../core/tensor.ts';
-import type { Graph, Node } from '../graph/graph.ts';
+import { nodesOf, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { cast, I32, konst, max, min, vtype } from '../kernel/ir.ts';
 import { memoryOf, outTypes, setSymbol, symbolName, truth } from './control.ts';
 import { attr, defineOp } from './define.ts';
@@ -220,8 +220,10 @@ function lowerLoop(c: LowerCtx<LoopAttrs>): void {
   }
   // What runs at most once has no symbol of its own to count with.
   const counter = symbolName(a.iter) === undefined ? symbol('loop:once', 0, 1) : a.iter;
+  // Sizes know the iteration without it; often nothing else asks.
+  const counted = lead > 0 && isUsed(a.body, must(a.body.inputs[0]));
   c.loop(counter, a.trip, cond, () => {
-    if (lead > 0) c.kernel('iteration', k => k.store(number, 0, cast(vtype('i64'), k.dim(a.iter))));
+    if (counted) c.kernel('iteration', k => k.store(number, 0, cast(vtype('i64'), k.dim(a.iter))));
     const now = slots.map(s => s.at(a.iter));
     const slices = scans.map((r, j) => dropAxis(r, must(a.inAxes[j]), a.inReverse[j] ? dimSub(lessOne(a.trip), a.iter) : a.iter));
     const outs = c.graph(a.body, [...head, ...now, ...slices, ...captures]);
@@ -245,6 +247,7 @@ function lowerLoop(c: LowerCtx<LoopAttrs>): void {
     c.copy('last', c.sourceOf(s.at(a.count)), to);
   });
 }
+const isUsed = (g: Graph, v: Value): boolean => nodesOf(g).some(n => n.inputs.includes(v)) || g.outputs.some(o => o.value === v);
 const dropAxis = (r: Ref, axis: number, i: Dim): Ref => {
   const one = sliceRef(r, axis, i, 1);
   return { buffer: one.buffer, dims: without(one.dims, axis), strides: without(one.strides, axis) };
