@@ -258,21 +258,34 @@ const num1Big =
 
 /** Writes and reads one lane in its machine form, little-endian. */
 export function putLane(v: DataView, at: number, base: Base, x: Value): void {
-  if (typeof x === 'bigint') { v.setBigInt64(at, BigInt.asIntN(64, x), true); return; }
+  if (typeof x === 'bigint') {
+    v.setBigInt64(at, BigInt.asIntN(64, x), true);
+    return;
+  }
   switch (base) {
     case 'i8':
-    case 'u8':
-      { v.setUint8(at, x); return; }
+    case 'u8': {
+      v.setUint8(at, x);
+      return;
+    }
     case 'i16':
-    case 'u16':
-      { v.setUint16(at, x, true); return; }
+    case 'u16': {
+      v.setUint16(at, x, true);
+      return;
+    }
     case 'i32':
-    case 'u32':
-      { v.setUint32(at, x, true); return; }
-    case 'f32':
-      { v.setFloat32(at, x, true); return; }
-    case 'f64':
-      { v.setFloat64(at, x, true); return; }
+    case 'u32': {
+      v.setUint32(at, x, true);
+      return;
+    }
+    case 'f32': {
+      v.setFloat32(at, x, true);
+      return;
+    }
+    case 'f64': {
+      v.setFloat64(at, x, true);
+      return;
+    }
     case 'i64':
     case 'u64':
       return bad();

@@ -2,7 +2,8 @@ import { children, constOf, withChildren, type Expr, type Kernel, type Stmt } fr
 import { showExpr } from '../print.ts';
 import { mayTrap } from './linear.ts';
 import { freshNames } from './names.ts';
-import { changedNames, hasLoop, isLoop, mapStmt } from './rewrite.ts';
+import { innermostLoops, type Innermost } from './pressure.ts';
+import { changedNames, exprsOf, hasLoop, isLoop, mapStmt, walk, walkExpr } from './rewrite.ts';
 
 /** What a name is to the pass: how many loops are around its definition, and what it is replaced by. */
 interface Def {
@@ -15,10 +16,12 @@ interface Landing {
   readonly known: Map<string, Expr>;
 }
 const NEVER = Number.MAX_SAFE_INTEGER;
+/** Vector registers that V8 allocates on x86-64. */
+const REGISTERS = 15;
 
 /**
- * Moves pure arithmetic out of the loops it does not change in, and vector constants out of innermost loops: engines make a vector
- * constant anew wherever it stands. All-zero vectors stay, they cost nothing.
+ * Moves pure arithmetic out of the loops it does not change in. Vector constants, which engines make anew wherever they stand, leave
+ * innermost loops, and others as far as the loops inside have registers to spare. All-zero vectors stay: they cost nothing.
  */
 export function hoist(kernel: Kernel): Kernel {
   if (!hasLoop(kernel.body)) return kernel;
@@ -27,6 +30,23 @@ export function hoist(kernel: Kernel): Kernel {
   const defs = new Map<string, Def>();
   for (const p of kernel.params) defs.set(p.name, { depth: 0, alias: undefined });
   const landings: Landing[] = [];
+  const inside = innermostLoops(kernel.body);
+  const constants = countConstants(kernel.body);
+  // One register more for what an expression holds on the way.
+  const fits = (loops: readonly Innermost[]): boolean => loops.every(l => l.vectors + 1 + constants <= REGISTERS);
+  /** How many of the loops around stay around a vector constant. */
+  const constantDepth = (around: readonly Stmt[]): number => {
+    const last = around.at(-1);
+    if (!last) return 0;
+    const innermost = !hasLoop(blockOf(last));
+    const others = (loop: Stmt): readonly Innermost[] => (inside.get(loop) ?? []).filter(l => l.loop !== last);
+    let depth = around.length;
+    for (const loop of around.toReversed()) {
+      if (!(loop === last && innermost) && !fits(others(loop))) break;
+      depth--;
+    }
+    return depth;
+  };
 
   /** The number of loops an expression must stay in, and whether moving it is worth a name. */
   const levels = new Map<Expr, number>();
@@ -56,12 +76,13 @@ export function hoist(kernel: Kernel): Kernel {
     landing.known.set(key, v);
     return v;
   };
-  const expr = (e: Expr, depth: number, innermost: boolean): Expr => {
+  /** Over aliases, constants landed where loop `at` begins. */
+  const expr = (e: Expr, depth: number, at: number): Expr => {
     if (e.k === 'var') return defs.get(e.name)?.alias ?? e;
-    if (isVectorConst(e)) return depth > 0 && innermost && !isZero(e) ? land(e, 0) : e;
+    if (isVectorConst(e)) return at < depth && !isZero(e) ? land(e, at) : e;
     if (e.k === 'const') return e;
     const before = children(e);
-    const after = before.map(c => expr(c, depth, innermost));
+    const after = before.map(c => expr(c, depth, at));
     const x = after.every((c, i) => c === before[i]) ? e : withChildren(e, after);
     return x;
   };
@@ -81,23 +102,25 @@ export function hoist(kernel: Kernel): Kernel {
     const after = before.map(c => place(c, depth));
     return after.every((c, i) => c === before[i]) ? e : withChildren(e, after);
   };
-  const block = (body: readonly Stmt[], depth: number): readonly Stmt[] => {
-    const innermost = depth > 0 && !hasLoop(body);
+  const block = (body: readonly Stmt[], around: readonly Stmt[]): readonly Stmt[] => {
+    const depth = around.length;
+    const at = constantDepth(around);
     const out: Stmt[] = [];
-    const ex = (e: Expr): Expr => place(expr(e, depth, innermost), depth);
+    const ex = (e: Expr): Expr => place(expr(e, depth, at), depth);
     for (const s of body) {
       if (isLoop(s)) {
         const landing: Landing = { stmts: [], known: new Map() };
         landings[depth] = landing;
         if (s.k === 'for') defs.set(s.v, { depth: depth + 1, alias: undefined });
-        const inLoop = (e: Expr): Expr => place(expr(e, depth + 1, !hasLoop(blockOf(s))), depth + 1);
+        const inner = [...around, s];
+        const inLoop = (e: Expr): Expr => place(expr(e, depth + 1, constantDepth(inner)), depth + 1);
         // The condition of a while is computed in the loop, the bounds of a for before it.
-        const t = s.k === 'while' ? mapStmt(s, inLoop, b => block(b, depth + 1)) : mapStmt(s, ex, b => block(b, depth + 1));
+        const t = mapStmt(s, s.k === 'while' ? inLoop : ex, b => block(b, inner));
         landings.length = depth;
         out.push(...landing.stmts, t);
         continue;
       }
-      const t = mapStmt(s, ex, b => block(b, depth));
+      const t = mapStmt(s, ex, b => block(b, around));
       if (t.k === 'let') {
         const moved = t.value.k === 'var' && !changed.has(t.name) && !changed.has(t.value.name);
         defs.set(t.name, moved ? { depth: level(t.value), alias: t.value } : { depth, alias: undefined });
@@ -107,13 +130,23 @@ export function hoist(kernel: Kernel): Kernel {
     }
     return out;
   };
-  return { ...kernel, body: block(kernel.body, 0) };
+  return { ...kernel, body: block(kernel.body, []) };
 }
 const blockOf = (s: Stmt): readonly Stmt[] => (s.k === 'for' || s.k === 'while' ? s.body : []);
-const isVectorConst = (e: Expr): boolean =>
+function countConstants(body: readonly Stmt[]): number {
+  const seen = new Set<string>();
+  walk(body, s => {
+    for (const e of exprsOf(s))
+      walkExpr(e, x => {
+        if (isVectorConst(x) && !isZero(x)) seen.add(showExpr(x));
+      });
+  });
+  return seen.size;
+}
+export const isVectorConst = (e: Expr): boolean =>
   e.t.lanes > 1 &&
   (e.k === 'const' || (e.k === 'splat' && e.a.k === 'const') || (e.k === 'vec' && e.parts.every(p => p.k === 'const')));
-const isZero = (e: Expr): boolean =>
+export const isZero = (e: Expr): boolean =>
   (e.k === 'const' && Object.is(Number(e.value), 0)) ||
   (e.k === 'splat' && isZero(e.a)) ||
   (e.k === 'vec' && e.parts.every(isZero));

@@ -1,6 +1,7 @@
 import type { Profile } from '../../ops/profile.ts';
 import type { Kernel } from '../ir.ts';
 import { addresses } from './addresses.ts';
+import { cse } from './cse.ts';
 import { expandHalf } from './expand-half.ts';
 import { expandMath } from './expand-math.ts';
 import { hoist } from './hoist.ts';
@@ -20,13 +21,22 @@ export const EXPAND_MATH_FMA = pass('expand-math-fma', 'the same with fused mult
 export const EXPAND_HALF = pass('expand-half', 'half floats as u16 and integer arithmetic', expandHalf);
 export const ADDRESSES = pass('addresses', 'lets accesses share pointers that are advanced in innermost loops', addresses);
 export const HOIST = pass('hoist', 'moves what does not change out of loops', hoist);
+export const CSE = pass('cse', 'computes what a block needs twice once', cse);
 /** Every pass, for people who run one by name. */
-export const ALL_KERNEL_PASSES: readonly KernelPass[] = [SIMPLIFY, EXPAND_MATH, EXPAND_MATH_FMA, EXPAND_HALF, ADDRESSES, HOIST];
+export const ALL_KERNEL_PASSES: readonly KernelPass[] = [
+  SIMPLIFY,
+  EXPAND_MATH,
+  EXPAND_MATH_FMA,
+  EXPAND_HALF,
+  ADDRESSES,
+  HOIST,
+  CSE,
+];
 
 /** What happens to a kernel before it is emitted for a profile, in order. C compilers do the rest themselves. */
 export function kernelPasses(profile: Profile): readonly KernelPass[] {
   const math = profile.vector.fma === 'none' ? EXPAND_MATH : EXPAND_MATH_FMA;
-  return profile.emit === 'wasm' ? [SIMPLIFY, math, EXPAND_HALF, ADDRESSES, HOIST, SIMPLIFY] : [SIMPLIFY, math, EXPAND_HALF];
+  return profile.emit === 'wasm' ? [SIMPLIFY, math, EXPAND_HALF, ADDRESSES, HOIST, CSE, SIMPLIFY] : [SIMPLIFY, math, EXPAND_HALF];
 }
 
 const prepared = new WeakMap<Profile, WeakMap<Kernel, Kernel>>();
