@@ -29,7 +29,10 @@ describe('targets', () => {
     ]);
   });
   const wrong: readonly (readonly [string | object, string])[] = [
-    ['wasm-smid', "E401: target wasm-smid: is none of wasm-auto, wasm-mvp, wasm-relaxed-simd, wasm-simd; did you mean 'wasm-simd'?"],
+    [
+      'wasm-smid',
+      "E401: target wasm-smid: is none of wasm-auto, wasm-mvp, wasm-relaxed-simd, wasm-simd; did you mean 'wasm-simd'?",
+    ],
     ['toString', 'is none of'],
     [own({ registers: 0 }), "E401: target mine: 'registers' must be a whole number from 1 to 64, not 0"],
     [own({ vector: { bit: 128 } }), "'vector' has no field 'bit'; did you mean 'bits'?"],

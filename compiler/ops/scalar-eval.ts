@@ -262,18 +262,15 @@ function compare(op: CmpOp, a: Fn, b: Fn): Fn {
 }
 function unary(op: UnOp, t: VType, a: Fn): Fn {
   const wrap = wrapTo(t);
-  if (typeof wrap(0) === 'bigint' || t.base === 'i32' || t.base === 'u32')
-    switch (op) {
-      case 'neg':
-        return env => wrap(-a(env));
-      case 'abs':
-        return env => {
-          const v = a(env);
-          return wrap(v < 0 ? -v : v);
-        };
-      case 'not':
-        return env => wrap(~a(env));
-    }
+  if (typeof wrap(0) === 'bigint' || t.base === 'i32' || t.base === 'u32') {
+    if (op === 'neg') return env => wrap(-a(env));
+    if (op === 'not') return env => wrap(~a(env));
+    if (op === 'abs')
+      return env => {
+        const v = a(env);
+        return wrap(v < 0 ? -v : v);
+      };
+  }
   const f = FLOAT[op];
   return env => f(a(env) as number);
 }
