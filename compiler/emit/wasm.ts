@@ -105,6 +105,7 @@ const slotOffset = (plan: MemoryPlan, s: Slot): number => must(plan.offsets.get(
 function addRun(mod: WasmModule, program: Program, plan: MemoryPlan): void {
   const { m, b } = mod.asm;
   for (const s of program.symbols) m.addGlobal(`s.${s.name}`, b.i32, true, m.i32.const(0));
+  const ranges = new Map(program.symbols.map(s => [s.name, s]));
   let functions = 0;
   const dim = (d: Dim): Ref => emitDim(mod, d);
   const at = (slot: Slot, offset: Dim, dtype: DType): Ref => {
@@ -139,8 +140,14 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan): void {
           s.args.map((a, i) => arg(a, s.kernel, i)),
           b.none,
         );
-      case 'read':
-        return m.global.set(`s.${s.symbol}`, load(s));
+      case 'read': {
+        // Memory is planned for the symbol's range: a value outside of it must not get further.
+        const name = `s.${s.symbol}`;
+        const { lo, hi } = must(ranges.get(s.symbol), `symbol ${s.symbol}`);
+        const above = m.i32.sub(m.global.get(name, b.i32), m.i32.const(lo));
+        const bad = m.i32.gt_u(above, m.i32.const((hi - lo) | 0));
+        return m.block(null, [m.global.set(name, load(s)), m.if(bad, m.unreachable())], b.none);
+      }
       case 'branch':
         return m.if(m.i32.ne(load(s.cond), m.i32.const(0)), body(s.then), s.else.length > 0 ? body(s.else) : undefined);
       case 'loop': {

@@ -1,4 +1,4 @@
-import { InternalError, must } from '../core/diagnostic.ts';
+import { fail, InternalError, must } from '../core/diagnostic.ts';
 import { dimHi, evalDim, symbolsOf, type Dim } from '../core/dim.ts';
 import { DTYPES, type TypedArray } from '../core/dtype.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
@@ -39,9 +39,14 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
             s.args.map((a, i) => arg(a, s.kernel.params[i])),
           );
           break;
-        case 'read':
-          env.set(s.symbol, Number(BigInt.asIntN(32, BigInt(element(s)))));
+        case 'read': {
+          const value = Number(BigInt.asIntN(32, BigInt(element(s))));
+          const { lo, hi } = must(program.symbols.find(x => x.name === s.symbol));
+          if (value < lo || value > hi)
+            fail('E502', { why: `a size that the model computes is ${value}, outside its range ${lo}..${hi}` });
+          env.set(s.symbol, value);
           break;
+        }
         case 'branch':
           run(Number(element(s.cond)) !== 0 ? s.then : s.else);
           break;

@@ -1,8 +1,10 @@
-import { describe, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { dimMul, symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { DType } from '../../compiler/core/dtype.ts';
-import { apply1, type Value } from '../../compiler/graph/graph.ts';
+import { fromNumbers } from '../../compiler/core/tensor.ts';
+import { evaluate } from '../../compiler/graph/evaluate.ts';
+import { apply1, constant, input, type Value } from '../../compiler/graph/graph.ts';
 import { Col2Im } from '../../compiler/ops/col2im.ts';
 import { Add } from '../../compiler/ops/elementwise.ts';
 import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from '../../compiler/ops/gather.ts';
@@ -13,7 +15,8 @@ import { Compress, NonZero } from '../../compiler/ops/select.ts';
 import { DimOf, Sizes } from '../../compiler/ops/shape.ts';
 import { TopK } from '../../compiler/ops/topk.ts';
 import { Unique } from '../../compiler/ops/unique.ts';
-import { Transpose } from '../../compiler/ops/view.ts';
+import { Expand, Transpose } from '../../compiler/ops/view.ts';
+import { compiled } from '../conformance/compiled.ts';
 import { expectSame, type Given, type Problem } from './moves.ts';
 
 const n = symbol('n', 1, 9);
@@ -279,4 +282,29 @@ const problems: Problem[] = [
 
 describe('gathers, scatters and selections: compiled code against the evaluator', () => {
   for (const p of problems) it(p.title, () => expectSame(p, ['wasm-simd']));
+});
+
+describe('a size from data outside its range', () => {
+  const x = input('x', { dtype: 'i64', shape: [1] });
+  const size = apply1(DimOf, [x], { symbol: 'k', lo: 0, hi: 9 }, noLoc);
+  const one = constant(fromNumbers('f32', [], [1]));
+  const many = apply1(Expand, [one], { shape: [symbol('k', 0, 9)] }, noLoc);
+  const graph = { name: 'sizes', inputs: [x], outputs: [{ name: 'y', value: many }], definers: [size] };
+  const at = (k: number) => new Map([['x', fromNumbers('i64', [1], [k])]]);
+
+  it('stops the model, however it is run', async () => {
+    const runs = [
+      (k: number) => evaluate(graph, at(k)),
+      ...(await Promise.all((['program', 'wasm'] as const).map(async way => compiled(way, graph)))).map(
+        r => (k: number) => r(at(k)),
+      ),
+    ];
+    for (const run of runs) {
+      expect(run(9).get('y')?.dims).toEqual([9]);
+      expect(run(0).get('y')?.dims).toEqual([0]);
+      expect(() => run(10)).toThrow();
+      expect(() => run(-1)).toThrow();
+      expect(() => run(2 ** 32)).toThrow();
+    }
+  });
 });
