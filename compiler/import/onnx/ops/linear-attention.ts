@@ -30,8 +30,9 @@ export const linearAttention: OnnxBuilder = (n, c) => {
   /** [batch, time, h * d] as [batch, time, h, d]. */
   const split = (x: Value, h: number, what: string): Value => {
     const [b, t, width] = x.type.shape;
-    if (b === undefined || t === undefined || typeof width !== 'number' || x.type.shape.length !== 3)
+    if (b === undefined || t === undefined || x.type.shape.length !== 3)
       return n.reject(`${what} has ${x.type.shape.length} axes, must have 3`);
+    if (typeof width !== 'number') return n.unsupported(`the width of ${what} is known only when the model runs`);
     if (width % h !== 0) n.reject(`${what} of width ${width} is not for ${h} heads`);
     return cast(reshape(c, x, [b, t, h, width / h]), work);
   };

@@ -56,8 +56,9 @@ export function headsLast(
   const { shape } = x.type;
   if (shape.length === 4) return { x: transpose(c, x, [0, 2, 1, 3]), back: y => transpose(c, y, [0, 2, 1, 3]) };
   const [batch, rows, width] = shape;
-  if (batch === undefined || rows === undefined || typeof width !== 'number' || shape.length !== 3)
+  if (batch === undefined || rows === undefined || shape.length !== 3)
     return n.reject(`the input has ${shape.length} axes, must have 3 or 4`);
+  if (typeof width !== 'number') return n.unsupported('the width of the heads is known only when the model runs');
   if (heads < 1 || width % heads !== 0) n.reject(`a width of ${width} is not for ${heads} heads`);
   return { x: reshape(c, x, [batch, rows, heads, width / heads]), back: y => reshape(c, y, shape) };
 }
@@ -72,6 +73,7 @@ export const rotaryEmbedding: OnnxBuilder = (n, c) => {
 function checkDim(n: OnnxNode, cos: Value, name: string): void {
   const d = n.int(name, 0);
   const half = cos.type.shape.at(-1);
+  if (typeof half !== 'number') n.unsupported('the width of the caches is known only when the model runs');
   if (d !== 0 && half !== d / 2) n.reject(`${name} is ${d}, the caches have ${showDim(half ?? 0)} columns`);
 }
 /** RotaryEmbedding of com.microsoft: positions are the second input, one number means the first position. */
