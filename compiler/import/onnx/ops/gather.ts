@@ -11,7 +11,7 @@ import { TopK } from '../../../ops/topk.ts';
 import { Unique } from '../../../ops/unique.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, rankOf } from './axes.ts';
-import { declaredOr, sizeOf, sizesOf, UNBOUNDED } from './sizes.ts';
+import { declaredOr, sizeOf, sizesOf, unbounded } from './sizes.ts';
 import { reshape, slice } from './view.ts';
 
 /** Indices that are known and evenly spaced: then a gather is a slice. */
@@ -64,8 +64,9 @@ const oneHot: OnnxBuilder = (n, c) => {
   const indices = n.input(0);
   const rank = rankOf(indices) + 1;
   const axis = axisOf(n, n.int('axis', -1), rank);
-  const read = declaredOr(n, 0, axis, { what: 'depth', lo: 0, hi: UNBOUNDED });
-  const depth = c.known(n.input(1))?.[0] ?? (typeof read === 'object' && 'what' in read ? sizeOf(c, n.input(1), read) : read);
+  const [depth = 0] = sizesOf(n, c, reshape(c, n.input(1), [1]), () =>
+    declaredOr(n, 0, axis, () => ({ what: 'depth', lo: 0, hi: unbounded(c, 'depth')() })),
+  );
   return [c.apply1(OneHot, [indices, n.input(2)], { axis, depth })];
 };
 
@@ -141,7 +142,7 @@ const reverseSequence: OnnxBuilder = (n, c) => {
 const col2im: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const hi = dimHi(dimProd(x.type.shape.slice(1)));
-  const image = sizesOf(n, c, n.input(1), i => declaredOr(n, 0, i + 2, { what: 'image', lo: 1, hi }));
+  const image = sizesOf(n, c, n.input(1), i => declaredOr(n, 0, i + 2, () => ({ what: 'image', lo: 1, hi })));
   const block = sizesOf(n, c, n.input(2), () => ({ what: 'block', lo: 1, hi: dimHi(must(x.type.shape[1])) }));
   return [
     c.apply1(Col2Im, [x], {

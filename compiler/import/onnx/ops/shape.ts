@@ -8,7 +8,7 @@ import { ScatterElements } from '../../../ops/scatter.ts';
 import { Slice } from '../../../ops/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, rankOf } from './axes.ts';
-import { declaredOr, lengthOf, sizeOf, sizesOf, sizesValue, spare, UNBOUNDED, type Read } from './sizes.ts';
+import { declaredOr, lengthOf, sizeOf, sizesOf, sizesValue, spare, unbounded, type Read } from './sizes.ts';
 import { concat, cutOf, expand, reshape, slice, type Cut } from './view.ts';
 
 const shapeOp: OnnxBuilder = (n, c) => {
@@ -21,7 +21,9 @@ const size: OnnxBuilder = (n, c) => [sizesValue(c, [dimProd(n.input(0).type.shap
 
 const constantOfShape: OnnxBuilder = (n, c) => {
   const value = n.tensor('value', undefined) ?? zeros('f32', [1]);
-  const shape = sizesOf(n, c, n.input(0), i => declaredOr(n, 0, i, { what: 'size', lo: 0, hi: UNBOUNDED }));
+  const axes = n.input(0).type.shape[0];
+  const most = unbounded(c, 'shape', typeof axes === 'number' ? axes : 1);
+  const shape = sizesOf(n, c, n.input(0), i => declaredOr(n, 0, i, () => ({ what: 'size', lo: 0, hi: most() })));
   return [expand(c, reshape(c, c.constant(value), []), shape)];
 };
 const range: OnnxBuilder = (n, c) => {
@@ -29,10 +31,10 @@ const range: OnnxBuilder = (n, c) => {
   const step = n.inputs[2] ?? c.literal(n.input(0).type.dtype, 1);
   const [start, limit, delta] = [n.input(0), n.input(1), step].map(v => reshape(c, v, []));
   const count = c.apply1(RangeSize, [start, limit, delta]);
-  const read: Read = { what: 'range', lo: 0, hi: UNBOUNDED };
+  const read = (): Read => ({ what: 'range', lo: 0, hi: unbounded(c, 'length')() });
   const declared = n.declared(0)?.[0];
   const known = c.known(count)?.[0];
-  return [c.apply1(Range, [start, delta], { n: known ?? declared ?? sizeOf(c, count, read) })];
+  return [c.apply1(Range, [start, delta], { n: known ?? declared ?? sizeOf(c, count, read()) })];
 };
 const eyeLike: OnnxBuilder = (n, c) => {
   const x = n.input(0);
@@ -70,6 +72,7 @@ const padOp: OnnxBuilder = (n, c) => {
   const mode = PAD_MODES.find(m => m === word) ?? n.reject(`mode '${word}'`);
   if (n.opset < 11) {
     const pads = n.ints('pads');
+    if (pads.length !== 2 * shape.length) n.reject(`${pads.length} pads for ${shape.length} axes`);
     const value = n.float('value', 0);
     const fill = value === 0 ? undefined : c.literal(x.type.dtype, value);
     return [pad(c, x, mode, pads.slice(0, shape.length), pads.slice(shape.length), fill)];
@@ -78,7 +81,6 @@ const padOp: OnnxBuilder = (n, c) => {
   if (axesIn && !c.known(axesIn)) return [padAnywhere(n, c, x, mode, axesIn)];
   const axes = axesIn ? c.knownInts(axesIn, 'axes').map(a => axisOf(n, a, shape.length)) : shape.map((_, a) => a);
   const pads = padsOf(n, c, n.input(1, 'pads'), axes, shape);
-  if (pads.length !== 2 * axes.length) n.reject(`${pads.length} pads for ${axes.length} axes`);
   const of = (first: number): Dim[] =>
     shape.map((_, a) => {
       const at = axes.indexOf(a);
@@ -109,14 +111,16 @@ function padAnywhere(n: OnnxNode, c: ImportCtx, x: Value, mode: (typeof PAD_MODE
 }
 /** Pads that data give: with a declared size of the result only those before each axis are read. */
 function padsOf(n: OnnxNode, c: ImportCtx, v: Value, axes: readonly number[], shape: readonly Dim[]): readonly Dim[] {
+  if (lengthOf(n, v) !== 2 * axes.length) n.reject(`${lengthOf(n, v)} pads for ${axes.length} axes`);
   const total = (i: number): Dim | undefined => {
     const declared = n.declared(0)?.[must(axes[i])];
     return declared === undefined ? undefined : dimSub(declared, must(shape[axes[i] ?? 0]));
   };
+  const most = unbounded(c, 'padding', axes.length);
   const before = sizesOf(n, c, v, i => {
     const t = total(i % axes.length);
     if (i >= axes.length && t !== undefined) return 0;
-    return { what: 'pad', ...(t === undefined ? { lo: 0, hi: UNBOUNDED } : spare(t, 0)) };
+    return { what: 'pad', ...(t === undefined ? { lo: 0, hi: most() } : spare(t, 0)) };
   });
   if (c.known(v)) return before;
   return before.map((d, i) => {
@@ -129,8 +133,9 @@ const centerCropPad: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const { shape } = x.type;
   const axes = (n.ints('axes', undefined) ?? shape.map((_, a) => a)).map(a => axisOf(n, a, shape.length));
-  const target = sizesOf(n, c, n.input(1, 'shape'), i => declaredOr(n, 0, must(axes[i]), { what: 'size', lo: 0, hi: UNBOUNDED }));
-  if (target.length !== axes.length) n.reject(`${target.length} sizes for ${axes.length} axes`);
+  const wanted = n.input(1, 'shape');
+  if (lengthOf(n, wanted) !== axes.length) n.reject(`${lengthOf(n, wanted)} sizes for ${axes.length} axes`);
+  const target = sizesOf(n, c, wanted, i => declaredOr(n, 0, must(axes[i]), () => ({ what: 'size', lo: 0, hi: most() })));
   const cuts = new Map<number, Cut>();
   const begin: Dim[] = shape.map(() => 0);
   const end: Dim[] = shape.map(() => 0);

@@ -14,8 +14,20 @@ export interface Read {
   /** Values outside mean the same as the nearest inside. */
   readonly clamp?: boolean;
 }
-/** The largest size taken for one that only data tell, where nothing bounds it. */
-export const UNBOUNDED = 65536;
+/**
+ * The largest size taken for each of some axes that only data tell, where nothing bounds them: storage is planned for it, so the more
+ * axes there are, the smaller each may be. The user is told.
+ */
+export function unbounded(c: ImportCtx, what: string, axes = 1): () => number {
+  const most = axes <= 1 ? 65536 : axes === 2 ? 1024 : axes === 3 ? 128 : 32;
+  let told = false;
+  return () => {
+    const each = axes > 1 ? ' along each axis' : '';
+    if (!told) c.warn('size', `its ${what} is computed when the model runs; it is taken to be at most ${most}${each}`);
+    told = true;
+    return most;
+  };
+}
 
 /** The one integer in `v` as a dimension: as known, else a symbol that is read when the model runs. */
 export function sizeOf(c: ImportCtx, v: Value, r: Read): Dim {
@@ -37,12 +49,15 @@ export function sizesOf(n: OnnxNode, c: ImportCtx, v: Value, read: (i: number) =
     return sizeOf(c, element(c, v, i), r);
   });
 }
+/** No tensor has more axes, and no axis is split into more parts by data. */
+const MOST_SIZES = 256;
 /** How many elements a vector has, which must be fixed: it decides how many axes something has. */
 export function lengthOf(n: OnnxNode, v: Value): number {
   const [length] = v.type.shape;
   if (v.type.shape.length > 1) return n.reject('sizes must be a vector');
   if (length === undefined) return 1;
-  return typeof length === 'number' ? length : n.unsupported('how many axes the result has is known only when the model runs');
+  if (typeof length !== 'number') return n.unsupported('how many axes the result has is known only when the model runs');
+  return length <= MOST_SIZES ? length : n.reject(`${length} sizes in a vector`);
 }
 /** Element i of a vector, as a vector of one. Seen through a concatenation, so that what is known of its parts is known of it. */
 export function element(c: ImportCtx, v: Value, i: number): Value {
@@ -64,7 +79,7 @@ export function element(c: ImportCtx, v: Value, i: number): Value {
 export const sizesValue = (c: ImportCtx, values: readonly Dim[], dims: readonly number[] = [values.length]): Value =>
   c.apply1(Sizes, [], { values, shape: dims, dtype: 'i64' });
 /** A size that the file declares for axis `i` of output `o`, or else a reading of it up to `hi`. */
-export const declaredOr = (n: OnnxNode, o: number, i: number, read: Read): Dim | Read => n.declared(o)?.[i] ?? read;
+export const declaredOr = (n: OnnxNode, o: number, i: number, read: () => Read): Dim | Read => n.declared(o)?.[i] ?? read();
 
 /** Whether a dimension is never, always or perhaps negative. */
 export function signOf(d: Dim): 'negative' | 'not negative' | 'open' {

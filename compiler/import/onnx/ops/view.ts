@@ -20,7 +20,7 @@ import { ScatterElements } from '../../../ops/scatter.ts';
 import { Expand, isWholeSlice, Reshape, Slice, Transpose } from '../../../ops/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, positionOf, rankOf, sortedAxes } from './axes.ts';
-import { declaredOr, element, lengthOf, reach, signOf, sizeOf, sizesOf, UNBOUNDED } from './sizes.ts';
+import { declaredOr, element, lengthOf, reach, signOf, sizeOf, sizesOf, unbounded } from './sizes.ts';
 
 // ---- what other tables use too
 
@@ -163,7 +163,8 @@ const expandOp: OnnxBuilder = (n, c) => {
   const given = n.input(1, 'shape');
   // Both shapes end at the last axis of the result.
   const ahead = c.known(given) ? 0 : Math.max(0, rankOf(x) - lengthOf(n, given));
-  const target = sizesOf(n, c, given, i => declaredOr(n, 0, i + ahead, { what: 'size', lo: 1, hi: UNBOUNDED }));
+  const most = unbounded(c, 'shape', rankOf(x));
+  const target = sizesOf(n, c, given, i => declaredOr(n, 0, i + ahead, () => ({ what: 'size', lo: 1, hi: most() })));
   // Sizes that may turn out unequal are left to Expand, which guards them.
   return [
     expand(
@@ -176,11 +177,12 @@ const expandOp: OnnxBuilder = (n, c) => {
 const tile: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const { shape } = x.type;
+  const most = unbounded(c, 'shape', shape.length);
   const repeats = sizesOf(n, c, n.input(1, 'repeats'), i => {
     const declared = n.declared(0)?.[i];
     const size = shape[i];
     if (declared !== undefined && typeof size === 'number' && size > 0) return Math.floor(declared / size);
-    return { what: 'repeat', lo: 0, hi: Math.max(1, Math.floor(UNBOUNDED / Math.max(1, dimHi(size ?? 1)))) };
+    return { what: 'repeat', lo: 0, hi: Math.max(1, Math.floor(most() / Math.max(1, dimHi(size ?? 1)))) };
   });
   if (repeats.length !== shape.length) n.reject(`${repeats.length} repeats for ${shape.length} axes`);
   const split: Dim[] = [];
