@@ -9,13 +9,18 @@ export class Scanner {
     this.text = text;
     this.file = file;
   }
-  loc(): Loc {
-    this.skip();
-    const before = this.text.slice(0, this.i).split('\n');
+  /** The place of the next token, or of one that was marked. */
+  loc(mark = this.mark()): Loc {
+    const before = this.text.slice(0, mark).split('\n');
     return { k: 'text', file: this.file, line: before.length, col: (before.at(-1)?.length ?? 0) + 1 };
   }
-  fail(why: string): never {
-    return fail('E201', { why }, this.loc());
+  /** Where the next token begins: for messages about it after it has been taken. */
+  mark(): number {
+    this.skip();
+    return this.i;
+  }
+  fail(why: string, mark?: number): never {
+    return fail('E201', { why }, this.loc(mark));
   }
   /** The text matched by the sticky regular expression at this point, or undefined. */
   try(re: RegExp): string | undefined {

@@ -88,8 +88,9 @@ function param(s: Scanner): Param {
   return { k: 'buf', name, dtype: dtype(s), access };
 }
 function dtype(s: Scanner): DType {
+  const mark = s.mark();
   const d = s.take(NAME, 'an element type');
-  return isDType(d) ? d : s.fail(`unknown element type ${d}`);
+  return isDType(d) ? d : s.fail(`unknown element type ${d}`, mark);
 }
 function lanes(s: Scanner, text: string): Lanes {
   return LANES.find(l => String(l) === text) ?? s.fail(`${text} lanes`);
@@ -101,8 +102,9 @@ function toVType(text: string): VType | undefined {
   return base && n ? vtype(base, n) : undefined;
 }
 function vtypeOf(s: Scanner): VType {
+  const mark = s.mark();
   const text = s.take(NAME, 'a type');
-  return toVType(text) ?? s.fail(`unknown type ${text}`);
+  return toVType(text) ?? s.fail(`unknown type ${text}`, mark);
 }
 type Types = Map<string, VType>;
 
@@ -139,12 +141,13 @@ function statement(s: Scanner, types: Types): Stmt {
     return { k: 'if', c, then, else: other };
   }
   if (s.has('let')) {
+    const mark = s.mark();
     const name = s.take(NAME, 'a name');
     s.lit(':');
     const t = vtypeOf(s);
     s.lit('=');
     const value = expr(s, types);
-    if (value.t.base !== t.base || value.t.lanes !== t.lanes) s.fail(`${name} is not of the type of its value`);
+    if (value.t.base !== t.base || value.t.lanes !== t.lanes) s.fail(`${name} is not of the type of its value`, mark);
     types.set(name, t);
     return { k: 'let', name, value };
   }
@@ -202,10 +205,11 @@ function expr(s: Scanner, types: Types): Expr {
     const { dtype: d, at } = access(s, buf, types);
     return { k: 'addr', t: I32, buf, dtype: d, at };
   }
+  const mark = s.mark();
   const name = s.take(NAME, 'an expression');
   const known = types.get(name);
   if (known) return { k: 'var', t: known, name };
-  return call(s, name, types);
+  return call(s, name, types, mark);
 }
 /** A comparison of constants too, which the constructor would fold. */
 function comparison(op: CmpOp, a: Expr, b: Expr): Expr {
@@ -217,7 +221,7 @@ function constant(s: Scanner, text: string): Expr {
   if (t.base === 'i64' || t.base === 'u64') return { k: 'const', t, value: BigInt(text) };
   return { k: 'const', t, value: text === 'nan' ? NaN : Number(text.replace('inf', 'Infinity')) };
 }
-function call(s: Scanner, name: string, types: Types): Expr {
+function call(s: Scanner, name: string, types: Types, mark: number): Expr {
   const t = toVType(name);
   if (t) {
     const kind = s.has('.splat') ? 'splat' : s.has('.bits') ? 'reinterpret' : 'cast';
@@ -274,7 +278,7 @@ function call(s: Scanner, name: string, types: Types): Expr {
       return { k: 'shuffle', t: vtype(a.t.base, lanes(s, String(picked.length))), a, b, lanes: picked };
     }
   }
-  if (!s.has('.')) return s.fail(`${name} is not defined`);
+  if (!s.has('.')) return s.fail(`${name} is not defined`, mark);
   const { dtype: d, at, base } = access(s, name, types);
   const n = s.has(':') ? lanes(s, s.take(/\d+/, 'a number of lanes')) : 1;
   const load = { k: 'load', t: loadType(d, n), buf: name, dtype: d, at } as const;
