@@ -2,14 +2,24 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
-import { apply1, constant } from '../../compiler/graph/graph.ts';
-import { Add, Relu } from '../../compiler/ops/elementwise.ts';
+import type { Tensor } from '../../compiler/core/tensor.ts';
+import { apply1, constant, type Value } from '../../compiler/graph/graph.ts';
+import { Add, Mul, Relu, Sigmoid } from '../../compiler/ops/elementwise.ts';
 import { Conv, ConvTranspose } from '../../compiler/ops/conv.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { layoutShape } from '../../compiler/ops/spatial.ts';
 import { expectAgreement, inputsFor, noise, single, target } from './problems.ts';
 
 const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd'].map(target);
+/** What is fused behind: a bias and an activation; one of little code, one of much. */
+function tailOf(kind: 'none' | 'relu' | 'swish', bias: Tensor): (v: Value) => Value {
+  return v => {
+    if (kind === 'none') return v;
+    const y = apply1(Add, [v, constant(bias)], {}, noLoc);
+    return kind === 'relu' ? apply1(Relu, [y], {}, noLoc) : apply1(Mul, [y, apply1(Sigmoid, [y], {}, noLoc)], {}, noLoc);
+  };
+}
+const tail = fc.constantFrom('none', 'relu', 'relu', 'swish');
 const axis = fc.record({
   size: fc.integer({ min: 1, max: 13 }),
   kernel: fc.constantFrom(1, 2, 3, 3, 5),
@@ -32,7 +42,7 @@ const problem = fc.record({
   nhwc: fc.boolean(),
   constantWeights: fc.constantFrom(true, true, true, false),
   noPads: fc.boolean(),
-  tail: fc.boolean(),
+  tail,
   seed: fc.nat(1000),
   profile: fc.nat(2),
 });
@@ -40,7 +50,7 @@ const depthwise = fc.record({
   batch: fc.integer({ min: 1, max: 2 }),
   axes: fc.array(axis, { minLength: 1, maxLength: 3 }),
   channels: fc.constantFrom(2, 4, 5, 8, 9),
-  tail: fc.boolean(),
+  tail,
   seed: fc.nat(1000),
   profile: fc.nat(2),
 });
@@ -80,12 +90,7 @@ describe('Conv', () => {
             dilations: axes.map(a => a.dilation),
             pads: r.noPads ? axes.flatMap(() => [0, 0]) : [...axes.map(a => a.before), ...axes.map(a => a.after)],
           },
-          v => {
-            if (!r.tail) return v;
-            const outs = r.outs * r.group;
-            const bias = noise('f32', r.nhwc ? [outs] : [outs, ...axes.map(() => 1)], r.seed + 5);
-            return apply1(Relu, [apply1(Add, [v, constant(bias)], {}, noLoc)], {}, noLoc);
-          },
+          tailOf(r.tail, noise('f32', [r.outs * r.group, ...(r.nhwc ? [] : axes.map(() => 1))], r.seed + 5)),
         );
         const env = Object.fromEntries(axes.map((a, i) => [names[i] ?? '', a.size]));
         expectAgreement(g, inputsFor(g, env, r.seed), profiles[r.profile] ?? target('wasm-simd'));
@@ -112,7 +117,7 @@ describe('Conv', () => {
             dilations: axes.map(a => a.dilation),
             pads: [...axes.map(a => a.before), ...axes.map(a => a.after)],
           },
-          v => (r.tail ? apply1(Relu, [apply1(Add, [v, constant(noise('f32', [r.channels], 3))], {}, noLoc)], {}, noLoc) : v),
+          tailOf(r.tail, noise('f32', [r.channels], 3)),
         );
         const env = Object.fromEntries(axes.map((a, i) => [names[i] ?? '', a.size]));
         expectAgreement(g, inputsFor(g, env, r.seed), profiles[r.profile] ?? target('wasm-simd'));
@@ -147,7 +152,7 @@ describe('convolutions by Winograd tiles', () => {
           Conv,
           [{ shape: [batch, ...spatial, channels] }, { shape: wDims, constant: noise('f32', wDims, 4) }],
           { layout: 'NHWC', strides: kernel.map(() => 1), dilations: kernel.map(() => dilation), pads: [...pads, ...pads] },
-          v => apply1(Relu, [apply1(Add, [v, constant(noise('f32', [outs], 3))], {}, noLoc)], {}, noLoc),
+          tailOf(symbolic ? 'swish' : 'relu', noise('f32', [outs], 3)),
         );
         const program = lowerGraph(g, small);
         expect(program.kernels.some(k => k.name.startsWith('winograd'))).toBe(true);
@@ -177,7 +182,7 @@ const transposed = fc.record({
   channels: fc.constantFrom(1, 3, 8),
   outs: fc.constantFrom(1, 2, 4, 9, 16),
   nhwc: fc.boolean(),
-  tail: fc.boolean(),
+  tail,
   seed: fc.nat(1000),
   profile: fc.nat(2),
 });
@@ -209,11 +214,7 @@ describe('ConvTranspose', () => {
             pads: [...axes.map(a => a.before), ...axes.map(a => a.after)],
             outputPadding: axes.map(a => a.extra),
           },
-          v => {
-            if (!r.tail) return v;
-            const bias = noise('f32', layout === 'NHWC' ? [outs] : [outs, ...axes.map(() => 1)], 5);
-            return apply1(Relu, [apply1(Add, [v, constant(bias)], {}, noLoc)], {}, noLoc);
-          },
+          tailOf(r.tail, noise('f32', [outs, ...(layout === 'NHWC' ? [] : axes.map(() => 1))], 5)),
         );
         const env = Object.fromEntries(axes.map((a, i) => [names[i] ?? '', a.size]));
         expectAgreement(g, inputsFor(g, env, r.seed), profiles[r.profile] ?? target('wasm-simd'));

@@ -6,7 +6,7 @@ import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { toNumbers } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, constant } from '../../compiler/graph/graph.ts';
-import { Add, Relu } from '../../compiler/ops/elementwise.ts';
+import { Add, Relu, Sigmoid } from '../../compiler/ops/elementwise.ts';
 import { MatMul } from '../../compiler/ops/matmul.ts';
 import { splitRows } from '../../compiler/ops/schedules/gemm.ts';
 import { expectAgreement, inputsFor, noise, single, target, type Operand } from './problems.ts';
@@ -24,7 +24,7 @@ const problem = fc.record({
   constantB: fc.boolean(),
   /** Which sizes are symbols. */
   symbols: fc.subarray(['m', 'n', 'k'] as const),
-  tail: fc.boolean(),
+  tail: fc.constantFrom('none', 'relu', 'sigmoid'),
   seed: fc.nat(1000),
   profile: fc.nat(2),
 });
@@ -46,7 +46,9 @@ describe('MatMul', () => {
           : { shape: bShape };
         const bias = noise('f32', [r.n], r.seed + 7);
         const g = single(MatMul, [a, b], { transA: r.transA, transB: r.transB }, v =>
-          r.tail && typeof n === 'number' ? apply1(Relu, [apply1(Add, [v, constant(bias)], {}, noLoc)], {}, noLoc) : v,
+          r.tail === 'none' || typeof n !== 'number'
+            ? v
+            : apply1(r.tail === 'relu' ? Relu : Sigmoid, [apply1(Add, [v, constant(bias)], {}, noLoc)], {}, noLoc),
         );
         expectAgreement(g, inputsFor(g, { m: r.m, n: r.n, k: r.k }, r.seed), profiles[r.profile] ?? target('wasm-simd'));
       }),

@@ -9,7 +9,7 @@ import type { LowerCtx } from '../lowering.ts';
 import { channelAxis, layoutShape, spatialAxes, type WindowAttrs } from '../spatial.ts';
 import { packedSize, PANEL, panelsOf, product, tileRows, type Product } from './gemm.ts';
 import { packConstant, type ConstMatrix } from './pack.ts';
-import { walkSink } from './sink.ts';
+import { isCostly, walkSink } from './sink.ts';
 import { arithOf } from './tile.ts';
 
 export type TransposeAttrs = WindowAttrs & { readonly group: number; readonly outputPadding: readonly number[] };
@@ -66,6 +66,7 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
   const arith = arithOf(c.profile, 'f32');
   const scratch = c.temp('edge', 'f32', PANEL * tileRows(arith));
   const walk = walkSink(c.sink(0), transposeSpace(c.node));
+  const costly = isCostly(walk, transposeSpace(c.node).length, vtype('f32', arith.lanes));
   // A row of outputs is gathered in scratch, then stored by whole vectors.
   const line = join ? c.temp('line', 'f32', dimAdd(dimMul(must(x.dims[nd]), columns), PANEL)) : undefined;
   const outer = x.dims.slice(0, nd);
@@ -104,6 +105,7 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
           k: [{ n: channels, stride: 1 }],
           scratch,
           loose: join,
+          costly: !join && costly,
           put: (row, column, v) => {
             if (line) k.store(line, add(mul(row, columns), column), v);
             else walk.put(k, [...place, add(mul(row, stride), must(where[nd - 1])), column], v);

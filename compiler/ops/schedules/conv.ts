@@ -4,7 +4,7 @@ import { dimStrides, type TensorType } from '../../core/shape.ts';
 import { fromTyped, type Tensor } from '../../core/tensor.ts';
 import { tensorOf, type Node } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, div, eq, int, lane, mul, rem, select, sub, type Expr } from '../../kernel/ir.ts';
+import { add, div, eq, int, lane, mul, rem, select, sub, vtype, type Expr } from '../../kernel/ir.ts';
 import type { LowerCtx, SlotBuffer } from '../lowering.ts';
 import { permute, toChannelsLast, type WindowAttrs } from '../spatial.ts';
 import { lowerConvPlain } from './conv-plain.ts';
@@ -13,7 +13,7 @@ import { rowDots } from './dot.ts';
 import { orderOf, packedSize, PANEL, panelsOf, product, tileRows, type Place, type Product } from './gemm.ts';
 import { packConstant, registerValues, type ConstMatrix } from './pack.ts';
 import { padInto } from './pad.ts';
-import { walkSink, type Walk } from './sink.ts';
+import { isCostly, walkSink, type Walk } from './sink.ts';
 import { arithOf, type Arith, type Seg } from './tile.ts';
 import { lowerWinograd, paysWinograd } from './winograd.ts';
 
@@ -268,6 +268,7 @@ function lowerPanels(j: Job, depth: number): void {
     packConstant(channelsLast(must(c.constant(1))), groupMatrices(s.group, outsPer, depth), depth, p),
   );
   const scratch = c.temp('edge', 'f32', PANEL * tileRows(j.arith));
+  const costly = isCostly(j.walk, j.rows.first + 2, vtype('f32', j.arith.lanes));
   const order = orderOf(c.profile, 4 * depth * outsPer, 4 * depth, tileRows(j.arith));
   c.kernel('conv', k =>
     k.for(0, s.group, g =>
@@ -288,6 +289,7 @@ function lowerPanels(j: Job, depth: number): void {
           },
           k: segments(s, input.strides, k),
           scratch,
+          costly,
           put: (row, column, v) => j.walk.put(k, [...idx, row, add(offset, column)], v),
         };
         product(k, job, dimProd(s.out.slice(j.rows.first)), p, order);

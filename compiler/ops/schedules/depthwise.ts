@@ -6,7 +6,7 @@ import { add, div, ge, int, konst, le, max, min, mul, sub, vtype, type Expr, typ
 import { forLanes } from '../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../lowering.ts';
 import type { WindowAttrs } from '../spatial.ts';
-import { walkSink, type Walk } from './sink.ts';
+import { isCostly, walkSink, type Walk } from './sink.ts';
 import { arithOf, mulAdd, type Arith } from './tile.ts';
 
 /** One filter a channel, channels last. */
@@ -24,6 +24,8 @@ interface Job {
   readonly x: { readonly buffer: SlotBuffer; readonly strides: readonly Dim[] };
   readonly weights: SlotBuffer;
   readonly walk: Walk;
+  /** Where the sums of a tile go before they are put, if a put takes much code. */
+  readonly scratch: SlotBuffer | undefined;
 }
 /** Output pixels of a row that are computed together: their sums, the weights of a kernel row and an input fit the registers. */
 const TILE = 4;
@@ -35,13 +37,17 @@ const TILE = 4;
 export function lowerDepthwise(c: LowerCtx<WindowAttrs>, s: DepthwiseShape): void {
   const r = c.rows(0);
   const each = Array.from({ length: s.out.length + 1 }, (_, i) => [i]);
+  const arith = arithOf(c.profile, 'f32');
+  const walk = walkSink(c.sink(0), each);
+  const costly = isCostly(walk, each.length, vtype('f32', arith.lanes));
   const j: Job = {
     s,
     a: c.attrs,
-    arith: arithOf(c.profile, 'f32'),
+    arith,
+    scratch: costly ? c.temp('sums', 'f32', TILE * arith.lanes) : undefined,
     x: r,
     weights: c.weights('kernel', byChannel(must(c.constant(1)))),
-    walk: walkSink(c.sink(0), each),
+    walk,
   };
   c.kernel('depthwise', k => outerAxes(k, j, [], int(0), []));
 }
@@ -170,6 +176,12 @@ function tile(
         for (const u of us) k.set(must(acc[u.pixel]), mulAdd(m, v, must(w[u.tap]), must(acc[u.pixel])));
       }
     });
+    const { scratch } = j;
+    if (scratch) {
+      acc.forEach((v, p) => k.store(scratch, p * m.lanes, v));
+      k.for(skip ?? 0, TILE, p => j.walk.put(k, [...idx, add(ox, p), channel], k.load(scratch, mul(p, m.lanes), m.lanes)));
+      return;
+    }
     acc.forEach((v, p) => {
       const put = (): void => j.walk.put(k, [...idx, add(ox, p), channel], v);
       if (skip === undefined || p === TILE - 1) put();

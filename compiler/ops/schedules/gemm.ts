@@ -134,6 +134,8 @@ export interface Product {
    * for less than a full panel of columns.
    */
   readonly loose?: boolean;
+  /** A put takes much code: it stands in a loop over the block instead of once for each of its vectors. */
+  readonly costly?: boolean;
   /** Stores a vector or a scalar at (row, column). */
   put(row: Expr, column: Expr, value: Expr): void;
 }
@@ -156,6 +158,16 @@ export function fullPanels(k: KernelBuilder, g: Product, t: Block, panel: Expr, 
       g.b.step,
     );
     const column = k.let(add(mul(panel, PANEL), at));
+    if (g.costly && lanes > 1) {
+      const width = count * wide;
+      acc.forEach((row, i) => row.forEach((v, j) => k.store(g.scratch, i * width + j * lanes, v)));
+      k.for(t.skip ?? 0, t.rows, i => {
+        const row = k.let(add(t.first, i));
+        const from = k.let(mul(i, width));
+        k.for(0, width, j => g.put(row, add(column, j), k.load(g.scratch, add(from, j), lanes)), { step: lanes });
+      });
+      return;
+    }
     newRows(k, t, i => must(acc[i]).forEach((v, j) => g.put(add(t.first, i), add(column, must(vectors[j]).column), v)));
   };
   k.for(0, PANEL, block, { step: wide });
@@ -175,12 +187,19 @@ export function restPanel(k: KernelBuilder, g: Product, p: Panels, t: Block): vo
   const vectors = Array.from({ length: p.restWidth / lanes }, (_, j) => j * lanes);
   const whole = g.loose ? vectors.length : typeof p.rest === 'number' ? Math.floor(p.rest / lanes) : 0;
   const acc = tileAt(k, g, t, vectors, at, g.b.restStep);
+  const direct = g.costly ? 0 : whole;
   newRows(k, t, i =>
     must(acc[i]).forEach((v, j) => {
-      if (j < whole) g.put(add(t.first, i), add(start, j * lanes), v);
+      if (j < direct) g.put(add(t.first, i), add(start, j * lanes), v);
       else k.store(g.scratch, i * p.restWidth + j * lanes, v);
     }),
   );
+  if (direct < whole)
+    k.for(t.skip ?? 0, t.rows, i => {
+      const row = k.let(add(t.first, i));
+      const from = k.let(mul(i, p.restWidth));
+      k.for(0, whole * lanes, c => g.put(row, add(start, c), k.load(g.scratch, add(from, c), lanes)), { step: lanes });
+    });
   if (typeof p.rest === 'number' && whole * lanes >= p.rest) return;
   const columns = (i: Num, row: Expr): void =>
     k.for(whole * lanes, p.rest, c => g.put(row, add(start, c), k.load(g.scratch, add(mul(i, p.restWidth), c))));

@@ -11,7 +11,7 @@ import type { LowerCtx, Ref, SlotBuffer } from '../lowering.ts';
 import { rowDots } from './dot.ts';
 import { orderOf, packedSize, PANEL, panelsOf, product, tileRows, type Panels, type Product } from './gemm.ts';
 import { everyMatrix, packConstant, packMatrix, registerValues } from './pack.ts';
-import { walkSink, type Walk } from './sink.ts';
+import { isCostly, walkSink, type Walk } from './sink.ts';
 import { arithOf, type Arith } from './tile.ts';
 
 export interface MatMulAttrs {
@@ -175,6 +175,7 @@ function panelProduct(j: Job): void {
   const p = panelsOf(j.columns);
   const b = packedB(j, p);
   const scratch = c.temp('edge', regOf(must(c.out[0]).dtype), PANEL * tileRows(arith));
+  const costly = isCostly(j.walk, matMulSpace(c.node).length, vtype(arith.base, arith.lanes));
   const rowBytes = 4 * dimHi(j.k);
   const order = orderOf(c.profile, rowBytes * dimHi(j.columns), rowBytes, tileRows(arith));
   const single = matMulSpace(c.node).length === 1 && j.shared;
@@ -202,6 +203,7 @@ function panelProduct(j: Job): void {
         },
         k: [{ n: j.k, stride: k.dim(a.strides[1]) }],
         scratch,
+        costly,
         put: (row, column, v) => {
           if (j.shared) j.walk.put(k, single ? [hasRows ? row : column] : [row, column], v);
           else j.walk.put(k, [...idx, ...(hasRows ? [row] : []), ...(hasColumns ? [column] : [])], v);

@@ -1,7 +1,6 @@
-import { must } from '../../core/diagnostic.ts';
-import type { KernelBuilder } from '../../kernel/builder.ts';
-import { unflatten } from '../../kernel/builder.ts';
-import { add, ex, lane, type Expr, type Num } from '../../kernel/ir.ts';
+import { must, noLoc } from '../../core/diagnostic.ts';
+import { KernelBuilder, unflatten } from '../../kernel/builder.ts';
+import { add, children, ex, I32, lane, type Expr, type Num, type Stmt, type VType } from '../../kernel/ir.ts';
 import type { Sink } from '../lowering.ts';
 
 /** A sink walked by groups of axes. */
@@ -50,3 +49,45 @@ export function walkSink(sink: Sink, groups: readonly (readonly number[])[], con
     },
   };
 }
+
+/** What a transcendental function counts when it is expanded. */
+const MATH_COST = 25;
+const mathOps: ReadonlySet<string> = new Set(['exp', 'log', 'sin', 'cos', 'tan', 'tanh', 'erf', 'sigmoid']);
+/** Larger puts are not repeated for each vector of a block: the block goes through memory, and a loop puts it. */
+const COSTLY = 24;
+
+/** Whether a put of one value takes so much code that it had better stand once. */
+export function isCostly(walk: Walk, axes: number, type: VType): boolean {
+  const k = new KernelBuilder();
+  const variable = (t: VType, name: string): Expr => ({ k: 'var', t, name });
+  walk.put(
+    k,
+    Array.from({ length: axes }, (_, i) => variable(I32, `a${i}`)),
+    variable(type, 'value'),
+  );
+  const { kernel } = k.finish('put', noLoc);
+  return kernel.body.reduce((sum, s) => sum + statementCost(s), 0) > COSTLY;
+}
+function statementCost(s: Stmt): number {
+  switch (s.k) {
+    case 'let':
+    case 'set':
+      return exprCost(s.value);
+    case 'store':
+      return exprCost(s.value) + 1;
+    case 'for':
+    case 'while':
+      return blockCost(s.body) + 2;
+    case 'if':
+      return blockCost(s.then) + blockCost(s.else) + 1;
+  }
+}
+const blockCost = (b: readonly Stmt[]): number => b.reduce((sum, s) => sum + statementCost(s), 0);
+const exprCost = (e: Expr): number =>
+  (e.k === 'const' || e.k === 'var'
+    ? 0
+    : e.k === 'un' && mathOps.has(e.op)
+      ? MATH_COST
+      : e.t.base === 'i32' && e.t.lanes === 1
+        ? 0
+        : 1) + children(e).reduce((sum, c) => sum + exprCost(c), 0);

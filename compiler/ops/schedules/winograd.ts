@@ -3,14 +3,14 @@ import { dimAdd, dimCeilDiv, dimHi, dimMin, dimMul, dimProd, dimSub, isMultiple,
 import { dimStrides } from '../../core/shape.ts';
 import { fromTyped, typed, type Tensor } from '../../core/tensor.ts';
 import { unflatten, type KernelBuilder } from '../../kernel/builder.ts';
-import { add, int, konst, lt, mul, sub, type Expr, type Lanes } from '../../kernel/ir.ts';
+import { add, int, konst, lt, mul, sub, vtype, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
 import { forLanes } from '../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../lowering.ts';
 import type { WindowAttrs } from '../spatial.ts';
 import { packedSize, PANEL, panelsOf, product, tileRows, type Product } from './gemm.ts';
 import { packConstant } from './pack.ts';
 import { padInto } from './pad.ts';
-import { walkSink, type Walk } from './sink.ts';
+import { isCostly, walkSink, type Walk } from './sink.ts';
 import { arithOf, mulAdd, type Arith } from './tile.ts';
 
 /**
@@ -81,6 +81,9 @@ interface Job {
   readonly first: Dim;
   readonly count: Dim;
   readonly scratch: SlotBuffer;
+  /** A put takes much code: the outputs of a line go through memory, and a loop puts them. */
+  readonly costly: boolean;
+  readonly line: SlotBuffer;
   /** Transformed inputs [point][chunk][channels] and products [point][chunk][outs], and the distances between points. */
   readonly inputs: SlotBuffer;
   readonly inputStep: number;
@@ -114,10 +117,12 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   const inputs = c.temp('tiles', 'f32', points * inputStep);
   const products = c.temp('products', 'f32', points * productStep);
   const walk = walkSink(c.sink(0), s.out.map((_, i) => [i]).concat([[s.out.length]]));
+  const costly = isCostly(walk, s.out.length + 1, vtype('f32', arith.lanes));
+  const line = c.temp('line', 'f32', OUT * arith.lanes);
   const body = (at: Dim): void => {
     const first = dimMul(at, chunk);
     const count = isMultiple(total, chunk) ? chunk : dimMin(chunk, dimSub(total, first));
-    const j: Job = { s, arith, rows, columns, first, count, scratch, inputs, inputStep, products, productStep };
+    const j: Job = { s, arith, rows, columns, first, count, scratch, costly, line, inputs, inputStep, products, productStep };
     c.kernel('winograd_in', k => inputTiles(k, j, x, strides));
     c.kernel('winograd', k =>
       k.for(0, points, point => {
@@ -290,14 +295,20 @@ function outputTiles(k: KernelBuilder, j: Job, walk: Walk): void {
       const put = (y: Expr, x: Expr, v: Expr): void =>
         walk.put(k, s.kernel.length === 1 ? [place.n, x, channel] : [place.n, y, x, channel], v);
       /** Four values along an axis from `first` on. */
-      const line = (a: Axis, first: Expr, vs: readonly Expr[], each: (at: Expr, v: Expr) => void): void =>
-        vs
-          .map(v => k.let(v))
-          .forEach((v, q) => {
-            const where = k.let(add(first, q * a.dilation));
-            if (ragged(a) && (q > 0 || a.dilation > 1)) k.if(lt(where, k.dim(a.size)), () => each(where, v));
-            else each(where, v);
-          });
+      const line = (a: Axis, first: Expr, vs: readonly Expr[], each: (at: Expr, v: Expr) => void): void => {
+        const inside = (q: Num, where: Expr, v: Expr): void => {
+          if (ragged(a) && (q !== 0 || a.dilation > 1)) k.if(lt(where, k.dim(a.size)), () => each(where, v));
+          else each(where, v);
+        };
+        if (j.costly) {
+          vs.forEach((v, q) => k.store(j.line, q * lanes, v));
+          k.for(0, OUT, q => inside(q, k.let(add(first, mul(q, a.dilation))), k.load(j.line, mul(q, lanes), lanes)));
+          return;
+        }
+        vs.map(v => k.let(v)).forEach((v, q) => {
+          inside(q, k.let(add(first, q * a.dilation)), v);
+        });
+      };
       const points = (first: Expr, step: number): Expr[] =>
         six.map(i => k.let(k.load(j.products, add(first, i * step * j.productStep), lanes)));
       if (rows.out === 1) {
