@@ -135,6 +135,7 @@ const centerCropPad: OnnxBuilder = (n, c) => {
   const axes = (n.ints('axes', undefined) ?? shape.map((_, a) => a)).map(a => axisOf(n, a, shape.length));
   const wanted = n.input(1, 'shape');
   if (lengthOf(n, wanted) !== axes.length) n.reject(`${lengthOf(n, wanted)} sizes for ${axes.length} axes`);
+  const most = unbounded(c, 'shape', axes.length);
   const target = sizesOf(n, c, wanted, i => declaredOr(n, 0, must(axes[i]), () => ({ what: 'size', lo: 0, hi: most() })));
   const cuts = new Map<number, Cut>();
   const begin: Dim[] = shape.map(() => 0);
