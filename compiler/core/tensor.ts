@@ -62,16 +62,37 @@ export function toBF16(x: number): number {
 /** Every element as a JavaScript number (64-bit integers lose what a double cannot hold). */
 export function toNumbers(t: Tensor): Float64Array {
   const a = typed(t);
+  const half = t.dtype === 'f16' || t.dtype === 'bf16';
+  // Between arrays of numbers the engine converts at the speed of memory.
+  if (!half && !(a instanceof BigInt64Array) && !(a instanceof BigUint64Array)) return new Float64Array(a);
   const out = new Float64Array(a.length);
   if (t.dtype === 'f16') for (let i = 0; i < out.length; i++) out[i] = fromF16(Number(a[i]));
   else if (t.dtype === 'bf16') for (let i = 0; i < out.length; i++) out[i] = fromBF16(Number(a[i]));
   else for (let i = 0; i < out.length; i++) out[i] = Number(a[i]);
   return out;
 }
+/** Types whose arrays convert numbers as `fromNumbers` promises. */
+const DIRECT = {
+  f32: Float32Array,
+  f64: Float64Array,
+  i8: Int8Array,
+  u8: Uint8Array,
+  i16: Int16Array,
+  u16: Uint16Array,
+  i32: Int32Array,
+  u32: Uint32Array,
+  f16: undefined,
+  bf16: undefined,
+  i64: undefined,
+  u64: undefined,
+  bool: undefined,
+} as const satisfies Record<DType, unknown>;
 /** A tensor of `dtype` from numbers: floats are rounded, integers wrap as C casts do, bool is `!= 0`. */
 export function fromNumbers(dtype: DType, dims: readonly number[], values: ArrayLike<number>): Tensor {
   const n = numel(dims);
   if (values.length !== n) throw new InternalError(`${values.length} values for a tensor of ${n}`);
+  const direct = DIRECT[dtype];
+  if (direct) return fromTyped(dtype, dims, new direct(values));
   const out = new DTYPES[dtype].array(n);
   const write = writer(dtype, out);
   for (let i = 0; i < n; i++) write(i, values[i] ?? 0);

@@ -1,9 +1,11 @@
 import { DTYPES, isFloat, isInt, regOf, type DType } from '../core/dtype.ts';
 import { dimEq, type Dim } from '../core/dim.ts';
 import { must } from '../core/diagnostic.ts';
-import { fromTyped, numel, typed, toNumbers, writer, type Tensor } from '../core/tensor.ts';
+import { fromNumbers, fromTyped, numel, typed, toNumbers, writer, type Tensor } from '../core/tensor.ts';
 import { tensorType } from '../core/shape.ts';
+import type { KernelBuilder } from '../kernel/builder.ts';
 import { and, shl, shr, vtype, type Expr } from '../kernel/ir.ts';
+import { broadcastNumbers, chunkFunction, type ChunkFunction } from './chunk-eval.ts';
 import { defineOp, type InferCtx, type Op, type Schema, type ScalarCtx, type Typed } from './define.ts';
 import { scalarFunction, type Scalar } from './scalar-eval.ts';
 
@@ -105,16 +107,24 @@ export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): Op {
       const types = tensors.map(t => t.dtype);
       const out = must(c.out[0]).dtype;
       const dims = c.dims(0);
-      const f = scalarFunction(
-        types.map(t => vtype(regOf(t))),
-        (k, args) => scalar(args, { k, attrs: c.attrs, types, out, lanes: 1 }),
-      );
-      return [mapElements(f, tensors, out, dims)];
+      const regs = types.map(t => vtype(regOf(t)));
+      const build = (k: KernelBuilder, args: readonly Expr[]): Expr => scalar(args, { k, attrs: c.attrs, types, out, lanes: 1 });
+      const chunk = chunkFunction(regs, build);
+      return [chunk ? mapChunks(chunk, tensors, out, dims) : mapElements(scalarFunction(regs, build), tensors, out, dims)];
     },
     lower: { k: 'elementwise', scalar },
   });
 }
 
+/** Applies a function of whole arrays to broadcast operands. */
+function mapChunks(f: ChunkFunction, ins: readonly Tensor[], dtype: DType, dims: readonly number[]): Tensor {
+  const out = new Float64Array(numel(dims));
+  f(
+    ins.map(t => broadcastNumbers(toNumbers(t), t.dims, dims)),
+    out,
+  );
+  return fromNumbers(dtype, dims, out);
+}
 /** Applies a scalar closure over broadcast operands. */
 function mapElements(f: (env: Scalar[]) => Scalar, ins: readonly Tensor[], dtype: DType, dims: readonly number[]): Tensor {
   const n = numel(dims);

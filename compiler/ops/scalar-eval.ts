@@ -297,7 +297,8 @@ export function roundHalfEven(x: number): number {
   const r = Math.round(x);
   return Math.abs(x % 1) === 0.5 && r % 2 !== 0 ? r - 1 : r === 0 ? x * 0 : r;
 }
-const FLOAT: Readonly<Record<UnOp, (x: number) => number>> = {
+/** Operations of one float, transcendental ones included. */
+export const FLOAT: Readonly<Record<UnOp, (x: number) => number>> = {
   neg: x => -x,
   abs: Math.abs,
   sqrt: Math.sqrt,

@@ -1,15 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
-import { DTYPES, isDType, isInt, type DType } from '../../compiler/core/dtype.ts';
+import { DTYPES, isDType, isInt, regOf, type DType } from '../../compiler/core/dtype.ts';
 import { fromNumbers, fromTyped, numel, toNumbers, typed, type Tensor } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, input, type Graph } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
+import type { KernelBuilder } from '../../compiler/kernel/builder.ts';
+import { vtype, type Expr } from '../../compiler/kernel/ir.ts';
+import { broadcastNumbers, chunkFunction } from '../../compiler/ops/chunk-eval.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
 import * as e from '../../compiler/ops/elementwise.ts';
 import { limitsOf } from '../../compiler/ops/reduce.ts';
+import { scalarFunction } from '../../compiler/ops/scalar-eval.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
-import { expectClose, target } from './problems.ts';
+import { expectClose, noise, target } from './problems.ts';
 
 function graphOf(op: Op, types: readonly DType[], n: number, attrs: Attrs = {}): Graph {
   const inputs = types.map((dtype, i) => input(`x${i}`, { dtype, shape: [n] }));
@@ -235,5 +239,50 @@ describe('half floats', () => {
       const want = fromNumbers('f32', x.dims, toNumbers(fromNumbers(half, x.dims, toNumbers(x))));
       for (const profile of ['wasm-mvp', 'wasm-simd']) expectClose(run(g, [x], profile), want, 0, 0);
     }
+  });
+});
+
+describe('the reference over whole arrays', () => {
+  const attrsOf = (op: Op): Attrs =>
+    (({ BitShift: { left: true }, Cast: { to: 'i8' } }) as Readonly<Record<string, Attrs>>)[op.name] ?? {};
+  it.each(e.elementwiseOps.filter(op => op.lower.k === 'elementwise').map(op => [op.name, op] as const))(
+    '%s is the reference of each element',
+    (_, op) => {
+      for (const t of ['f32', 'i32', 'u32', 'u8', 'bool'] as const) {
+        const lower = op.lower;
+        if (lower.k !== 'elementwise') return;
+        const types = op.inputs.map((name): DType => (name === 'condition' ? 'bool' : t));
+        let out: DType;
+        let attrs: Attrs;
+        try {
+          const g = graphOf(op, types, 1, attrsOf(op));
+          const v = g.outputs[0]?.value;
+          if (v?.def.k !== 'node') return;
+          out = v.type.dtype;
+          attrs = v.def.attrs;
+        } catch {
+          continue;
+        }
+        const build = (k: KernelBuilder, args: readonly Expr[]): Expr => lower.scalar(args, { k, attrs, types, out, lanes: 1 });
+        const regs = types.map(d => vtype(regOf(d)));
+        const whole = chunkFunction(regs, build);
+        const one = scalarFunction(regs, build);
+        const n = 5000;
+        const values = types.map((d, i) => toNumbers(noise(d, [n], i + 1)));
+        const y = new Float64Array(n);
+        if (!whole) throw new Error('no function of arrays');
+        whole(values, y);
+        for (let i = 0; i < n; i++) {
+          const want = Number(one(values.map(v => v[i] ?? 0)));
+          if (!Object.is(y[i], want) && y[i] !== want) throw new Error(`${t} [${i}]: ${y[i]} instead of ${want}`);
+        }
+      }
+    },
+  );
+  it('repeats operands as they broadcast', () => {
+    const v = Float64Array.of(1, 2, 3);
+    expect([...broadcastNumbers(v, [3, 1], [2, 3, 2])]).toEqual([1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3]);
+    expect([...broadcastNumbers(v, [3], [2, 3])]).toEqual([1, 2, 3, 1, 2, 3]);
+    expect([...broadcastNumbers(Float64Array.of(7), [], [2, 0])]).toEqual([]);
   });
 });
