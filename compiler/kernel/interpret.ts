@@ -1,16 +1,10 @@
 import { InternalError, must } from '../core/diagnostic.ts';
-import { DTYPES, regOf, type DType, type TypedArray } from '../core/dtype.ts';
-import { fromBF16, fromF16, toBF16, toF16 } from '../core/tensor.ts';
-import { binFn, bitsOf, castFn, cmpFn, getLane, isBig, normalise, putLane, unFn, wrapNumber, type Value } from './arith.ts';
+import { DTYPES, regOf, type DType } from '../core/dtype.ts';
+import { fromBF16, fromF16 } from '../core/tensor.ts';
+import { binFn, castFn, cmpFn, getLane, isBig, normalise, unFn, wrapNumber, type Value } from './arith.ts';
 import { baseBytes, type Expr, type Kernel, type Stmt } from './ir.ts';
+import { bindCell, blendFn, scratch, writeFn, writeLanes, type BufferArg, type Cell } from './memory.ts';
 
-/** Memory as a kernel is given it: the elements of a slot, and how many of them lie before the buffer. */
-export interface BufferArg {
-  readonly dtype: DType;
-  readonly data: TypedArray;
-  /** In elements of `dtype`. */
-  readonly offset?: number;
-}
 /** A buffer, or the value of an i32 parameter; in the order of `kernel.params`. */
 export type InterpretArg = BufferArg | number;
 
@@ -26,20 +20,10 @@ export function interpret(kernel: Kernel, args: readonly InterpretArg[]): void {
 }
 const compiled = new WeakMap<Kernel, (args: readonly InterpretArg[]) => void>();
 
-/** One buffer seen as elements of one type. */
-interface Cell {
-  readonly param: number;
-  readonly name: string;
-  readonly dtype: DType;
-  view: TypedArray;
-  offset: number;
-}
 type Scalar = () => Value;
 /** The lanes; the array belongs to the expression and is overwritten by its next evaluation. */
 type Vector = () => readonly Value[];
 type Run = () => void;
-
-const scratch = new DataView(new ArrayBuffer(1024));
 
 function compile(kernel: Kernel): (args: readonly InterpretArg[]) => void {
   const cells = new Map<string, Cell>();
@@ -467,42 +451,5 @@ function compile(kernel: Kernel): (args: readonly InterpretArg[]) => void {
       bindCell(c, a);
     }
     body();
-  };
-}
-
-/** Points a cell at memory; accesses of another element type than the memory has see the same bytes. */
-function bindCell(c: Cell, a: BufferArg): void {
-  const { array: Ctor, bytes } = DTYPES[c.dtype];
-  const offset = ((a.offset ?? 0) * DTYPES[a.dtype].bytes) / bytes;
-  if (a.data.byteOffset % bytes !== 0) throw new InternalError(`memory of ${c.name} is not aligned for ${c.dtype}`);
-  c.view =
-    a.data instanceof Ctor
-      ? a.data
-      : new Ctor(a.data.buffer as ArrayBuffer, a.data.byteOffset, Math.floor(a.data.byteLength / bytes));
-  c.offset = offset;
-}
-function writeFn(c: Cell, dtype: DType): (i: number, v: Value) => void {
-  if (dtype === 'f16') return (i, v) => void (c.view[i] = toF16(Number(v)));
-  if (dtype === 'bf16') return (i, v) => void (c.view[i] = toBF16(Number(v)));
-  return (i, v) => void (c.view[i] = v);
-}
-function writeLanes(base: Expr['t']['base'], lanes: readonly Value[]): void {
-  const size = baseBytes(base);
-  for (let i = 0; i < lanes.length; i++) putLane(scratch, i * size, base, lanes[i] ?? 0);
-}
-/** Picks the bits of one lane: from a where the mask has ones. */
-function blendFn(mask: Expr['t']['base'], base: Expr['t']['base']): (m: Value, a: Value, b: Value) => Value {
-  if (bitsOf(mask) !== bitsOf(base)) throw new InternalError('select: the mask has another width than the operands');
-  return (m, a, b) => {
-    if (m === 0 || m === 0n) return b;
-    if (m === -1 || m === -1n) return a;
-    putLane(scratch, 0, mask, m);
-    const bits = scratch.getBigUint64(0, true);
-    putLane(scratch, 0, base, a);
-    const x = scratch.getBigUint64(0, true);
-    putLane(scratch, 0, base, b);
-    const y = scratch.getBigUint64(0, true);
-    scratch.setBigUint64(0, (x & bits) | (y & ~bits), true);
-    return getLane(scratch, 0, base);
   };
 }

@@ -23,18 +23,75 @@ export function cse(kernel: Kernel): Kernel {
   return { ...kernel, body: runWalk(kernel, entries, freshNames(kernel, 'c')) };
 }
 
+/** What is known at a point of the text. Leaving a block takes back what was learnt and forgotten in it. */
+function table(changed: ReadonlySet<string>): {
+  get(key: string): Entry | undefined;
+  add(key: string, e: Entry): void;
+  /** Memory was written. */
+  forgetLoads(): void;
+  /** A variable has another value. */
+  forgetReads(name: string): void;
+  inBlock<T>(f: () => T): T;
+} {
+  const known = new Map<string, Entry>();
+  const loading = new Set<string>();
+  const readers = new Map<string, Set<string>>();
+  const undo: (() => void)[] = [];
+  const link = (key: string, e: Entry): void => {
+    known.set(key, e);
+    if (e.loads) loading.add(key);
+    for (const r of e.reads) {
+      if (!changed.has(r)) continue;
+      const of = readers.get(r) ?? new Set();
+      readers.set(r, of.add(key));
+    }
+  };
+  const unlink = (key: string): Entry | undefined => {
+    const e = known.get(key);
+    known.delete(key);
+    loading.delete(key);
+    for (const r of e?.reads ?? []) readers.get(r)?.delete(key);
+    return e;
+  };
+  const forget = (key: string): void => {
+    const e = unlink(key);
+    if (e) undo.push(() => link(key, e));
+  };
+  return {
+    get: key => known.get(key),
+    add: (key, e) => {
+      link(key, e);
+      undo.push(() => unlink(key));
+    },
+    forgetLoads: () => {
+      for (const key of [...loading]) forget(key);
+    },
+    forgetReads: name => {
+      for (const key of [...(readers.get(name) ?? [])]) forget(key);
+    },
+    inBlock: f => {
+      const mark = undo.length;
+      const out = f();
+      while (undo.length > mark) undo.pop()?.();
+      return out;
+    },
+  };
+}
+
 /** Without `fresh` the first walk: it fills the entries. */
 function runWalk(kernel: Kernel, entries: Entry[], fresh: (() => string) | undefined): readonly Stmt[] {
+  const known = table(changedNames(kernel.body));
   let next = 0;
   const newEntry = (make: () => Entry): Entry => {
     if (!fresh) entries.push(make());
     const e = entries[next++];
     return e ?? make();
   };
-  type Known = Map<string, Entry>;
-
-  const block = (body: readonly Stmt[], outer: Known): readonly Stmt[] => {
-    const known: Known = new Map(outer);
+  const spoil = (body: readonly Stmt[]): void => {
+    if (stores(body)) known.forgetLoads();
+    for (const name of changedNames(body)) known.forgetReads(name);
+  };
+  const block = (body: readonly Stmt[]): readonly Stmt[] => {
     const out: Stmt[] = [];
     const expr = (e: Expr): Expr => {
       if (!candidate(e)) return isVectorConst(e) ? e : deeper(e);
@@ -48,7 +105,7 @@ function runWalk(kernel: Kernel, entries: Entry[], fresh: (() => string) | undef
       readsOf(e, n => reads.add(n));
       const entry = newEntry(() => ({ uses: 1, name: undefined, reads, loads: loads(e) }));
       const x = isVectorConst(e) ? e : deeper(e);
-      known.set(key, entry);
+      known.add(key, entry);
       if (!fresh || entry.uses < 2) return x;
       entry.name = fresh();
       out.push({ k: 'let', name: entry.name, value: x });
@@ -59,49 +116,20 @@ function runWalk(kernel: Kernel, entries: Entry[], fresh: (() => string) | undef
       const after = before.map(expr);
       return after.every((c, i) => c === before[i]) ? e : withChildren(e, after);
     };
-    const forget = (f: (e: Entry) => boolean): void => {
-      for (const [k, e] of known) if (f(e)) known.delete(k);
-    };
+    const same = (e: Expr): Expr => e;
     for (const s of body) {
-      if (s.k === 'while' || s.k === 'for') {
-        // What the loop changes is not known inside, nor after it.
-        const sets = changedNames([s]);
-        const writes = stores([s]);
-        const spoilt = (e: Entry): boolean => (writes && e.loads) || [...e.reads].some(r => sets.has(r));
-        const head = s.k === 'for' ? expr : (e: Expr): Expr => e;
-        const bounds = mapStmt(s, head, b => b);
-        forget(spoilt);
-        out.push(
-          mapStmt(
-            bounds,
-            e => e,
-            b => block(b, known),
-          ),
-        );
-        continue;
-      }
-      if (s.k === 'if') {
-        const c = mapStmt(s, expr, b => b);
-        out.push(
-          mapStmt(
-            c,
-            e => e,
-            b => block(b, known),
-          ),
-        );
-        const sets = changedNames([s]);
-        const writes = stores([s]);
-        forget(e => (writes && e.loads) || [...e.reads].some(r => sets.has(r)));
-        continue;
-      }
-      const t = mapStmt(s, expr, b => b);
-      out.push(t);
-      if (t.k === 'store') forget(e => e.loads);
-      if (t.k === 'set') forget(e => e.reads.has(t.name));
+      // The condition of a while is left alone: it is evaluated again and again.
+      const t = mapStmt(s, s.k === 'while' ? same : expr, b => b);
+      // What a loop changes is not known inside, nor after it; what a branch changes is not known after it.
+      if (t.k === 'for' || t.k === 'while') spoil([t]);
+      out.push(mapStmt(t, same, b => known.inBlock(() => block(b))));
+      if (t.k === 'if') spoil([t]);
+      if (t.k === 'store') known.forgetLoads();
+      if (t.k === 'set') known.forgetReads(t.name);
     }
     return out;
   };
-  return block(kernel.body, new Map());
+  return block(kernel.body);
 }
 /** Whether an expression is worth remembering: names, scalar constants and addresses of buffers cost nothing. */
 function candidate(e: Expr): boolean {

@@ -42,7 +42,14 @@ export function innermostLoops(body: readonly Stmt[]): Map<Stmt, readonly Innerm
     if (!span) return 0;
     const through = all.filter(l => l.from < span.from && l.to >= span.from).length;
     const own = all.filter(l => l.from >= span.from && l.from < span.to);
-    const most = own.reduce((m, l) => Math.max(m, own.filter(o => o.from <= l.from && o.to > l.from).length), 0);
+    // A vector whose last mention is the definition of another leaves its register to it.
+    const ends = own.map(l => l.to).sort((a, b) => a - b);
+    let dead = 0;
+    let most = 0;
+    own.forEach((l, i) => {
+      while ((ends[dead] ?? Infinity) <= l.from) dead++;
+      most = Math.max(most, i + 1 - dead);
+    });
     return through + most;
   };
   const vectors = new Map<Stmt, Innermost>();
