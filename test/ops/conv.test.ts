@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
-import { apply1, constant, type Value } from '../../compiler/graph/graph.ts';
+import { apply1, constant, input, type Value } from '../../compiler/graph/graph.ts';
 import { Add, Mul, Relu, Sigmoid } from '../../compiler/ops/elementwise.ts';
 import { Conv, ConvTranspose } from '../../compiler/ops/conv.ts';
+import { Transpose } from '../../compiler/ops/view.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { layoutShape } from '../../compiler/ops/spatial.ts';
 import { expectAgreement, inputsFor, noise, single, target } from './problems.ts';
@@ -124,6 +125,22 @@ describe('Conv', () => {
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe('a picture in planes', () => {
+  it('is turned on the way into the padded copy', () => {
+    for (const channels of [3, 4])
+      for (const width of [5, 8, 11])
+        for (const p of profiles) {
+          const x = input('x0', { dtype: 'f32', shape: [2, channels, 6, symbol('w', 3, 12)] });
+          const nhwc = apply1(Transpose, [x], { perm: [0, 2, 3, 1] }, noLoc);
+          const w = constant(noise('f32', [8, channels, 3, 3], 2));
+          const attrs = { layout: 'NHWC', strides: [2, 2], dilations: [1, 1], pads: [1, 1, 1, 1] };
+          const y = apply1(Conv, [nhwc, w], attrs, noLoc);
+          const g = { name: 'g', inputs: [x], outputs: [{ name: 'y0', value: y }], definers: [] };
+          expectAgreement(g, inputsFor(g, { w: width }, 5), p);
+        }
   });
 });
 

@@ -2,9 +2,11 @@ import { must } from '../../core/diagnostic.ts';
 import { dimMul, dimProd, dimSub, type Dim } from '../../core/dim.ts';
 import { regOf } from '../../core/dtype.ts';
 import { dimStrides } from '../../core/shape.ts';
-import { add, and, int, konst, mul, sub, vtype, within, type Expr, type Lanes } from '../../kernel/ir.ts';
+import type { KernelBuilder } from '../../kernel/builder.ts';
+import { add, and, int, konst, mul, shuffle, sub, vtype, within, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
 import { forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../lowering.ts';
+import { turn4 } from './pack.ts';
 
 /**
  * Copies a channels-last input into scratch memory with a border of zeros, so that windows need not look where they are. `sizes`:
@@ -32,6 +34,12 @@ export function padInto(c: LowerCtx<unknown>, x: Source, sizes: readonly Dim[], 
     const row = (idx: readonly Expr[], at: Expr): void => {
       clear(at, dimMul(before, channels));
       const begin = k.let(add(at, k.dim(dimMul(before, channels))));
+      const planes = planar(c, x);
+      if (planes) {
+        interleave(k, planes, idx, inner, channels, (px, v, l) => k.store(to, add(begin, add(mul(px, k.dim(channels)), l)), v));
+        clear(k.let(add(begin, k.dim(dimMul(inner, channels)))), dimMul(after, channels));
+        return;
+      }
       if (joined) forLanes(k, dimMul(inner, channels), lanes, (i, l) => k.store(to, add(begin, i), src.at(k, [...idx, i], l)));
       else
         k.for(0, inner, px => {
@@ -65,4 +73,43 @@ export function padInto(c: LowerCtx<unknown>, x: Source, sizes: readonly Dim[], 
     nest([], int(0), int(1));
   });
   return to;
+}
+
+/** A picture of three or four planes (an input of the model, as most are): the same with the columns last, to be read by vectors. */
+function planar(c: LowerCtx<unknown>, x: Source): Source | undefined {
+  const channels = x.dims.at(-1);
+  const r = x.ref;
+  if (!r || lanesOf(c.profile) !== 4 || x.dtype !== 'f32' || (channels !== 3 && channels !== 4) || r.strides.at(-2) !== 1)
+    return undefined;
+  const swap = <T>(v: readonly T[]): T[] => [...v.slice(0, -2), ...v.slice(-1), ...v.slice(-2, -1)];
+  return c.sourceOf({ buffer: r.buffer, dims: swap(r.dims), strides: swap(r.strides) });
+}
+/** Puts the pixels of a row with their channels together. `put` gets a pixel, and values from its channel `at` on. */
+function interleave(
+  k: KernelBuilder,
+  planes: Source,
+  idx: readonly Expr[],
+  width: Dim,
+  channels: Dim,
+  put: (pixel: Expr, value: Expr, at: Num) => void,
+): void {
+  const count = Number(channels);
+  forLanes(k, width, 4, (px, lanes) => {
+    const of = Array.from({ length: count }, (_, i) => k.let(planes.at(k, [...idx, i, px], lanes)));
+    if (lanes === 1) {
+      of.forEach((v, i) => put(px, v, i));
+      return;
+    }
+    if (count === 4) {
+      turn4(k, of).forEach((v, i) => put(px, v, 4 * i));
+      return;
+    }
+    const [r, g, b] = [must(of[0]), must(of[1]), must(of[2])];
+    const rg = k.let(shuffle(r, g, [0, 4, 1, 5]));
+    const gb = k.let(shuffle(g, b, [1, 5, 2, 6]));
+    const br = k.let(shuffle(b, r, [2, 7, 3, 3]));
+    put(px, shuffle(rg, b, [0, 1, 4, 2]), 0);
+    put(px, shuffle(gb, r, [0, 1, 6, 2]), 4);
+    put(px, shuffle(br, g, [0, 1, 7, 2]), 8);
+  });
 }
