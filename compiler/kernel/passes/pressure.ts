@@ -24,7 +24,7 @@ export function innermostLoops(body: readonly Stmt[]): Map<Stmt, readonly Innerm
       const from = clock++;
       const mention = (name: string): void => {
         const l = lives.get(name);
-        if (l) l.to = clock;
+        if (l) l.to = from;
       };
       for (const e of exprsOf(s)) readsOf(e, mention);
       if (s.k === 'set') mention(s.name);
