@@ -1,8 +1,7 @@
 import { assert, fail, type Loc } from '../core/diagnostic.ts';
-import { symbolsOf, type Dim } from '../core/dim.ts';
-import { isInt } from '../core/dtype.ts';
+import { dimEq, rangeOf, showDim, symbolsOf, type Dim } from '../core/dim.ts';
+import { bytesOf, DTYPES, isInt, type DType } from '../core/dtype.ts';
 import { numel, toNumbers, type Tensor } from '../core/tensor.ts';
-import { dimEq, showDim } from '../core/dim.ts';
 import type { TensorType } from '../core/shape.ts';
 import type { Attrs, AttrValue, Guard, Op } from '../ops/define.ts';
 
@@ -78,15 +77,27 @@ export function apply(op: Op, inputs: readonly (Value | undefined)[], attrs: Att
     return typeof a === 'number' ? a : typeof b === 'number' ? b : a;
   };
   const types = op.infer({ inputs, types: inputs.map(v => v?.type), attrs: full, reject, same, loc });
+  for (const t of types)
+    for (const d of t.shape) if (typeof d === 'number' && !(d >= 0 && Number.isSafeInteger(d))) reject(`gives a size of ${d}`);
   const known = op.known?.({ inputs, known: inputs.map(knownOf), attrs: full, out: types }) ?? [];
   const outputs: Value[] = [];
   const node: Node = { k: 'node', op, attrs: full, inputs, outputs, guards, loc };
   types.forEach((type, index) => {
     const contents = known[index];
-    const fits = contents !== undefined && contents.length <= KNOWN_LIMIT && (isInt(type.dtype) || type.dtype === 'bool');
-    outputs.push(fits ? { type, def: node, index, known: contents } : { type, def: node, index });
+    const told = contents !== undefined && contents.length <= KNOWN_LIMIT && contents.every(d => holds(type.dtype, d));
+    outputs.push(told ? { type, def: node, index, known: contents } : { type, def: node, index });
   });
   return outputs;
+}
+/** Whether an element type has every value that a dimension can take. Arithmetic that wraps is not told. */
+function holds(dtype: DType, d: Dim): boolean {
+  if (!isInt(dtype)) return dtype === 'bool';
+  const bits = 8 * bytesOf(dtype);
+  const unsigned = DTYPES[dtype].kind === 'uint';
+  // Sizes are far from the bounds of signed 32 and 64 bits, intervals over several symbols perhaps not.
+  if (typeof d !== 'number' && !unsigned && bits >= 32) return true;
+  const { lo, hi } = rangeOf(d);
+  return unsigned ? lo >= 0 && hi < 2 ** bits : lo >= -(2 ** (bits - 1)) && hi < 2 ** (bits - 1);
 }
 /** `apply` for an operator with one output. */
 export function apply1(op: Op, inputs: readonly (Value | undefined)[], attrs: Attrs, loc: Loc): Value {

@@ -1,4 +1,4 @@
-import { must } from '../../core/diagnostic.ts';
+import { fail, must } from '../../core/diagnostic.ts';
 import { dimHi, dimMul, rangeOf, type Dim } from '../../core/dim.ts';
 import { isFloat } from '../../core/dtype.ts';
 import { fromNumbers } from '../../core/tensor.ts';
@@ -127,9 +127,20 @@ const tapsAt = (k: KernelBuilder, t: Table, i: Expr): Tap[] =>
     return { index: k.let(k.load(t.index, at)), weight: k.let(k.load(t.weight, at)) };
   });
 
+/** Taps of one axis; each is code of its own. */
+const MOST_TAPS = 256;
 function makeTable(c: LowerCtx<ResizeAttrs> | LowerCtx<Attrs>, a: ResizeAttrs, axis: number, from: Dim, to: Dim): Table {
   const scales = c.source(1);
   const crop = c.source(2);
+  // With a scale that is not known yet, the sizes bound it from below.
+  const least = scales || must(a.scales[axis]) === 0 ? leastScale(from, to) : must(a.scales[axis]);
+  const taps = tapCount(a, a.antialias ? least : 1);
+  if (taps > MOST_TAPS)
+    fail(
+      'E101',
+      { op: 'Resize', why: `: with antialiasing, ${taps} elements go into one of axis ${axis}; at most ${MOST_TAPS}` },
+      c.loc,
+    );
   if (typeof from === 'number' && typeof to === 'number' && !scales && !crop) {
     const t = axisTable(a, axis, from, to);
     return {
@@ -140,9 +151,6 @@ function makeTable(c: LowerCtx<ResizeAttrs> | LowerCtx<Attrs>, a: ResizeAttrs, a
       outside: t.outside.includes(1) ? c.weights('resize_outside', fromNumbers('i32', [t.outside.length], t.outside)) : undefined,
     };
   }
-  // With a scale that is not known yet, the sizes bound it from below.
-  const least = scales || must(a.scales[axis]) === 0 ? leastScale(from, to) : must(a.scales[axis]);
-  const taps = tapCount(a, a.antialias ? least : 1);
   const size = dimMul(Math.max(1, dimHi(to)), taps);
   const index = c.temp('resize_index', 'i32', size);
   const weight = c.temp('resize_weight', 'f32', size);

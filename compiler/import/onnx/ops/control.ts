@@ -96,6 +96,9 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
   const first = n.inputs[1];
   if (first && c.known(first)?.[0] === 0 && scans === 0) return initial;
 
+  if (n.inputs[0] && n.inputs[0].type.dtype !== 'i64') n.reject(`the number of iterations is ${n.inputs[0].type.dtype}, not i64`);
+  if (first && first.type.dtype !== 'bool') n.reject(`the condition is ${first.type.dtype}, not bool`);
+
   // The number of iterations. What the file says about the results bounds it.
   const declared = Array.from({ length: scans }, (_, i) => n.declared(initial.length + i)?.[0]).filter(
     d => typeof d === 'number',
@@ -302,6 +305,7 @@ function importScan(n: OnnxNode, c: ImportCtx): readonly Value[] {
   }
   // Version 8 scans each sample of a batch: a loop over the batch around a loop over the sequence.
   if (n.inputs[0]) n.unsupported('sequence_lens is not supported');
+  for (const v of values) if (v.type.shape.length === 0) n.reject('an input has no batch axis');
   const s = scanSpec(n, values, 1);
   const inner = (vs: readonly Value[]): TensorType[] => vs.map(v => dropped(v.type, 0));
   const { attrs, captures } = scanLoop(n, c, s, inner(s.states), inner(s.scans));

@@ -17,7 +17,7 @@ const spatialOf = (x: Value): readonly Dim[] => x.type.shape.slice(2);
 /** Adds a bias of one value a channel. */
 export function addBias(c: ImportCtx, y: Value, bias: Value | undefined): Value {
   if (!bias) return y;
-  const channels = must(bias.type.shape[0]);
+  const [channels = 1] = bias.type.shape;
   return c.apply1(e.Add, [y, reshape(c, bias, [channels, ...spatialOf(y).map(() => 1)])]);
 }
 function checkKernel(n: OnnxNode, w: Value): readonly Dim[] {
@@ -88,7 +88,7 @@ const fusedConv: OnnxBuilder = (n, c) => {
 };
 
 /** What all pools share. */
-function poolAttrs(n: OnnxNode, x: Value): Record<string, boolean | readonly Dim[]> {
+export function poolAttrs(n: OnnxNode, x: Value): Record<string, boolean | readonly Dim[]> {
   if (rankOf(x) < 3) n.reject(`X has ${rankOf(x)} axes, at least 3 are needed`);
   const kernel = n.ints('kernel_shape');
   return { ...windowOf(n, spatialOf(x), kernel), kernel, ceil: n.bool('ceil_mode', false) };

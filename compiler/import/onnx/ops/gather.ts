@@ -141,6 +141,7 @@ const reverseSequence: OnnxBuilder = (n, c) => {
 };
 const col2im: OnnxBuilder = (n, c) => {
   const x = n.input(0);
+  if (rankOf(x) !== 3) n.reject(`takes 3 axes, not ${rankOf(x)}`);
   const hi = dimHi(dimProd(x.type.shape.slice(1)));
   const image = sizesOf(n, c, n.input(1), i => declaredOr(n, 0, i + 2, () => ({ what: 'image', lo: 1, hi })));
   const block = sizesOf(n, c, n.input(2), () => ({ what: 'block', lo: 1, hi: dimHi(must(x.type.shape[1])) }));

@@ -139,6 +139,7 @@ const instanceNorm: OnnxBuilder = (n, c) => {
 const groupNorm: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const rank = rankOf(x);
+  if (rank < 2) n.reject(`needs a batch and channels, not ${rank} axes`);
   const groups = n.int('num_groups');
   const [batch, channels, ...rest] = x.type.shape;
   const each = dimFloorDiv(must(channels), groups);

@@ -22,6 +22,8 @@ function position(n: OnnxNode, c: ImportCtx, v: Value, length: number, end: bool
   return i >= 0 && (i < length || (end && i === length)) ? i : n.reject(`position ${at} in a sequence of ${length}`);
 }
 
+/** Every part becomes a node. */
+const MOST_PARTS = 65536;
 /** The sizes of the parts that an axis is split into. */
 function parts(n: OnnxNode, c: ImportCtx, x: Value, axis: number): readonly Dim[] {
   const whole = must(x.type.shape[axis]);
@@ -36,6 +38,7 @@ function parts(n: OnnxNode, c: ImportCtx, x: Value, axis: number): readonly Dim[
   const [each = 1] = given ? c.knownInts(given, 'size of the parts') : [1];
   if (typeof whole !== 'number') return n.unsupported('how many parts there are depends on a free dimension; fix it with --dim');
   if (each < 1) n.reject(`parts of ${each}`);
+  if (whole / each > MOST_PARTS) n.reject(`${Math.ceil(whole / each)} parts`);
   return Array.from({ length: Math.ceil(whole / each) }, (_, i) => Math.min(each, whole - i * each));
 }
 const splitToSequence: SequenceBuilder = (n, c) => {

@@ -78,6 +78,7 @@ export function transposedPads(
   const mode = autoPad(n);
   const shape = n.ints('output_shape', undefined);
   const wanted = shape?.slice(-count);
+  if (wanted && wanted.length < count) n.reject(`output_shape has ${wanted.length} sizes for ${count} axes`);
   if (wanted === undefined && mode === 'given') return filled(n, 'pads', 2 * count, 0);
   if (wanted === undefined && mode === 'valid') return new Array<number>(2 * count).fill(0);
   const pairs = sizes.map((size, i): readonly [Dim, Dim] => {
