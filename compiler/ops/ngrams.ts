@@ -63,6 +63,9 @@ export const NGrams = defineOp({
     if (x.shape.length < 1 || x.shape.length > 2) c.reject(`x is ${showType(x)}, must have one or two axes`);
     for (const g of groups(c.attrs))
       if (!Number.isInteger(g.count) || g.count < 0) c.reject(`the pool of ${g.n}-grams is cut off`);
+    const total = groups(c.attrs).reduce((sum, g) => sum + g.count, 0);
+    if (total !== c.attrs.indexes.length) c.reject(`${c.attrs.indexes.length} numbers for ${total} n-grams`);
+    if (c.attrs.indexes.some(i => i < 0 || i >= c.attrs.size)) c.reject('a number is out of range');
     return [tensorType('f32', [...x.shape.slice(0, -1), c.attrs.size])];
   },
   eval: (c, x) => {

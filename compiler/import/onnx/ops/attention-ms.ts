@@ -131,7 +131,7 @@ const classic: OnnxBuilder = (n, c) => {
   if (n.bool('do_rotary', false)) n.unsupported('do_rotary');
   const heads = n.int('num_heads');
   const weights = n.input(1, 'weights');
-  const total = must(weights.type.shape[1]);
+  const total = weights.type.shape[1] ?? n.reject('the weights must have two axes');
   const sizes = n.ints('qkv_hidden_sizes', []);
   if (typeof total !== 'number') return n.unsupported('the width of the weights is known only when the model runs');
   const [dq, dk, dv] = sizes.length === 3 ? sizes : [total / 3, total / 3, total / 3];
@@ -176,6 +176,7 @@ const groupQuery: OnnxBuilder = (n, c) => {
   if (n.int('qk_output', 0) !== 0 && n.wants(3)) n.unsupported('qk_output');
   const [heads, kvHeads] = [n.int('num_heads'), n.int('kv_num_heads')];
   const query = n.input(0, 'query');
+  if (query.type.shape.length !== 3) n.reject(`the query has ${query.type.shape.length} axes, must have 3`);
   let [q, k, v] = [query, n.inputs[1], n.inputs[2]];
   if (!k || !v) {
     const width = query.type.shape[2];

@@ -10,6 +10,7 @@ const tfIdf: OnnxBuilder = (n, c) => {
   const mode = n.string('mode');
   if (mode !== 'TF' && mode !== 'IDF' && mode !== 'TFIDF') return n.reject(`mode '${mode}'`);
   const indexes = n.ints('ngram_indexes');
+  if (indexes.some(i => i < 0 || i > 1 << 24)) n.reject('ngram_indexes out of range');
   return [
     c.apply1(NGrams, [n.input(0)], {
       mode,

@@ -13,12 +13,17 @@ const matMulNBits: OnnxBuilder = (n, c) => {
   if (n.inputs[4]) n.unsupported('g_idx is not supported');
   if (n.int('weight_prepacked', 0) !== 0) n.unsupported('weights packed for another device');
   const a = { bits: n.int('bits', 4), block: n.int('block_size'), k: n.int('K'), n: n.int('N') };
+  if (![2, 4, 8].includes(a.bits)) n.unsupported(`weights of ${a.bits} bits`);
+  if (a.block < 16 || a.k < 1 || a.n < 1) n.reject(`K ${a.k}, N ${a.n}, blocks of ${a.block}`);
   const [x, q, scales] = [n.input(0, 'A'), n.input(1, 'B'), n.input(2, 'scales')];
   const zeros = n.inputs[3] && zeroPoints(n, c, n.inputs[3], a);
   const [bytes, factors, origin] = [c.tensor(q), c.tensor(scales), c.tensor(zeros)];
   const small = a.n * a.k <= SMALL && bytes && factors && (origin !== undefined || !zeros);
   let y: Value;
   if (small) {
+    const { blocks, bytes: each } = blocksOf(a);
+    if (numel(bytes.dims) !== a.n * blocks * each || numel(factors.dims) !== a.n * blocks)
+      n.reject('weights or scales are not of the size that K, N and the block size ask for');
     const w = c.constant(fromNumbers(x.type.dtype, [a.n, a.k], dequantized(a, bytes, factors, origin)));
     y = c.apply1(MatMul, [x, w], { transB: true });
   } else y = c.apply1(MatMulNBits, [x, q, scales, zeros], a);

@@ -85,6 +85,13 @@ const recurrent =
     const c0 = cell === 'lstm' ? n.inputs[6] : undefined;
     const peepholes = cell === 'lstm' ? n.inputs[7] : undefined;
     const resetAfter = cell === 'gru' && n.int('linear_before_reset', 0) !== 0;
+    for (const [v, rank, what] of [
+      [b, 2, 'B'],
+      [h0, 3, 'initial_h'],
+      [c0, 3, 'initial_c'],
+      [peepholes, 2, 'P'],
+    ] as const)
+      if (v && v.type.shape.length !== rank) n.reject(`${what} has ${v.type.shape.length} axes, must have ${rank}`);
     const activations = activationsOf(n, cell, directions);
     const wide = dimMul(hidden, gates);
     // Where the state carries its batch first, so do its slices by direction.

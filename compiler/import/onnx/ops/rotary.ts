@@ -37,6 +37,7 @@ export function rotate(n: OnnxNode, c: ImportCtx, x: Value, r: Rotation): Value 
 /** Rows of a cache [positions, half] at the given positions [batch, rows]; a cache of three axes is for the rows as they are. */
 export function cacheRows(n: OnnxNode, c: ImportCtx, cache: Value, positions: Value | undefined): Value {
   const rank = cache.type.shape.length;
+  if (positions && positions.type.shape.length !== 2) n.reject(`positions have ${positions.type.shape.length} axes, must have 2`);
   if (positions)
     return rank === 2 ? c.apply1(Gather, [cache, positions], { axis: 0 }) : n.reject(`a cache has ${rank} axes, must have 2`);
   return rank === 3 ? cache : n.reject(`a cache has ${rank} axes, must have 3 where no positions are given`);

@@ -1,5 +1,5 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimEq, dimFloorDiv, dimHi, dimMul, dimSub, type Dim } from '../../../core/dim.ts';
+import { dimAdd, dimEq, dimFloorDiv, dimHi, dimMul, dimSub, rangeOf, type Dim } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';
 import { normAxis } from '../../../core/shape.ts';
 import { fromNumbers, toNumbers } from '../../../core/tensor.ts';
@@ -14,6 +14,8 @@ import { reshape, slice, transpose } from './view.ts';
 
 /** Transforms whose table has more elements than this are computed by definition. */
 const TABLE_LIMIT = 1 << 20;
+/** The largest window that is made at compile time. */
+const LARGEST = 1 << 24;
 /** The largest length, step or size of a window taken from data where the file bounds none. */
 const LONGEST = 4096;
 
@@ -30,6 +32,7 @@ const window =
     const dtype = n.dtype('output_datatype', 'f32');
     const over = periodic ? size : dimSub(size, 1);
     if (typeof size === 'number' && typeof over === 'number') {
+      if (size < 0 || size > LARGEST) n.reject(`a window of ${size}`);
       const at = (i: number): number => terms.reduce((sum, a, m) => sum + a * (over === 0 ? 1 : cosTurn(m * i, over)), 0);
       const values = Array.from({ length: size }, (_, i) => at(i));
       return [c.constant(fromNumbers(dtype, [size], values))];
@@ -95,6 +98,8 @@ function transform(c: ImportCtx, x: Value, a: DftAttrs, weights?: readonly numbe
 const dft: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const rank = x.type.shape.length;
+  const parts = x.type.shape.at(-1);
+  if (rank < 2 || (parts !== 1 && parts !== 2)) n.reject('the last axis of a signal must have 1 or 2 elements');
   const [inverse, onesided] = [n.bool('inverse', false), n.bool('onesided', false)];
   const lengthValue = n.inputs[1];
   const along = (axis: number): Value => {
@@ -105,6 +110,7 @@ const dft: OnnxBuilder = (n, c) => {
       : inverse && onesided
         ? dimMul(2, dimSub(size, 1))
         : size;
+    if (rangeOf(length).lo < 1) n.reject('the length of a transform must be at least 1');
     return transform(c, x, { axis, length, inverse, onesided });
   };
   const given = (axis: number): number => {
@@ -142,6 +148,8 @@ const stft: OnnxBuilder = (n, c) => {
     ? sizeOf(c, n.inputs[3], { what: 'frame', lo: 1, hi: longest })
     : (windowValue?.type.shape[0] ?? n.reject('needs a window or the length of a frame'));
   const step = sizeOf(c, n.input(1, 'frame_step'), { what: 'frame_step', lo: 1, hi: dimHi(samples) });
+  for (const d of [step, length]) if (rangeOf(d).lo < 1) n.reject('step and length of frames must be at least 1');
+  if (windowValue && windowValue.type.shape.length !== 1) n.reject('the window must have one axis');
   const count = dimAdd(dimFloorDiv(dimSub(samples, length), step), 1);
   let frames = c.apply1(Frames, [x], { axis: 1, count, length, step });
   const attrs = { axis: 2, length, inverse: false, onesided };
@@ -163,6 +171,7 @@ const melWeightMatrix: OnnxBuilder = (n, c) => {
   });
   if (typeof mels === 'number' && typeof length === 'number' && r !== undefined && l !== undefined && h !== undefined) {
     const bins = Math.floor(length / 2) + 1;
+    if (!(bins * mels >= 0 && bins * mels <= LARGEST)) n.reject(`weights of ${bins} x ${mels}`);
     return [c.constant(fromNumbers(dtype, [bins, mels], melWeights(bins, mels, length, r, l, h)))];
   }
   const work = isFloat(dtype) ? dtype : 'f32';
