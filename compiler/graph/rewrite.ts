@@ -68,6 +68,8 @@ export interface Match {
   node(as: string): Node;
   /** Whether the value has no other use than one. */
   usedOnce(v: Value): boolean;
+  /** How many uses a value has; of one made in this sweep it is not known yet, and taken for 2. */
+  uses(v: Value): number;
   readonly root: Node;
   /** The matched nodes together. */
   readonly loc: Loc;
@@ -151,6 +153,7 @@ function rewriteNode(n: Node, rules: ReadonlyMap<string, readonly Rule[]>, uses:
       tensor: as => tensorOf(get(f.values, as)) ?? unknown(r, as),
       node: as => get(f.nodes, as),
       usedOnce: v => uses(v) === 1,
+      uses,
       root: n,
       loc,
       apply: (o, inputs, attrs) => apply(o, inputs, attrs ?? {}, loc),

@@ -1,7 +1,7 @@
 import { must } from '../core/diagnostic.ts';
 import { bytesOf, DTYPES, isFloat, isInt, type DType } from '../core/dtype.ts';
-import { splatOf, toNumbers } from '../core/tensor.ts';
-import type { Value } from '../graph/graph.ts';
+import { fromNumbers, splatOf, toNumbers } from '../core/tensor.ts';
+import { constant, type Value } from '../graph/graph.ts';
 import { any, commutative, constantOf, num, op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import {
   Add,
@@ -64,9 +64,19 @@ const powers: Rule[] = [
     op(Pow, [any('x', isFloatValue), exactly(-0.5)]),
     m => keep(m, m.value('x')) && m.apply1(Reciprocal, [m.apply1(Sqrt, [m.value('x')])]),
   ),
-  rule('x / 2**n', op(Div, [any('x', isFloatValue), constantOf('c', t => toNumbers(t).every(isPowerOfTwo))]), m =>
-    m.apply1(Mul, [m.value('x'), m.apply1(Reciprocal, [m.value('c')])]),
-  ),
+  rule('x / 2**n', op(Div, [any('x', isFloatValue), constantOf('c', t => toNumbers(t).every(isPowerOfTwo))]), m => {
+    const c = m.tensor('c');
+    return m.apply1(Mul, [
+      m.value('x'),
+      constant(
+        fromNumbers(
+          c.dtype,
+          c.dims,
+          toNumbers(c).map(v => 1 / v),
+        ),
+      ),
+    ]);
+  }),
   rule('1 / x', op(Div, [num(1, 0), any('x', isFloatValue)]), m => keep(m, m.value('x')) && m.apply1(Reciprocal, [m.value('x')])),
   rule(
     'y * (1 / x)',

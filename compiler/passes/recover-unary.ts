@@ -19,6 +19,7 @@ import {
   Relu,
   Sigmoid,
   Softplus,
+  Softsign,
   Sub,
   Swish,
   Tanh,
@@ -58,6 +59,7 @@ const fixed: readonly Known[] = [
     f: x => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
   },
   { op: Softplus, attrs: {}, f: softplus },
+  { op: Softsign, attrs: {}, f: x => x / (1 + Math.abs(x)) },
   { op: Mish, attrs: {}, f: x => x * Math.tanh(softplus(x)) },
 ];
 /** Functions with a parameter that a few values tell. */
