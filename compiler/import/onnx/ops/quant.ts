@@ -1,14 +1,16 @@
-import { dimEq, dimFloorDiv, dimMod, type Dim } from '../../../core/dim.ts';
+import { dimEq, dimFloorDiv, dimMod, dimProd, type Dim } from '../../../core/dim.ts';
 import { isFloat, type DType } from '../../../core/dtype.ts';
 import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise.ts';
 import { Gather } from '../../../ops/gather.ts';
+import { Softmax } from '../../../ops/norm.ts';
+import { AveragePool } from '../../../ops/pool.ts';
 import { DequantizeLinear, QuantizeLinear } from '../../../ops/quant.ts';
 import { Range } from '../../../ops/range.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axesFrom, axisOf, rankOf } from './axes.ts';
-import { addBias, operands, convAttrs } from './conv.ts';
+import { addBias, convAttrs, operands, poolAttrs } from './conv.ts';
 import { asI32, integerConv, integerMatMul } from './integer.ts';
 import { reduceOver } from './reduce.ts';
 import { concat, reshape, transpose } from './view.ts';
@@ -187,6 +189,21 @@ function globalAverage(x: Value, n: OnnxNode, c: ImportCtx): Value {
   const last = n.bool('channels_last', false);
   return reduceOver(c, 'mean', x, last ? axesFrom(x, 1).slice(0, -1) : axesFrom(x, 2), true);
 }
+function averagePool(given: Value, n: OnnxNode, c: ImportCtx): Value {
+  const rank = rankOf(given);
+  const last = n.bool('channels_last', false);
+  const x = last ? transpose(c, given, [0, rank - 1, ...axesFrom(given, 1).slice(0, -1)]) : given;
+  const y = c.apply1(AveragePool, [x], { ...poolAttrs(n, x), countPads: n.bool('count_include_pad', false) });
+  return last ? transpose(c, y, [0, ...axesFrom(y, 2), 1]) : y;
+}
+/** Along one axis; the attribute `opset` below 13 takes all axes from it on together. */
+function softmax(x: Value, n: OnnxNode, c: ImportCtx): Value {
+  const rank = rankOf(x);
+  const axis = axisOf(n, n.int('axis', -1), rank);
+  if (n.int('opset', 13) >= 13 || axis === rank - 1) return c.apply1(Softmax, [x], { axis });
+  const flat = reshape(c, x, [dimProd(x.type.shape.slice(0, axis)), dimProd(x.type.shape.slice(axis))]);
+  return reshape(c, c.apply1(Softmax, [flat], { axis: 1 }), x.type.shape);
+}
 const qLinearConcat: OnnxBuilder = (n, c) => {
   const parts = Array.from({ length: Math.floor((n.inputs.length - 2) / 3) }, (_, i) =>
     real(c, n.input(2 + 3 * i), n.input(3 + 3 * i), n.input(4 + 3 * i)),
@@ -219,6 +236,8 @@ export const quantOps: OnnxOps = {
   'com.microsoft.QLinearSigmoid': unary((x, _, c) => c.apply1(e.Sigmoid, [x])),
   'com.microsoft.QLinearLeakyRelu': unary((x, n, c) => c.apply1(e.LeakyRelu, [x], { alpha: n.float('alpha', 0.01) })),
   'com.microsoft.QLinearGlobalAveragePool': unary(globalAverage),
+  'com.microsoft.QLinearAveragePool': unary(averagePool),
+  'com.microsoft.QLinearSoftmax': unary(softmax),
   'com.microsoft.QLinearConcat': qLinearConcat,
   'com.microsoft.QLinearWhere': qLinearWhere,
 };
