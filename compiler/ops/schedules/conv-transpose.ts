@@ -1,16 +1,18 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimAdd, dimHi, dimMul } from '../../core/dim.ts';
+import { dimAdd, dimCeilDiv, dimHi, dimMul, dimSub, type Dim } from '../../core/dim.ts';
 import { regOf } from '../../core/dtype.ts';
-import { stridesOf } from '../../core/tensor.ts';
+import { dimStrides } from '../../core/shape.ts';
+import { fromTyped, numel, stridesOf, typed, type Tensor } from '../../core/tensor.ts';
 import { tensorOf, type Node } from '../../graph/graph.ts';
 import { add, and, cast, div, eq, ge, int, konst, lt, mul, rem, sub, vtype, type Expr, type Num } from '../../kernel/ir.ts';
 import { forAll, forLanes } from '../loops.ts';
 import type { LowerCtx } from '../lowering.ts';
-import { channelAxis, layoutShape, spatialAxes, type WindowAttrs } from '../spatial.ts';
+import { channelAxis, indices, layoutShape, spatialAxes, type WindowAttrs } from '../spatial.ts';
 import { packedSize, PANEL, panelsOf, product, tileRows, type Product } from './gemm.ts';
 import { packConstant, type ConstMatrix } from './pack.ts';
+import { padInto } from './pad.ts';
 import { isCostly, walkSink } from './sink.ts';
-import { arithOf } from './tile.ts';
+import { arithOf, type Seg } from './tile.ts';
 
 export type TransposeAttrs = WindowAttrs & { readonly group: number; readonly outputPadding: readonly number[] };
 
@@ -41,7 +43,7 @@ export function transposeSpace(n: Node): readonly (readonly number[])[] {
 export function lowerConvTranspose(c: LowerCtx<TransposeAttrs>): void {
   if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
   if (tiles(c.node)) lowerTiles(c);
-  else lowerPlain(c);
+  else if (!lowerPhases(c)) lowerPlain(c);
 }
 
 /** One product for each element of the kernel (or each row of it), stored with the stride of the output. */
@@ -117,6 +119,142 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
       });
     }),
   );
+}
+/**
+ * Outputs that lie a stride apart use the same elements of the kernel: one stride-1 convolution for each phase of the stride, as a
+ * product over an input with a border of zeros. False where that does not apply.
+ */
+function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
+  const { layout, strides, dilations, group, outputPadding } = c.attrs;
+  const w = c.constant(1);
+  const nd = strides.length;
+  const pads = c.attrs.pads.map(p => (typeof p === 'number' && p >= 0 ? p : undefined));
+  if (layout !== 'NHWC' || group !== 1 || must(c.out[0]).dtype !== 'f32' || !w || pads.includes(undefined)) return false;
+  const kernel = w.dims.slice(2);
+  const [channels, outs] = [must(w.dims[0]), must(w.dims[1])];
+  const x = c.need(0);
+  const out = must(c.out[0]).shape;
+  const axes = kernel.map((n, d): PhaseAxis => {
+    const [stride, dilation, before] = [must(strides[d]), must(dilations[d]), must(pads[d])];
+    const reach = (n - 1) * dilation;
+    return {
+      stride,
+      size: must(out[d + 1]),
+      before: Math.floor(reach / stride),
+      after: Math.max(0, Math.floor((reach + must(outputPadding[d]) - must(pads[d + nd])) / stride)),
+      phases: Array.from({ length: stride }, (_, r) => phaseOf(r, n, stride, dilation, before)),
+    };
+  });
+  const sizes = [must(x.dims[0]), ...axes.map((a, d) => dimAdd(must(x.dims[d + 1]), a.before + a.after))];
+  const bare = axes.every(a => a.before === 0 && a.after === 0);
+  const input = bare ? c.contiguous(0).buffer : padInto(c, x, sizes, [...axes.map(a => a.before), ...axes.map(a => a.after)]);
+  const steps = dimStrides([...sizes, channels]);
+  const arith = arithOf(c.profile, 'f32');
+  const walk = walkSink(
+    c.sink(0),
+    out.map((_, i) => [i]),
+  );
+  const costly = isCostly(walk, out.length, vtype('f32', arith.lanes));
+  const scratch = c.temp('edge', 'f32', PANEL * tileRows(arith));
+  const p = panelsOf(outs);
+  for (const pick of indices(axes.map(a => a.stride))) {
+    const phases = axes.map((a, d) => must(a.phases[must(pick[d])]));
+    const depth = channels * phases.reduce((n, f) => n * f.taps.length, 1);
+    const counts = axes.map((a, d) => dimCeilDiv(dimSub(a.size, must(phases[d]).first), a.stride));
+    const b =
+      depth === 0
+        ? undefined
+        : c.weights('kernel', packConstant(phaseWeights(w, phases), [{ offset: 0, kStride: 1, columnStride: depth }], depth, p));
+    // Where the first tap of the first output lies.
+    const origin = phases.map((f, d) => must(axes[d]).before + f.start - must(f.taps[0]?.back ?? 0));
+    c.kernel('convtranspose', k =>
+      forAll(k, [must(sizes[0]), ...counts.slice(0, -1)], idx => {
+        const place = idx.map((i, a): Num =>
+          a === 0 ? i : k.let(add(mul(i, must(axes[a - 1]).stride), must(phases[a - 1]).first)),
+        );
+        const [lastAxis, lastPhase] = [must(axes[nd - 1]), must(phases[nd - 1])];
+        const put = (row: Expr, column: Expr, v: Expr): void =>
+          walk.put(k, [...place, add(mul(row, lastAxis.stride), lastPhase.first), column], v);
+        if (!b) {
+          k.for(0, must(counts[nd - 1]), row => forLanes(k, outs, arith.lanes, (o, l) => put(row, o, konst(vtype('f32', l), 0))));
+          return;
+        }
+        const at = k.let(
+          idx.reduce<Expr>(
+            (sum, i, a) => add(sum, mul(a === 0 ? i : add(i, must(origin[a - 1])), k.dim(must(steps[a])))),
+            int(must(origin[nd - 1]) * channels),
+          ),
+        );
+        const job: Product = {
+          arith,
+          profile: c.profile,
+          a: {
+            buffer: input,
+            block: first => ({ at: k.let(add(at, mul(first, channels))), rows: { k: 'stride', stride: channels } }),
+          },
+          b: { buffer: b, base: 0, step: PANEL, restStep: p.restWidth, panel: n => mul(n, depth * PANEL), stride: depth * PANEL },
+          k: [
+            ...phases.slice(0, -1).map((f, d): Seg => ({ n: f.taps.length, stride: k.dim(dimMul(must(steps[d + 1]), f.step)) })),
+            ...(lastPhase.step === 1
+              ? [{ n: lastPhase.taps.length * channels, stride: 1 }]
+              : [
+                  { n: lastPhase.taps.length, stride: lastPhase.step * channels },
+                  { n: channels, stride: 1 },
+                ]),
+          ],
+          scratch,
+          costly,
+          put,
+        };
+        product(k, job, must(counts[nd - 1]), p, { k: 'rows' });
+      }),
+    );
+  }
+  return true;
+}
+interface PhaseAxis {
+  readonly stride: number;
+  /** Outputs. */
+  readonly size: Dim;
+  /** Zeros around the input. */
+  readonly before: number;
+  readonly after: number;
+  readonly phases: readonly Phase[];
+}
+/** Outputs first, first + stride, … of an axis. */
+interface Phase {
+  readonly first: number;
+  /** The input that element 0 of the kernel meets at the first output, were it one of the phase. */
+  readonly start: number;
+  /** The elements of the kernel in the order of the input: which, and how many inputs before `start` it lies. */
+  readonly taps: readonly { readonly kernel: number; readonly back: number }[];
+  /** Inputs from one tap to the next. */
+  readonly step: number;
+}
+/** The phase of the outputs o with (o + before) mod stride = r: o takes input (o + before - j * dilation) / stride of kernel element j. */
+function phaseOf(r: number, kernel: number, stride: number, dilation: number, before: number): Phase {
+  const first = (((r - before) % stride) + stride) % stride;
+  const taps = Array.from({ length: kernel }, (_, j) => j)
+    .filter(j => (j * dilation) % stride === r)
+    .map(j => ({ kernel: j, back: (j * dilation - r) / stride }))
+    .reverse();
+  const [a, b] = taps;
+  return { first, start: (first + before - r) / stride, taps, step: a && b ? a.back - b.back : 1 };
+}
+/** Weights [C, O, …k] as [O, …taps, C]. */
+function phaseWeights(w: Tensor, phases: readonly Phase[]): Tensor {
+  const [channels, outs] = [must(w.dims[0]), must(w.dims[1])];
+  const s = stridesOf(w.dims);
+  const from = typed(w);
+  const counts = phases.map(f => f.taps.length);
+  const out = new Float32Array(outs * channels * numel(counts));
+  let q = 0;
+  for (let o = 0; o < outs; o++)
+    for (const pick of indices(counts)) {
+      const at = pick.reduce((sum, t, d) => sum + must(phases[d]?.taps[t]).kernel * must(s[d + 2]), o * must(s[1]));
+      for (let i = 0; i < channels; i++) out[q++] = Number(from[at + i * must(s[0])]);
+    }
+  return fromTyped('f32', [out.length], out);
 }
 /** Each output gathers the inputs whose windows cover it. */
 function lowerPlain(c: LowerCtx<TransposeAttrs>): void {
