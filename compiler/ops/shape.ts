@@ -1,9 +1,9 @@
 import { must } from '../core/diagnostic.ts';
-import { dimHi, rangeOf, symbol, type Dim } from '../core/dim.ts';
+import { symbol } from '../core/dim.ts';
 import { isInt } from '../core/dtype.ts';
 import { tensorType } from '../core/shape.ts';
 import { fromNumbers, toNumbers } from '../core/tensor.ts';
-import { cast, clampInt, I32, int, konst, max, min, vtype, type Expr } from '../kernel/ir.ts';
+import { cast, clampInt, I32, konst, max, min, vtype, type Expr } from '../kernel/ir.ts';
 import { attr, defineOp } from './define.ts';
 
 /** Operators between sizes and data: sizes that come out of data, and sizes as data. */
@@ -90,8 +90,3 @@ export const Sizes = defineOp({
     },
   },
 });
-/** The largest size a dimension may take, and at least 0. */
-export const roomFor = (d: Dim): number => Math.max(0, dimHi(d));
-export const lowest = (d: Dim): number => Math.max(0, rangeOf(d).lo);
-/** An index as i32, whatever integer type it is held in; bind it before it is used twice. */
-export const toIndex = (e: Expr): Expr => (e.k === 'const' ? int(Number(e.value)) : cast(I32, e));

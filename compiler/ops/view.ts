@@ -1,5 +1,5 @@
 import { must } from '../core/diagnostic.ts';
-import { dimAdd, dimEq, dimMul, dimProd, dimsEq, rangeOf, dimSub, showDim, type Dim } from '../core/dim.ts';
+import { dimAdd, dimEq, dimMul, dimProd, dimsEq, rangeOf, dimSub, type Dim } from '../core/dim.ts';
 import { dimStrides, elements, tensorType } from '../core/shape.ts';
 import { stridesOf } from '../core/tensor.ts';
 import { attr, defineOp } from './define.ts';
@@ -193,5 +193,3 @@ export const isWholeSlice = (
   shape: readonly Dim[],
   a: { readonly sizes: readonly Dim[]; readonly steps: readonly Dim[] },
 ): boolean => dimsEq(shape, a.sizes) && a.steps.every(s => s === 1);
-/** A shape in words. */
-export const showShape = (shape: readonly Dim[]): string => `[${shape.map(showDim).join(', ')}]`;
