@@ -5,6 +5,7 @@ import { cse } from './cse.ts';
 import { expandHalf } from './expand-half.ts';
 import { expandMath } from './expand-math.ts';
 import { hoist } from './hoist.ts';
+import { inline } from './inline.ts';
 import { simplify } from './simplify.ts';
 
 /** A step from kernels to kernels. Only `expand-math` may change a bit of a result. */
@@ -22,6 +23,7 @@ export const EXPAND_HALF = pass('expand-half', 'half floats as u16 and integer a
 export const ADDRESSES = pass('addresses', 'lets accesses share pointers that are advanced in innermost loops', addresses);
 export const HOIST = pass('hoist', 'moves what does not change out of loops', hoist);
 export const CSE = pass('cse', 'computes what a block needs twice once', cse);
+export const INLINE = pass('inline', 'puts values that are used once where they are used', inline);
 /** Every pass, for people who run one by name. */
 export const ALL_KERNEL_PASSES: readonly KernelPass[] = [
   SIMPLIFY,
@@ -36,7 +38,9 @@ export const ALL_KERNEL_PASSES: readonly KernelPass[] = [
 /** What happens to a kernel before it is emitted for a profile, in order. C compilers do the rest themselves. */
 export function kernelPasses(profile: Profile): readonly KernelPass[] {
   const math = profile.vector.fma === 'none' ? EXPAND_MATH : EXPAND_MATH_FMA;
-  return profile.emit === 'wasm' ? [SIMPLIFY, math, EXPAND_HALF, ADDRESSES, HOIST, CSE, SIMPLIFY] : [SIMPLIFY, math, EXPAND_HALF];
+  return profile.emit === 'wasm'
+    ? [SIMPLIFY, math, EXPAND_HALF, ADDRESSES, HOIST, CSE, SIMPLIFY, INLINE]
+    : [SIMPLIFY, math, EXPAND_HALF];
 }
 
 const prepared = new WeakMap<Profile, WeakMap<Kernel, Kernel>>();
