@@ -1,5 +1,5 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimAdd, dimHi, dimProd, type Dim } from '../../core/dim.ts';
+import { dimAdd, dimHi, dimMax, dimMin, dimMul, dimProd, dimSub, type Dim } from '../../core/dim.ts';
 import { regOf } from '../../core/dtype.ts';
 import { dimStrides } from '../../core/shape.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
@@ -25,8 +25,10 @@ import {
   sqrt,
   sub,
   vtype,
+  type Base,
   type Expr,
   type Lanes,
+  type Num,
 } from '../../kernel/ir.ts';
 import { forAll, forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx } from '../lowering.ts';
@@ -71,7 +73,10 @@ function forTaps(k: KernelBuilder, spans: readonly Span[], body: (at: readonly E
   nest([]);
 }
 
-/** Pools one window after the other; with channels last, a vector of channels at a time. */
+/**
+ * Pools one window after the other; with channels last, a vector of channels at a time. Where windows move by one pixel, pixels and
+ * channels of a row are one run, so that few channels fill the vectors too; windows that reach over the left or right border go alone.
+ */
 export function lowerPool(c: LowerCtx<PoolAttrs>, kind: PoolKind): void {
   const a = c.attrs;
   const src = c.need(0);
@@ -82,40 +87,76 @@ export function lowerPool(c: LowerCtx<PoolAttrs>, kind: PoolKind): void {
   const last = a.layout === 'NHWC';
   const lanes: Lanes = last && src.vector && sink.vector && sink.dtype === 'f32' ? lanesOf(c.profile) : 1;
   const base = regOf(sink.dtype);
-  const outer = [must(sink.dims[0]), ...(last ? [] : [channels]), ...axes.map(x => must(sink.dims[x]))];
+  const sizes = axes.map(x => must(src.dims[x]));
+  const outs = axes.map(x => must(sink.dims[x]));
+  /** One window at a place of the output, for all channels or the one that is given. */
+  const pixel = (k: KernelBuilder, n: Expr, place: readonly Expr[], outer: readonly Span[], channel: Expr | undefined): void => {
+    const d = outer.length;
+    const spans = [...outer, spanOf(k, a, d, must(place[d]), must(sizes[d]))];
+    const count = countOf(k, kind, a, spans, sizes, base);
+    const window = (at: Expr, width: Lanes): void => {
+      const acc = k.var(konst(vtype(base, width), kind.k === 'max' ? lowest(sink.dtype) : 0));
+      forTaps(k, spans, taps => {
+        const v = cast(acc.t, src.at(k, layoutShape(a.layout, n, at, taps), width));
+        k.set(acc, combine(k, kind, acc, v));
+      });
+      sink.put(k, layoutShape(a.layout, n, at, place), result(kind, acc, count));
+    };
+    if (channel) window(channel, 1);
+    else forLanes(k, channels, lanes, window);
+  };
+  const run = lanes > 1 && a.strides.at(-1) === 1 && src.canMerge(rank - 2) && sink.canMerge(rank - 2);
+  const groups = Array.from({ length: rank - 1 }, (_, i) => (i === rank - 2 ? [i, i + 1] : [i]));
+  const [rowSource, rowSink] = run ? [src.merge(groups), sink.merge(groups)] : [src, sink];
+  /** A row of windows that move by one pixel. */
+  const row = (k: KernelBuilder, n: Expr, place: readonly Expr[], outer: readonly Span[]): void => {
+    const d = outer.length;
+    const [dilation, taps] = [must(a.dilations[d]), must(a.kernel[d])];
+    const [before, width] = [must(a.pads[d]), must(outs[d])];
+    const first = dimMin(dimMax(before, 0), width);
+    const room = dimSub(dimAdd(must(sizes[d]), before), (taps - 1) * dilation);
+    const end = dimMax(first, dimMin(width, room));
+    const borders = (from: Dim, to: Dim): void => k.for(from, to, x => pixel(k, n, [...place, x], outer, undefined));
+    borders(0, first);
+    const inside: Span = { lo: int(0), hi: int(taps), start: int(0), dilation };
+    const count = countOf(k, kind, a, [...outer, inside], sizes, base);
+    const origin = k.let(k.dim(dimMul(dimSub(first, before), channels)));
+    const to = k.let(k.dim(dimMul(first, channels)));
+    forLanes(k, dimMul(dimSub(end, first), channels), lanes, (i, width_) => {
+      const acc = k.var(konst(vtype(base, width_), kind.k === 'max' ? lowest(sink.dtype) : 0));
+      forTaps(k, outer, at => {
+        const tap = (q: Num): void => {
+          const v = rowSource.at(k, [n, ...at, add(add(origin, i), mul(mul(q, dilation), k.dim(channels)))], width_);
+          k.set(acc, combine(k, kind, acc, cast(acc.t, v)));
+        };
+        if (taps <= 5) for (let q = 0; q < taps; q++) tap(q);
+        else k.for(0, taps, tap);
+      });
+      rowSink.put(k, [n, ...place, add(to, i)], result(kind, acc, count));
+    });
+    borders(end, width);
+  };
+  const outer = [must(sink.dims[0]), ...(last ? [] : [channels]), ...(run ? outs.slice(0, -1) : outs)];
   c.kernel('pool', k =>
     forAll(k, outer, idx => {
       const n = must(idx[0]);
       const place = idx.slice(last ? 1 : 2);
-      const spans = axes.map((x, i) => spanOf(k, a, i, must(place[i]), must(src.dims[x])));
-      const count =
-        kind.k === 'average'
-          ? k.let(
-              cast(
-                vtype(base),
-                counted(
-                  k,
-                  a,
-                  spans,
-                  kind.countPads,
-                  axes.map(x => must(src.dims[x])),
-                ),
-              ),
-            )
-          : undefined;
-      const window = (channel: Expr, width: Lanes): void => {
-        const t = vtype(base, width);
-        const acc = k.var(konst(t, kind.k === 'max' ? lowest(sink.dtype) : 0));
-        forTaps(k, spans, at => {
-          const v = cast(t, src.at(k, layoutShape(a.layout, n, channel, at), width));
-          k.set(acc, combine(k, kind, acc, v));
-        });
-        sink.put(k, layoutShape(a.layout, n, channel, place), result(kind, acc, count));
-      };
-      if (last) forLanes(k, channels, lanes, window);
-      else window(must(idx[1]), 1);
+      const spans = outs.slice(0, -1).map((_, i) => spanOf(k, a, i, must(place[i]), must(sizes[i])));
+      if (run) row(k, n, place, spans);
+      else pixel(k, n, place, spans, last ? undefined : must(idx[1]));
     }),
   );
+}
+/** What an average divides by. */
+function countOf(
+  k: KernelBuilder,
+  kind: PoolKind,
+  a: PoolAttrs,
+  spans: readonly Span[],
+  sizes: readonly Dim[],
+  base: Base,
+): Expr | undefined {
+  return kind.k === 'average' ? k.let(cast(vtype(base), counted(k, a, spans, kind.countPads, sizes))) : undefined;
 }
 /** How many elements an average is over. */
 function counted(k: KernelBuilder, a: PoolAttrs, spans: readonly Span[], pads: boolean, sizes: readonly Dim[]): Expr {
