@@ -33,6 +33,7 @@ export const ALL_KERNEL_PASSES: readonly KernelPass[] = [
   ADDRESSES,
   HOIST,
   CSE,
+  INLINE,
 ];
 
 /** What happens to a kernel before it is emitted for a profile, in order. C compilers do the rest themselves. */
