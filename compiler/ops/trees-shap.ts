@@ -13,6 +13,7 @@ import { goesLeft, readTables, TREE_INPUTS, type CategoryRules, type TreeTables 
  * in `values`, multiplied by the tree's `weight` and added up in the order of the trees; `base` is added at the end. Every step is
  * rounded to the dtype of `values`: operation by operation what XGBoost computes in float32, and LightGBM up to the order of sums in
  * float64.
+ * With `running` (XGBoost before 1.0, LightGBM) every addition goes to the sums over the trees at once, and weights are not used.
  * `nodeCover` [N] and `leafCover` [L]: how much of the training data came by; `mean`, `weight` [T].
  */
 export const TreeShap = defineOp({
@@ -20,7 +21,7 @@ export const TreeShap = defineOp({
   doc: 'The contributions of the features to the sum of leaves of each row, by group, and the expected value.',
   // After optional inputs, inputs are optional too.
   inputs: ['x', ...TREE_INPUTS, 'nodeCover?', 'leafCover?', 'mean?', 'weight?'],
-  attrs: { invalid: attr.oneOf(['left', 'missing'], 'left'), truncate: attr.bool(false) },
+  attrs: { invalid: attr.oneOf(['left', 'missing'], 'left'), truncate: attr.bool(false), running: attr.bool(false) },
   infer: c => {
     const { batch, groups, features, dtype, nodes, leaves, trees, width } = checkTypes(c);
     if (width !== 1) c.reject('leaves of several values have no contributions');
@@ -43,11 +44,13 @@ export const TreeShap = defineOp({
     const phi = single ? new Float32Array(features + 1) : new Float64Array(features + 1);
     for (let r = 0; r < rows; r++) {
       for (let i = 0; i < t.root.length; i++) {
-        phi.fill(0);
-        phi[features] = must(mean[i]);
-        addTree(t, covers, c.attrs, from, r * features, must(t.root[i]), phi, round);
         const at = (r * G + must(t.group[i])) * (features + 1);
-        for (let f = 0; f <= features; f++) out[at + f] = must(out[at + f]) + round(must(phi[f]) * must(weight[i]));
+        const to = c.attrs.running ? out.subarray(at, at + features + 1) : phi;
+        if (!c.attrs.running) phi.fill(0);
+        to[features] = must(to[features]) + must(mean[i]);
+        addTree(t, covers, c.attrs, from, r * features, must(t.root[i]), to, round);
+        if (!c.attrs.running)
+          for (let f = 0; f <= features; f++) out[at + f] = must(out[at + f]) + round(must(phi[f]) * must(weight[i]));
       }
       for (let g = 0; g < G; g++) {
         const last = (r * G + g + 1) * (features + 1) - 1;

@@ -17,6 +17,8 @@ interface Problem {
   readonly title: string;
   readonly shape: ForestShape;
   readonly attrs?: Attrs;
+  /** Contributions are summed over the trees as they come. */
+  readonly running?: boolean;
 }
 const problems: Problem[] = [
   { title: 'numbers', shape: { trees: 7, depth: 4, features: 5, seed: 1 } },
@@ -24,7 +26,7 @@ const problems: Problem[] = [
   { title: 'no trees', shape: { trees: 0, depth: 0, features: 2, groups: 2, seed: 2 } },
   { title: 'stumps', shape: { trees: 9, depth: 1, features: 1, seed: 3 } },
   { title: 'deep', shape: { trees: 2, depth: 40, features: 3, seed: 4 } },
-  { title: 'groups', shape: { trees: 9, depth: 3, features: 3, groups: 3, seed: 5 } },
+  { title: 'groups', shape: { trees: 9, depth: 3, features: 3, groups: 3, seed: 5 }, running: true },
   { title: 'vector leaves', shape: { trees: 5, depth: 3, features: 3, groups: 3, width: 3, seed: 6 } },
   { title: 'categories', shape: { trees: 9, depth: 5, features: 4, categorical: true, seed: 7 } },
   {
@@ -69,7 +71,7 @@ function forest(p: Problem): Graph {
     outputs: [
       { name: 'margin', value: apply1(TreeEnsemble, [x, ...tables], p.attrs ?? {}, noLoc) },
       ...(p.shape.width === undefined && p.shape.depth <= 8
-        ? [{ name: 'contributions', value: apply1(TreeShap, [x, ...sets, ...covers(tables)], { invalid, truncate }, noLoc) }]
+        ? [{ name: 'contributions', value: apply1(TreeShap, [x, ...sets, ...covers(tables)], { invalid, truncate, running: p.running }, noLoc) }]
         : []),
       { name: 'leaf', value: apply1(TreeLeaves, [x, ...sets, id], { invalid, truncate }, noLoc) },
     ],

@@ -50,8 +50,7 @@ export function inputShapes(
 ): Map<string, readonly Dim[]> {
   const loc: Loc = { k: 'file', file: o.file, what: '' };
   const inputs = g.input.filter(i => names.has(i.name));
-  for (const i of inputs)
-    if (!Object.hasOwn(o.shapes, i.name)) declared(i.type?.tensorType?.shape, i.name, loc);
+  for (const i of inputs) if (!Object.hasOwn(o.shapes, i.name)) declared(i.type?.tensorType?.shape, i.name, loc);
   const free = freeSizes(g, name => names.has(name) && !Object.hasOwn(o.shapes, name));
   const chosen = choose(free, o.dims, loc, warn);
   const out = new Map<string, readonly Dim[]>();
@@ -153,7 +152,8 @@ const places = (f: Free): string =>
 const suggestion = (f: Free): string =>
   f.places.some(p => p.rank === 4 && p.axis >= 1) && !/seq|len|time|past/i.test(f.name) ? '224' : '1..512';
 
-function sizeOfChoice(name: string, c: DimChoice, loc: Loc): Dim {
+/** The size that a choice stands for. E302 where it makes no sense. */
+export function sizeOfChoice(name: string, c: DimChoice, loc: Loc): Dim {
   const bad = (why: string): never => fail('E302', { dim: name, why }, loc);
   const size = (n: number): number => (Number.isInteger(n) && n >= 0 && n <= LARGEST ? n : bad(`${n} is not a size`));
   if (typeof c === 'number') return size(c);

@@ -25,7 +25,7 @@ interface Stack {
 }
 
 /** TreeSHAP with a stack of its own. Each level of the tree has its copy of the path, as deep levels come back to it. */
-export function shapByStack(c: LowerCtx<CategoryRules>): void {
+export function shapByStack(c: LowerCtx<CategoryRules & { readonly running: boolean }>): void {
   const walk = walker(c);
   const [feature, left, right] = [c.contiguous(1), c.contiguous(3), c.contiguous(4)];
   const [values, root, group, base] = [c.contiguous(6), c.contiguous(7), c.contiguous(8), c.contiguous(9)];
@@ -51,8 +51,9 @@ export function shapByStack(c: LowerCtx<CategoryRules>): void {
     zero: c.temp('todo_zero', dtype, most),
     one: c.temp('todo_one', dtype, most),
   };
-  const phi = c.temp('phi', dtype, columns);
+  const { running } = c.attrs;
   const sums = c.temp('sums', dtype, dimMul(groups, columns));
+  const phi = running ? sums : c.temp('phi', dtype, columns);
   c.kernel('tree_shap', k => {
     const zero = konst(t, 0);
     const real = (e: Expr): Expr => cast(t, e);
@@ -65,7 +66,8 @@ export function shapByStack(c: LowerCtx<CategoryRules>): void {
       k.store(stack.one, sp, o);
       k.set(sp, add(sp, 1));
     };
-    const visit = (row: Expr, sp: Expr): void => {
+    // `to`: where the columns of the tree's sums start in `phi`.
+    const visit = (row: Expr, sp: Expr, to: Expr): void => {
       k.set(sp, sub(sp, 1));
       const code = k.let(k.load(stack.code, sp));
       const above = k.let(k.load(stack.at, sp));
@@ -94,7 +96,7 @@ export function shapByStack(c: LowerCtx<CategoryRules>): void {
           const leaf = k.let(k.load(values.buffer, sub(-1, code)));
           k.for(1, add(steps, 1), i => {
             const w = unwoundSum(k, paths, at, steps, i, real, zero);
-            const f = k.let(k.load(paths.feature, add(at, i)));
+            const f = k.let(add(to, k.load(paths.feature, add(at, i))));
             const span = sub(k.load(paths.one, add(at, i)), k.load(paths.zero, add(at, i)));
             k.store(phi, f, add(k.load(phi, f), mul(mul(w, span), leaf)));
           });
@@ -136,15 +138,18 @@ export function shapByStack(c: LowerCtx<CategoryRules>): void {
     k.for(0, batch, row => {
       k.for(0, dimMul(groups, columns), i => k.store(sums, i, zero));
       k.for(0, trees, tree => {
-        k.for(0, sub(k.dim(columns), 1), i => k.store(phi, i, zero));
-        k.store(phi, sub(k.dim(columns), 1), k.load(mean.buffer, tree));
+        const to = k.let(mul(k.load(group.buffer, tree), k.dim(columns)));
+        const own = running ? to : int(0);
+        const last = k.let(add(own, sub(k.dim(columns), 1)));
+        if (!running) k.for(0, columns, i => k.store(phi, i, zero));
+        k.store(phi, last, add(k.load(phi, last), k.load(mean.buffer, tree)));
         const sp = k.var(int(0));
         push(sp, k.load(root.buffer, tree), int(0), int(0), int(-1), konst(t, 1), konst(t, 1));
         k.while(
           () => gt(sp, 0),
-          () => visit(row, sp),
+          () => visit(row, sp, own),
         );
-        const to = k.let(mul(k.load(group.buffer, tree), k.dim(columns)));
+        if (running) return;
         const w = k.let(k.load(weight.buffer, tree));
         k.for(0, columns, i => k.store(sums, add(to, i), add(k.load(sums, add(to, i)), mul(k.load(phi, i), w))));
       });

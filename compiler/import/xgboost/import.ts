@@ -1,0 +1,243 @@
+import { fail, type Loc, type Warning } from '../../core/diagnostic.ts';
+import { fromNumbers, fromTyped } from '../../core/tensor.ts';
+import { constant, type Graph, type Value } from '../../graph/graph.ts';
+import * as e from '../../ops/elementwise.ts';
+import { LinearRows } from '../../ops/linear-rows.ts';
+import { TreeEnsemble, TreeLeaves } from '../../ops/trees.ts';
+import { TreeShap } from '../../ops/trees-shap.ts';
+import { Reshape } from '../../ops/view.ts';
+import { field, parseJsonText, asNumber } from '../json.ts';
+import type { DimChoices } from '../onnx/dims.ts';
+import { applier, featuresInput, MAX_FEATURES, tableValues, type Apply, type TreeOutput } from '../trees.ts';
+import { flat, marginOf, objectiveOf, predictions } from './objective.ts';
+import { before, type XgbLinear, type XgbModel, type XgbTrees } from './records.ts';
+import { xgbTables } from './tables.ts';
+
+/** Boosting rounds A up to but without B, as XGBoost's `iteration_range`. */
+export interface Iterations {
+  readonly from: number;
+  readonly to: number;
+}
+export interface TreeOptions {
+  readonly file?: string;
+  readonly name?: string;
+  readonly dims?: DimChoices;
+  /** Outputs besides `prediction`. */
+  readonly outputs?: readonly TreeOutput[];
+  readonly iterations?: Iterations;
+}
+export interface TreeImport {
+  readonly graph: Graph;
+  readonly warnings: readonly Warning[];
+  /** As many as the model has features, where it names them. */
+  readonly featureNames?: readonly string[];
+  /** What the importer read, in numbers: for reports. */
+  readonly histogram: Readonly<Record<string, number>>;
+}
+/** A model and how the object it was found in would predict with it. */
+export interface XgbFound {
+  readonly model: XgbModel;
+  /** The value that stands for missing besides NaN. */
+  readonly missing?: number;
+  /** Rounds that the object would use; all where it does not say. */
+  readonly rounds?: number;
+  /** Who would: for the warning that says so. */
+  readonly by?: string;
+}
+
+/**
+ * One XGBoost model as a graph: `features` f32 [batch, numFeature], NaN for missing, to `prediction`: what `Booster.predict` gives, [batch]
+ * or [batch, groups]. Other outputs as asked: `margin`, of the same shape; `leaf` i32 [batch, trees], XGBoost's node numbers;
+ * `contributions` f32 [batch, features + 1] or [batch, groups, features + 1].
+ * E101: an objective that is not known. E102: outputs or rounds that the booster has not. E203: damaged trees.
+ */
+export function importXgboost(found: XgbFound, o: TreeOptions = {}): TreeImport {
+  const parts = xgbParts(found, o);
+  const { x, outputs, warnings } = parts;
+  return {
+    graph: { name: o.name ?? 'model', inputs: [x], outputs, definers: [] },
+    warnings,
+    histogram: parts.histogram,
+    ...(parts.featureNames && { featureNames: parts.featureNames }),
+  };
+}
+interface Parts {
+  readonly x: Value;
+  readonly outputs: Graph['outputs'];
+  readonly warnings: Warning[];
+  readonly histogram: Record<string, number>;
+  readonly featureNames?: readonly string[];
+}
+export function xgbParts(found: XgbFound, o: TreeOptions, shared?: Value): Parts {
+  const { model } = found;
+  const file = o.file ?? 'model';
+  const loc: Loc = { k: 'file', file, what: '' };
+  const make = applier(loc);
+  const warnings: Warning[] = [];
+  const warn = (code: string, message: string): void => void warnings.push({ code, message, loc });
+  if (model.numFeature > MAX_FEATURES) fail('E203', { file, why: `it announces ${model.numFeature} features` }, loc);
+  const objective = objectiveOf(model.objective, model.version, file);
+  const groups = Math.max(1, model.numClass, model.numTarget);
+  const base = baseMargins(model, groups, objective.inverse, file);
+  const x = shared ?? featuresInput(model.numFeature, o.dims ?? {}, loc);
+  const rows = withMissing(make, x, found.missing ?? NaN);
+  const built =
+    model.booster.k === 'linear'
+      ? linear(make, rows, model, model.booster, base, o, file)
+      : trees(make, rows, found, model.booster, base, o, file, warn);
+  const outputs = [{ name: 'prediction', value: predictions(make, built.margin, objective.link, model.version) }];
+  for (const name of o.outputs ?? []) outputs.push({ name, value: name === 'margin' ? flat(make, built.margin) : built[name]() });
+  const named = model.featureNames.length === model.numFeature && model.numFeature > 0;
+  return { x, outputs, warnings, histogram: built.histogram, ...(named && { featureNames: model.featureNames }) };
+}
+
+/** The margin of each group before any tree. */
+function baseMargins(m: XgbModel, groups: number, inverse: 'identity' | 'logit' | 'log', file: string): Float32Array {
+  const { baseScore } = m;
+  if (baseScore.length !== 1 && baseScore.length !== groups)
+    fail(
+      'E203',
+      { file, why: `${baseScore.length} base scores for ${groups} outputs` },
+      { k: 'file', file, what: 'learner.learner_model_param.base_score' },
+    );
+  const of = (b: number): number => (m.version[0] === 0 ? Math.fround(b) : marginOf(b, inverse, m.version));
+  return Float32Array.from({ length: groups }, (_, g) => of(baseScore[baseScore.length === 1 ? 0 : g] ?? 0));
+}
+/** Rows in which the value that stands for missing became NaN. */
+export function withMissing(make: Apply, x: Value, missing: number): Value {
+  if (Number.isNaN(missing)) return x;
+  const f32 = (v: number): Value => constant(fromNumbers('f32', [], [v]));
+  return make(e.Where, [make(e.Equal, [x, f32(missing)]), f32(NaN), x]);
+}
+
+interface Built {
+  readonly margin: Value;
+  leaf(): Value;
+  contributions(): Value;
+  readonly histogram: Record<string, number>;
+}
+function linear(make: Apply, x: Value, m: XgbModel, b: XgbLinear, base: Float32Array, o: TreeOptions, file: string): Built {
+  const loc: Loc = { k: 'file', file, what: 'gblinear' };
+  const groups = base.length;
+  const features = m.numFeature;
+  if (b.weights.length !== (features + 1) * groups)
+    fail('E203', { file, why: `${b.weights.length} weights for ${features} features and ${groups} outputs` }, loc);
+  if (o.iterations) fail('E102', { op: 'iterations', why: 'a linear booster keeps one set of weights for all its rounds' }, loc);
+  // Where there is a base score for each output, linear boosters take the first for all.
+  const bias = base.map((_, g) => Math.fround((b.weights[features * groups + g] ?? 0) + (base[0] ?? 0)));
+  const weights = fromTyped('f32', [features, groups], b.weights.slice(0, features * groups));
+  const margin = make(LinearRows, [x, constant(weights, 'weights'), constant(fromTyped('f32', [groups], bias), 'bias')]);
+  const none = (what: string): never => fail('E102', { op: 'outputs', why: `a linear booster has no ${what}` }, loc);
+  return {
+    margin,
+    leaf: () => none('leaves'),
+    contributions: () => none('trees to work out contributions from'),
+    histogram: { gblinear: 1 },
+  };
+}
+function trees(
+  make: Apply,
+  x: Value,
+  found: XgbFound,
+  b: XgbTrees,
+  base: Float32Array,
+  o: TreeOptions,
+  file: string,
+  warn: (code: string, message: string) => void,
+): Built {
+  const m = found.model;
+  const loc: Loc = { k: 'file', file, what: '' };
+  const starts = roundStarts(b, m, file);
+  const rounds = starts.length - 1;
+  const chosen = roundsOf(found, o.iterations, rounds, loc, warn);
+  if (o.iterations && treesOfRound(m, b) === undefined)
+    warn('iterations', 'the file does not say how many trees a round has; one for each output is taken for a round');
+  const [from, to] = [starts[chosen.from] ?? 0, starts[chosen.to] ?? 0];
+  if (b.recoded)
+    warn('recoded', 'categories were text when the model was trained; it takes their codes (0, 1, …) in the order of training');
+  const t = xgbTables(b, from, to, m.numFeature, base, file);
+  const { version } = m;
+  // Sums start at the base since 1.3, DART's since 1.4.
+  const first = !before(version, 1, b.weights ? 4 : 3);
+  // Categories that training never saw went the way of missing ones from 1.6 to 1.7.0.
+  const rules = { invalid: !before(version, 1, 6) && before(version, 1, 7, 1) ? 'missing' : 'left', truncate: false };
+  const values = tableValues(t.tables);
+  const f32 = (a: Float32Array, name: string): Value => constant(fromTyped('f32', [a.length], a), name);
+  const margin = make(TreeEnsemble, [x, ...values], { base: first ? 'first' : 'last', ...rules });
+  const groups = base.length;
+  return {
+    margin,
+    leaf: () => make(TreeLeaves, [x, ...values, constant(fromTyped('i32', [t.id.length], t.id), 'id')], rules),
+    contributions: () => {
+      if (t.tables.width > 1)
+        fail('E102', { op: 'outputs', why: 'leaves of several values have no contributions, in XGBoost neither' }, loc);
+      const own = values.with(5, constant(fromTyped('f32', [t.unweighted.length, 1], t.unweighted), 'leaves'));
+      const more = [f32(t.nodeCover, 'nodeCover'), f32(t.leafCover, 'leafCover'), f32(t.mean, 'mean'), f32(t.weight, 'weight')];
+      const all = make(TreeShap, [x, ...own, ...more], { ...rules, running: before(version, 1, 0) });
+      const [batch = 1, , columns = 1] = all.type.shape;
+      return groups === 1 ? make(Reshape, [all], { shape: [batch, columns] }) : all;
+    },
+    histogram: { tree: to - from },
+  };
+}
+/** Trees of a round for each output; after early stopping, attributes tell what the model does not. */
+function treesOfRound(m: XgbModel, b: XgbTrees): number | undefined {
+  if (b.parallelTrees !== undefined) return b.parallelTrees;
+  const best = asNumber(m.attributes.get('best_iteration'));
+  const limit = asNumber(m.attributes.get('best_ntree_limit'));
+  const n = best === undefined || limit === undefined ? undefined : limit / (best + 1);
+  return n !== undefined && Number.isInteger(n) && n > 0 ? n : undefined;
+}
+/** Where each round starts among the trees, and the end. */
+function roundStarts(b: XgbTrees, m: XgbModel, file: string): readonly number[] {
+  const n = b.trees.length;
+  if (b.rounds && b.rounds.length > 0) {
+    const ok = b.rounds[0] === 0 && b.rounds.at(-1) === n && b.rounds.every((r, i) => i === 0 || r >= (b.rounds?.[i - 1] ?? 0));
+    if (!ok) fail('E203', { file, why: `its rounds do not cover its ${n} trees` }, { k: 'file', file, what: 'iteration_indptr' });
+    return b.rounds;
+  }
+  const vectors = (b.trees[0]?.vectors?.size ?? 1) > 1;
+  const step = (vectors ? 1 : Math.max(1, m.numClass, m.numTarget)) * (treesOfRound(m, b) ?? 1);
+  const starts = [0];
+  for (let at = step; at <= n; at += step) starts.push(at);
+  if (starts.at(-1) !== n) starts.push(n);
+  return starts;
+}
+function roundsOf(
+  found: XgbFound,
+  asked: Iterations | undefined,
+  rounds: number,
+  loc: Loc,
+  warn: (code: string, message: string) => void,
+): Iterations {
+  if (asked) {
+    const { from, to } = asked;
+    if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= rounds))
+      fail('E102', { op: 'iterations', why: `${from}..${to} is no range of the ${rounds} rounds of the model` }, loc);
+    return asked;
+  }
+  const best = asNumber(found.model.attributes.get('best_iteration'));
+  if (found.rounds !== undefined && found.rounds < rounds) {
+    warn(
+      'iterations',
+      `${found.by ?? 'the wrapper'} predicts with rounds 0..${found.rounds} of ${rounds}, and so does the compiled model; choose with --iterations`,
+    );
+    return { from: 0, to: found.rounds };
+  }
+  if (found.rounds === undefined && best !== undefined && best + 1 < rounds)
+    warn(
+      'iterations',
+      `training stopped early, round ${best} was the best; all ${rounds} rounds are used, as Booster.predict does; the scikit-learn wrapper would use --iterations 0..${best + 1}`,
+    );
+  return { from: 0, to: rounds };
+}
+/** What the scikit-learn wrapper left in the model's attributes: the value for missing. */
+export function wrapperMissing(m: XgbModel): number | undefined {
+  const text = m.attributes.get('scikit_learn');
+  if (text === undefined) return undefined;
+  try {
+    return asNumber(field(parseJsonText(text), 'missing'));
+  } catch {
+    return undefined;
+  }
+}
