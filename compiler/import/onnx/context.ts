@@ -27,7 +27,7 @@ export interface Session {
   budget: number;
 }
 /** What a builder's context is made of. */
-export interface CtxParts extends Pick<ImportCtx, 'graphs' | 'inline'> {
+export interface CtxParts extends Pick<ImportCtx, 'graphs' | 'inline' | 'named'> {
   readonly session: Session;
   /** The node that is being imported now. */
   readonly at: { loc: Loc };

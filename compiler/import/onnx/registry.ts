@@ -109,6 +109,8 @@ export interface ImportCtx {
   graphs(subs: readonly SubGraph[]): { readonly graphs: readonly Graph[]; readonly captures: readonly Value[] };
   /** Imports a sub-graph in place, with the given values for its inputs: a branch whose condition is known, an unrolled loop. */
   inline(graph: GraphProto, inputs: readonly Value[]): readonly Value[];
+  /** A value by its name, for the few attributes that name values. E105: nothing has the name. */
+  named(name: string): Value;
   /** The names of the classes that an output counts, where they are text: they go beside the model. The first ones told are kept. */
   labels(names: readonly string[]): void;
   /** Something that the user should know. `code` is a short word such as 'precision'. */

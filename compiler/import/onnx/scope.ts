@@ -206,6 +206,7 @@ function ctxOf(s: Scope, loc: Loc): ImportCtx {
     definers: s.frame.definers,
     graphs: subs => importGraphs(s, subs, at.loc),
     inline: (g, values) => inlineGraph(s, s.frame, g, values, at.loc),
+    named: name => lookup(s, name, at.loc),
   });
   contexts.set(s, { at, ctx });
   return ctx;

@@ -1,4 +1,5 @@
 import type { OnnxBuilder, OnnxOps } from '../registry.ts';
+import { gradientOps } from './gradient.ts';
 import { nbitsOps } from './nbits.ts';
 import { miscOps } from './misc.ts';
 import { signalOps } from './signal.ts';
@@ -25,6 +26,7 @@ import { mlOps } from './ml.ts';
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
  */
 const families: readonly OnnxOps[] = [
+  gradientOps,
   nbitsOps,
   miscOps,
   signalOps,
