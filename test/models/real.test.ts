@@ -102,6 +102,6 @@ describe.each(targets)('%s agrees with onnxruntime', target => {
     // In CI every model is there: .ci/run fetches them.
     if (path === undefined && process.env['CI'] === undefined)
       it.skip(`${model.name} (not here: npm run fixtures)`, () => undefined);
-    else it(model.name, () => check(model, path ?? model.name, target), 120_000);
+    else it(model.name, () => check(model, path ?? model.name, target), 600_000);
   }
 });

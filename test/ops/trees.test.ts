@@ -71,7 +71,12 @@ function forest(p: Problem): Graph {
     outputs: [
       { name: 'margin', value: apply1(TreeEnsemble, [x, ...tables], p.attrs ?? {}, noLoc) },
       ...(p.shape.width === undefined && p.shape.depth <= 8
-        ? [{ name: 'contributions', value: apply1(TreeShap, [x, ...sets, ...covers(tables)], { invalid, truncate, running: p.running }, noLoc) }]
+        ? [
+            {
+              name: 'contributions',
+              value: apply1(TreeShap, [x, ...sets, ...covers(tables)], { invalid, truncate, running: p.running }, noLoc),
+            },
+          ]
         : []),
       { name: 'leaf', value: apply1(TreeLeaves, [x, ...sets, id], { invalid, truncate }, noLoc) },
     ],

@@ -1,5 +1,5 @@
 import { must } from '../../../core/diagnostic.ts';
-import { showDim, type Dim } from '../../../core/dim.ts';
+import type { Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
 import { Add, Mul, Sub } from '../../../ops/elementwise.ts';
 import { Gather } from '../../../ops/gather.ts';
@@ -75,7 +75,7 @@ function checkDim(n: OnnxNode, cos: Value, name: string): void {
   const d = n.int(name, 0);
   const half = cos.type.shape.at(-1);
   if (typeof half !== 'number') n.unsupported('the width of the caches is known only when the model runs');
-  if (d !== 0 && half !== d / 2) n.reject(`${name} is ${d}, the caches have ${showDim(half ?? 0)} columns`);
+  if (d !== 0 && half !== d / 2) n.reject(`${name} is ${d}, the caches have ${half} columns`);
 }
 /** RotaryEmbedding of com.microsoft: positions are the second input, one number means the first position. */
 export const rotaryEmbeddingMs: OnnxBuilder = (n, c) => {
