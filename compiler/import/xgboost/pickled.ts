@@ -55,7 +55,7 @@ function booster(p: Pickled, refuse: (why: string) => never): PickledBooster {
   if (!(handle instanceof Uint8Array)) return refuse('its booster holds no model');
   const names = attribute(p, 'feature_names');
   const limit = scalar(attribute(p, 'best_ntree_limit'));
-  const featureNames = isPickled(names, 'list') && names.items.every(n => typeof n === 'string') ? (names.items) : [];
+  const featureNames = isPickled(names, 'list') && names.items.every(n => typeof n === 'string') ? names.items : [];
   return { handle, featureNames, ...(limit !== undefined && { treeLimit: limit }) };
 }
 /** A number, also as NumPy keeps it. */
