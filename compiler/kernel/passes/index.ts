@@ -23,7 +23,7 @@ export const EXPAND_HALF = pass('expand-half', 'half floats as u16 and integer a
 export const ADDRESSES = pass('addresses', 'lets accesses share pointers that are advanced in innermost loops', addresses);
 export const HOIST = pass('hoist', 'moves what does not change out of loops', hoist);
 export const CSE = pass('cse', 'computes what a block needs twice once', cse);
-export const INLINE = pass('inline', 'puts values that are used once where they are used', inline);
+export const INLINE = pass('inline', 'moves values to their first use', inline);
 /** Every pass, for people who run one by name. */
 export const ALL_KERNEL_PASSES: readonly KernelPass[] = [
   SIMPLIFY,
