@@ -1,4 +1,5 @@
 import { must } from '../core/diagnostic.ts';
+import { isFloat } from '../core/dtype.ts';
 import { abs, add, div, gt, lt, math, max, min, mul, neg, select, sub, type Expr } from '../kernel/ir.ts';
 import { attr } from './define.ts';
 import { elementwise, floats, numbers } from './elementwise-op.ts';
@@ -55,7 +56,12 @@ export const Shrink = elementwise({
   doc: 'x - bias where x > lambd, x + bias where x < -lambd, else 0',
   inputs: ['x'],
   attrs: { lambd: attr.float(0.5), bias: attr.float(0) },
-  result: numbers,
+  result: (types, a, reject) => {
+    const t = numbers(types, a, reject);
+    return isFloat(t) || (Number.isInteger(a.lambd) && Number.isInteger(a.bias))
+      ? t
+      : reject(`lambd and bias must be integers for ${t}`);
+  },
   scalar: ([arg], c) => {
     const x = must(arg);
     const { lambd, bias } = c.attrs;

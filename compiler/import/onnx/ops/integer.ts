@@ -41,8 +41,12 @@ function shift(c: ImportCtx, s: Shifted, to: DType): Value {
   const none = s.zero === undefined || (zero !== undefined && toNumbers(zero).every(z => z === 0));
   return none ? cast(s.x) : c.apply1(e.Sub, [cast(s.x), cast(must(s.zero))]);
 }
+/** Longer sums are left to the kernels for integers: hundreds of parts would not be faster. */
+const MOST_STEPS = 2 ** 17;
 /** Where a sum of `n` steps is cut so that no part exceeds what is exact; undefined where one step already does. */
-function cuts(n: number, part: (from: number, to: number) => number): number[] | undefined {
+function cuts(n: number, sums: (steps: number) => (from: number, to: number) => number): number[] | undefined {
+  if (n > MOST_STEPS) return undefined;
+  const part = sums(n);
   const at = [0];
   for (let from = 0, to = 1; to <= n; to++) {
     if (part(from, to) <= EXACT) continue;
@@ -101,7 +105,7 @@ export function integerMatMul(c: ImportCtx, a: Shifted, b: Shifted): Value {
   const most = magnitude(c, a);
   const [fa, fb] = [shift(c, a, 'f32'), shift(c, b, 'f32')];
   const across = Math.max(0, rankOf(b.x) - 2);
-  const at = typeof n === 'number' && n > 0 && Number.isFinite(most) ? cuts(n, columnSums(n)) : undefined;
+  const at = typeof n === 'number' && n > 0 && Number.isFinite(most) ? cuts(n, columnSums) : undefined;
   if (!at) return c.apply1(MatMul, [shift(c, a, 'i32'), shift(c, b, 'i32')]);
   return total(c, at, (start, end) => {
     const cut = { start, size: end - start, step: 1 };
@@ -121,7 +125,7 @@ export function integerConv(c: ImportCtx, x: Shifted, w: Shifted, attrs: Attrs):
   const dims = staticDims(w.x.type.shape);
   const most = magnitude(c, x);
   const [fx, fw] = [shift(c, x, 'f32'), shift(c, w, 'f32')];
-  const at = dims && Number.isFinite(most) ? cuts(must(dims[1]), channelSums(dims)) : undefined;
+  const at = dims && Number.isFinite(most) ? cuts(must(dims[1]), () => channelSums(dims)) : undefined;
   const whole = at?.length === 2;
   if (!at || (!whole && attrs['group'] !== 1)) return c.apply1(Conv, [shift(c, x, 'i32'), shift(c, w, 'i32')], attrs);
   return total(c, at, (start, end) => {

@@ -1,5 +1,5 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimHi, dimSum, type Dim } from '../../../core/dim.ts';
+import { dimAdd, dimHi, type Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
 import { isSequence, type ImportCtx, type Item, type OnnxNode, type Sequence, type SequenceBuilder } from '../registry.ts';
 import { axisOf, positionOf } from './axes.ts';
@@ -23,7 +23,7 @@ function position(n: OnnxNode, c: ImportCtx, v: Value, length: number, end: bool
 }
 
 /** Every part becomes a node. */
-const MOST_PARTS = 65536;
+const MOST_PARTS = 4096;
 /** The sizes of the parts that an axis is split into. */
 function parts(n: OnnxNode, c: ImportCtx, x: Value, axis: number): readonly Dim[] {
   const whole = must(x.type.shape[axis]);
@@ -46,8 +46,10 @@ const splitToSequence: SequenceBuilder = (n, c) => {
   const axis = axisOf(n, n.int('axis', 0), x.type.shape.length);
   const sizes = parts(n, c, x, axis);
   const keep = n.inputs[1] !== undefined || n.bool('keepdims', true);
-  const items = sizes.map((size, i) => {
-    const part = slice(c, x, new Map([[axis, { start: dimSum(sizes.slice(0, i)), size, step: 1 }]]));
+  let start: Dim = 0;
+  const items = sizes.map(size => {
+    const part = slice(c, x, new Map([[axis, { start, size, step: 1 }]]));
+    start = dimAdd(start, size);
     return keep
       ? part
       : reshape(
