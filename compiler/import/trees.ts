@@ -1,7 +1,8 @@
-import { fail, type Loc } from '../core/diagnostic.ts';
+import { fail, type Loc, type Warning } from '../core/diagnostic.ts';
 import { fromTyped } from '../core/tensor.ts';
-import { apply1, constant, input, type Value } from '../graph/graph.ts';
+import { apply1, constant, input, type Graph, type Value } from '../graph/graph.ts';
 import type { Attrs, Op } from '../ops/define.ts';
+import { Reshape } from '../ops/view.ts';
 import type { TreeTables } from '../ops/trees-tables.ts';
 import { sizeOfChoice, type DimChoices } from './onnx/dims.ts';
 
@@ -9,6 +10,8 @@ import { sizeOfChoice, type DimChoices } from './onnx/dims.ts';
 const MAX_DEPTH = 4096;
 /** More features than this are damage or an attack: a single row would take megabytes. */
 export const MAX_FEATURES = 2 ** 20;
+/** The same of outputs. */
+export const MAX_GROUPS = 2 ** 16;
 
 /** A tree as files have it: nodes by number, in any order. */
 export interface RawTree {
@@ -133,6 +136,27 @@ export function tableValues(t: TreeTables): (Value | undefined)[] {
 /** What may be asked of a tree model besides its predictions. */
 export const TREE_OUTPUTS = ['margin', 'leaf', 'contributions'] as const;
 export type TreeOutput = (typeof TREE_OUTPUTS)[number];
+/** Boosting rounds `from` up to but without `to`, as XGBoost's `iteration_range`. */
+export interface Iterations {
+  readonly from: number;
+  readonly to: number;
+}
+export interface TreeOptions {
+  readonly file?: string;
+  readonly name?: string;
+  readonly dims?: DimChoices;
+  /** Outputs besides `prediction`. */
+  readonly outputs?: readonly TreeOutput[];
+  readonly iterations?: Iterations;
+}
+export interface TreeImport {
+  readonly graph: Graph;
+  readonly warnings: readonly Warning[];
+  /** As many as the model has features, where it names them. */
+  readonly featureNames?: readonly string[];
+  /** What the importer read, in numbers: for reports. */
+  readonly histogram: Readonly<Record<string, number>>;
+}
 
 /** Rows of input that a run takes at most where nobody chose: 10,000, fewer where they would take more than 64 MiB. */
 const BATCH = { lo: 1, hi: 10_000, bytes: 64 * 2 ** 20 };
@@ -150,3 +174,8 @@ export const applier =
   (loc: Loc): Apply =>
   (op, inputs, attrs = {}) =>
     apply1(op, inputs, attrs, loc);
+/** One column as a vector. */
+export function flat(make: Apply, x: Value): Value {
+  const [batch = 1, columns] = x.type.shape;
+  return columns === 1 ? make(Reshape, [x], { shape: [batch] }) : x;
+}

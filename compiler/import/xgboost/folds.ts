@@ -2,8 +2,8 @@ import { fail, type Loc } from '../../core/diagnostic.ts';
 import { fromNumbers } from '../../core/tensor.ts';
 import { constant, type Value } from '../../graph/graph.ts';
 import * as e from '../../ops/elementwise.ts';
-import { applier, type Apply } from '../trees.ts';
-import { importXgboost, xgbParts, type TreeImport, type TreeOptions, type XgbFound } from './import.ts';
+import { applier, type Apply, type TreeImport, type TreeOptions } from '../trees.ts';
+import { importXgboost, xgbParts, type XgbFound } from './import.ts';
 import { openXgboost } from './open.ts';
 
 /** Folds of a cross-validation; each pair is compared in a vote. */

@@ -7,33 +7,22 @@ import { TreeEnsemble, TreeLeaves } from '../../ops/trees.ts';
 import { TreeShap } from '../../ops/trees-shap.ts';
 import { Reshape } from '../../ops/view.ts';
 import { field, parseJsonText, asNumber } from '../json.ts';
-import type { DimChoices } from '../onnx/dims.ts';
-import { applier, featuresInput, MAX_FEATURES, tableValues, type Apply, type TreeOutput } from '../trees.ts';
-import { flat, marginOf, objectiveOf, predictions } from './objective.ts';
+import {
+  applier,
+  featuresInput,
+  flat,
+  MAX_FEATURES,
+  MAX_GROUPS,
+  tableValues,
+  type Apply,
+  type Iterations,
+  type TreeImport,
+  type TreeOptions,
+} from '../trees.ts';
+import { marginOf, objectiveOf, predictions } from './objective.ts';
 import { before, type XgbLinear, type XgbModel, type XgbTrees } from './records.ts';
 import { xgbTables } from './tables.ts';
 
-/** Boosting rounds A up to but without B, as XGBoost's `iteration_range`. */
-export interface Iterations {
-  readonly from: number;
-  readonly to: number;
-}
-export interface TreeOptions {
-  readonly file?: string;
-  readonly name?: string;
-  readonly dims?: DimChoices;
-  /** Outputs besides `prediction`. */
-  readonly outputs?: readonly TreeOutput[];
-  readonly iterations?: Iterations;
-}
-export interface TreeImport {
-  readonly graph: Graph;
-  readonly warnings: readonly Warning[];
-  /** As many as the model has features, where it names them. */
-  readonly featureNames?: readonly string[];
-  /** What the importer read, in numbers: for reports. */
-  readonly histogram: Readonly<Record<string, number>>;
-}
 /** A model and how the object it was found in would predict with it. */
 export interface XgbFound {
   readonly model: XgbModel;
@@ -78,6 +67,7 @@ export function xgbParts(found: XgbFound, o: TreeOptions, shared?: Value): Parts
   if (model.numFeature > MAX_FEATURES) fail('E203', { file, why: `it announces ${model.numFeature} features` }, loc);
   const objective = objectiveOf(model.objective, model.version, file);
   const groups = Math.max(1, model.numClass, model.numTarget);
+  if (groups > MAX_GROUPS) fail('E203', { file, why: `it announces ${groups} outputs` }, loc);
   const base = baseMargins(model, groups, objective.inverse, file);
   const x = shared ?? featuresInput(model.numFeature, o.dims ?? {}, loc);
   const rows = withMissing(make, x, found.missing ?? NaN);

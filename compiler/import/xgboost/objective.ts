@@ -1,11 +1,9 @@
 import { fail } from '../../core/diagnostic.ts';
-import { dimMul } from '../../core/dim.ts';
 import { fromNumbers } from '../../core/tensor.ts';
 import { constant, type Value } from '../../graph/graph.ts';
 import * as e from '../../ops/elementwise.ts';
 import { ArgReduce, Reduce } from '../../ops/reduce.ts';
-import { Reshape } from '../../ops/view.ts';
-import type { Apply } from '../trees.ts';
+import { flat, type Apply } from '../trees.ts';
 import { logf } from './logf.ts';
 import { before, type Version } from './records.ts';
 
@@ -103,9 +101,4 @@ export function predictions(make: Apply, margin: Value, link: Link, version: Ver
       return make(e.Cast, [at], { to: 'f32' });
     }
   }
-}
-/** One column as a vector. */
-export function flat(make: Apply, x: Value): Value {
-  const [batch = 1, columns] = x.type.shape;
-  return columns === 1 ? make(Reshape, [x], { shape: [dimMul(batch, 1)] }) : x;
 }

@@ -1,0 +1,139 @@
+import { fail, type Loc, type Warning } from '../../core/diagnostic.ts';
+import { fromNumbers, fromTyped } from '../../core/tensor.ts';
+import { constant, type Value } from '../../graph/graph.ts';
+import * as e from '../../ops/elementwise.ts';
+import { Reduce } from '../../ops/reduce.ts';
+import { TreeEnsemble, TreeLeaves } from '../../ops/trees.ts';
+import { TreeShap } from '../../ops/trees-shap.ts';
+import { Reshape } from '../../ops/view.ts';
+import {
+  applier,
+  featuresInput,
+  flat,
+  MAX_FEATURES,
+  MAX_GROUPS,
+  tableValues,
+  type Apply,
+  type Iterations,
+  type TreeImport,
+  type TreeOptions,
+} from '../trees.ts';
+import { parseLightgbm, type LgbModel } from './parse.ts';
+import { lgbTables, type LgbTables } from './tables.ts';
+
+/**
+ * A text model of LightGBM as a graph: `features` f32 [batch, features], NaN for missing, to `prediction` f64: what `Booster.predict`
+ * gives, [batch] or [batch, classes]. Sums are in float64 as LightGBM's. Other outputs as asked: `margin` (`raw_score=True`), `leaf` i32
+ * [batch, trees], `contributions` f64 [batch, features + 1] or [batch, classes, features + 1].
+ * E101: an objective that is not known. E102: linear trees; outputs or rounds that the model has not. E203: damaged.
+ */
+export function importLightgbm(bytes: Uint8Array, o: TreeOptions = {}): TreeImport {
+  const file = o.file ?? 'model';
+  const m = parseLightgbm(new TextDecoder().decode(bytes), file);
+  const loc: Loc = { k: 'file', file, what: '' };
+  const make = applier(loc);
+  const warnings: Warning[] = [];
+  if (m.features > MAX_FEATURES) fail('E203', { file, why: `it announces ${m.features} features` }, loc);
+  if (m.groups > MAX_GROUPS) fail('E203', { file, why: `it announces ${m.groups} outputs` }, loc);
+  if (m.recoded)
+    warnings.push({
+      code: 'recoded',
+      message: 'categories of data frames were re-coded in training; the compiled model takes their codes',
+      loc,
+    });
+  const { from, to } = rounds(m, o.iterations, loc);
+  const t = lgbTables(m.trees.slice(from * m.groups, to * m.groups), from * m.groups, m.groups, m.features, file);
+  const x = featuresInput(m.features, o.dims ?? {}, loc);
+  const values = tableValues(t.tables);
+  const rules = { truncate: true };
+  const margin = make(TreeEnsemble, [x, ...values], rules);
+  // Of a forest LightGBM's raw score is the sum; predictions come from the mean over the rounds.
+  const f64 = (v: number): Value => constant(fromNumbers('f64', [], [v]));
+  const mean = m.average && to > from ? make(e.Div, [margin, f64(to - from)]) : margin;
+  const outputs = [{ name: 'prediction', value: predictions(make, mean, m, file) }];
+  for (const name of o.outputs ?? [])
+    outputs.push({
+      name,
+      value:
+        name === 'margin'
+          ? flat(make, margin)
+          : name === 'leaf'
+            ? make(TreeLeaves, [x, ...values, constant(fromTyped('i32', [t.id.length], t.id), 'id')], rules)
+            : contributions(make, x, values, t, loc),
+    });
+  return {
+    graph: { name: o.name ?? 'model', inputs: [x], outputs, definers: [] },
+    warnings,
+    histogram: { tree: (to - from) * m.groups },
+    ...(m.featureNames.length === m.features && { featureNames: m.featureNames }),
+  };
+}
+function rounds(m: LgbModel, asked: Iterations | undefined, loc: Loc): Iterations {
+  const all = m.trees.length / m.groups;
+  if (!asked) return { from: 0, to: all };
+  const { from, to } = asked;
+  if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= all))
+    fail('E102', { op: 'iterations', why: `${from}..${to} is no range of the ${all} rounds of the model` }, loc);
+  return asked;
+}
+function contributions(make: Apply, x: Value, values: readonly (Value | undefined)[], t: LgbTables, loc: Loc): Value {
+  if (!t.nodeCover || !t.leafCover)
+    return fail('E102', { op: 'outputs', why: 'the file has no row counts, which contributions need' }, loc);
+  const f64 = (a: Float64Array, name: string): Value => constant(fromTyped('f64', [a.length], a), name);
+  const weight = new Float64Array(t.mean.length).fill(1);
+  const more = [f64(t.nodeCover, 'nodeCover'), f64(t.leafCover, 'leafCover'), f64(t.mean, 'mean'), f64(weight, 'weight')];
+  const sets = values.length < 12 ? [...values, undefined, undefined, undefined] : values;
+  const all = make(TreeShap, [x, ...sets, ...more], { truncate: true, running: true });
+  const [batch = 1, groups, columns = 1] = all.type.shape;
+  return groups === 1 ? make(Reshape, [all], { shape: [batch, columns] }) : all;
+}
+
+/** What the objective makes of raw scores [batch, groups], in float64 (`ConvertOutput`). E101: an objective that is not known. */
+function predictions(make: Apply, raw: Value, m: LgbModel, file: string): Value {
+  const [name = 'none', ...words] = m.objective;
+  const parameter = (key: string, otherwise: number): number => {
+    const word = words.find(w => w.startsWith(`${key}:`));
+    const v = word === undefined ? otherwise : Number(word.slice(key.length + 1));
+    return Number.isFinite(v)
+      ? v
+      : fail('E203', { file, why: `'${word ?? key}' is no number` }, { k: 'file', file, what: 'objective' });
+  };
+  const f64 = (v: number): Value => constant(fromNumbers('f64', [], [v]));
+  const sigmoid = (x: Value, slope: number): Value => {
+    const minus = make(e.Mul, [f64(-slope), x]);
+    return make(e.Div, [f64(1), make(e.Add, [f64(1), make(e.Exp, [minus])])]);
+  };
+  switch (name) {
+    case 'none':
+    case 'custom':
+    case 'lambdarank':
+    case 'rank_xendcg':
+    case 'huber':
+    case 'fair':
+    case 'quantile':
+    case 'mape':
+      return flat(make, raw);
+    case 'regression':
+    case 'regression_l2':
+    case 'regression_l1':
+      // `sqrt`: trained on square roots with their sign.
+      return flat(make, words.includes('sqrt') ? make(e.Mul, [make(e.Mul, [make(e.Sign, [raw]), raw]), raw]) : raw);
+    case 'poisson':
+    case 'gamma':
+    case 'tweedie':
+      return flat(make, make(e.Exp, [raw]));
+    case 'binary':
+      return flat(make, sigmoid(raw, parameter('sigmoid', 1)));
+    case 'cross_entropy':
+      return flat(make, sigmoid(raw, 1));
+    case 'cross_entropy_lambda':
+      return flat(make, make(e.Softplus, [raw]));
+    case 'multiclassova':
+      return sigmoid(raw, parameter('sigmoid', 1));
+    case 'multiclass': {
+      const parts = make(e.Exp, [make(e.Sub, [raw, make(Reduce, [raw], { of: 'max', axes: [1], keep: true })])]);
+      return make(e.Div, [parts, make(Reduce, [parts], { of: 'sum', axes: [1], keep: true })]);
+    }
+  }
+  return fail('E101', { op: `objective ${name}`, why: '' }, { k: 'file', file, what: 'objective' });
+}

@@ -1,0 +1,18 @@
+const f = new Float32Array(1);
+const bits = new Int32Array(f.buffer);
+
+/** The next float32 after a float32, towards infinity. */
+export function nextFloat(x: number): number {
+  if (Number.isNaN(x) || x === Infinity) return x;
+  if (x === 0) return 2 ** -149;
+  f[0] = x;
+  bits[0] = (bits[0] ?? 0) + (x > 0 ? 1 : -1);
+  return f[0];
+}
+/** The greatest float32 that is at most x. */
+export function floorFloat(x: number): number {
+  const r = Math.fround(x);
+  return r <= x ? r : -nextFloat(-r);
+}
+/** The float32 u such that, for every float32 v, v < u holds exactly if v <= x. There is none for infinity, which must be handled before. */
+export const atMost = (x: number): number => nextFloat(floorFloat(x));
