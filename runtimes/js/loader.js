@@ -55,36 +55,42 @@ async function bytesOf(x) {
   if (x?.arrayBuffer) return new Uint8Array(await x.arrayBuffer());
   throw error('E502', `load takes bytes, a Response, a URL or { wasm, weights }, not ${tag(x)}`);
 }
-async function compile(given) {
-  let x = await given;
-  const fs = fsFor(x);
+/** Reads a file into `to` and gives its length, or one more than `to` holds. Without asking for its size, which takes longer than reading. */
+function readFile(fs, x, to) {
+  let file;
+  let at = 0;
   try {
-    x = fs ? fs.readFileSync(place(x)) : await get(x);
+    file = fs.openSync(place(x));
+    for (let n = 1; n > 0 && at < to.length; at += n) n = fs.readSync(file, to, at, Math.min(to.length - at, 1 << 30), null);
+    return at + (at === to.length ? fs.readSync(file, new Uint8Array(1)) : 0);
   } catch (e) {
-    throw e.code?.[0] === 'E' && fs ? cannot(given, e) : e;
+    throw cannot(x, e);
+  } finally {
+    if (file !== undefined) fs.closeSync(file);
   }
-  if (tag(x) === 'WebAssembly.Module') return x;
-  if (tag(x) === 'Response' && WebAssembly.compileStreaming && /^application\/wasm/.test(x.headers.get('content-type')))
-    return WebAssembly.compileStreaming(x);
-  return WebAssembly.compile(await bytesOf(x));
+}
+async function compile(given) {
+  const x = await given;
+  const fs = fsFor(x);
+  if (fs)
+    for (let size = 1 << 17; ; size *= 8) {
+      const bytes = new Uint8Array(size);
+      const n = readFile(fs, x, bytes);
+      if (n <= size) return new WebAssembly.Module(bytes.subarray(0, n));
+    }
+  const y = await get(x);
+  if (tag(y) === 'WebAssembly.Module') return y;
+  if (tag(y) === 'Response' && WebAssembly.compileStreaming && /^application\/wasm/.test(y.headers.get('content-type')))
+    return WebAssembly.compileStreaming(y);
+  return WebAssembly.compile(await bytesOf(y));
 }
 /** Fills memory with the weights: piece by piece, so that no second copy of them is held. */
 async function fill(to, given) {
   const x = await given;
   const fs = fsFor(x);
   let at = 0;
-  if (fs) {
-    let file;
-    try {
-      file = fs.openSync(place(x));
-      for (let n = 1; n > 0 && at < to.length; at += n) n = fs.readSync(file, to, at, Math.min(to.length - at, 1 << 30), null);
-      if (fs.fstatSync(file).size > at) at = fs.fstatSync(file).size;
-    } catch (e) {
-      throw cannot(x, e);
-    } finally {
-      if (file !== undefined) fs.closeSync(file);
-    }
-  } else {
+  if (fs) at = readFile(fs, x, to);
+  else {
     const put = part => {
       if (at + part.length <= to.length) to.set(part, at);
       at += part.length;
@@ -94,11 +100,15 @@ async function fill(to, given) {
     if (!reader) put(await bytesOf(y));
     else for (let r = await reader.read(); !r.done; r = await reader.read()) put(r.value);
   }
-  if (at !== to.length) throw error('E203', `model.weights is truncated or damaged: ${at} bytes instead of ${to.length}`);
+  if (at !== to.length)
+    throw error(
+      'E203',
+      `model.weights is truncated or damaged: ${at > to.length ? 'more than' : `${at} bytes instead of`} ${to.length}`,
+    );
 }
 /** A checksum over some of the bytes, which tells other weights of the same size. */
 function sample(bytes) {
-  const step = Math.max(1, Math.floor(bytes.length / 4096));
+  const step = Math.max(1, Math.floor(bytes.length / 1024));
   let h = 0;
   for (let i = 0; i < bytes.length; i += step) h = (Math.imul(h, 31) + bytes[i]) | 0;
   return h;
@@ -122,8 +132,9 @@ export async function load(source) {
       throw error('E401', `this engine has no ${lacks(MODEL.modules.at(-1)).join(', no ')}; compile with --target wasm-auto`);
     return m;
   };
+  // One module is tried without asking first: an engine that lacks a feature says so by failing.
   const wasm = () => {
-    const m = pick();
+    const m = MODEL.modules.length > 1 ? pick() : MODEL.modules[0];
     return near(m.files[0], m.wasm);
   };
   const module = await compile(both.wasm === undefined || folder ? wasm() : both.wasm).catch(e => {

@@ -75,7 +75,7 @@ describe('load', () => {
     const other = await bundleOf([handMade({ ...triple, weights: f32(4, 0, 0, 0) })]);
     await expect(index.load(other.get('model.wasm'))).rejects.toThrow('the module is not of this index.js');
     writeFileSync(join(dir, 'model.weights'), new Uint8Array([...weights, 0]));
-    await expect(index.load()).rejects.toThrow('17 bytes instead of 16');
+    await expect(index.load()).rejects.toThrow('more than 16');
   });
 });
 

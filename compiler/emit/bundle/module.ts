@@ -26,7 +26,7 @@ export function weightsOf(program: Program, plan: MemoryPlan): Uint8Array {
 
 /** A checksum over some of the bytes: what `sample` in runtimes/js/loader.js computes. */
 export function sampleSum(bytes: Uint8Array): number {
-  const step = Math.max(1, Math.floor(bytes.length / 4096));
+  const step = Math.max(1, Math.floor(bytes.length / 1024));
   let h = 0;
   for (let i = 0; i < bytes.length; i += step) h = (Math.imul(h, 31) + (bytes[i] ?? 0)) | 0;
   return h;
