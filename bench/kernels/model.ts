@@ -75,6 +75,7 @@ function callsOf(steps: readonly Step[]): Call[] {
   return steps.flatMap((s): Call[] => {
     switch (s.k) {
       case 'read':
+      case 'check':
         return [];
       case 'branch':
         return callsOf(s.then);

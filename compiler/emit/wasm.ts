@@ -23,7 +23,8 @@ export interface WasmResult {
  * A program as a WebAssembly module without imports. Exports:
  * - `memory`, as large as the plan says and never larger;
  * - `run(sizes…)`: one i32 for each symbol that comes from the inputs, in the order of `program.symbols`;
- * - `symbol(i)`: the value of `program.symbols[i]` now; only where there are run-time symbols.
+ * - `symbol(i)`: the value of `program.symbols[i]` now; only where there are run-time symbols;
+ * - `stopped()`: after a trap of `run`, 1 + the index of the reason in `program.stops`, or 0; only where there are such reasons.
  * The caller puts the inputs at their offsets and, unless they are embedded, the weights at `plan.base`.
  */
 export async function emitWasm(
@@ -132,6 +133,8 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan): void {
         return m.i32.wrap(m.i64.load(0, 8, ptr));
     }
   };
+  const stopIf = (c: Ref, why: number): Ref =>
+    m.if(c, m.block(null, [m.global.set('stopped', m.i32.const(why + 1)), m.unreachable()]));
   const step = (s: Step): Ref => {
     switch (s.k) {
       case 'call':
@@ -146,8 +149,10 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan): void {
         const { lo, hi } = must(ranges.get(s.symbol), `symbol ${s.symbol}`);
         const above = m.i32.sub(m.global.get(name, b.i32), m.i32.const(lo));
         const bad = m.i32.gt_u(above, m.i32.const((hi - lo) | 0));
-        return m.block(null, [m.global.set(name, load(s)), m.if(bad, m.unreachable())], b.none);
+        return m.block(null, [m.global.set(name, load(s)), stopIf(bad, s.stop)], b.none);
       }
+      case 'check':
+        return stopIf(m.i32.ne(dim(s.a), dim(s.b)), s.stop);
       case 'branch':
         return m.if(m.i32.ne(load(s.cond), m.i32.const(0)), body(s.then), s.else.length > 0 ? body(s.else) : undefined);
       case 'loop': {
@@ -178,6 +183,12 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan): void {
   };
   const given = program.symbols.filter(s => s.from === 'input');
   const sets = given.map((s, i) => m.global.set(`s.${s.name}`, m.local.get(i, b.i32)));
+  if (program.stops.length > 0) {
+    m.addGlobal('stopped', b.i32, true, m.i32.const(0));
+    sets.push(m.global.set('stopped', m.i32.const(0)));
+    m.addFunction('stopped', b.none, b.i32, [], m.global.get('stopped', b.i32));
+    m.addFunctionExport('stopped', 'stopped');
+  }
   m.addFunction('run', b.createType(given.map(() => b.i32)), b.none, [], m.block(null, [...sets, body(program.steps)], b.none));
   m.addFunctionExport('run', 'run');
   if (program.symbols.some(s => s.from === 'run')) {

@@ -1,5 +1,5 @@
 import { assert, InternalError, must, showLoc, type Loc } from '../core/diagnostic.ts';
-import { dimEq, dimHi, dimProd, symbolsOf, type Dim } from '../core/dim.ts';
+import { dimEq, dimHi, dimProd, showDim, symbolsOf, type Dim } from '../core/dim.ts';
 import type { DType } from '../core/dtype.ts';
 import { splatOf, type Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
@@ -35,6 +35,7 @@ export function lowerGraph(graph: Graph, profile: Profile): Program {
     weights: new Map(),
     symbols: new Map(),
     guards: [],
+    stops: [],
   };
   const inputs = graph.inputs.map((v): Port => {
     const name = v.def.k === 'input' ? v.def.name : '';
@@ -46,7 +47,7 @@ export function lowerGraph(graph: Graph, profile: Profile): Program {
     const t = o.value.type;
     return { name: o.name, type: t, slot: newSlot(state, o.name, t.dtype, dimProd(t.shape), 'output') };
   });
-  const frame = new Frame(state, graph, inputs.map(portRef), outputs.map(portRef));
+  const frame = new Frame(state, graph, inputs.map(portRef), outputs.map(portRef), true);
   frame.run();
   for (const o of outputs)
     for (const d of o.type.shape)
@@ -59,7 +60,8 @@ export function lowerGraph(graph: Graph, profile: Profile): Program {
     inputs,
     outputs,
     symbols: [...state.symbols.values()],
-    guards: state.guards.filter(g => [g.a, g.b].every(d => symbolsOf(d).every(s => state.symbols.get(s.name)?.from === 'input'))),
+    guards: state.guards,
+    stops: state.stops,
   };
 }
 const portRef = (p: Port): Ref => compactRef(slotBuffer(p.slot), p.type.shape);
@@ -76,11 +78,16 @@ interface State {
   readonly weights: Map<Uint8Array, Slot>;
   readonly symbols: Map<string, SymbolInfo>;
   readonly guards: Guard[];
+  readonly stops: string[];
 }
 function newSlot(state: State, name: string, dtype: DType, size: Dim, where: Slot['where'], bytes?: Uint8Array): Slot {
   const slot: Slot = bytes ? { name, dtype, size, where, bytes } : { name, dtype, size, where };
   state.slots.push(slot);
   return slot;
+}
+function newStop(state: State, why: string): number {
+  const at = state.stops.indexOf(why);
+  return at >= 0 ? at : state.stops.push(why) - 1;
 }
 function isSlot(x: SlotBuffer['slot']): x is Slot {
   return 'where' in x;
@@ -113,9 +120,13 @@ class Frame {
   private readonly sources = new Map<Value, Source>();
   private readonly compactCopies = new Map<Ref, Ref>();
   private readonly outputs: readonly (Ref | undefined)[];
+  /** Whether this is the graph of the model and not a part that may not run. */
+  private readonly isWhole: boolean;
+  private readonly checked = new Set<string>();
 
-  constructor(state: State, graph: Graph, inputs: readonly Ref[], outputs: readonly (Ref | undefined)[]) {
+  constructor(state: State, graph: Graph, inputs: readonly Ref[], outputs: readonly (Ref | undefined)[], isWhole: boolean) {
     this.state = state;
+    this.isWhole = isWhole;
     this.graph = graph;
     this.outputs = outputs;
     this.part = partition(graph);
@@ -125,8 +136,8 @@ class Frame {
   /** Gives where each output of the graph lies. */
   run(): readonly Ref[] {
     this.placeOutputs();
-    for (const n of this.part.order) this.state.guards.push(...n.guards);
     for (const n of this.part.order) {
+      this.check(n);
       if (this.part.inlined.has(n) || this.part.runsWith.has(n)) continue;
       if (n.op.lower.k === 'view' && this.memory.has(must(n.outputs[0]))) continue;
       this.lowerNode(n);
@@ -138,6 +149,24 @@ class Frame {
       this.copy(`${o.name}_out`, memorySource(at), to, { k: 'none' });
       return to;
     });
+  }
+
+  /**
+   * Sizes that must be equal for a node: a guard of the model where they follow from the inputs and the node runs always, else a step,
+   * since only then both have a value.
+   */
+  private check(n: Node): void {
+    const { state } = this;
+    for (const g of n.guards) {
+      if (dimEq(g.a, g.b)) continue;
+      const key = `${showDim(g.a)} = ${showDim(g.b)}`;
+      if (this.checked.has(key)) continue;
+      this.checked.add(key);
+      const symbols = [...symbolsOf(g.a), ...symbolsOf(g.b)].map(s => must(state.symbols.get(s.name), `symbol ${s.name}`));
+      const what = `${g.what} (${showLoc(n.loc)})`;
+      if (this.isWhole && symbols.every(s => s.from === 'input')) state.guards.push({ ...g, what });
+      else state.steps.push({ k: 'check', a: g.a, b: g.b, stop: newStop(state, what) });
+    }
   }
 
   /** Outputs that are written by a kernel go straight to their slot; parts of an assembled tensor to their part. */
@@ -339,8 +368,9 @@ class Frame {
       part: partOf,
       kernel: (name, build) => this.kernel(name, build, loc),
       readSymbol: (name, from) => {
-        this.defineSymbol(name, n);
-        this.state.steps.push({ k: 'read', symbol: name, ...slotOf(from) });
+        const { lo, hi } = this.defineSymbol(name, n);
+        const stop = newStop(this.state, `a size that the model computes is not within ${lo} to ${hi} (${showLoc(n.loc)})`);
+        this.state.steps.push({ k: 'read', symbol: name, ...slotOf(from), stop });
       },
       copy: (name, from, to) => this.copy(name, from, to, loc),
       sourceOf: memorySource,
@@ -350,6 +380,7 @@ class Frame {
           g,
           inputs,
           g.outputs.map(() => undefined),
+          false,
         ).run(),
       branch: (cond, then, otherwise) =>
         void this.state.steps.push({
@@ -368,7 +399,7 @@ class Frame {
     };
   }
   /** A run-time symbol of a node, with the range that the node's types and attributes give it. */
-  private defineSymbol(name: string, n: Node): void {
+  private defineSymbol(name: string, n: Node): SymbolInfo {
     const find = (d: unknown): void => {
       if (typeof d === 'object' && d !== null && 'k' in d && d.k === 'poly')
         for (const s of symbolsOf(d as Dim))
@@ -384,6 +415,7 @@ class Frame {
     }
     for (const g of subgraphs(n)) for (const o of g.outputs) o.value.type.shape.forEach(find);
     if (!this.state.symbols.has(name)) this.state.symbols.set(name, { name, lo: 0, hi: 2 ** 31 - 1, from: 'run' });
+    return must(this.state.symbols.get(name));
   }
 
   private kernel(name: string, build: (k: KernelBuilder) => void, loc: Loc): void {

@@ -1,5 +1,5 @@
 import { fail, must } from '../core/diagnostic.ts';
-import { dimEq, evalDim, showDim, symbolsOf, type Dim } from '../core/dim.ts';
+import { evalDim, showDim, type Dim } from '../core/dim.ts';
 import { showType } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { Program } from './program.ts';
@@ -43,10 +43,9 @@ function solve(d: Dim, value: number): { readonly name: string; readonly value: 
   if (!t || more || others || a?.k !== 'sym') return undefined;
   return { name: a.name, value: (value - d.c) / t.coef };
 }
-/** Fails with E502 where sizes that must be equal are not. Guards over run-time symbols are skipped. */
+/** Fails with E502 where sizes that must be equal are not. */
 export function checkGuards(program: Program, env: ReadonlyMap<string, number>): void {
   for (const g of program.guards) {
-    if (dimEq(g.a, g.b) || [...symbolsOf(g.a), ...symbolsOf(g.b)].some(s => !env.has(s.name))) continue;
     const a = evalDim(g.a, env);
     const b = evalDim(g.b, env);
     if (a !== b) fail('E502', { why: `${g.what}: ${showDim(g.a)} is ${a} and ${showDim(g.b)} is ${b}` });

@@ -30,6 +30,7 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
     a.k === 'int'
       ? evalDim(a.dim, env)
       : { dtype: p?.k === 'buf' ? p.dtype : a.slot.dtype, data: slotData(a.slot), offset: evalDim(a.offset, env) };
+  const stop = (i: number): never => fail('E502', { why: must(program.stops[i]) });
   const run = (steps: readonly Step[]): void => {
     for (const s of steps) {
       switch (s.k) {
@@ -42,11 +43,13 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
         case 'read': {
           const value = Number(BigInt.asIntN(32, BigInt(element(s))));
           const { lo, hi } = must(program.symbols.find(x => x.name === s.symbol));
-          if (value < lo || value > hi)
-            fail('E502', { why: `a size that the model computes is ${value}, outside its range ${lo}..${hi}` });
+          if (value < lo || value > hi) stop(s.stop);
           env.set(s.symbol, value);
           break;
         }
+        case 'check':
+          if (evalDim(s.a, env) !== evalDim(s.b, env)) stop(s.stop);
+          break;
         case 'branch':
           run(Number(element(s.cond)) !== 0 ? s.then : s.else);
           break;

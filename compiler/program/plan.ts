@@ -92,6 +92,8 @@ export function lifetimes(program: Program): ReadonlyMap<Slot, { readonly from: 
         case 'read':
           use(s.slot);
           break;
+        case 'check':
+          break;
         case 'branch':
           use(s.cond.slot);
           walk(s.then, inLoop);

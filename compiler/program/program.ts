@@ -15,7 +15,10 @@ export type Arg = { readonly k: 'buf'; readonly slot: Slot; readonly offset: Dim
 /** What happens when the model runs. Symbols hold i32 values; input symbols are set by the caller. */
 export type Step =
   | { readonly k: 'call'; readonly kernel: Kernel; readonly args: readonly Arg[]; readonly loc: Loc; readonly what: string }
-  | { readonly k: 'read'; readonly symbol: string; readonly slot: Slot; readonly offset: Dim }
+  /** Gives a symbol a value that was computed. The run stops where it is outside of the symbol's range. */
+  | { readonly k: 'read'; readonly symbol: string; readonly slot: Slot; readonly offset: Dim; readonly stop: number }
+  /** The run stops where two sizes differ. */
+  | { readonly k: 'check'; readonly a: Dim; readonly b: Dim; readonly stop: number }
   | {
       readonly k: 'branch';
       readonly cond: { readonly slot: Slot; readonly offset: Dim };
@@ -52,8 +55,10 @@ export interface Program {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
   readonly symbols: readonly SymbolInfo[];
-  /** Checked by the loader before a run. */
+  /** Over symbols of the inputs: checked by the loader before a run. */
   readonly guards: readonly Guard[];
+  /** Why a run may stop, by the number in the step. */
+  readonly stops: readonly string[];
 }
 /** Byte offsets of the slots. Weights, inputs, outputs and arena are one address space for WebAssembly, so offsets are absolute there. */
 export interface MemoryPlan {

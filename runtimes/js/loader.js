@@ -220,10 +220,6 @@ function ready(m, exports) {
         if (p.d[i] !== v) throw bad(p, `dimension ${i} (${p.shape[i]}) is ${p.d[i]}, but must be ${v} to fit the other sizes`);
       });
   };
-  const check = late => {
-    for (const g of MODEL.guards)
-      if (g.late === late && g.a(s) !== g.b(s)) throw error('E502', `${g.what}, but they are ${g.a(s)} and ${g.b(s)}`);
-  };
   const write = (p, x) => {
     if (x === p.view) return;
     if (tag(x) === 'Float16Array') x = new Uint16Array(x.buffer, x.byteOffset, x.length);
@@ -264,16 +260,15 @@ function ready(m, exports) {
       known(into, outs, 'output');
       for (let i = 0; i < ins.length; i++) data[i] = take(ins[i], inputs?.[ins[i].name]);
       bind();
-      check(false);
+      for (const g of MODEL.guards) if (g.a(s) !== g.b(s)) throw error('E502', `${g.what}, but they are ${g.a(s)} and ${g.b(s)}`);
       for (let i = 0; i < ins.length; i++) write(ins[i], data[i]);
       for (let i = 0; i < m.args.length; i++) args[i] = s[m.args[i]];
       try {
         exports.run(...args);
       } catch (e) {
-        throw error('E502', `the model stopped: ${e.message}`, e);
+        throw error('E502', `the model stopped: ${MODEL.stops[exports.stopped?.() - 1] ?? e.message}`, e);
       }
       for (const i of m.late) s[i] = exports.symbol(i);
-      check(true);
       const out = into && outs.every(p => into[p.name]?.data) ? into : {};
       for (const p of outs) out[p.name] = read(p, into?.[p.name]);
       return out;

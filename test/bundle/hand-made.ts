@@ -19,6 +19,7 @@ export interface HandMade {
   readonly inputs: readonly PortSpec[];
   readonly outputs: readonly PortSpec[];
   readonly guards?: readonly Guard[];
+  readonly stops?: readonly string[];
   readonly weights?: Uint8Array;
   /** The module's fields apart from memory; `$NAME` of a port and `$weights` stand for addresses. */
   readonly wat: string;
@@ -71,6 +72,7 @@ export function handMade(h: HandMade): CompiledModule {
       outputs,
       symbols: h.symbols ?? [],
       guards: h.guards ?? [],
+      stops: h.stops ?? [],
     },
     plan: { offsets, base: BASE, weightsBytes: weights.length, arenaBytes: at - BASE - weights.length },
     wasm: wasmOf(`(module (memory (export "memory") ${Math.ceil(at / 65536)}) ${wat})`),

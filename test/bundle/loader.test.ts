@@ -185,7 +185,7 @@ describe('sizes', () => {
     expect([...(model.run({ x: new Float32Array(128) })['y']?.data ?? [])]).toEqual([4]);
     expect(() => model.run({ x: new Float32Array(100) })).toThrow('is 100, but must be 32 to 128 in steps of 32');
   });
-  it('checks guards before a run, and those over run-time symbols after it', async () => {
+  it('checks guards before a run, and gives the reason why a run stopped', async () => {
     const a = dim('a', 1, 9);
     const b = dim('b', 1, 9);
     const k = symbol('k', 0, 9);
@@ -196,19 +196,25 @@ describe('sizes', () => {
         ['y', 'f32', [dimMul(2, b.d)]],
       ],
       outputs: [['z', 'f32', [k]]],
-      guards: [
-        { a: dimMul(2, a.d), b: dimMul(2, b.d), what: 'Add: 2*a and 2*b must be equal' },
-        { a: k, b: a.d, what: 'Loop: k and a must be equal' },
-      ],
+      guards: [{ a: dimMul(2, a.d), b: dimMul(2, b.d), what: 'Add: 2*a and 2*b must be equal' }],
+      stops: ['no reason', 'k and a must be equal'],
       // The size of the output is the first number of the input.
-      wat: `(func (export "run") (param i32 i32) (f32.store $z (f32.const 7)))
+      wat: `(global $why (mut i32) (i32.const 0))
+        (func (export "stopped") (result i32) (global.get $why))
+        (func (export "run") (param i32 i32)
+          (global.set $why (i32.const 0))
+          (f32.store $z (f32.const 7))
+          (if (f32.lt (f32.load $x) (f32.const 0)) (then (drop (i32.div_s (i32.const 1) (i32.const 0)))))
+          (if (f32.lt (f32.load $x) (f32.const 2)) (then (global.set $why (i32.const 2)) (unreachable))))
         (func (export "symbol") (param i32) (result i32)
           (if (result i32) (i32.eq (local.get 0) (i32.const 2)) (then (i32.trunc_f32_s (f32.load $x))) (else (unreachable))))`,
     });
     const run = (x: readonly number[], y: number): unknown => model.run({ x, y: new Float32Array(y) });
     expect(run([2, 0], 4)).toEqual({ z: { data: Float32Array.of(7, 0), dims: [2], type: 'float32' } });
     expect(() => run([2, 0], 6)).toThrow('E502: Add: 2*a and 2*b must be equal, but they are 4 and 6');
-    expect(() => run([1, 0], 4)).toThrow('E502: Loop: k and a must be equal, but they are 1 and 2');
+    expect(() => run([1, 0], 4)).toThrow('E502: the model stopped: k and a must be equal');
+    expect(() => run([-1, 0], 4)).toThrow('E502: the model stopped: divide by zero');
+    expect(run([2, 0], 4)).toHaveProperty('z');
   });
   it('knows its inputs by any name', async () => {
     const { model } = await make({

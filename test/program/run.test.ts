@@ -72,11 +72,13 @@ async function runWasm(
   const all = new Uint8Array(memory.buffer);
   if (!embed) for (const s of p.slots) if (s.bytes) all.set(s.bytes, at(s));
   for (const i of p.inputs) all.set(must(inputs.get(i.name)).bytes, at(i.slot));
-  Reflect.apply(
-    run,
-    undefined,
-    p.symbols.filter(s => s.from === 'input').map(s => sizes.get(s.name)),
-  );
+  const given = p.symbols.filter(s => s.from === 'input').map(s => sizes.get(s.name));
+  try {
+    Reflect.apply(run, undefined, given);
+  } catch (e) {
+    const why = exports['stopped'];
+    throw typeof why === 'function' ? new Error(p.stops[Number(Reflect.apply(why, undefined, [])) - 1], { cause: e }) : e;
+  }
   const symbols = typeof value === 'function' ? p.symbols.map((_, i) => Number(Reflect.apply(value, undefined, [i]))) : [];
   const env = new Map(p.symbols.map((s, i) => [s.name, symbols[i] ?? must(sizes.get(s.name))]));
   const out = new Map<string, Tensor>();
@@ -97,7 +99,7 @@ const program = (p: Partial<Program> & Pick<Program, 'slots' | 'steps' | 'inputs
     }
   };
   collect(p.steps);
-  return { name: 'p', kernels: [...kernels], symbols: [], guards: [], ...p };
+  return { name: 'p', kernels: [...kernels], symbols: [], guards: [], stops: [], ...p };
 };
 const numbers = (t: Tensor | undefined): number[] => [...toNumbers(must(t))];
 async function both(
@@ -145,8 +147,8 @@ describe('programs in the interpreter and in WebAssembly', () => {
   it('a size that is computed, and the output that has it', async () => {
     const x = slot('x', 'input', 'f32', 8);
     const count = slot('count', 'arena', 'i64', 2);
-    const y = slot('y', 'output', 'f32', symbol('m', 0, 8));
-    const m = symbol('m', 0, 8);
+    const y = slot('y', 'output', 'f32', symbol('m', 0, 6));
+    const m = symbol('m', 0, 6);
     const counting = call('count', (k, at) => {
       const [a, c] = [at(x), at(count, 1)];
       const sum = k.var(cast({ base: 'i64', lanes: 1 }, k.dim(0)));
@@ -165,14 +167,23 @@ describe('programs in the interpreter and in WebAssembly', () => {
     });
     const p = program({
       slots: [x, count, y],
-      steps: [counting, { k: 'read', symbol: 'm', slot: count, offset: 1 }, taking],
+      steps: [counting, { k: 'read', symbol: 'm', slot: count, offset: 1, stop: 0 }, { k: 'check', a: m, b: 4, stop: 1 }, taking],
       inputs: [{ name: 'x', type: { dtype: 'f32', shape: [8] }, slot: x }],
       outputs: [{ name: 'y', type: { dtype: 'f32', shape: [m] }, slot: y }],
-      symbols: [{ name: 'm', lo: 0, hi: 8, from: 'run' }],
+      symbols: [{ name: 'm', lo: 0, hi: 6, from: 'run' }],
+      stops: ['m is out of range', 'm is not 4'],
     });
     const inputs = new Map([['x', fromNumbers('f32', [8], [1, -1, 2, -2, 3, 0, 4, -5])]]);
     expect(numbers((await both(p, inputs)).get('y'))).toEqual([1, 2, 3, 4]);
     expect((await runWasm(p, inputs, new Map(), true)).symbols).toEqual([4]);
+    for (const [x, why] of [
+      [[1, 1, 1, 1, 1, 0, 0, 0], 'm is not 4'],
+      [[1, 1, 1, 1, 1, 1, 1, 0], 'm is out of range'],
+    ] as const) {
+      const bad = new Map([['x', fromNumbers('f32', [8], x)]]);
+      expect(() => interpretProgram(p, bad)).toThrow(why);
+      await expect(runWasm(p, bad, new Map(), true)).rejects.toThrow(why);
+    }
   });
 
   it('branches, and loops by count, by condition and by both', async () => {

@@ -1,5 +1,5 @@
 import { InternalError, must } from '../../core/diagnostic.ts';
-import { dimHi, dimProd, dimSub, showDim, symbolsOf, type Dim } from '../../core/dim.ts';
+import { dimHi, dimProd, dimSub, showDim, symbolsOf } from '../../core/dim.ts';
 import { DTYPES } from '../../core/dtype.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { needsOf, type CompiledModule } from './module.ts';
@@ -26,8 +26,6 @@ export function indexJs(head: string, files: readonly ModuleFiles[], labels: rea
   const { program } = must(first).module;
   for (const f of files) sameSignature(program, f.module.program);
   const index = indexOf(program);
-  const late = new Set(program.symbols.filter(s => s.from === 'run').map(s => s.name));
-  const isLate = (d: Dim): boolean => symbolsOf(d).some(s => late.has(s.name));
 
   const port = (p: Port): string => {
     const free = p.type.shape.flatMap((d, i) => (typeof d === 'number' ? [] : [`f(${i}, ${dimSource(d, index)})`]));
@@ -52,10 +50,7 @@ export function indexJs(head: string, files: readonly ModuleFiles[], labels: rea
   });
   const guards = program.guards
     .filter(g => typeof dimSub(g.a, g.b) !== 'number')
-    .map(
-      g =>
-        `{ what: ${js(g.what)}, late: ${isLate(g.a) || isLate(g.b)}, a: s => ${dimSource(g.a, index)}, b: s => ${dimSource(g.b, index)} }`,
-    );
+    .map(g => `{ what: ${js(g.what)}, a: s => ${dimSource(g.a, index)}, b: s => ${dimSource(g.b, index)} }`);
   const module = (f: ModuleFiles): string => {
     const { plan, program: p, profile } = f.module;
     const at = (x: Port): number => must(plan.offsets.get(x.slot), `offset of ${x.name}`);
@@ -82,6 +77,7 @@ ${list('inputs', program.inputs.map(port))}
 ${list('outputs', program.outputs.map(port))}
 ${list('symbols', symbols)}
 ${list('guards', guards)}
+${list('stops', program.stops.map(js))}
 };
 ${labels ? `/** The names of the classes. */\nexport const labels = ${js(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/loader.js of the package sinter.
 ${RUNTIME['loader.min.js']}`;
@@ -91,17 +87,23 @@ const indexOf = (p: Program): ((name: string) => number) => {
   const at = new Map(p.symbols.map((s, i) => [s.name, i]));
   return name => must(at.get(name), `symbol ${name}`);
 };
-/** The run-time symbols that the loader reads after a run: those in sizes of outputs and in guards. */
+/** The run-time symbols that the loader reads after a run: those in sizes of outputs. */
 function lateSymbols(p: Program): number[] {
   const used = new Set<string>();
-  for (const d of [...p.outputs.flatMap(o => o.type.shape), ...p.guards.flatMap(g => [g.a, g.b])])
-    for (const s of symbolsOf(d)) used.add(s.name);
+  for (const o of p.outputs) for (const d of o.type.shape) for (const s of symbolsOf(d)) used.add(s.name);
   return p.symbols.flatMap((s, i) => (s.from === 'run' && used.has(s.name) ? [i] : []));
 }
 /** The modules of a bundle are the same model: they share the description. */
 function sameSignature(a: Program, b: Program): void {
   const text = (p: Program): string =>
-    js([p.name, p.inputs.map(portText), p.outputs.map(portText), p.symbols, p.guards.map(g => [showDim(g.a), showDim(g.b)])]);
+    js([
+      p.name,
+      p.inputs.map(portText),
+      p.outputs.map(portText),
+      p.symbols,
+      p.guards.map(g => [showDim(g.a), showDim(g.b)]),
+      p.stops,
+    ]);
   if (a !== b && text(a) !== text(b))
     throw new InternalError('the modules of one bundle have different inputs, outputs or symbols');
 }

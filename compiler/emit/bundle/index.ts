@@ -24,7 +24,7 @@ export interface BundleInput {
   readonly macs: number | undefined;
   /** Names of the passes that ran, in order. */
   readonly passes: readonly string[];
-  readonly options: Pick<CompileOptions, 'dims' | 'embedBelow'>;
+  readonly options: Pick<CompileOptions, 'dims' | 'embedBelow' | 'format' | 'iterations' | 'outputs'>;
   readonly labels?: readonly string[] | undefined;
 }
 
