@@ -13,8 +13,8 @@ it('sizes that the model computes are checked where they meet others', async () 
     value(12, 'z', 1, ['n']),
   ]);
   const { files } = await compile({ model: bytes, dims: { n: { min: 2, max: 6 } } });
-  const { load } = await importBundle(put(files));
-  const bundle = await load();
+  const index = await importBundle(put(files));
+  const bundle = await index.load();
   const run = (keep: readonly number[]): unknown =>
     bundle.run({ x: [1, 2, 3, 4, 5, 6], keep, y: { data: [10, 20, 30], dims: [3] } })['z'];
   expect(run([0, 1, 1, 0, 0, 1])).toEqual({ data: Float32Array.of(12, 23, 36), dims: [3], type: 'float32' });
