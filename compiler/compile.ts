@@ -3,11 +3,12 @@ import { allNodes, macsHi } from './graph/stats.ts';
 import type { Graph, Value } from './graph/graph.ts';
 import { printGraph } from './graph/print.ts';
 import { verifyGraph } from './graph/verify.ts';
-import { importOnnx, type Imported } from './import/onnx/import.ts';
+import { importModel, type ImportedModel } from './import/model.ts';
 import { showKernel } from './kernel/print.ts';
 import { verifyKernel } from './kernel/verify.ts';
 import { lowerGraph } from './lower/index.ts';
 import type { Profile } from './ops/profile.ts';
+import { treeStats } from './ops/trees-stats.ts';
 import { makeBundle, moduleReport, portReport, sha256, type CompiledModule } from './emit/bundle/index.ts';
 import { emitWasm } from './emit/wasm.ts';
 import type { CompileOptions, CompileResult, Phase, Progress, Report, Stage } from './options.ts';
@@ -45,6 +46,9 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
       passes: [...new Set(run.passes.map(p => p.name))],
       options: {
         ...(options.dims && { dims: options.dims }),
+        ...(options.format && { format: options.format }),
+        ...(options.iterations && { iterations: options.iterations }),
+        ...(options.outputs && { outputs: options.outputs }),
         ...(options.embedBelow !== undefined && { embedBelow: options.embedBelow }),
       },
       labels: options.labels ?? imported.labels,
@@ -95,28 +99,32 @@ export async function compileGraph(graph: Graph, profile: Profile, embedBelow?: 
   return { profile, program, plan, wasm: bytes, functions, embedded };
 }
 
-/** Imports a model as `compile` does; `onValue` is told what each name of the file became. */
-export function importFor(o: CompileOptions, onValue?: (name: string, value: Value) => void): Imported {
-  const file = o.file ?? 'model.onnx';
+/** Imports a model as `compile` does; `onValue` is told what each name of an ONNX file became. */
+export function importFor(o: CompileOptions, onValue?: (name: string, value: Value) => void): ImportedModel {
+  const file = o.file ?? 'model';
   const dims = Object.entries(o.dims ?? {}).map(([k, d]) => [
     k,
     typeof d === 'number' ? d : { lo: d.min, hi: d.max, ...(d.step !== undefined && { step: d.step }) },
   ]);
-  return importOnnx(o.model, {
+  return importModel(o.model, {
     file,
     name: o.name ?? modelName(file),
-    dims: Object.fromEntries(dims) as NonNullable<Parameters<typeof importOnnx>[1]>['dims'] & object,
+    dims: Object.fromEntries(dims) as NonNullable<Parameters<typeof importModel>[1]['dims']>,
+    ...(o.format && { format: o.format }),
+    ...(o.iterations && { iterations: o.iterations }),
+    ...(o.outputs && { outputs: o.outputs }),
     ...(o.external && { external: o.external }),
     ...(onValue && { onValue }),
   });
 }
 /** The name of a model from that of its file. */
-export const modelName = (file: string): string => (file.split(/[/\\]/).at(-1) ?? file).replace(/\.[^.]*$/, '') || 'model';
+export const modelName = (file: string): string =>
+  (file.split(/[/\\]/).at(-1) ?? file).replace(/(?:\.tar)?\.[^.]*$/, '') || 'model';
 
 async function reportOf(
   o: CompileOptions,
   target: string,
-  imported: Imported,
+  imported: ImportedModel,
   graph: Graph,
   modules: readonly CompiledModule[],
   run: Run,
@@ -126,16 +134,17 @@ async function reportOf(
   return {
     name: imported.graph.name,
     target,
-    source: { file: o.file ?? 'model.onnx', bytes: o.model.length, sha256: await sha256(o.model) },
+    source: { file: o.file ?? 'model', bytes: o.model.length, sha256: await sha256(o.model) },
     inputs: program?.inputs.map(portReport) ?? [],
     outputs: program?.outputs.map(portReport) ?? [],
     symbols: program?.symbols ?? [],
     operators: {
-      before: Object.values(imported.meta.histogram).reduce((a, b) => a + b, 0),
+      before: Object.values(imported.histogram).reduce((a, b) => a + b, 0),
       after: allNodes(graph).length,
     },
     modules: modules.map(moduleReport),
     macs: macsHi(graph),
+    trees: treeStats(imported.graph),
     passes: run.passes,
     phases: run.phases,
     warnings,

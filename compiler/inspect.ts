@@ -1,5 +1,6 @@
 import { CompileError, type Warning } from './core/diagnostic.ts';
 import { DTYPES } from './core/dtype.ts';
+import type { TensorType } from './core/shape.ts';
 import { numel } from './core/tensor.ts';
 import { showDim } from './core/dim.ts';
 import { macsHi } from './graph/stats.ts';
@@ -12,20 +13,40 @@ import {
   type ModelProto,
   type TensorProto,
 } from './import/onnx/decode.ts';
+import { factsOf } from './import/facts.ts';
+import { importOpen, openModel, type Format, type OpenModel } from './import/model.ts';
 import { freeSizes, symbolName } from './import/onnx/dims.ts';
 import { importModel, type Imported } from './import/onnx/import.ts';
 import { domainOf, opKey } from './import/onnx/node.ts';
 import { onnxOps } from './import/onnx/ops/index.ts';
 import { graphsOf } from './import/onnx/order.ts';
 import type { GraphProto, NodeProto, ValueInfoProto } from './import/onnx/records.ts';
+import type { TreeFacts } from './import/trees.ts';
+import { treeStats, type TreeStats } from './ops/trees-stats.ts';
 
 export interface InspectOptions {
   readonly model: Uint8Array;
+  readonly format?: Format;
   readonly file?: string;
   readonly external?: ExternalResolver;
 }
-/** What a model is made of. */
-export interface Inspection {
+export type Inspection = OnnxInspection | TreeInspection;
+/** What a model of boosted trees is made of. */
+export interface TreeInspection extends TreeFacts {
+  readonly format: Exclude<Format, 'onnx'>;
+  readonly file: string;
+  readonly bytes: number;
+  /** Undefined for linear boosters, and where the model cannot be compiled. */
+  readonly trees: TreeStats | undefined;
+  readonly inputs: readonly InspectedPort[];
+  readonly outputs: readonly InspectedPort[];
+  readonly problem: Problem | undefined;
+  readonly warnings: readonly Warning[];
+}
+/** Why a model cannot be compiled as it is. */
+type Problem = { readonly code: string; readonly message: string };
+/** What an ONNX model is made of. */
+export interface OnnxInspection {
   readonly format: 'onnx';
   readonly file: string;
   readonly bytes: number;
@@ -41,8 +62,7 @@ export interface Inspection {
   readonly parameters: { readonly tensors: number; readonly elements: number; readonly bytes: number };
   /** Multiply-adds of one run with free dimensions of the given sizes. */
   readonly macs: { readonly count: number; readonly at: Readonly<Record<string, number>> } | undefined;
-  /** Why the model cannot be compiled as it is. */
-  readonly problem: { readonly code: string; readonly message: string } | undefined;
+  readonly problem: Problem | undefined;
   readonly warnings: readonly Warning[];
   readonly graph: Drawable;
 }
@@ -74,8 +94,11 @@ export interface DrawableNode {
 
 /** Tells what a model is made of, also where it cannot be compiled. E2xx where it cannot be read. */
 export function inspect(o: InspectOptions): Inspection {
-  const file = o.file ?? 'model.onnx';
-  const model = decodeModel(o.model, file);
+  const file = o.file ?? 'model';
+  const open = openModel(o.model, file, o.format);
+  const facts = factsOf(open, file);
+  if (facts && open.k !== 'onnx') return inspectTrees(open, facts, o, file);
+  const model = decodeModel(open.k === 'onnx' ? open.bytes : o.model, file);
   const g = model.graph;
   const constants = new Set([...g.initializer.map(t => t.name), ...g.sparseInitializer.map(t => t.values?.name ?? '')]);
   const free = freeSizes(g, name => !constants.has(name));
@@ -103,6 +126,37 @@ export function inspect(o: InspectOptions): Inspection {
   };
 }
 
+function inspectTrees(
+  m: Exclude<OpenModel, { readonly k: 'onnx' }>,
+  facts: TreeFacts,
+  o: InspectOptions,
+  file: string,
+): TreeInspection {
+  const head = { format: m.k, file, bytes: o.model.length, ...facts };
+  try {
+    const { graph, warnings } = importOpen(m, { file });
+    const ports = (list: readonly { readonly name: string; readonly type: TensorType }[]): InspectedPort[] =>
+      list.map(p => ({
+        name: p.name,
+        type: DTYPES[p.type.dtype].ort,
+        shape: p.type.shape.map(d => (typeof d === 'number' ? d : showDim(d))),
+      }));
+    return {
+      ...head,
+      trees: treeStats(graph),
+      inputs: ports(graph.inputs.map(v => ({ name: v.def.k === 'input' ? v.def.name : '', type: v.type }))),
+      outputs: ports(graph.outputs.map(x => ({ name: x.name, type: x.value.type }))),
+      problem: undefined,
+      warnings,
+    };
+  } catch (e) {
+    // What is damaged is told as an error, what is only not supported as a fact.
+    if (!(e instanceof CompileError) || !e.code.startsWith('E1')) throw e;
+    const problem = { code: e.code, message: e.message };
+    return { ...head, trees: undefined, inputs: [], outputs: [], problem, warnings: [] };
+  }
+}
+
 /** A usual size for a dimension that nothing is known of. */
 function trialSize(f: {
   readonly name: string;
@@ -116,7 +170,7 @@ function tryImport(
   file: string,
   external: ExternalResolver | undefined,
   dims: Readonly<Record<string, number>>,
-): { imported?: Imported; shapes: ReadonlyMap<string, string>; problem: Inspection['problem'] } {
+): { imported?: Imported; shapes: ReadonlyMap<string, string>; problem: Problem | undefined } {
   const shapes = new Map<string, string>();
   const onValue = (name: string, v: Value): void => void shapes.set(name, v.type.shape.map(showDim).join('×'));
   try {
@@ -145,7 +199,7 @@ function port(v: ValueInfoProto): InspectedPort {
   });
   return { name: v.name, type: t ? dataTypeName(t.elemType) : 'not a tensor', shape: shape ?? null };
 }
-function parameters(m: ModelProto & { readonly graph: GraphProto }): Inspection['parameters'] {
+function parameters(m: ModelProto & { readonly graph: GraphProto }): OnnxInspection['parameters'] {
   let [tensors, elements, bytes] = [0, 0, 0];
   const add = (t: TensorProto): void => {
     const dtype = dtypeOf(t.dataType);

@@ -1,5 +1,8 @@
 import type { Warning } from './core/diagnostic.ts';
+import type { Format } from './import/model.ts';
 import type { ExternalResolver } from './import/onnx/tensor.ts';
+import type { Iterations, TreeOutput } from './import/trees.ts';
+import type { TreeStats } from './ops/trees-stats.ts';
 
 /** The phases of a compilation, in order. Lowering to emission run once for each module of the target. */
 export const PHASES = ['import', 'passes', 'lower', 'plan', 'emit', 'bundle'] as const;
@@ -12,11 +15,18 @@ export interface CompileOptions {
   /** The model's bytes. (From Node, `compile` of the package also takes a path.) */
   readonly model: Uint8Array;
   /** Told from the bytes where it is left out. */
-  readonly format?: 'onnx';
+  readonly format?: Format;
   /** A target's name, or a profile of one's own with the fields of targets/*.json. Default: wasm-simd. */
   readonly target?: string | object;
-  /** Sizes of named dimensions; the default of a free dimension is told by the importer. */
+  /**
+   * Sizes of named dimensions; the default of a free dimension is told by the importer. Rows of features have one, `batch`: from 1 to
+   * 10,000, or to as many rows as 64 MiB hold of inputs and outputs.
+   */
   readonly dims?: Readonly<Record<string, DimOption>>;
+  /** Boosting rounds to use of XGBoost and LightGBM models, `to` exclusive, as XGBoost's `iteration_range`. Default: as the model says. */
+  readonly iterations?: Iterations;
+  /** Outputs of XGBoost and LightGBM models besides `prediction`. */
+  readonly outputs?: readonly TreeOutput[];
   /** The name of the bundle's model; default: the file's name without its ending. */
   readonly name?: string;
   /** The file's name, for messages and the manifest. */
@@ -76,6 +86,8 @@ export interface Report {
   readonly modules: readonly ModuleReport[];
   /** Of one run, at the largest sizes; undefined where no operator tells. */
   readonly macs: number | undefined;
+  /** Decision trees; undefined where there are none. */
+  readonly trees: TreeStats | undefined;
   readonly passes: readonly { readonly name: string; readonly ms: number }[];
   readonly phases: readonly { readonly name: Phase; readonly profile: string; readonly ms: number }[];
   readonly warnings: readonly Warning[];

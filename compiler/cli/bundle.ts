@@ -17,7 +17,7 @@ export interface Manifest {
   readonly name: string;
   readonly target: string;
   readonly source: Report['source'];
-  readonly options: Pick<CompileOptions, 'dims'>;
+  readonly options: Pick<CompileOptions, 'dims' | 'format' | 'iterations' | 'outputs'>;
   readonly inputs: readonly PortReport[];
   readonly outputs: readonly PortReport[];
   readonly symbols: Report['symbols'];

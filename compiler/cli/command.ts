@@ -1,6 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CompileError } from '../core/diagnostic.ts';
 import { VERSION } from '../core/version.data.ts';
+import { FORMATS } from '../import/model.ts';
+import { TREE_OUTPUTS } from '../import/trees.ts';
 import { PHASES } from '../options.ts';
 import { compileCommand } from './compile.ts';
 import { inspectCommand } from './inspect.ts';
@@ -40,6 +42,9 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('-t, --target <name|file.json>', 'what to compile for; may be given several times (default: wasm-simd)', collect, [])
     .option('-o, --out <dir>', "the bundle's folder; a folder in it for each of several targets (default: the model's name)")
     .option('-d, --dim <name=n|a..b|a..b:step>', 'the size of a free dimension, or its range', collect, [])
+    .option('--iterations <a..b>', 'boosting rounds to use of XGBoost and LightGBM models, without round b')
+    .option('--outputs <list>', `outputs of XGBoost and LightGBM models besides prediction: ${TREE_OUTPUTS.join(',')}`)
+    .addOption(new Option('--format <name>', 'what the model is (default: told from its bytes)').choices(FORMATS))
     .option('--name <id>', "the model's name (default: the file's)")
     .option('--embed-below <bytes>', 'put weights up to this size inside the module', atLeast(0, true))
     .option('--labels <file>', 'names of the classes, one a line, to put into the bundle')
@@ -55,7 +60,8 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     });
   command('inspect <model>', 'tell what a model is made of, and whether it is supported')
     .option('--json', 'print it as JSON')
-    .option('--html <file>', 'draw the graph')
+    .option('--html <file>', 'draw the graph (of ONNX models)')
+    .addOption(new Option('--format <name>', 'what the model is (default: told from its bytes)').choices(FORMATS))
     .action((model: string, o: Parameters<typeof inspectCommand>[1]) => inspectCommand(model, o, t));
   command('run <bundle>', 'run a bundle and print its outputs')
     .option(

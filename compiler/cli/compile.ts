@@ -2,6 +2,8 @@ import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { showLoc } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
+import type { Format } from '../import/model.ts';
+import { TREE_OUTPUTS, type Iterations, type TreeOutput } from '../import/trees.ts';
 import { modelName } from '../compile.ts';
 import type { CompileOptions, DimOption, Phase, Report, Stage } from '../options.ts';
 import { graphPasses } from '../passes/index.ts';
@@ -11,13 +13,16 @@ import type { ExitCode } from './command.ts';
 import { openBundle } from './bundle.ts';
 import { newFolder, readText, writeFile } from './files.ts';
 import { openOriginal, reference } from './reference.ts';
-import { showBytes, showCount, showMs, table, UsageError, type Terminal } from './terminal.ts';
+import { many, showBytes, showCount, showMs, showTrees, table, UsageError, type Terminal } from './terminal.ts';
 import { DEFAULT_TOLERANCE, samplesOf, showParity, verifyBundle, type Parity } from './verify.ts';
 
 export interface CompileFlags {
   readonly target: readonly string[];
   readonly out?: string;
   readonly dim: readonly string[];
+  readonly iterations?: string;
+  readonly outputs?: string;
+  readonly format?: Format;
   readonly name?: string;
   readonly embedBelow?: number;
   readonly labels?: string;
@@ -44,6 +49,27 @@ export function parseDims(flags: readonly string[]): Record<string, DimOption> {
   return out;
 }
 
+/** `--iterations A..B`: rounds A to B - 1. */
+export function parseIterations(flag: string): Iterations {
+  const [, from, to] = /^(\d+)\.\.(\d+)$/.exec(flag) ?? [];
+  if (from === undefined || to === undefined)
+    throw new UsageError(`--iterations ${flag}: write A..B for the rounds A to B - 1, such as 0..100`);
+  return { from: Number(from), to: Number(to) };
+}
+/** `--outputs margin,leaf,contributions`, in any order; `prediction` may be named too. */
+export function parseOutputs(flag: string): TreeOutput[] {
+  return flag.split(',').flatMap(word => {
+    const name = word.trim();
+    if (name === 'prediction') return [];
+    const known = TREE_OUTPUTS.find(t => t === name);
+    if (known === undefined)
+      throw new UsageError(
+        `--outputs ${flag}: there is no output '${name}'${didYouMean(name, TREE_OUTPUTS)} (${TREE_OUTPUTS.join(', ')}, besides prediction)`,
+      );
+    return [known];
+  });
+}
+
 /** A target by name, or from a file. */
 function targetOf(flag: string): { readonly target: Target; readonly option: string | object } {
   if (!/\.json$/i.test(flag) && !flag.includes('/')) return { target: resolveTarget(flag), option: flag };
@@ -59,6 +85,11 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
   if (twice !== undefined) throw new UsageError(`--target ${twice} is given twice`);
   for (const p of o.printAfter) checkPass(p, targets);
   const dims = parseDims(o.dim);
+  const ofModel: Pick<CompileOptions, 'format' | 'iterations' | 'outputs'> = {
+    ...(o.format && { format: o.format }),
+    ...(o.iterations !== undefined && { iterations: parseIterations(o.iterations) }),
+    ...(o.outputs !== undefined && { outputs: parseOutputs(o.outputs) }),
+  };
   const labels =
     o.labels === undefined
       ? undefined
@@ -76,6 +107,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
       const options: Omit<CompileOptions, 'model'> = {
         target: option,
         dims,
+        ...ofModel,
         ...(o.name !== undefined && { name: o.name }),
         ...(o.embedBelow !== undefined && { embedBelow: o.embedBelow }),
         ...(labels && { labels }),
@@ -115,7 +147,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
 /** Compares a new bundle with the original, and puts the result into its manifest. */
 async function certify(dir: string, model: string): Promise<Parity> {
   const bundle = await openBundle(dir);
-  const ref = await reference(openOriginal(model, bundle.manifest.options.dims), 'auto');
+  const ref = await reference(openOriginal(model, bundle.manifest.options), 'auto');
   const parity = await verifyBundle(bundle, ref, samplesOf(bundle, { samples: 2 }), DEFAULT_TOLERANCE);
   writeFile(join(dir, 'manifest.json'), `${JSON.stringify({ ...bundle.manifest, parity }, null, 2)}\n`);
   return parity;
@@ -154,6 +186,7 @@ function summary(r: Report, place: string | undefined, files: ReadonlyMap<string
     'operators',
     `${before} → ${after}${m ? `, in ${many(m.steps, 'fused group')} of ${many(m.kernels, 'kernel')}` : ''}`,
   ]);
+  if (r.trees) rows.push(['trees', showTrees(r.trees)]);
   if (r.macs !== undefined)
     rows.push(['multiply-adds', `${showCount(r.macs)}${r.symbols.some(s => s.from === 'input') ? ' at the largest sizes' : ''}`]);
   if (m) {
@@ -178,7 +211,6 @@ function summary(r: Report, place: string | undefined, files: ReadonlyMap<string
   rows.push(['time', `${showMs(sum)}: ${[...byPhase].map(([p, ms]) => `${p} ${showMs(ms)}`).join(', ')}`]);
   return `${r.name} for ${r.target}${place === undefined ? '' : ` in ${place}`}\n${table(rows)}`;
 }
-const many = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 function passTimes(r: Report): string {
   const rows = r.passes.map(p => [p.name, showMs(p.ms)]);
   return `passes\n${table(rows, [1])}`;

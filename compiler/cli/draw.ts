@@ -1,4 +1,4 @@
-import type { Drawable, DrawableNode, Inspection } from '../inspect.ts';
+import type { Drawable, DrawableNode, OnnxInspection } from '../inspect.ts';
 
 /** Boxes beyond this number are left out, with a note: the layout takes longer than linear, and nobody can read them. */
 const MOST_BOXES = 1200;
@@ -10,7 +10,7 @@ const LONGEST_CHAIN = 16;
  * here, so the page holds a finished SVG and needs its script for zooming only. Measured against dagre and elkjs on graphs of 700 nodes
  * it is 6 to 10 times as fast, and its stack holds chains of thousands.
  */
-export async function drawHtml(x: Inspection): Promise<string> {
+export async function drawHtml(x: OnnxInspection): Promise<string> {
   const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
   const graphviz = await Graphviz.load();
   const d: Drawing = { lines: [], edges: new Set(), boxes: 0, drawn: 0, all: 0 };
@@ -77,14 +77,14 @@ function kind(n: DrawableNode): string {
     return 'move';
   return 'light';
 }
-function dot(x: Inspection, d: Drawing): string {
+function dot(x: OnnxInspection, d: Drawing): string {
   d.lines.push(
     'digraph {',
     // Bounds on the optimisation of ranks and positions keep large graphs to seconds.
     'nslimit=2; nslimit1=2; mclimit=0.5; ranksep=0.3; nodesep=0.25; bgcolor="transparent"; fontname="Helvetica"; fontsize=11;',
     'node [shape=box, style="filled,rounded", fontname="Helvetica", fontsize=11, margin="0.05,0.03"]; edge [arrowsize=0.6];',
   );
-  const port = (id: string, p: Inspection['inputs'][number]): void => {
+  const port = (id: string, p: OnnxInspection['inputs'][number]): void => {
     const type = html(`${p.type} [${p.shape?.join(', ') ?? '?'}]`);
     d.lines.push(`${id} [class="port", label=<<b>${html(short(p.name, 40))}</b><br/>${type}>];`);
   };
@@ -144,11 +144,11 @@ function boxText(id: string, b: readonly DrawableNode[]): string {
   return `${id} [class="${heavy}", label=${label}, tooltip="${html(tip).replaceAll('\\', '\\\\').replaceAll('\\\\n', '\\n')}"];`;
 }
 
-function trouble(x: Inspection): string {
+function trouble(x: OnnxInspection): string {
   if (!x.problem) return '';
   return x.graph.nodes.every(n => n.supported) ? '; it does not compile as it is' : '; operators in red are not supported';
 }
-function page(x: Inspection, svg: string, size: string, note: string): string {
+function page(x: OnnxInspection, svg: string, size: string, note: string): string {
   const { elements } = x.parameters;
   const about = `${size}, ${elements.toLocaleString('en')} parameters${trouble(x)}. ${note}`;
   return `<!doctype html>

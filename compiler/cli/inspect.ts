@@ -1,27 +1,54 @@
 import { basename } from 'node:path';
-import { inspect, type InspectedPort, type Inspection } from '../inspect.ts';
+import type { Format } from '../import/model.ts';
+import { inspect, type InspectedPort, type OnnxInspection, type TreeInspection } from '../inspect.ts';
 import { drawHtml } from './draw.ts';
 import { readBytes, writeFile } from './files.ts';
 import { folderResolver } from './io/external.ts';
-import { showBytes, showCount, table, type Terminal } from './terminal.ts';
+import { many, showBytes, showCount, showTrees, table, UsageError, type Terminal } from './terminal.ts';
 
 export interface InspectFlags {
   readonly json?: boolean;
   readonly html?: string;
+  readonly format?: Format;
 }
 
 /** `sinter inspect MODEL`. */
 export async function inspectCommand(path: string, o: InspectFlags, t: Terminal): Promise<void> {
-  const x = inspect({ model: readBytes(path), file: basename(path), external: folderResolver(path) });
+  const x = inspect({
+    model: readBytes(path),
+    file: basename(path),
+    external: folderResolver(path),
+    ...(o.format && { format: o.format }),
+  });
+  if (o.html !== undefined && x.format !== 'onnx')
+    throw new UsageError('--html draws graphs of ONNX; models of trees have none to draw');
   if (o.json === true) {
     t.out(`${JSON.stringify({ ...x, graph: undefined }, null, 2)}\n`);
-  } else t.out(describe(x));
-  if (o.html === undefined) return;
+  } else t.out(x.format === 'onnx' ? describe(x) : describeTrees(x));
+  if (o.html === undefined || x.format !== 'onnx') return;
   writeFile(o.html, await drawHtml(x));
   if (o.json !== true) t.err(`drawn in ${o.html}\n`);
 }
 
-function describe(x: Inspection): string {
+function describeTrees(x: TreeInspection): string {
+  const ports = (list: readonly InspectedPort[]): string => table(list.map(p => [p.name, `${p.type} ${shape(p)}`]));
+  const facts = [
+    ['objective', `${x.objective}${x.groups > 1 ? `, ${x.groups} outputs` : ''}`],
+    ['booster', `${x.booster}${x.rounds > 0 ? `, ${many(x.rounds, 'round')}` : ''}${x.folds > 1 ? ' in each fold' : ''}`],
+    ...(x.trees ? [['trees', showTrees(x.trees)]] : []),
+    ['features', `${x.features}${x.featureNames.length > 0 ? `: ${some(x.featureNames)}` : ', without names'}`],
+    ['missing', x.missing],
+    ['supported', x.problem === undefined ? 'yes' : `no: ${x.problem.message}`],
+  ];
+  const warnings = x.warnings.map(w => `warning: ${w.message}\n`).join('');
+  return (
+    `${x.file}: ${x.by}, ${x.form}, ${showBytes(x.bytes)}\n` +
+    `${x.inputs.length > 0 ? `inputs\n${ports(x.inputs)}outputs\n${ports(x.outputs)}` : ''}${table(facts, [], '')}${warnings}`
+  );
+}
+const some = (names: readonly string[]): string => `${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}`;
+
+function describe(x: OnnxInspection): string {
   const opsets = Object.entries(x.opsets).map(([d, v]) => `${d} ${v}`);
   const ports = (list: readonly InspectedPort[]): string => table(list.map(p => [p.name, `${p.type} ${shape(p)}`]));
   const facts = [

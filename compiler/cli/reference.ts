@@ -3,9 +3,11 @@ import type { Tensor } from '../core/tensor.ts';
 import { importFor } from '../compile.ts';
 import { evaluate } from '../graph/evaluate.ts';
 import { nodesOf, type Graph, type Value } from '../graph/graph.ts';
+import type { Format } from '../import/model.ts';
 import type { CompileOptions } from '../options.ts';
 import { readBytes } from './files.ts';
 import { folderResolver } from './io/external.ts';
+import { UsageError } from './terminal.ts';
 import { findOnnxruntime, needOnnxruntime, openOrt, withOutputs } from './onnxruntime.ts';
 
 export type Against = 'auto' | 'evaluate' | 'onnxruntime';
@@ -20,32 +22,58 @@ export interface Reference {
 export interface Original {
   readonly path: string;
   readonly bytes: Uint8Array;
+  readonly format: Format;
   readonly graph: Graph;
   /** The values that nodes make, in the order of evaluation. */
   readonly named: readonly { readonly name: string; readonly value: Value }[];
 }
 
 /** Imports a model as the compilation of a bundle did. */
-export function openOriginal(path: string, dims: CompileOptions['dims']): Original {
+export function openOriginal(
+  path: string,
+  options: Pick<CompileOptions, 'dims' | 'format' | 'iterations' | 'outputs'>,
+): Original {
   const bytes = readBytes(path);
   const byValue = new Map<Value, string>();
-  const { graph } = importFor(
-    { model: bytes, file: basename(path), external: folderResolver(path), ...(dims && { dims }) },
+  const { dims, format, iterations, outputs } = options;
+  const imported = importFor(
+    {
+      model: bytes,
+      file: basename(path),
+      external: folderResolver(path),
+      ...(dims && { dims }),
+      ...(format && { format }),
+      ...(iterations && { iterations }),
+      ...(outputs && { outputs }),
+    },
     (name, value) => {
       if (!byValue.has(value)) byValue.set(value, name);
     },
   );
+  const { graph } = imported;
+  // Only ONNX names the values inside.
+  if (imported.format !== 'onnx') {
+    nodesOf(graph).forEach((n, i) => n.outputs.forEach(v => byValue.set(v, `${n.op.name} ${i}`)));
+    for (const o of graph.outputs) byValue.set(o.value, o.name);
+  }
   const named = nodesOf(graph).flatMap(n =>
     n.outputs.flatMap(value => {
       const name = byValue.get(value);
       return name === undefined ? [] : [{ name, value }];
     }),
   );
-  return { path, bytes, graph, named };
+  return { path, bytes, format: imported.format, graph, named };
 }
 
-/** What to compare with: onnxruntime where it is installed and nothing else is asked for. E601 where it is asked for and missing. */
+/**
+ * What to compare with: onnxruntime for ONNX where it is installed and nothing else is asked for. E601 where it is asked for and
+ * missing.
+ */
 export async function reference(o: Original, against: Against): Promise<Reference> {
+  if (o.format !== 'onnx') {
+    if (against === 'onnxruntime') throw new UsageError(`--against onnxruntime: ${o.path} is no ONNX model`);
+    return evaluator(o);
+  }
   const ort = against === 'evaluate' ? undefined : against === 'onnxruntime' ? await needOnnxruntime() : await findOnnxruntime();
   if (!ort) return evaluator(o);
   const whole = await openOrt(ort, o.bytes, o.path);

@@ -1,3 +1,5 @@
+import type { TreeStats } from '../ops/trees-stats.ts';
+
 /** Where a command writes. Results go to `out`, everything else to `err`. */
 export interface Terminal {
   out(text: string): void;
@@ -48,3 +50,8 @@ export function showNumber(x: number | bigint): string {
   const a = Math.abs(x);
   return a >= 1e-3 && a < 1e6 ? String(Number(x.toPrecision(5))) : x.toExponential(3);
 }
+/** `1 tree`, `2 trees`. */
+export const many = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+/** The size of decision trees in a line. */
+export const showTrees = (t: TreeStats): string =>
+  `${t.trees} of ${t.nodes} nodes, ${t.leaves} of them leaves, depth ${t.depth}; ${many(t.features, 'feature')}, ${t.used} used`;

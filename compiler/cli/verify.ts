@@ -38,7 +38,7 @@ export const DEFAULT_TOLERANCE: Tolerance = { rtol: 1e-3, atol: 1e-5 };
 /** `sinter verify BUNDLE --model MODEL`. */
 export async function verifyCommand(dir: string, o: VerifyFlags, t: Terminal): Promise<ExitCode> {
   const bundle = await openBundle(dir);
-  const original = openOriginal(o.model, bundle.manifest.options.dims);
+  const original = openOriginal(o.model, bundle.manifest.options);
   if ((await sha256(original.bytes)) !== bundle.manifest.source.sha256)
     t.err(`warning: the bundle was made from another file (${bundle.manifest.source.file}) than ${o.model}\n`);
   const ref = await reference(original, o.against);

@@ -21,6 +21,8 @@ const MAGICS: readonly Magic[] = [
   magic('a zstd archive; unpack it first', 0, [0x28, 0xb5, 0x2f, 0xfd]),
   magic('a tar archive; unpack it first', 257, 'ustar'),
   magic('a GGUF model', 0, 'GGUF'),
+  magic('a CatBoost model; export it with save_model(format="onnx")', 0, 'CBM1'),
+  magic("a text dump of XGBoost, which rounds numbers; save the model with the booster's save_model", 0, 'booster['),
   magic('a NumPy array', 0, [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]),
   magic('a WebAssembly module', 0, [0x00, 0x61, 0x73, 0x6d]),
   magic('an ELF program', 0, [0x7f, 0x45, 0x4c, 0x46]),

@@ -149,22 +149,44 @@ export interface TreeOptions {
   readonly outputs?: readonly TreeOutput[];
   readonly iterations?: Iterations;
 }
+/** What a file of boosted trees says about itself, for people. */
+export interface TreeFacts {
+  /** `XGBoost 1.7.6`. */
+  readonly by: string;
+  /** `JSON`, `pickle`, … */
+  readonly form: string;
+  readonly objective: string;
+  readonly booster: string;
+  /** Columns of margins. */
+  readonly groups: number;
+  readonly rounds: number;
+  /** Models of a cross-validation; else 1. */
+  readonly folds: number;
+  readonly features: number;
+  readonly featureNames: readonly string[];
+  /** Which values are missing, and where they go. */
+  readonly missing: string;
+}
 export interface TreeImport {
   readonly graph: Graph;
   readonly warnings: readonly Warning[];
   /** As many as the model has features, where it names them. */
   readonly featureNames?: readonly string[];
-  /** What the importer read, in numbers: for reports. */
-  readonly histogram: Readonly<Record<string, number>>;
 }
 
-/** Rows of input that a run takes at most where nobody chose: 10,000, fewer where they would take more than 64 MiB. */
+/** Rows that a run takes at most where nobody chose: 10,000, fewer where rows and outputs would take more than 64 MiB. */
 const BATCH = { lo: 1, hi: 10_000, bytes: 64 * 2 ** 20 };
+/** What a row takes in the memory of a compiled model, about: features, and the outputs that are asked for. */
+export function rowBytes(features: number, groups: number, trees: number, outputs: readonly TreeOutput[]): number {
+  const leaf = outputs.includes('leaf') ? trees : 0;
+  const contributions = outputs.includes('contributions') ? groups * (features + 1) : 0;
+  return 4 * (features + 2 * groups + leaf + contributions);
+}
 /** The input of every tree model: rows of features, as many as `dims.batch` says. E302: another name, or a size that makes no sense. */
-export function featuresInput(features: number, dims: DimChoices, loc: Loc): Value {
+export function featuresInput(features: number, dims: DimChoices, bytes: number, loc: Loc): Value {
   for (const name of Object.keys(dims))
-    if (name !== 'batch') fail('E302', { dim: name, why: 'the only free size of this model is batch' }, loc);
-  const most = Math.max(1, Math.min(BATCH.hi, Math.floor(BATCH.bytes / 4 / Math.max(1, features))));
+    if (name !== 'batch') fail('E302', { dim: name, why: 'the only free dimension of this model is batch' }, loc);
+  const most = Math.max(1, Math.min(BATCH.hi, Math.floor(BATCH.bytes / Math.max(1, bytes))));
   const batch = sizeOfChoice('batch', dims['batch'] ?? { lo: BATCH.lo, hi: most }, loc);
   return input('features', { dtype: 'f32', shape: [batch, features] });
 }

@@ -12,24 +12,33 @@ import {
   flat,
   MAX_FEATURES,
   MAX_GROUPS,
+  rowBytes,
   tableValues,
   type Apply,
   type Iterations,
   type TreeImport,
   type TreeOptions,
 } from '../trees.ts';
-import { parseLightgbm, type LgbModel } from './parse.ts';
+import type { LgbModel } from './parse.ts';
 import { lgbTables, type LgbTables } from './tables.ts';
 
+/** A model and how the object that it was found in would predict with it. */
+export interface LgbFound {
+  readonly model: LgbModel;
+  readonly form: 'text' | 'pickle';
+  /** Rounds that a pickled booster would use after early stopping; all where it does not say. */
+  readonly rounds?: number;
+}
+
 /**
- * A text model of LightGBM as a graph: `features` f32 [batch, features], NaN for missing, to `prediction` f64: what `Booster.predict`
+ * A model of LightGBM as a graph: `features` f32 [batch, features], NaN for missing, to `prediction` f64: what `Booster.predict`
  * gives, [batch] or [batch, classes]. Sums are in float64 as LightGBM's. Other outputs as asked: `margin` (`raw_score=True`), `leaf` i32
  * [batch, trees], `contributions` f64 [batch, features + 1] or [batch, classes, features + 1].
  * E101: an objective that is not known. E102: linear trees; outputs or rounds that the model has not. E203: damaged.
  */
-export function importLightgbm(bytes: Uint8Array, o: TreeOptions = {}): TreeImport {
+export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport {
   const file = o.file ?? 'model';
-  const m = parseLightgbm(new TextDecoder().decode(bytes), file);
+  const m = found.model;
   const loc: Loc = { k: 'file', file, what: '' };
   const make = applier(loc);
   const warnings: Warning[] = [];
@@ -41,9 +50,9 @@ export function importLightgbm(bytes: Uint8Array, o: TreeOptions = {}): TreeImpo
       message: 'categories of data frames were re-coded in training; the compiled model takes their codes',
       loc,
     });
-  const { from, to } = rounds(m, o.iterations, loc);
+  const { from, to } = rounds(found, o.iterations, loc, warnings);
   const t = lgbTables(m.trees.slice(from * m.groups, to * m.groups), from * m.groups, m.groups, m.features, file);
-  const x = featuresInput(m.features, o.dims ?? {}, loc);
+  const x = featuresInput(m.features, o.dims ?? {}, 2 * rowBytes(m.features, m.groups, m.trees.length, o.outputs ?? []), loc);
   const values = tableValues(t.tables);
   const rules = { truncate: true };
   const margin = make(TreeEnsemble, [x, ...values], rules);
@@ -64,12 +73,16 @@ export function importLightgbm(bytes: Uint8Array, o: TreeOptions = {}): TreeImpo
   return {
     graph: { name: o.name ?? 'model', inputs: [x], outputs, definers: [] },
     warnings,
-    histogram: { tree: (to - from) * m.groups },
     ...(m.featureNames.length === m.features && { featureNames: m.featureNames }),
   };
 }
-function rounds(m: LgbModel, asked: Iterations | undefined, loc: Loc): Iterations {
-  const all = m.trees.length / m.groups;
+function rounds(found: LgbFound, asked: Iterations | undefined, loc: Loc, warnings: Warning[]): Iterations {
+  const all = found.model.trees.length / found.model.groups;
+  if (!asked && found.rounds !== undefined && found.rounds < all) {
+    const message = `the pickled booster predicts with rounds 0..${found.rounds} of ${all}, and so does the compiled model; choose with --iterations`;
+    warnings.push({ code: 'iterations', message, loc });
+    return { from: 0, to: found.rounds };
+  }
   if (!asked) return { from: 0, to: all };
   const { from, to } = asked;
   if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= all))

@@ -3,6 +3,8 @@ import { treeLoc } from '../trees.ts';
 
 /** What a text model of LightGBM holds. Arrays of a tree have the lengths they must have; contents are not checked. */
 export interface LgbModel {
+  /** `v3`, `v4`: of the format, not of LightGBM. */
+  readonly version: string;
   /** Trees of a round: one for each output. */
   readonly groups: number;
   readonly features: number;
@@ -57,6 +59,7 @@ export function parseLightgbm(text: string, file: string): LgbModel {
   if (groups === 0 || trees.length % groups !== 0) bad(`${trees.length} trees for ${groups} outputs`);
   const recoded = /^pandas_categorical:\s*(\S.*)$/m.exec(text.slice(end.index))?.[1]?.trim();
   return {
+    version: head.get('version') ?? '',
     groups,
     features: count('max_feature_idx') + 1,
     objective: (head.get('objective') ?? '').split(/\s+/).filter(w => w !== ''),

@@ -48,11 +48,13 @@ const strings = (j: Json | undefined, at: At): string[] =>
 /**
  * The model in a document that XGBoost wrote as JSON (from 1.0) or UBJSON (from 1.6): the same tree of fields. A snapshot with the
  * configuration beside it (pickles) is the model under `Model`.
- * E203: what is missing or of another kind, by its path.
+ * E202: no model of XGBoost. E203: what is missing or of another kind, by its path.
  */
 export function readDocument(document: Json, file: string): XgbModel {
   const root: At = { file, path: '' };
   const model = field(document, 'Model') ?? document;
+  if (field(model, 'learner') === undefined)
+    fail('E202', { file, why: "this looks like a JSON file, but it has no 'learner' as models of XGBoost have" });
   const config = field(document, 'Config');
   const learner = need(model, 'learner', root);
   const at = under(root, 'learner');

@@ -4,7 +4,7 @@ import { constant, type Value } from '../../graph/graph.ts';
 import * as e from '../../ops/elementwise.ts';
 import { applier, type Apply, type TreeImport, type TreeOptions } from '../trees.ts';
 import { importXgboost, xgbParts, type XgbFound } from './import.ts';
-import { openXgboost } from './open.ts';
+import { openXgboost, type Opened } from './open.ts';
 
 /** Folds of a cross-validation; each pair is compared in a vote. */
 const MAX_FOLDS = 64;
@@ -14,12 +14,13 @@ const MAX_FOLDS = 64;
  * what SageMaker's container does with it: the mean of the folds, and for classes (`multi:softmax`, `binary:hinge`) the least of those
  * that most folds say.
  */
-export function importXgboostFile(bytes: Uint8Array, o: TreeOptions = {}): TreeImport {
-  const file = o.file ?? 'model';
-  const { found, folds } = openXgboost(bytes, file);
+export const importXgboostFile = (bytes: Uint8Array, o: TreeOptions = {}): TreeImport =>
+  importOpened(openXgboost(bytes, o.file ?? 'model'), o);
+/** The same of a file that is open. */
+export function importOpened({ found, folds }: Opened, o: TreeOptions): TreeImport {
   const [first] = found;
   if (first && !folds) return importXgboost(first, o);
-  return importFolds(found, o, { k: 'file', file, what: '' });
+  return importFolds(found, o, { k: 'file', file: o.file ?? 'model', what: '' });
 }
 function importFolds(found: readonly XgbFound[], o: TreeOptions, loc: Loc): TreeImport {
   const [first] = found;
@@ -42,7 +43,6 @@ function importFolds(found: readonly XgbFound[], o: TreeOptions, loc: Loc): Tree
       definers: [],
     },
     warnings: start.warnings,
-    histogram: { tree: all.reduce((sum, p) => sum + (p.histogram['tree'] ?? 0), 0) },
     ...(start.featureNames && { featureNames: start.featureNames }),
   };
 }

@@ -13,6 +13,7 @@ import {
   flat,
   MAX_FEATURES,
   MAX_GROUPS,
+  rowBytes,
   tableValues,
   type Apply,
   type Iterations,
@@ -32,6 +33,8 @@ export interface XgbFound {
   readonly rounds?: number;
   /** Who would: for the warning that says so. */
   readonly by?: string;
+  /** What the file is, in words. */
+  readonly form: string;
 }
 
 /**
@@ -46,7 +49,6 @@ export function importXgboost(found: XgbFound, o: TreeOptions = {}): TreeImport 
   return {
     graph: { name: o.name ?? 'model', inputs: [x], outputs, definers: [] },
     warnings,
-    histogram: parts.histogram,
     ...(parts.featureNames && { featureNames: parts.featureNames }),
   };
 }
@@ -54,7 +56,6 @@ interface Parts {
   readonly x: Value;
   readonly outputs: Graph['outputs'];
   readonly warnings: Warning[];
-  readonly histogram: Record<string, number>;
   readonly featureNames?: readonly string[];
 }
 export function xgbParts(found: XgbFound, o: TreeOptions, shared?: Value): Parts {
@@ -69,7 +70,9 @@ export function xgbParts(found: XgbFound, o: TreeOptions, shared?: Value): Parts
   const groups = Math.max(1, model.numClass, model.numTarget);
   if (groups > MAX_GROUPS) fail('E203', { file, why: `it announces ${groups} outputs` }, loc);
   const base = baseMargins(model, groups, objective.inverse, file);
-  const x = shared ?? featuresInput(model.numFeature, o.dims ?? {}, loc);
+  const count = model.booster.k === 'trees' ? model.booster.trees.length : 0;
+  const x =
+    shared ?? featuresInput(model.numFeature, o.dims ?? {}, rowBytes(model.numFeature, groups, count, o.outputs ?? []), loc);
   const rows = withMissing(make, x, found.missing ?? NaN);
   const built =
     model.booster.k === 'linear'
@@ -78,7 +81,7 @@ export function xgbParts(found: XgbFound, o: TreeOptions, shared?: Value): Parts
   const outputs = [{ name: 'prediction', value: predictions(make, built.margin, objective.link, model.version) }];
   for (const name of o.outputs ?? []) outputs.push({ name, value: name === 'margin' ? flat(make, built.margin) : built[name]() });
   const named = model.featureNames.length === model.numFeature && model.numFeature > 0;
-  return { x, outputs, warnings, histogram: built.histogram, ...(named && { featureNames: model.featureNames }) };
+  return { x, outputs, warnings, ...(named && { featureNames: model.featureNames }) };
 }
 
 /** The margin of each group before any tree. */
@@ -104,7 +107,6 @@ interface Built {
   readonly margin: Value;
   leaf(): Value;
   contributions(): Value;
-  readonly histogram: Record<string, number>;
 }
 function linear(make: Apply, x: Value, m: XgbModel, b: XgbLinear, base: Float32Array, o: TreeOptions, file: string): Built {
   const loc: Loc = { k: 'file', file, what: 'gblinear' };
@@ -122,7 +124,6 @@ function linear(make: Apply, x: Value, m: XgbModel, b: XgbLinear, base: Float32A
     margin,
     leaf: () => none('leaves'),
     contributions: () => none('trees to work out contributions from'),
-    histogram: { gblinear: 1 },
   };
 }
 function trees(
@@ -167,7 +168,6 @@ function trees(
       const [batch = 1, , columns = 1] = all.type.shape;
       return groups === 1 ? make(Reshape, [all], { shape: [batch, columns] }) : all;
     },
-    histogram: { tree: to - from },
   };
 }
 /** Trees of a round for each output; after early stopping, attributes tell what the model does not. */
@@ -179,7 +179,7 @@ function treesOfRound(m: XgbModel, b: XgbTrees): number | undefined {
   return n !== undefined && Number.isInteger(n) && n > 0 ? n : undefined;
 }
 /** Where each round starts among the trees, and the end. */
-function roundStarts(b: XgbTrees, m: XgbModel, file: string): readonly number[] {
+export function roundStarts(b: XgbTrees, m: XgbModel, file: string): readonly number[] {
   const n = b.trees.length;
   if (b.rounds && b.rounds.length > 0) {
     const ok = b.rounds[0] === 0 && b.rounds.at(-1) === n && b.rounds.every((r, i) => i === 0 || r >= (b.rounds?.[i - 1] ?? 0));

@@ -79,6 +79,7 @@ function members(
           .join(', ')}, …) and none is named xgboost-model`,
   );
 }
+const FORM = { json: 'JSON', ubjson: 'UBJSON', binary: 'binary', snapshot: 'snapshot', pickle: 'pickle' } as const;
 function one(
   bytes: Uint8Array,
   form: 'json' | 'ubjson' | 'binary' | 'snapshot' | 'pickle',
@@ -89,7 +90,7 @@ function one(
     const model = decode(bytes, form, file);
     const missing = wrapperMissing(model);
     const limit = container ? asNumber(model.attributes.get('best_ntree_limit')) : undefined;
-    return { model, ...(missing !== undefined && { missing }), ...limited(model, limit) };
+    return { model, form: FORM[form], ...(missing !== undefined && { missing }), ...limited(model, limit) };
   }
   const p = readPickledBooster(bytes, file);
   const inner = formOf(p.handle);
@@ -101,13 +102,14 @@ function one(
     );
   const decoded = decode(p.handle, inner, file);
   const model = decoded.featureNames.length === 0 ? { ...decoded, featureNames: p.featureNames } : decoded;
-  if (!p.wrapper) return { model, ...limited(model, container ? p.treeLimit : undefined) };
+  const words = `pickle of ${p.wrapper?.name ?? 'a Booster'}, ${FORM[inner]} inside`;
+  if (!p.wrapper) return { model, form: words, ...limited(model, container ? p.treeLimit : undefined) };
   const { missing, bestIteration, name } = p.wrapper;
-  if (bestIteration === undefined) return { model, missing };
+  if (bestIteration === undefined) return { model, form: words, missing };
   // Before 1.4, wrappers counted trees.
   const counted =
     model.booster.k === 'trees' && p.treeLimit !== undefined ? p.treeLimit / (model.booster.parallelTrees ?? 1) : undefined;
-  return { model, missing, rounds: Math.ceil(counted ?? bestIteration + 1), by: name };
+  return { model, form: words, missing, rounds: Math.ceil(counted ?? bestIteration + 1), by: name };
 }
 /** SageMaker's containers predict with `best_ntree_limit` trees of each output, where the booster has it. */
 function limited(m: XgbModel, limit: number | undefined): { readonly rounds?: number; readonly by?: string } {

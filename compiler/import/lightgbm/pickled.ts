@@ -1,0 +1,39 @@
+import { fail } from '../../core/diagnostic.ts';
+import { textOf } from '../cursor.ts';
+import { attribute, isPickled, readPickle, type Pickled } from '../pickle.ts';
+import type { LgbFound } from './import.ts';
+import { parseLightgbm } from './parse.ts';
+
+/** What pickles of boosters and of the scikit-learn wrappers name. Everything else is refused, whatever it is. */
+const ALLOWED: readonly RegExp[] = [
+  /^lightgbm\.(?:basic\.Booster|sklearn\.LGBM(?:Model|Classifier|Regressor|Ranker)|compat\._?LGBMLabelEncoder)$/,
+  /^builtins\.(?:bytearray|bytes|set|frozenset|list|tuple|dict|object|int|float|bool|str)$/,
+  /^(?:copyreg\._reconstructor|_codecs\.encode|collections\.(?:OrderedDict|defaultdict))$/,
+  /^numpy\.(?:ndarray|dtype|core\.multiarray\.(?:_reconstruct|scalar)|core\.numeric\._frombuffer|(?:bool_?|u?int\d+|float\d+|str_|nan))$/,
+  /^sklearn\.preprocessing\.(?:_?label)\.LabelEncoder$/,
+  /^joblib\.numpy_pickle\.NumpyArrayWrapper$/,
+];
+const isAllowed = (name: string): boolean => ALLOWED.some(r => r.test(name));
+
+/** Whether a pickle begins with an object of LightGBM. */
+export const looksPickledLightgbm = (bytes: Uint8Array): boolean => textOf(bytes.subarray(0, 160)).includes('lightgbm.');
+
+/**
+ * The booster in a pickle, alone or in its scikit-learn wrapper: its text model, and the rounds that its own `predict` uses after early
+ * stopping. Nothing is executed. E202: another thing, or a name that models do not need. E203: cut off.
+ */
+export function readPickledLightgbm(bytes: Uint8Array, file: string): LgbFound {
+  const root = readPickle(bytes, file, isAllowed);
+  const refuse = (why: string): never => fail('E202', { file, why }, { k: 'file', file, what: 'pickle' });
+  if (!isPickled(root, 'object') || !root.of.startsWith('lightgbm.')) return refuse('it is no pickle of a LightGBM model');
+  const wrapped = root.of !== 'lightgbm.basic.Booster';
+  const booster = wrapped ? attribute(root, '_Booster') : root;
+  if (!isPickled(booster, 'object')) return refuse(`its ${root.of} is not trained`);
+  // `handle` before 4.0.
+  const text = attribute(booster, '_handle') ?? attribute(booster, 'handle');
+  if (typeof text !== 'string') return refuse('its booster holds no model');
+  const best = whole(attribute(booster, 'best_iteration'));
+  const model = parseLightgbm(text, file);
+  return { model, form: 'pickle', ...(best !== undefined && best > 0 && { rounds: best }) };
+}
+const whole = (p: Pickled | undefined): number | undefined => (typeof p === 'number' && Number.isInteger(p) ? p : undefined);
