@@ -4,8 +4,6 @@ import type { Graph, Value } from './graph/graph.ts';
 import { printGraph } from './graph/print.ts';
 import { verifyGraph } from './graph/verify.ts';
 import { importModel, type ImportedModel } from './import/model.ts';
-import { showKernel } from './kernel/print.ts';
-import { verifyKernel } from './kernel/verify.ts';
 import { lowerGraph } from './lower/index.ts';
 import type { Profile } from './ops/profile.ts';
 import { treeStats } from './ops/trees-stats.ts';
@@ -14,6 +12,8 @@ import { emitWasm } from './emit/wasm.ts';
 import type { CompileOptions, CompileResult, Phase, Progress, Report, Stage } from './options.ts';
 import { runPasses } from './passes/index.ts';
 import { planMemory } from './program/plan.ts';
+import { printProgram } from './program/print.ts';
+import { verifyProgram } from './program/verify.ts';
 import { resolveTarget } from './targets.ts';
 
 /**
@@ -79,8 +79,8 @@ async function compileFor(
   );
   if (options.stopAfter === 'passes') return { graph };
   const program = run.phase('lower', name, () => lowerGraph(graph, profile));
-  if (options.verifyIr === true) program.kernels.forEach(verifyKernel);
-  run.stage('lower', '', name, 'kernel', () => program.kernels.map(showKernel).join('\n'));
+  if (options.verifyIr === true) verifyProgram(program);
+  run.stage('lower', '', name, 'program', () => printProgram(program));
   if (options.stopAfter === 'lower') return { graph };
   const plan = run.phase('plan', name, () => planMemory(program, profile));
   if (options.stopAfter === 'plan') return { graph };

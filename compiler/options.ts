@@ -54,7 +54,7 @@ export interface Stage {
   /** The module, where there is one for each. */
   readonly profile: string;
   /** File ending that fits: graph, program, kernel, wat. */
-  readonly ending: 'graph' | 'program' | 'kernel' | 'wat';
+  readonly ending: 'graph' | 'program' | 'wat';
   /** Prints it; costly for large models. */
   text(): string;
 }

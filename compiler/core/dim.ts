@@ -10,7 +10,7 @@ export interface Sym {
 }
 /** What a polynomial is made of: symbols, and the operations that are not polynomial. */
 export type Atom =
-  Sym | { readonly k: 'floordiv' | 'min' | 'max' | 'mod'; readonly key: string; readonly a: Dim; readonly b: Dim };
+  Sym | { readonly k: 'floordiv' | 'min' | 'max'; readonly key: string; readonly a: Dim; readonly b: Dim };
 interface Term {
   readonly coef: number;
   readonly atoms: readonly Atom[];
@@ -193,8 +193,6 @@ function atomRange(a: Atom): Range {
       return { lo: Math.min(x.lo, y.lo), hi: Math.min(x.hi, y.hi) };
     case 'max':
       return { lo: Math.max(x.lo, y.lo), hi: Math.max(x.hi, y.hi) };
-    case 'mod':
-      return { lo: 0, hi: Math.max(0, y.hi - 1) };
     case 'floordiv': {
       if (y.lo <= 0) return { lo: Math.min(x.lo, -Math.abs(x.hi), 0), hi: Math.max(x.hi, Math.abs(x.lo), 0) };
       const all = [x.lo / y.lo, x.lo / y.hi, x.hi / y.lo, x.hi / y.hi].map(Math.floor);
@@ -239,8 +237,6 @@ export function substitute(d: Dim, to: (name: string) => Dim | undefined): Dim {
         return to(a.name) ?? atom(a);
       case 'floordiv':
         return dimFloorDiv(substitute(a.a, to), substitute(a.b, to));
-      case 'mod':
-        return dimMod(substitute(a.a, to), substitute(a.b, to));
       case 'min':
         return dimMin(substitute(a.a, to), substitute(a.b, to));
       case 'max':
@@ -275,7 +271,7 @@ export function symbolsOf(d: Dim): Sym[] {
 /** Folds a dimension into another domain: kernel expressions, JavaScript source, C source. */
 export function foldDim<T>(
   d: Dim,
-  to: { num(n: number): T; sym(name: string): T; bin(op: 'add' | 'mul' | 'floordiv' | 'mod' | 'min' | 'max', a: T, b: T): T },
+  to: { num(n: number): T; sym(name: string): T; bin(op: 'add' | 'mul' | 'floordiv' | 'min' | 'max', a: T, b: T): T },
 ): T {
   if (typeof d === 'number') return to.num(d);
   const one = (a: Atom): T => (a.k === 'sym' ? to.sym(a.name) : to.bin(a.k, foldDim(a.a, to), foldDim(a.b, to)));

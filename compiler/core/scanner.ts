@@ -30,6 +30,23 @@ export class Scanner {
   take(re: RegExp, what: string): string {
     return this.try(re) ?? this.fail(`expected ${what}, found ${JSON.stringify(this.text.slice(this.i, this.i + 12))}`);
   }
+  /** The text up to where `end` matches outside of parentheses. */
+  until(end: RegExp, what: string): string {
+    this.skip();
+    const from = this.i;
+    const sticky = new RegExp(end.source, 'y');
+    const ends = (): boolean => {
+      sticky.lastIndex = this.i;
+      return sticky.test(this.text);
+    };
+    for (let depth = 0; this.i < this.text.length && (depth > 0 || !ends()); this.i++) {
+      const ch = this.text.charAt(this.i);
+      if (ch === '(') depth++;
+      if (ch === ')') depth--;
+    }
+    if (this.i === from) this.fail(`expected ${what}`, from);
+    return this.text.slice(from, this.i).trim();
+  }
   has(literal: string): boolean {
     this.skip();
     if (!this.text.startsWith(literal, this.i)) return false;

@@ -213,7 +213,6 @@ function emitDim(mod: WasmModule, d: Dim): Ref {
         case 'mul':
           return m.i32.mul(x, y);
         case 'floordiv':
-        case 'mod':
         case 'min':
         case 'max':
           return m.call(mod.helper(op), [x, y], b.i32);

@@ -57,12 +57,12 @@ function graph(p: Parser, outer: Names | undefined): Graph {
     } else if (s.has('input')) {
       const { key, label } = declared(s, 'input');
       const v = input(label, type(p));
-      const known = s.has('=') ? (s.lit('['), s.list(']', () => dim(p, /[^,\]]+/))) : undefined;
+      const known = s.has('=') ? (s.lit('['), s.list(']', () => dim(p, /[,\]]/))) : undefined;
       inputs.push(define(s, names, key, known ? { ...v, known } : v));
     } else if (s.has('const')) {
       const { key, label } = declared(s, 'const');
       const t = type(p);
-      define(s, names, key, constant(contents(p, t), label));
+      define(s, names, key, constant(contents(s, t), label));
     } else if (s.has('output')) {
       const label = string(s);
       s.lit('=');
@@ -72,7 +72,7 @@ function graph(p: Parser, outer: Names | undefined): Graph {
   return { name, inputs, outputs, definers };
 }
 
-const string = (s: Scanner): string => {
+export const string = (s: Scanner): string => {
   const text = s.take(/"(?:[^"\\\n]|\\.)*"/, 'a string');
   try {
     return String(JSON.parse(text));
@@ -103,32 +103,27 @@ function lookup(s: Scanner, names: Names, key: string): Value {
   return s.fail(`${key} is not defined`);
 }
 
-function dim(p: Parser, until: RegExp): Dim {
-  const text = p.s.take(until, 'a size').trim();
-  // Sizes in brackets end at a comma, which min and max have too.
-  const whole = balanced(p.s, text);
+const dim = (p: Parser, end: RegExp): Dim => parseSize(p.s, p.ranges, end);
+/** A size, up to where `end` matches. */
+export function parseSize(s: Scanner, ranges: ReadonlyMap<string, Range>, end: RegExp): Dim {
+  const text = s.until(end, 'a size');
   try {
-    return parseDim(whole.replaceAll(/\s/g, ''), name => p.ranges.get(name) ?? p.s.fail(`dimension ${name} is not declared`));
+    return parseDim(text.replaceAll(/\s/g, ''), name => ranges.get(name) ?? s.fail(`dimension ${name} is not declared`));
   } catch (e) {
-    if (e instanceof InternalError) return p.s.fail(e.message);
+    if (e instanceof InternalError) return s.fail(e.message);
     throw e;
   }
 }
-function balanced(s: Scanner, text: string): string {
-  let all = text;
-  const open = (): boolean => (all.match(/\(/g)?.length ?? 0) > (all.match(/\)/g)?.length ?? 0);
-  while (open() && s.has(',')) all += `,${s.take(/[^,\]}]+/, 'a size').trim()}`;
-  return all;
-}
-function type(p: Parser): TensorType {
-  const dtype = p.s.take(/\w+/, 'an element type');
-  p.s.lit('[');
-  const shape = p.s.list(']', () => dim(p, /[^,\]]+/));
-  return isDType(dtype) ? tensorType(dtype, shape) : p.s.fail(`${dtype} is no element type`);
+const type = (p: Parser): TensorType => parseType(p.s, p.ranges);
+export function parseType(s: Scanner, ranges: ReadonlyMap<string, Range>): TensorType {
+  const dtype = s.take(/\w+/, 'an element type');
+  s.lit('[');
+  const shape = s.list(']', () => parseSize(s, ranges, /[,\]]/));
+  return isDType(dtype) ? tensorType(dtype, shape) : s.fail(`${dtype} is no element type`);
 }
 
-function contents(p: Parser, t: TensorType): Tensor {
-  const { s } = p;
+/** Reads what `contents` of print.ts writes. */
+export function contents(s: Scanner, t: TensorType): Tensor {
   const dims = t.shape.map(d => (typeof d === 'number' && d >= 0 ? d : s.fail('a constant has fixed sizes')));
   const n = numel(dims);
   if (!(n * DTYPES[t.dtype].bytes <= MAX_BYTES)) s.fail(`${showType(t)} is too large`);
@@ -227,5 +222,5 @@ function attribute(p: Parser, names: Names): AttrValue {
 }
 function numberOrDim(p: Parser): Dim {
   const plain = p.s.try(new RegExp(`${NUMBER.source}(?=\\s*[,\\]}])`));
-  return plain !== undefined ? numberOf(plain) : dim(p, /[^,\]}]+/);
+  return plain !== undefined ? numberOf(plain) : dim(p, /[,\]}]/);
 }

@@ -149,7 +149,8 @@ const showNumber = (n: number): string =>
 
 /** How the parser spelt a constant whose contents it made up, so that the text stays the same when printed again. */
 export const spellings = new WeakMap<Uint8Array, string>();
-function contents(t: Tensor, o: PrintOptions): string {
+/** The contents of a constant as text. */
+export function contents(t: Tensor, o: PrintOptions): string {
   const spelt = spellings.get(t.bytes);
   if (spelt !== undefined) return spelt;
   const n = numel(t.dims);

@@ -46,9 +46,9 @@ export class KernelBuilder {
   private readonly ints: { dim: Dim; v: Expr }[] = [];
   private readonly order: ({ k: 'buf'; buffer: Buffer } | { k: 'int'; dim: Dim; name: string })[] = [];
 
-  /** Elements are loaded from `at` on; `lanes` > 1 reads that many neighbours. */
-  load(b: Buffer, at: Num, lanes: Lanes = 1): Expr {
-    return { k: 'load', t: loadType(b.dtype, lanes), buf: this.buf(b, 'read'), dtype: b.dtype, at: ex(at) };
+  /** Elements are loaded from `at` on; `lanes` > 1 reads that many neighbours. `as`: seen as another type of the same size. */
+  load(b: Buffer, at: Num, lanes: Lanes = 1, as: DType = b.dtype): Expr {
+    return { k: 'load', t: loadType(as, lanes), buf: this.buf(b, 'read'), dtype: as, at: ex(at) };
   }
   /** Stores a scalar, or as many neighbours as the value has lanes. A scalar is converted as the element type wants. */
   store(b: Buffer, at: Num, value: Expr): void {
@@ -159,8 +159,6 @@ export const dimExpr = (d: Dim, sym: (name: string) => Expr): Expr =>
           return mul(a, b);
         case 'floordiv':
           return floorDiv(a, b);
-        case 'mod':
-          return rem(a, b);
         case 'min':
           return min(a, b);
         case 'max':

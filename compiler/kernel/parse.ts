@@ -59,11 +59,12 @@ const NAME = /[A-Za-z_]\w*/;
 /** Reads what `showKernel` writes. Throws E201 with the place in the text. */
 export function parseKernel(text: string, file: string): Kernel {
   const s = new Scanner(text, file);
-  const kernel = parse(s, file);
+  const kernel = parseKernelAt(s, file);
   if (!s.done()) s.fail('text after the kernel');
   return kernel;
 }
-function parse(s: Scanner, file: string): Kernel {
+/** Reads a kernel that stands among other text. */
+export function parseKernelAt(s: Scanner, file: string): Kernel {
   const loc = s.loc();
   s.lit('kernel');
   const name = s.take(/[^\s(]+/, 'a name');

@@ -74,8 +74,6 @@ export function dimSource(d: Dim, index: (name: string) => number): string {
         case 'floordiv':
           // A zero divisor gives 0, as in `dimFloorDiv`.
           return /^[1-9]\d*$/.test(b) ? `Math.floor(${a} / ${b})` : `(${b} ? Math.floor(${a} / (${b})) : 0)`;
-        case 'mod':
-          return `(${a} - (${b}) * Math.floor(${a} / (${b})))`;
         case 'min':
         case 'max':
           return `Math.${op}(${a}, ${b})`;

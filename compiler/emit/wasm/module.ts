@@ -98,9 +98,6 @@ function addHelper(asm: Assembler, name: string): void {
   if (name === 'floordiv') {
     const body = m.block(null, [setRem(), m.i32.sub(m.i32.div_s(x(), y()), wrongSide())], b.i32);
     m.addFunction(name, pair, b.i32, [b.i32], m.if(y(), body, m.i32.const(0)));
-  } else if (name === 'mod') {
-    const body = m.block(null, [setRem(), m.i32.add(rem(), m.select(wrongSide(), y(), m.i32.const(0)))], b.i32);
-    m.addFunction(name, pair, b.i32, [b.i32], m.if(y(), body, x()));
   } else if (name === 'min' || name === 'max') {
     const c = name === 'min' ? m.i32.lt_s(x(), y()) : m.i32.gt_s(x(), y());
     m.addFunction(name, pair, b.i32, [], m.select(c, x(), y()));

@@ -1,0 +1,81 @@
+import { must, showLoc } from '../core/diagnostic.ts';
+import { showDim, type Dim } from '../core/dim.ts';
+import { numel } from '../core/tensor.ts';
+import { showType } from '../core/shape.ts';
+import { contents } from '../graph/print.ts';
+import { showKernel } from '../kernel/print.ts';
+import { DTYPES } from '../core/dtype.ts';
+import type { Arg, Port, Program, Slot, Step } from './program.ts';
+
+/**
+ * The text of a program; `parseProgram` reads it back.
+ * ```
+ * program "name" {
+ *   dim n: 1..16 input
+ *   slot %0 "x": input f32[3*n]
+ *   slot %1 "w": weights f32[3] {1, 2, 3}
+ *   slot %2 "y": output f32[3*n]
+ *   input "x" = %0: f32[n,3]
+ *   output "y" = %2: f32[n,3]
+ *   guard n = m "why they must be equal"
+ *   stop "a reason"
+ *   kernel scale(…) { … }
+ *   run {
+ *     scale(%0, %1[2], %2, 3*n) ; from where
+ *     read k = %3[1] else 0
+ *     check k = n else 0
+ *     if %4[0] { … } else { … }
+ *     loop i to 4*n while %4[0] { … }
+ *   }
+ * }
+ * ```
+ * `else` of a step is the number of the reason to stop.
+ */
+export function printProgram(p: Program, o: { readonly data?: boolean } = {}): string {
+  const names = new Map(p.slots.map((s, i) => [s, `%${i}`]));
+  const name = (s: Slot): string => must(names.get(s), `slot ${s.name}`);
+  const q = (s: string): string => JSON.stringify(s);
+  const port = (what: string, x: Port): string => `${what} ${q(x.name)} = ${name(x.slot)}: ${showType(x.type)}`;
+  const lines = [
+    ...p.symbols.map(s => `dim ${s.name}: ${s.lo}..${s.hi} ${s.from}`),
+    ...p.slots.map(s => `slot ${name(s)} ${q(s.name)}: ${s.where} ${s.dtype}[${showDim(s.size)}]${slotContents(s, o)}`),
+    ...p.inputs.map(x => port('input', x)),
+    ...p.outputs.map(x => port('output', x)),
+    ...p.guards.map(g => `guard ${showDim(g.a)} = ${showDim(g.b)} ${q(g.what)}`),
+    ...p.stops.map(s => `stop ${q(s)}`),
+    ...p.kernels.flatMap(k => showKernel(k).trimEnd().split('\n')),
+    'run {',
+    ...p.steps.flatMap(s => step(s, name)).map(indent),
+    '}',
+  ];
+  return `program ${q(p.name)} {\n${lines.map(indent).join('\n')}\n}\n`;
+}
+const indent = (line: string): string => `  ${line}`;
+function slotContents(s: Slot, o: { readonly data?: boolean }): string {
+  if (!s.bytes) return '';
+  const dims = [s.bytes.length / DTYPES[s.dtype].bytes];
+  return numel(dims) === 0 ? ' {}' : ` ${contents({ dtype: s.dtype, dims, bytes: s.bytes }, o)}`;
+}
+function step(s: Step, name: (s: Slot) => string): string[] {
+  const element = (x: { readonly slot: Slot; readonly offset: Dim }): string => `${name(x.slot)}[${showDim(x.offset)}]`;
+  const arg = (a: Arg): string => (a.k === 'int' ? showDim(a.dim) : a.offset === 0 ? name(a.slot) : element(a));
+  const block = (steps: readonly Step[]): string[] => steps.flatMap(x => step(x, name)).map(indent);
+  switch (s.k) {
+    case 'call': {
+      const from = showLoc(s.loc).replaceAll('\n', ' ');
+      return [`${s.kernel.name}(${s.args.map(arg).join(', ')})${from === '' ? '' : ` ; ${from}`}`];
+    }
+    case 'read':
+      return [`read ${s.symbol} = ${element(s)} else ${s.stop}`];
+    case 'check':
+      return [`check ${showDim(s.a)} = ${showDim(s.b)} else ${s.stop}`];
+    case 'branch': {
+      const other = s.else.length > 0 ? ['} else {', ...block(s.else)] : [];
+      return [`if ${element(s.cond)} {`, ...block(s.then), ...other, '}'];
+    }
+    case 'loop': {
+      const trip = s.trip === undefined ? '' : ` to ${showDim(s.trip)}`;
+      return [`loop ${s.symbol}${trip}${s.cond ? ` while ${element(s.cond)}` : ''} {`, ...block(s.body), '}'];
+    }
+  }
+}

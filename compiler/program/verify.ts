@@ -1,0 +1,104 @@
+import { InternalError } from '../core/diagnostic.ts';
+import { symbolsOf, type Dim } from '../core/dim.ts';
+import { DTYPES } from '../core/dtype.ts';
+import { verifyKernel } from '../kernel/verify.ts';
+import type { Program, Slot, Step } from './program.ts';
+
+/**
+ * Checks a program and its kernels: slots and kernels are its own, calls fit their kernels, nobody writes inputs or weights, sizes are
+ * made of symbols that have a value by then. Throws InternalError: an ill-formed program is a bug of the compiler.
+ */
+export function verifyProgram(p: Program): void {
+  const fail = (why: string): never => {
+    throw new InternalError(`program ${p.name}: ${why}`);
+  };
+  const slots = new Set(p.slots);
+  const kernels = new Set(p.kernels);
+  const symbols = new Map(p.symbols.map(s => [s.name, s]));
+  if (symbols.size < p.symbols.length) fail('a symbol is declared twice');
+  p.kernels.forEach(verifyKernel);
+  const known = (d: Dim, values: ReadonlySet<string>, what: string): void => {
+    for (const s of symbolsOf(d)) if (!values.has(s.name)) fail(`${what}: ${s.name} has no value yet`);
+  };
+  const own = (s: Slot, what: string): void => {
+    if (!slots.has(s)) fail(`${what}: slot ${s.name} is not declared`);
+  };
+  for (const s of p.slots) {
+    if ((s.where === 'weights') !== (s.bytes !== undefined)) fail(`slot ${s.name}: weights, and only they, have contents`);
+    if (s.bytes && s.bytes.length !== Number(s.size) * DTYPES[s.dtype].bytes) fail(`slot ${s.name}: ${s.bytes.length} bytes`);
+    for (const x of symbolsOf(s.size)) if (!symbols.has(x.name)) fail(`slot ${s.name}: ${x.name} is not declared`);
+  }
+  for (const [where, ports] of [
+    ['input', p.inputs],
+    ['output', p.outputs],
+  ] as const)
+    for (const x of ports) {
+      own(x.slot, `${where} ${x.name}`);
+      if (x.slot.where !== where || x.slot.dtype !== x.type.dtype) fail(`${where} ${x.name}: it lies in slot ${x.slot.name}`);
+    }
+  const stop = (i: number, what: string): void => {
+    if (p.stops[i] === undefined) fail(`${what}: there is no stop ${i}`);
+  };
+  const walk = (steps: readonly Step[], values: Set<string>): void => {
+    const element = (x: { readonly slot: Slot; readonly offset: Dim }, what: string): void => {
+      own(x.slot, what);
+      known(x.offset, values, what);
+    };
+    const counted = (name: string, what: string): void => {
+      if (symbols.get(name)?.from !== 'run') fail(`${what}: symbol ${name} is not a run-time symbol`);
+      values.add(name);
+    };
+    for (const s of steps) {
+      switch (s.k) {
+        case 'call': {
+          const { name, params } = s.kernel;
+          if (!kernels.has(s.kernel)) fail(`kernel ${name} is not declared`);
+          if (params.length !== s.args.length) fail(`${name} is called with ${s.args.length} of ${params.length} arguments`);
+          s.args.forEach((a, i) => {
+            const to = params[i];
+            if (a.k !== to?.k) return fail(`${name}: argument ${i} is no ${to?.k}`);
+            if (a.k === 'int') {
+              known(a.dim, values, name);
+              return;
+            }
+            element(a, name);
+            const writes = to.k === 'buf' && to.access !== 'read';
+            if (writes && (a.slot.where === 'weights' || a.slot.where === 'input')) fail(`${name} writes ${a.slot.name}`);
+          });
+          break;
+        }
+        case 'read':
+          element(s, `read ${s.symbol}`);
+          stop(s.stop, `read ${s.symbol}`);
+          counted(s.symbol, 'read');
+          break;
+        case 'check':
+          known(s.a, values, 'check');
+          known(s.b, values, 'check');
+          stop(s.stop, 'check');
+          break;
+        case 'branch': {
+          element(s.cond, 'if');
+          // What both sides have given a value has one.
+          const sides = [s.then, s.else].map(side => {
+            const inside = new Set(values);
+            walk(side, inside);
+            return inside;
+          });
+          for (const name of sides[0] ?? []) if (sides[1]?.has(name)) values.add(name);
+          break;
+        }
+        case 'loop':
+          if (s.trip !== undefined) known(s.trip, values, 'loop');
+          if (s.cond) element(s.cond, 'loop');
+          counted(s.symbol, 'loop');
+          walk(s.body, new Set(values));
+          break;
+      }
+    }
+  };
+  const values = new Set(p.symbols.filter(s => s.from === 'input').map(s => s.name));
+  for (const g of p.guards) for (const d of [g.a, g.b]) known(d, values, 'guard');
+  walk(p.steps, values);
+  for (const x of p.outputs) for (const d of x.type.shape) known(d, values, `output ${x.name}`);
+}
