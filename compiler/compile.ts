@@ -43,6 +43,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
       source: report.source,
       operators: report.operators,
       macs: report.macs,
+      trees: report.trees,
       passes: [...new Set(run.passes.map(p => p.name))],
       options: {
         ...(options.dims && { dims: options.dims }),
@@ -52,6 +53,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
         ...(options.embedBelow !== undefined && { embedBelow: options.embedBelow }),
       },
       labels: options.labels ?? imported.labels,
+      rows: imported.rows,
     }),
   );
   return {

@@ -27,10 +27,12 @@ export async function inlined(): Promise<ReadonlyMap<string, string>> {
       .sort()
       .map(f => [f, read(`runtimes/js/${f}`)]),
   );
-  // The loader is a part of every bundle: it is carried without comments and long names.
-  const loader = await transform(files.get('loader.js') ?? '', { minify: true, target: 'es2022', legalComments: 'none' });
-  files.delete('loader.js');
-  files.set('loader.min.js', loader.code);
+  // What becomes a part of index.js is carried without comments and long names.
+  for (const part of ['loader', 'rows']) {
+    const { code } = await transform(files.get(`${part}.js`) ?? '', { minify: true, target: 'es2022', legalComments: 'none' });
+    files.delete(`${part}.js`);
+    files.set(`${part}.min.js`, code);
+  }
   out.set(
     'compiler/emit/bundle/runtime.data.ts',
     `${HEAD}/** The files of runtimes/js by name. */\nexport const RUNTIME = {\n${[...files].map(([f, text]) => `${JSON.stringify(f)}: ${JSON.stringify(text)},`).join('\n')}\n} as const;\n`,

@@ -7,7 +7,7 @@ import type { TreeTables } from '../ops/trees-tables.ts';
 import { sizeOfChoice, type DimChoices } from './onnx/dims.ts';
 
 /** Steps from a root to a leaf that a tree may have. Training stops far before; a longer chain is damage. */
-const MAX_DEPTH = 4096;
+export const MAX_DEPTH = 4096;
 /** More features than this are damage or an attack: a single row would take megabytes. */
 export const MAX_FEATURES = 2 ** 20;
 /** The same of outputs. */

@@ -1,5 +1,5 @@
 // The part of a bundle's index.js that is the same for every model. MODEL, which stands before it, describes the one at hand:
-// modules (best first), inputs, outputs, symbols (in the order they can be solved) and guards.
+// modules (best first), inputs, outputs, symbols (in the order they can be solved) and guards. Inputs of rows of features have `rows`.
 const ARRAYS = {
   float32: Float32Array,
   float64: Float64Array,
@@ -184,8 +184,9 @@ function ready(m, exports) {
         : '';
     throw bad(p, `pass a ${want} instead of ${t}${how}`);
   };
-  const take = (p, x) => {
-    if (x === undefined || x === null) throw bad(p, 'is missing');
+  const take = (p, given) => {
+    if (given === undefined || given === null) throw bad(p, 'is missing');
+    const x = p.rows?.(p, given, bad) ?? given;
     const values = x.data ?? x;
     checkType(p, values);
     let dims = x.data && x !== p.tensor ? x.dims : undefined;

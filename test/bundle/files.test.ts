@@ -1,12 +1,12 @@
 import { gzipSync } from 'node:zlib';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import ts from 'typescript';
 import { dimMul } from '../../compiler/core/dim.ts';
 import { RUNTIME } from '../../compiler/emit/bundle/runtime.data.ts';
 import { TARGETS } from '../../compiler/targets.data.ts';
 import { VERSION } from '../../compiler/core/version.data.ts';
 import { bundleOf, dim, handMade } from './hand-made.ts';
+import { typeErrors } from './type-errors.ts';
 
 const text = (files: ReadonlyMap<string, Uint8Array>, name: string): string => new TextDecoder().decode(files.get(name));
 const s = dim('seq', 1, 16);
@@ -20,36 +20,6 @@ const model = handMade({
   name: 'Bert */ tiny',
   wat: '(func (export "run") (param i32))',
 });
-
-/** Errors of a program that uses the declarations as a bundle's user would. */
-function typeErrors(dts: string, program: string): string[] {
-  const files = new Map([
-    ['/bundle/index.d.ts', dts],
-    ['/main.ts', program],
-  ]);
-  const options: ts.CompilerOptions = {
-    strict: true,
-    target: ts.ScriptTarget.ES2022,
-    module: ts.ModuleKind.ESNext,
-    moduleResolution: ts.ModuleResolutionKind.Bundler,
-    lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
-    types: [],
-    noEmit: true,
-  };
-  const host = ts.createCompilerHost(options);
-  const read = host.readFile.bind(host);
-  const exists = host.fileExists.bind(host);
-  const source = host.getSourceFile.bind(host);
-  host.readFile = f => files.get(f) ?? read(f);
-  host.fileExists = f => files.has(f) || exists(f);
-  host.directoryExists = () => true;
-  host.getSourceFile = (f, v) => {
-    const t = files.get(f);
-    return t === undefined ? source(f, v) : ts.createSourceFile(f, t, v);
-  };
-  const p = ts.createProgram(['/main.ts', '/bundle/index.d.ts'], options, host);
-  return ts.getPreEmitDiagnostics(p).map(d => ts.flattenDiagnosticMessageText(d.messageText, '\n'));
-}
 
 describe('the files of a bundle', () => {
   it('are the same bytes for the same input', async () => {
@@ -130,12 +100,13 @@ describe('what the compiler carries as text', () => {
   it('is what runtimes/, targets/ and package.json hold (npm run inline)', () => {
     for (const f of readdirSync(new URL('targets/', root)))
       expect(TARGETS[f.replace('.json', '')]).toEqual(JSON.parse(read(`targets/${f}`)));
-    for (const [f, carried] of Object.entries(RUNTIME)) if (f !== 'loader.min.js') expect(carried).toBe(read(`runtimes/js/${f}`));
+    for (const [f, carried] of Object.entries(RUNTIME))
+      if (!f.endsWith('.min.js')) expect(carried).toBe(read(`runtimes/js/${f}`));
     expect((JSON.parse(read('package.json')) as { version: string }).version).toBe(VERSION);
   });
-  it('is the loader without comments', async () => {
+  it.each(['loader', 'rows'] as const)('is the %s without comments', async part => {
     const { transform } = await import('esbuild');
-    const { code } = await transform(read('runtimes/js/loader.js'), { minify: true, target: 'es2022', legalComments: 'none' });
-    expect(RUNTIME['loader.min.js']).toBe(code);
+    const { code } = await transform(read(`runtimes/js/${part}.js`), { minify: true, target: 'es2022', legalComments: 'none' });
+    expect(RUNTIME[`${part}.min.js`]).toBe(code);
   });
 });

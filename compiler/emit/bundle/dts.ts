@@ -1,5 +1,6 @@
 import { showDim, type Dim } from '../../core/dim.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
+import type { RowsOfFeatures } from '../../import/model.ts';
 import type { Port, SymbolInfo } from '../../program/program.ts';
 import { comment } from './index-js.ts';
 import { rangeText, solveSymbols } from './symbols.ts';
@@ -17,6 +18,7 @@ export function indexDts(
   outputs: readonly Port[],
   symbols: readonly SymbolInfo[],
   labels: readonly string[] | undefined,
+  rows: RowsOfFeatures | undefined,
 ): string {
   const ranges = solveSymbols(inputs, symbols);
   const range = (i: number): string =>
@@ -25,7 +27,7 @@ export function indexDts(
       .map(r => `; dimension ${r.axis} is ${rangeText(r)}`)
       .join('');
   const input = (p: Port, i: number): string => {
-    const t = `InputTensor<${arrayName(p.type.dtype)}, ${js(DTYPES[p.type.dtype].ort)}>`;
+    const t = p.name === rows?.input ? 'Rows' : `InputTensor<${arrayName(p.type.dtype)}, ${js(DTYPES[p.type.dtype].ort)}>`;
     return `  /** ${comment(`${DTYPES[p.type.dtype].ort} ${shapeText(p.type.shape)}${range(i)}`)} */\n  ${key(p.name)}: ${t};`;
   };
   const output = (p: Port): string =>
@@ -37,7 +39,7 @@ export function indexDts(
   const names = (ports: readonly Port[]): string => `readonly (${ports.map(p => js(p.name)).join(' | ') || 'never'})[]`;
   const body = (members: readonly string[]): string => (members.length === 0 ? '{}' : `{\n${members.join('\n')}\n}`);
   return `// ${comment(head)}
-${labels ? `/** The names of the classes. */\nexport const labels: readonly [${labels.map(js).join(', ')}];\n` : ''}
+${labels ? `/** The names of the classes. */\nexport const labels: readonly [${labels.map(js).join(', ')}];\n` : ''}${rows ? `/** The columns of ${comment(js(rows.input))}. */\nexport const featureNames: ${rows.names ? `readonly [${rows.names.map(js).join(', ')}]` : 'readonly string[]'};\n` : ''}
 export interface Tensor<Data, Dims extends readonly number[] = readonly number[], Type extends string = string> {
   data: Data;
   dims: Dims;
@@ -58,7 +60,7 @@ export interface View<Data, Type extends string> {
   /** Sizes; names stand for sizes that may vary. */
   readonly shape: readonly (number | string)[];
 }
-export interface Inputs ${body(inputs.map(input))}
+${rows ? rowTypes(rows) : ''}export interface Inputs ${body(inputs.map(input))}
 export interface Outputs ${body(outputs.map(output))}
 export interface Into ${body(outputs.map(into))}
 export interface Model {
@@ -91,3 +93,18 @@ export function load(
 ): Promise<Model>;
 `;
 }
+
+/** What an input of rows of features takes. */
+const rowTypes = (r: RowsOfFeatures): string => `/** A value of a row: NaN, null and undefined are missing. */
+export type Feature = number | boolean | null | undefined;
+/** A row by feature name; what is left out is missing. */
+export interface Row {
+${r.names ? r.names.map(n => `  readonly ${key(n)}?: Feature;`).join('\n') : '  readonly [feature: `f${number}`]: Feature;'}
+}
+/** One row or several, as objects or as lists in the order of 'featureNames'; or the numbers of whole rows one after another. */
+export type Rows =
+  | InputTensor<Float32Array, 'float32'>
+  | Row
+  | readonly (Row | readonly Feature[] | Float32Array)[]
+  | readonly Feature[];
+`;

@@ -1,6 +1,7 @@
 import { InternalError, must } from '../../core/diagnostic.ts';
 import { dimHi, dimProd, dimSub, showDim, symbolsOf } from '../../core/dim.ts';
 import { DTYPES } from '../../core/dtype.ts';
+import type { RowsOfFeatures } from '../../import/model.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { needsOf, type CompiledModule } from './module.ts';
 import { RUNTIME } from './runtime.data.ts';
@@ -21,7 +22,12 @@ const js = (x: unknown): string => JSON.stringify(x);
 export const comment = (s: string): string => s.replace(/[\s\p{C}]+/gu, ' ').replaceAll('*/', '* /');
 
 /** The source of index.js: a description of the model and the loader. All text from the model is quoted. */
-export function indexJs(head: string, files: readonly ModuleFiles[], labels: readonly string[] | undefined): string {
+export function indexJs(
+  head: string,
+  files: readonly ModuleFiles[],
+  labels: readonly string[] | undefined,
+  rows: RowsOfFeatures | undefined,
+): string {
   const [first] = files;
   const { program } = must(first).module;
   for (const f of files) sameSignature(program, f.module.program);
@@ -32,7 +38,7 @@ export function indexJs(head: string, files: readonly ModuleFiles[], labels: rea
     const dims = free.length === 0 ? '' : `, dims: (s, f) => { ${free.join('; ')}; }`;
     const shape = p.type.shape.map(d => (typeof d === 'number' ? d : showDim(d)));
     const size = dimHi(dimProd(p.type.shape));
-    return `{ name: ${js(p.name)}, type: ${js(DTYPES[p.type.dtype].ort)}, shape: ${js(shape)}, size: ${size}${dims} }`;
+    return `{ name: ${js(p.name)}, type: ${js(DTYPES[p.type.dtype].ort)}, shape: ${js(shape)}, size: ${size}${dims}${p.name === rows?.input ? ', rows: rowsOf(featureNames)' : ''} }`;
   };
   const symbols = solveSymbols(program.inputs, program.symbols).map(x => {
     const got = `d[${x.port}][${x.axis}]`;
@@ -70,7 +76,7 @@ export function indexJs(head: string, files: readonly ModuleFiles[], labels: rea
   const list = (name: string, items: readonly string[]): string =>
     `  ${name}: [${items.map(i => `\n    ${i},`).join('')}${items.length ? '\n  ' : ''}],`;
   return `// ${comment(head)}
-const MODEL = {
+${rows ? `/** The columns of '${comment(rows.input)}'. */\nexport const featureNames = ${nameList(rows)};\n` : ''}const MODEL = {
   name: ${js(program.name)},
 ${list('modules', files.map(module))}
 ${list('inputs', program.inputs.map(port))}
@@ -80,8 +86,11 @@ ${list('guards', guards)}
 ${list('stops', program.stops.map(js))}
 };
 ${labels ? `/** The names of the classes. */\nexport const labels = ${js(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/loader.js of the package sinter.
-${RUNTIME['loader.min.js']}`;
+${RUNTIME['loader.min.js']}${rows ? RUNTIME['rows.min.js'] : ''}`;
 }
+/** The names of columns, which are f0, f1, … where the model has none. */
+const nameList = (r: RowsOfFeatures): string =>
+  r.names ? js(r.names) : `Array.from({ length: ${r.columns} }, (_, i) => \`f\${i}\`)`;
 
 const indexOf = (p: Program): ((name: string) => number) => {
   const at = new Map(p.symbols.map((s, i) => [s.name, i]));

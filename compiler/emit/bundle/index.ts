@@ -1,5 +1,6 @@
 import { must } from '../../core/diagnostic.ts';
 import { rangeOf, showDim } from '../../core/dim.ts';
+import type { RowsOfFeatures } from '../../import/model.ts';
 import type { CompileOptions, Report } from '../../options.ts';
 import type { Port } from '../../program/program.ts';
 import { VERSION } from '../../core/version.data.ts';
@@ -22,10 +23,13 @@ export interface BundleInput {
   readonly source: Report['source'];
   readonly operators: Report['operators'];
   readonly macs: number | undefined;
+  readonly trees?: Report['trees'];
   /** Names of the passes that ran, in order. */
   readonly passes: readonly string[];
   readonly options: Pick<CompileOptions, 'dims' | 'embedBelow' | 'format' | 'iterations' | 'outputs'>;
   readonly labels?: readonly string[] | undefined;
+  /** The input that takes rows of features. */
+  readonly rows?: RowsOfFeatures | undefined;
 }
 
 const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
@@ -40,14 +44,14 @@ export async function makeBundle(b: BundleInput): Promise<Map<string, Uint8Array
   const modules = await moduleFiles(b.modules, out);
   const head = `${program.name}: compiled by Sinter ${VERSION} for ${b.target} from ${b.source.file}`;
   const files = new Map<string, Uint8Array>([
-    ['index.js', utf8(indexJs(head, modules, b.labels))],
-    ['index.d.ts', utf8(indexDts(head, inputs, outputs, symbols, b.labels))],
+    ['index.js', utf8(indexJs(head, modules, b.labels, b.rows))],
+    ['index.d.ts', utf8(indexDts(head, inputs, outputs, symbols, b.labels, b.rows))],
     ...out,
     ['manifest.json', utf8(`${JSON.stringify(await manifest(b, modules, out), null, 2)}\n`)],
     ['demo.html', utf8(demoHtml(program.name, head))],
     ['demo.js', utf8(RUNTIME['demo.js'])],
     ['package.json', utf8(packageJson(program.name))],
-    ['README.md', utf8(readme(program.name, head, inputs, outputs))],
+    ['README.md', utf8(readme(program.name, head, inputs, outputs, b.rows))],
   ]);
   return files;
 }
@@ -97,6 +101,8 @@ async function manifest(
     outputs: program.outputs.map(portReport),
     symbols: program.symbols,
     ...(b.labels && { labels: b.labels }),
+    ...(b.rows && { rows: { input: b.rows.input }, featureNames: featureNames(b.rows) }),
+    ...(b.trees && { trees: b.trees }),
     operators: b.operators,
     macs: b.macs ?? null,
     passes: b.passes,
@@ -117,6 +123,7 @@ async function manifest(
     ),
   };
 }
+const featureNames = (r: RowsOfFeatures): readonly string[] => r.names ?? Array.from({ length: r.columns }, (_, i) => `f${i}`);
 /** The dimensions of an input that may vary: their bounds, and the step between sizes that are allowed. */
 function freeSizes(p: Port): object[] {
   return p.type.shape.flatMap((d, axis) => {

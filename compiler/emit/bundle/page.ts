@@ -1,3 +1,4 @@
+import type { RowsOfFeatures } from '../../import/model.ts';
 import type { Port } from '../../program/program.ts';
 import { showDim } from '../../core/dim.ts';
 import { DTYPES } from '../../core/dtype.ts';
@@ -30,10 +31,19 @@ export const packageJson = (name: string): string =>
   )}\n`;
 
 /** README.md of a bundle: how to load and run it. */
-export function readme(name: string, head: string, inputs: readonly Port[], outputs: readonly Port[]): string {
+export function readme(
+  name: string,
+  head: string,
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+  rows: RowsOfFeatures | undefined,
+): string {
   const shape = (p: Port): string => `${DTYPES[p.type.dtype].ort} [${p.type.shape.map(showDim).join(', ')}]`;
   const list = (ports: readonly Port[]): string => ports.map(p => `\`${comment(p.name)}\` ${shape(p)}`).join(', ');
-  const arg = (p: Port): string => `${JSON.stringify(p.name)}: { data, dims }`;
+  // A first and a second feature, to show how rows are written.
+  const columns = (rows?.names ?? ['f0', 'f1']).slice(0, Math.min(2, rows?.columns ?? 0));
+  const row = `{ ${columns.map(c => `${JSON.stringify(c)}: 0.5`).join(', ')}${(rows?.columns ?? 0) > 2 ? ', /* … */' : ''} }`;
+  const arg = (p: Port): string => `${JSON.stringify(p.name)}: ${p.name === rows?.input ? `[${row}]` : '{ data, dims }'}`;
   const out = outputs[0] ? `out[${JSON.stringify(outputs[0].name)}].data` : 'out';
   return `# ${comment(name)}
 ${comment(head)}
@@ -43,7 +53,7 @@ const model = await load();
 const out = model.run({ ${inputs.map(arg).join(', ')} });
 console.log(${out});
 \`\`\`
-Inputs: ${list(inputs) || 'none'}. Outputs: ${list(outputs)}.
+${rows ? `Rows are objects by feature name (\`featureNames\` lists them), lists of numbers in that order, or a Float32Array of whole rows; what is missing is left out, null or NaN.\n` : ''}Inputs: ${list(inputs) || 'none'}. Outputs: ${list(outputs)}.
 \`npx serve .\` and open demo.html to try it; manifest.json tells what was compiled, and how.
 `;
 }
