@@ -16,3 +16,16 @@ export function floorFloat(x: number): number {
 }
 /** The float32 u such that, for every float32 v, v < u holds exactly if v <= x. There is none for infinity, which must be handled before. */
 export const atMost = (x: number): number => nextFloat(floorFloat(x));
+/** The least float32 that is at least x: for every float32 v, v < x holds exactly if v is below it. */
+export const atLeast = (x: number): number => -floorFloat(-x);
+
+const d = new Float64Array(1);
+const dbits = new BigInt64Array(d.buffer);
+/** The next double after a double, towards infinity. */
+export function nextDouble(x: number): number {
+  if (Number.isNaN(x) || x === Infinity) return x;
+  if (x === 0) return Number.MIN_VALUE;
+  d[0] = x;
+  dbits[0] = (dbits[0] ?? 0n) + (x > 0 ? 1n : -1n);
+  return d[0];
+}

@@ -21,6 +21,7 @@ import { normOps } from './norm.ts';
 import { quantOps } from './quant.ts';
 import { lossOps } from './loss.ts';
 import { mlOps } from './ml.ts';
+import { treeOnnxOps } from './trees.ts';
 
 /**
  * Every ONNX operator that can be imported. Add the table of a family here: one import and one line in `families`.
@@ -39,6 +40,7 @@ const families: readonly OnnxOps[] = [
   controlOps,
   elementwiseOps,
   mlOps,
+  treeOnnxOps,
   lossOps,
   quantOps,
   normOps,

@@ -71,9 +71,15 @@ export interface Labels {
   readonly count: number;
   readonly values: readonly number[];
 }
-export function labelsOf(n: OnnxNode, c: ImportCtx): Labels {
+export function labelsOf(
+  n: OnnxNode,
+  c: ImportCtx,
+  attribute: 'classlabels_ints' | 'classlabels_int64s' = 'classlabels_ints',
+): Labels {
   const text = n.strings('classlabels_strings', []);
-  const ints = n.ints('classlabels_ints', []);
+  const ints = n.ints(attribute, []);
+  if (text.length > 0 && n.wants(0))
+    c.warn('labels', `labels are text: '${n.outputs[0]}' is the place of the label in \`labels\`, from 0, as int64`);
   c.labels(text.length > 0 ? text : ints.map(String));
   const values = text.length > 0 ? text.map((_, i) => i) : ints;
   return { count: values.length, values };

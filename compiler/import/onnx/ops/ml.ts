@@ -14,7 +14,7 @@ import { svmClassifier, svmRegressor } from './ml-svm.ts';
 import { reduceOver } from './reduce.ts';
 import { concat, reshape, slice } from './view.ts';
 
-/** The operators of ai.onnx.ml, but for trees. Their results follow onnxruntime where the standard leaves them open. */
+/** The operators of ai.onnx.ml, but for trees (`trees.ts`). Their results follow onnxruntime where the standard leaves them open. */
 
 const cast = (c: ImportCtx, v: Value, to: DType): Value => (v.type.dtype === to ? v : c.apply1(e.Cast, [v], { to }));
 /** A list that applies to columns: one number for all or one for each. */
