@@ -16,7 +16,7 @@ import {
 import { factsOf } from './import/facts.ts';
 import { importOpen, openModel, type Format, type OpenModel } from './import/model.ts';
 import { freeSizes, symbolName } from './import/onnx/dims.ts';
-import { importModel, type Imported } from './import/onnx/import.ts';
+import { importProto, type Imported } from './import/onnx/import.ts';
 import { domainOf, opKey } from './import/onnx/node.ts';
 import { onnxOps } from './import/onnx/ops/index.ts';
 import { graphsOf } from './import/onnx/order.ts';
@@ -174,7 +174,7 @@ function tryImport(
   const shapes = new Map<string, string>();
   const onValue = (name: string, v: Value): void => void shapes.set(name, v.type.shape.map(showDim).join('×'));
   try {
-    const imported = importModel(model, { file, dims, onValue, ...(external && { external }) });
+    const imported = importProto(model, { file, dims, onValue, ...(external && { external }) });
     return { imported, shapes, problem: undefined };
   } catch (e) {
     if (!(e instanceof CompileError)) throw e;

@@ -4,7 +4,7 @@ import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
 import { decodeModel, type ModelProto } from '../../compiler/import/onnx/decode.ts';
-import { importModel } from '../../compiler/import/onnx/import.ts';
+import { importProto } from '../../compiler/import/onnx/import.ts';
 import { ATOL, RTOL, type BackendCase } from '../suites/onnx-backend.ts';
 import { difference } from './compare.ts';
 import { runner, type Way } from './runners.ts';
@@ -85,7 +85,7 @@ function importCase(
   const shapes: Record<string, readonly Dim[]> = {};
   // Short lists of integers are axes, sizes or indices: how many there are is part of the model.
   for (const [name, t] of inputs) shapes[name] = symbolic && !(isInt(t.dtype) && t.dims.length < 2) ? t.dims.map(open) : t.dims;
-  return importModel(model, { file: c.name, shapes }).graph;
+  return importProto(model, { file: c.name, shapes }).graph;
 }
 /** A symbol for a size, the same one for equal sizes. */
 const open = (n: number): Dim => (n < 2 ? n : symbol(`n${n}`, 1, Math.max(2 * n, 8)));

@@ -64,10 +64,10 @@ const BUDGET = { least: 100_000, times: 20 };
  * should be. E301, E302: free dimensions; see `inputShapes`.
  */
 export function importOnnx(bytes: Uint8Array, options: OnnxOptions = {}): Imported {
-  return importModel(decodeModel(bytes, options.file), options);
+  return importProto(decodeModel(bytes, options.file), options);
 }
 /** The same for records that are decoded already. */
-export function importModel(model: ModelProto & { readonly graph: GraphProto }, options: OnnxOptions = {}): Imported {
+export function importProto(model: ModelProto & { readonly graph: GraphProto }, options: OnnxOptions = {}): Imported {
   const file = options.file ?? 'model';
   const meta = metaOf(model);
   const session: Session = {

@@ -4,8 +4,6 @@ import type { Node, Value } from '../../../graph/graph.ts';
 import { Add, Cast, Div, Greater, Mul, Neg, Sub } from '../../../ops/elementwise.ts';
 import { MatMul } from '../../../ops/matmul.ts';
 import { Reduce } from '../../../ops/reduce.ts';
-
-import { numel, zeros } from '../../../core/tensor.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { expand, reshape, transpose } from './view.ts';
 
@@ -117,10 +115,7 @@ const gradient: OnnxBuilder = (n: OnnxNode, c: ImportCtx) => {
   if (xs.some((x, i) => x !== n.inputs[i])) n.unsupported('derivatives at other values than those that the graph has');
   const y = c.named(n.string('y'));
   const targets = new Set(xs);
-  const dims = y.type.shape.map(d =>
-    typeof d === 'number' ? d : n.unsupported('a target whose sizes are known only when the model runs'),
-  );
-  const total = new Map<Value, Value>([[y, c.literal(y.type.dtype, new Array<number>(numel(dims)).fill(1), dims)]]);
+  const total = new Map<Value, Value>([[y, expand(c, one(c, y), y.type.shape)]]);
   for (const node of [...between(targets, y)].reverse()) {
     const g = total.get(must(node.outputs[0]));
     if (!g) continue;
@@ -134,20 +129,7 @@ const gradient: OnnxBuilder = (n: OnnxNode, c: ImportCtx) => {
       total.set(v, had ? c.apply1(Add, [had, own]) : own);
     });
   }
-  return xs.map(
-    x =>
-      total.get(x) ??
-      expand(
-        c,
-        c.constant(
-          zeros(
-            x.type.dtype,
-            x.type.shape.map(() => 1),
-          ),
-        ),
-        x.type.shape,
-      ),
-  );
+  return xs.map(x => total.get(x) ?? expand(c, c.literal(x.type.dtype, 0), x.type.shape));
 };
 
 export const gradientOps: OnnxOps = { 'ai.onnx.preview.training.Gradient': gradient };
