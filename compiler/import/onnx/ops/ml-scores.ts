@@ -57,7 +57,7 @@ function probit(c: ImportCtx, x: Value): Value {
     c.apply1(op, [a, typeof b === 'number' ? number(c, b) : b]);
   const y = two(e.Sub, two(e.Mul, x, 2), 1);
   const log = c.apply1(e.Log, [two(e.Sub, number(c, 1), two(e.Mul, y, y))]);
-  const v = two(e.Add, two(e.Mul, log, 0.5), 2 / (3.14159 * 0.147));
+  const v = two(e.Add, two(e.Mul, log, 0.5), 2 / (Math.PI * 0.147));
   const root = c.apply1(e.Sqrt, [two(e.Sub, two(e.Mul, v, v), two(e.Mul, log, 1 / 0.147))]);
   const size = c.apply1(e.Sqrt, [two(e.Sub, root, v)]);
   return two(e.Mul, two(e.Mul, size, c.apply1(e.Sign, [y])), Math.SQRT2);

@@ -84,9 +84,8 @@ export function binaryScores(
   const withoutSecond = (): Value => {
     if (base.length === 2) return both(shown0, zero);
     if (transform === 'PROBIT') return n.unsupported('post_transform PROBIT of one score for two classes');
-    if (oneClass && positive) return pair(c.apply1(e.Sub, [number(1), shown0]), shown0);
-    const two = pair(minus(shown0), shown0);
-    return transform === 'LOGISTIC' ? transformed(c, two, transform) : two;
+    if (transform === 'LOGISTIC') return transformed(c, pair(minus(shown0), shown0), transform);
+    return pair(oneClass && positive ? c.apply1(e.Sub, [number(1), shown0]) : minus(shown0), shown0);
   };
   return [label, either(has1, withSecond, withoutSecond)];
 }

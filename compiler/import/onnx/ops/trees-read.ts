@@ -28,8 +28,8 @@ export interface OnnxTrees {
   readonly vote: Int32Array;
   readonly target: Int32Array;
   readonly weight: Float64Array;
-  /** A node in words. */
-  where(node: number): string;
+  /** A node in words; `tree`: the one that led there. */
+  where(node: number, tree?: number): string;
 }
 /** More nodes, votes or members than this are damage: they would not fit the file. */
 const MOST = 2 ** 28;
@@ -177,7 +177,8 @@ export function readTreesV5(n: OnnxNode, targets: number): OnnxTrees {
   const weights = tensorList(n, 'leaf_weights');
   const targetIds = n.ints('leaf_targetids');
   const leaves = sameLength(n, { leaf_weights: weights, leaf_targetids: targetIds });
-  const where = (i: number): string => (i < nodes ? `node ${i}` : `leaf ${i - nodes}`);
+  const where = (i: number, tree?: number): string =>
+    (tree === undefined ? '' : `tree ${tree}, `) + (i < nodes ? `node ${i}` : `leaf ${i - nodes}`);
   const mode = Uint8Array.from({ length: nodes + leaves }, (_, i) => {
     if (i >= nodes) return LEAF;
     const m = modes[i] ?? -1;

@@ -69,7 +69,7 @@ function order(n: OnnxNode, t: OnnxTrees): readonly number[] {
       if (state[i] === NEW && !leaf) {
         state[i] = OPEN;
         for (const child of [must(t.yes[i]), must(t.no[i])]) {
-          if (state[child] === OPEN) n.reject(`tree ${r}: ${t.where(i)} leads back to ${t.where(child)}`);
+          if (state[child] === OPEN) n.reject(`${t.where(i, r)} leads back to ${t.where(child)}`);
           if (state[child] === NEW) stack.push(child);
         }
         continue;
@@ -78,7 +78,7 @@ function order(n: OnnxNode, t: OnnxTrees): readonly number[] {
       if (state[i] === DONE) continue;
       state[i] = DONE;
       height[i] = leaf ? 0 : 1 + Math.max(must(height[must(t.yes[i])]), must(height[must(t.no[i])]));
-      if (must(height[i]) > MAX_DEPTH) n.reject(`tree ${r}: ${t.where(i)} is the top of more than ${MAX_DEPTH} steps`);
+      if (must(height[i]) > MAX_DEPTH) n.reject(`${t.where(i, r)} is the top of more than ${MAX_DEPTH} steps`);
       after.push(i);
     }
   }

@@ -103,6 +103,11 @@ const treeEnsemble: OnnxBuilder = (n, c) => {
   const together = Object.values(TOGETHER)[how] ?? n.reject(`aggregate_function is ${how}`);
   const transform = n.int('post_transform', 0);
   const t = TRANSFORMS[transform] ?? n.reject(`post_transform is ${transform}`);
+  if (targets > 1 && (t === 'SOFTMAX' || t === 'LOGISTIC'))
+    c.warn(
+      'post-transform',
+      `post_transform ${transform} is ${t}, as the standard numbers it; onnxruntime (1.32) numbers it otherwise`,
+    );
   const { scores } = ensemble(n, c, readTreesV5(n, targets), { targets, base: [], count: false, ...together });
   return [regression(c, scores, t, targets, n.input(0).type.dtype)];
 };
