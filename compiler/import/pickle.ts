@@ -125,7 +125,8 @@ function setItems(m: Machine, to: Pickled, items: [Pickled, Pickled][]): void {
 function global(m: Machine, module: string, name: string): PickledGlobal {
   const known = Object.entries(RENAMED).find(([old]) => module === old || module.startsWith(`${old}.`));
   const full = `${known ? known[1] + module.slice(known[0].length) : module}.${name}`;
-  if (!m.allowed(full)) refuse(m.c, `it is a pickle that names ${full}, which models do not need`);
+  const hint = full.startsWith('sklearn.') ? ' (models of scikit-learn: export them to ONNX with skl2onnx)' : '';
+  if (!m.allowed(full)) refuse(m.c, `it is a pickle that names ${full}, which models of boosted trees do not need${hint}`);
   return { k: 'global', name: full };
 }
 function call(m: Machine, fn: Pickled, args: Pickled): Pickled {

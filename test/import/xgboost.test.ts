@@ -1,0 +1,32 @@
+import { describe, expect, it } from '@jest/globals';
+import { archives, casesOf } from '../trees/cases.ts';
+import { differences } from '../trees/check.ts';
+import { byBundle, byEvaluator } from '../trees/ways.ts';
+
+/** `npm run trees` compiles every case; here every one of the newest version, and of the others each in its turn. */
+const EVERY = 5;
+const all = archives('xgboost');
+
+describe('what XGBoost predicts', () => {
+  it('is there for these versions', () => {
+    expect(all.map(a => /-(.*)\.tar/.exec(a)?.[1])).toEqual(
+      expect.arrayContaining(['0.90', '1.0.2', '1.2.1', '1.3.3', '1.6.2', '1.7.6', '2.1.4', '3.0.5', '3.2.0']),
+    );
+  });
+  it.each(all)('is what the evaluator gives: %s', archive => {
+    const cases = casesOf(archive);
+    expect(cases.length).toBeGreaterThan(40);
+    expect(cases.flatMap(c => differences(c, byEvaluator(c)))).toEqual([]);
+  });
+  it.each(all)(
+    'is what bundles give: %s',
+    async archive => {
+      const newest = archive === all.at(-1);
+      const cases = casesOf(archive).filter((_, i) => newest || i % EVERY === all.indexOf(archive) % EVERY);
+      const found: string[] = [];
+      for (const c of cases) found.push(...differences(c, await byBundle(c)));
+      expect(found).toEqual([]);
+    },
+    120_000,
+  );
+});
