@@ -32,8 +32,13 @@ export function sampleSum(bytes: Uint8Array): number {
   return h;
 }
 
-/** SHA-256 in hexadecimal. */
+/**
+ * SHA-256 in hexadecimal. Where there is Node, its own: that of the Web copies the bytes first, and weights may take gigabytes. Without an
+ * import, so that browsers and bundlers see nothing to resolve.
+ */
 export async function sha256(bytes: Uint8Array): Promise<string> {
+  const node = (globalThis as { process?: Partial<NodeJS.Process> }).process?.getBuiltinModule?.('node:crypto');
+  if (node) return node.createHash('sha256').update(bytes).digest('hex');
   const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
   return [...new Uint8Array(digest)].map(b => b.toString(16).padStart(2, '0')).join('');
 }
