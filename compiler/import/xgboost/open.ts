@@ -104,7 +104,9 @@ function one(
   const model = decoded.featureNames.length === 0 ? { ...decoded, featureNames: p.featureNames } : decoded;
   const words = `pickle of ${p.wrapper?.name ?? 'a Booster'}, ${FORM[inner]} inside`;
   if (!p.wrapper) return { model, form: words, ...limited(model, container ? p.treeLimit : undefined) };
-  const { missing, bestIteration, name } = p.wrapper;
+  const { missing, name } = p.wrapper;
+  // Wrappers kept it themselves first, in the attributes of the model since 2.1.
+  const bestIteration = p.wrapper.bestIteration ?? asNumber(model.attributes.get('best_iteration'));
   if (bestIteration === undefined) return { model, form: words, missing };
   // Before 1.4, wrappers counted trees.
   const counted =
