@@ -46,7 +46,7 @@ export class KernelBuilder {
   private readonly ints: { dim: Dim; v: Expr }[] = [];
   private readonly order: ({ k: 'buf'; buffer: Buffer } | { k: 'int'; dim: Dim; name: string })[] = [];
 
-  /** Elements are loaded from `at` on; `lanes` > 1 reads that many neighbours. `as`: seen as another type of the same size. */
+  /** Elements are loaded from `at` on; `lanes` > 1 reads that many neighbours. `as`: seen as elements of another type, which `at` counts. */
   load(b: Buffer, at: Num, lanes: Lanes = 1, as: DType = b.dtype): Expr {
     return { k: 'load', t: loadType(as, lanes), buf: this.buf(b, 'read'), dtype: as, at: ex(at) };
   }

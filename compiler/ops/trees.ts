@@ -5,7 +5,8 @@ import { tensorType, type TensorType } from '../core/shape.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
 import { tensorOf } from '../graph/graph.ts';
 import { attr, defineOp, type InferCtx, type Op } from './define.ts';
-import { leavesByWalk, sumByWalk } from './schedules/trees.ts';
+import { leavesByWalk } from './schedules/trees.ts';
+import { sumTrees } from './schedules/trees-plan.ts';
 import { checkTables, reach, readTables, TREE_INPUTS } from './trees-tables.ts';
 
 /** How categories are read; see `TreeTables`. */
@@ -62,7 +63,7 @@ export const TreeEnsemble = defineOp({
     }
     return [fromTyped(must(c.out[0]).dtype, [rows, G], out)];
   },
-  lower: { k: 'kernel', build: sumByWalk },
+  lower: { k: 'kernel', build: sumTrees },
 });
 
 /** Which leaf each row reaches in each tree: [batch, T] i32, as the framework numbers leaves (`id` i32[L]). */

@@ -33,21 +33,43 @@ export interface TreeAttrs extends CategoryRules {
   readonly divide: number;
 }
 
-export function sumByWalk(c: LowerCtx<TreeAttrs>): void {
+/** How sums start and end, for every strategy. */
+export interface SumRules {
+  readonly dtype: 'f32' | 'f64';
+  readonly groups: number;
+  /** What group g starts from. */
+  readonly start: (k: KernelBuilder, g: Expr) => Expr;
+  /** What becomes of the sum of group g. */
+  readonly end: (k: KernelBuilder, g: Expr, s: Expr) => Expr;
+}
+export function sumRules(c: LowerCtx<TreeAttrs>): SumRules {
   const { aggregate, base, divide } = c.attrs;
+  const bases = c.contiguous(9);
+  const dtype = bases.buffer.dtype === 'f64' ? 'f64' : 'f32';
+  const t = vtype(dtype);
+  const zero = konst(t, aggregate === 'sum' ? 0 : aggregate === 'min' ? Infinity : -Infinity);
+  return {
+    dtype,
+    groups: Number(must(bases.dims[0])),
+    start: (k, g) => (base === 'first' ? k.load(bases.buffer, g) : zero),
+    end: (k, g, s) => {
+      const d = divide === 1 ? s : div(s, konst(t, divide));
+      return base === 'last' ? add(d, k.load(bases.buffer, g)) : d;
+    },
+  };
+}
+
+export function sumByWalk(c: LowerCtx<TreeAttrs>): void {
+  const { aggregate } = c.attrs;
   const walk = walker(c);
-  const [values, group, bases] = [c.contiguous(6), c.contiguous(8), c.contiguous(9)];
+  const [values, group] = [c.contiguous(6), c.contiguous(8)];
   const width = must(values.dims[1]);
   const out = c.sink(0);
-  const groups = must(out.dims[1]);
-  const t = vtype(out.dtype === 'f64' ? 'f64' : 'f32');
-  const acc = c.temp('sums', out.dtype, groups);
+  const { start, end, groups, dtype } = sumRules(c);
+  const acc = c.temp('sums', dtype, groups);
   c.kernel('tree_walk', k => {
     k.for(0, must(out.dims[0]), row => {
-      k.for(0, groups, g => {
-        const zero = konst(t, aggregate === 'sum' ? 0 : aggregate === 'min' ? Infinity : -Infinity);
-        k.store(acc, g, base === 'first' ? k.load(bases.buffer, g) : zero);
-      });
+      k.for(0, groups, g => k.store(acc, g, start(k, g)));
       walk.trees(k, row, (tree, leaf) => {
         const to = k.let(width === groups ? int(0) : k.load(group.buffer, tree));
         const from = k.let(mul(leaf, k.dim(width)));
@@ -59,11 +81,7 @@ export function sumByWalk(c: LowerCtx<TreeAttrs>): void {
           k.store(acc, at, aggregate === 'sum' ? add(s, v) : kept);
         });
       });
-      k.for(0, groups, g => {
-        const s = k.load(acc, g);
-        const d = divide === 1 ? s : div(s, konst(t, divide));
-        out.put(k, [row, g], base === 'last' ? add(d, k.load(bases.buffer, g)) : d);
-      });
+      k.for(0, groups, g => out.put(k, [row, g], end(k, g, k.load(acc, g))));
     });
   });
 }

@@ -1,0 +1,132 @@
+import { must } from '../../core/diagnostic.ts';
+import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
+import {
+  add,
+  and,
+  eq,
+  int,
+  konst,
+  mul,
+  reinterpret,
+  select,
+  shl,
+  shr,
+  splat,
+  sub,
+  vec,
+  vtype,
+  type Expr,
+} from '../../kernel/ir.ts';
+import { BLOCK } from './trees-masks.ts';
+
+/** Completed trees in memory; see `Complete`. */
+export interface CompleteTables {
+  readonly depth: number;
+  readonly trees: number;
+  /** u16 or i32. */
+  readonly tests: Buffer;
+  readonly values: Buffer;
+  /** i32[trees]; absent: all trees add to group 0. */
+  readonly group: Buffer | undefined;
+}
+/** Levels at most that `compareTrees` decides by comparing all of their nodes: a place has to fit a byte. */
+export const MOST_LEVELS = 8;
+const ROWS = vtype('u8', 16);
+/** Nodes that are chosen from at once: as many as there are registers for. */
+const CHUNK = 8;
+
+/**
+ * Adds to the sums of the rows of a block the leaf of each tree, in order. masks: of `makeMasks`, sums: [groups, BLOCK], scratch:
+ * u8[COMPARE_SCRATCH]. The way of all rows through the upper `levels` levels is found at once, bit by bit: on level l each row is at one
+ * of 2^l nodes, and the outcome of its test is chosen from theirs by the outcomes on the levels above, from the lowest up. Then the
+ * outcomes of 16 rows at a time become their places, bytes, and what is left of a tree is walked.
+ */
+export function compareTrees(
+  k: KernelBuilder,
+  t: CompleteTables,
+  levels: number,
+  masks: Buffer,
+  sums: Buffer,
+  scratch: Buffer,
+  rows: Expr,
+): void {
+  const size = 2 ** t.depth;
+  const plane = (l: number): Expr => int(l * 16);
+  const kept = (i: Expr): Expr => add(mul(i, 16), MOST_LEVELS * 16);
+  const places = KEPT;
+  k.for(0, t.trees, tree => {
+    const node = k.let(mul(tree, size));
+    const maskOf = (h: Expr): Expr => k.load(masks, mul(k.load(t.tests, add(node, h)), 16), 16);
+    for (let l = 0; l < levels; l++) {
+      let n = 2 ** l;
+      let from = (i: Expr): Expr => maskOf(add(i, 2 ** l));
+      let by = l - 1;
+      // Chosen results of one round are the candidates of the next.
+      for (;;) {
+        const chunk = Math.min(n, CHUNK);
+        const rounds = Math.log2(chunk);
+        const selectors = Array.from({ length: rounds }, (_, i) => by - i);
+        const load = from;
+        k.for(0, n / chunk, c => {
+          const outcome = selectors.map(p => k.let(k.load(scratch, plane(p), 16)));
+          let x = Array.from({ length: chunk }, (_, i) => load(add(mul(c, chunk), i)));
+          for (const bit of outcome)
+            x = Array.from({ length: x.length / 2 }, (_, i) => k.let(select(bit, must(x[2 * i + 1]), must(x[2 * i]))));
+          k.store(scratch, n === chunk ? plane(l) : kept(c), must(x[0]));
+        });
+        if (n === chunk) break;
+        n /= chunk;
+        by -= rounds;
+        from = i => k.load(scratch, kept(i), 16);
+      }
+    }
+    const to = t.group ? k.let(mul(k.load(t.group, tree), BLOCK)) : int(0);
+    const pattern = k.let(bitPattern());
+    k.for(
+      0,
+      rows,
+      row => {
+        const pair = k.let(shr(row, 4));
+        let place = konst(ROWS, 0);
+        for (let l = 0; l < levels; l++) {
+          const two = splat(k.load(scratch, add(pair, l * 8), 1, 'u16'), 8, 'u16');
+          const set = reinterpret(ROWS, eq(and(reinterpret(ROWS, two), pattern), pattern));
+          place = k.let(sub(l === 0 ? place : add(place, place), set));
+        }
+        k.store(scratch, places, place);
+        const wide = sums.dtype === 'f64' ? 2 : 4;
+        const rest = t.depth - levels;
+        const leavesOf = (r: Expr): void => {
+          const leaves = Array.from({ length: wide }, (_, i) => {
+            let h = k.load(scratch, add(r, places + i));
+            if (rest === 0) return k.load(t.values, add(node, h));
+            h = k.let(add(h, 2 ** levels));
+            for (let d = 0; d < rest; d++) {
+              const byte = k.load(masks, add(add(mul(k.load(t.tests, add(node, h)), 16), mul(pair, 2)), i & 1));
+              const bit = and(shr(byte, add(shr(r, 1), i >> 1)), 1);
+              h = k.let(add(shl(h, 1), bit));
+            }
+            return k.load(t.values, add(node, sub(h, size)));
+          });
+          const at = k.let(add(add(to, row), r));
+          k.store(sums, at, add(k.load(sums, at, wide), vec(leaves)));
+        };
+        if (rest === 0) for (let r = 0; r < 16; r += wide) leavesOf(int(r));
+        else k.for(0, 16, leavesOf, { step: wide });
+      },
+      { step: 16 },
+    );
+  });
+}
+/** Planes, chosen results of a level, and the places of 16 rows. */
+const KEPT = (MOST_LEVELS + 2 ** (MOST_LEVELS - 1) / CHUNK) * 16;
+export const COMPARE_SCRATCH = KEPT + 16;
+/** Bit i / 2 in byte i of 16: which bit of two bytes, repeated, is the row's. */
+const bitPattern = (): Expr =>
+  reinterpret(
+    ROWS,
+    vec([
+      { k: 'const', t: vtype('i64'), value: 0x0808040402020101n },
+      { k: 'const', t: vtype('i64'), value: BigInt.asIntN(64, 0x8080404020201010n) },
+    ]),
+  );
