@@ -1,9 +1,9 @@
-import { Decompress } from 'fflate';
+import { Gunzip, Unzlib } from 'fflate';
 import { fail } from '../core/diagnostic.ts';
 import { textOf } from './cursor.ts';
 
 /** Unpacked data may be this many times as large as packed (deflate can do 1032; models stay below 20), above the floor. */
-const MAX_RATIO = 200;
+const MAX_RATIO = 100;
 const FLOOR = 64 * 2 ** 20;
 const MAX_SIZE = 2 ** 31;
 
@@ -13,24 +13,31 @@ const loc = (file: string, what: string): { readonly k: 'file'; readonly file: s
   what,
 });
 
-/** gzip, zlib or bare deflate by their first bytes. */
+/** gzip or zlib by their first bytes. */
 export const isPacked = (b: Uint8Array): boolean =>
   (b[0] === 0x1f && b[1] === 0x8b) || (b[0] === 0x78 && [0x01, 0x5e, 0x9c, 0xda].includes(b[1] ?? -1));
 
 /**
- * Unpacks gzip or zlib in pieces, so that the size that a file claims is never believed.
+ * Unpacks gzip or zlib in pieces, so that the size that a file claims is never believed. `whole`: the bytes of the file that is packed
+ * at the outermost, where archives lie in each other.
  * E203: damaged, cut off, or larger than `MAX_RATIO` times the file.
  */
-export function unpack(bytes: Uint8Array, file: string): Uint8Array {
-  const limit = Math.min(MAX_SIZE, Math.max(FLOOR, bytes.length * MAX_RATIO));
+export function unpack(bytes: Uint8Array, file: string, whole = bytes.length): Uint8Array {
+  const limit = Math.min(MAX_SIZE, Math.max(FLOOR, whole * MAX_RATIO));
   const parts: Uint8Array[] = [];
   let size = 0;
-  const state = { done: false };
-  const d = new Decompress((data, final) => {
+  const state = { done: false, members: 0 };
+  const take = (data: Uint8Array, final: boolean): void => {
     parts.push(data);
     size += data.length;
     state.done ||= final;
-  });
+  };
+  const gzip = bytes[0] === 0x1f;
+  const d = gzip ? new Gunzip(take) : new Unzlib(take);
+  if (d instanceof Gunzip)
+    d.onmember = () => {
+      state.members++;
+    };
   const PIECE = 1 << 16;
   try {
     for (let at = 0; at < bytes.length && size <= limit; at += PIECE)
@@ -47,7 +54,43 @@ export function unpack(bytes: Uint8Array, file: string): Uint8Array {
     out.set(p, at);
     at += p.length;
   }
+  // Of several parts one after the other, the sums are of each.
+  if (state.members <= 1 && !sumHolds(bytes, out, gzip))
+    fail('E203', { file, why: 'its checksum is wrong, or its end is missing' }, loc(file, ''));
   return out;
+}
+/** The checksum at the end: gzip's CRC-32 and length, or zlib's Adler-32. */
+function sumHolds(packed: Uint8Array, data: Uint8Array, gzip: boolean): boolean {
+  const end = packed.length - (gzip ? 8 : 4);
+  if (end < 0) return false;
+  const v = new DataView(packed.buffer, packed.byteOffset + end);
+  return gzip
+    ? v.getUint32(4, true) === data.length % 2 ** 32 && v.getUint32(0, true) === crc32(data)
+    : v.getUint32(0) === adler32(data);
+}
+function crc32(data: Uint8Array): number {
+  const table = new Uint32Array(256);
+  for (let n = 0; n < 256; n++) {
+    let c = n;
+    for (let k = 0; k < 8; k++) c = (c & 1) !== 0 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+    table[n] = c;
+  }
+  let c = -1;
+  for (const b of data) c = (table[(c ^ b) & 255] ?? 0) ^ (c >>> 8);
+  return ~c >>> 0;
+}
+function adler32(data: Uint8Array): number {
+  let [a, b] = [1, 0];
+  // As many steps as the sums stay exact without a division.
+  for (let at = 0; at < data.length;) {
+    for (const end = Math.min(data.length, at + 4096); at < end; at++) {
+      a += data[at] ?? 0;
+      b += a;
+    }
+    a %= 65521;
+    b %= 65521;
+  }
+  return b * 65536 + a;
 }
 
 const BLOCK = 512;

@@ -25,8 +25,16 @@ export function asNumber(j: Json | undefined): number | undefined {
   return inf ? (inf[1] === '-' ? -Infinity : Infinity) : undefined;
 }
 
+/** A string of V8 holds no more. */
+const MAX_JSON = 2 ** 29 - 24;
 /** Parses JSON; NaN and infinities, which Python and XGBoost write bare, become text. E203 where it is no JSON. */
 export function parseJson(bytes: Uint8Array, file: string, what = ''): Json {
+  if (bytes.length > MAX_JSON)
+    fail(
+      'E202',
+      { file, why: `JSON of more than ${MAX_JSON} bytes cannot be read; save the model as UBJSON` },
+      { k: 'file', file, what },
+    );
   try {
     return parseJsonText(new TextDecoder().decode(bytes));
   } catch (e) {
@@ -39,9 +47,30 @@ export function parseJsonText(text: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (e) {
-    const odd = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity|nan|inf)\b/gs;
-    const plain = text.replace(odd, m => (m.startsWith('"') ? m : `"${m}"`));
+    const plain = quoteBare(text);
     if (plain === text) throw e;
     return JSON.parse(plain) as Json;
   }
+}
+/** Text in which NaN and infinities outside of strings are in quotes. One pass, whatever the text. */
+function quoteBare(text: string): string {
+  const bare = /-?\b(?:NaN|Infinity|nan|inf)\b/y;
+  let out = '';
+  let done = 0;
+  for (let at = 0; at < text.length; at++) {
+    const ch = text.charCodeAt(at);
+    if (ch === 0x22) {
+      for (at++; at < text.length && text.charCodeAt(at) !== 0x22; at++) if (text.charCodeAt(at) === 0x5c) at++;
+      continue;
+    }
+    // '-', 'I', 'N', 'i', 'n'
+    if (ch !== 0x2d && ch !== 0x49 && ch !== 0x4e && ch !== 0x69 && ch !== 0x6e) continue;
+    bare.lastIndex = at;
+    const word = bare.exec(text)?.[0];
+    if (word === undefined) continue;
+    out += `${text.slice(done, at)}"${word}"`;
+    done = at + word.length;
+    at = done - 1;
+  }
+  return out + text.slice(done);
 }

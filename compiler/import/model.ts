@@ -2,7 +2,7 @@ import { fail, type Warning } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { histogram } from '../graph/stats.ts';
-import { isPacked, unpack } from './archive.ts';
+import { isPacked, isTar, readTar, unpack, type TarFile } from './archive.ts';
 import { textOf } from './cursor.ts';
 import { importLightgbm, type LgbFound } from './lightgbm/import.ts';
 import { looksLightgbm, parseLightgbm } from './lightgbm/parse.ts';
@@ -69,6 +69,13 @@ function sniff(bytes: Uint8Array): Format | undefined {
   return form === undefined ? undefined : 'xgboost';
 }
 
+/** The model of LightGBM in an archive that holds nothing of XGBoost's. */
+function soleLightgbm(bytes: Uint8Array, file: string): TarFile | undefined {
+  const models = readTar(bytes, file).filter(f => sniff(f.bytes) !== undefined);
+  const [first] = models;
+  return models.length === 1 && first && sniff(first.bytes) === 'lightgbm' ? first : undefined;
+}
+
 /**
  * Opens a model of any format that is known; the bytes tell which, never the file's name, unless `format` forces one.
  * E202: no model, or not of the format. E203: damaged.
@@ -80,12 +87,14 @@ export function openModel(bytes: Uint8Array, file: string, format?: Format): Ope
   let inner = bytes;
   for (let n = 0; isPacked(inner); n++) {
     if (n === MAX_NESTING) fail('E202', { file, why: 'it is packed too many times' });
-    inner = unpack(inner, file);
+    inner = unpack(inner, file, bytes.length);
   }
+  const packed = format === undefined && isTar(inner) ? soleLightgbm(inner, file) : undefined;
+  if (packed) return openModel(packed.bytes, `${file}/${packed.name}`, 'lightgbm');
   const form = format ?? sniff(inner);
   switch (form) {
     case 'xgboost':
-      return { k: 'xgboost', opened: openXgboost(inner, file) };
+      return { k: 'xgboost', opened: openXgboost(inner, file, bytes.length) };
     case 'lightgbm':
       return {
         k: 'lightgbm',

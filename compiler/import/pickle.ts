@@ -57,6 +57,8 @@ interface Machine {
   readonly stack: Slot[];
   readonly memo: Map<number, Slot>;
   readonly allowed: (name: string) => boolean;
+  /** Elements that were copied from one container to another. */
+  copied: number;
 }
 const refuse = (c: Cursor, why: string): never =>
   fail(
@@ -71,7 +73,7 @@ const refuse = (c: Cursor, why: string): never =>
  * E202: an opcode or a name that models do not need, by name. E203: cut off or damaged.
  */
 export function readPickle(bytes: Uint8Array, file: string, allowed: (name: string) => boolean): Pickled {
-  const m: Machine = { c: cursor(bytes, file, 'pickle'), stack: [], memo: new Map(), allowed };
+  const m: Machine = { c: cursor(bytes, file, 'pickle'), stack: [], memo: new Map(), allowed, copied: 0 };
   for (let n = 0; n < MAX_OPCODES; n++) {
     const op = u8(m.c);
     if (op === 0x2e) return pop(m);
@@ -118,9 +120,10 @@ function append(m: Machine, to: Pickled, items: readonly Pickled[]): void {
 }
 function setItems(m: Machine, to: Pickled, items: [Pickled, Pickled][]): void {
   if (isPickled(to, 'dict')) for (const i of items) to.entries.push(i);
-  else if (isPickled(to, 'object'))
-    to.state = { k: 'dict', entries: [...(isPickled(to.state, 'dict') ? to.state.entries : []), ...items] };
-  else damaged(m.c, 'items are set in what is no dictionary');
+  else if (isPickled(to, 'object')) {
+    if (!isPickled(to.state, 'dict')) to.state = { k: 'dict', entries: [] };
+    for (const i of items) to.state.entries.push(i);
+  } else damaged(m.c, 'items are set in what is no dictionary');
 }
 function global(m: Machine, module: string, name: string): PickledGlobal {
   const known = Object.entries(RENAMED).find(([old]) => module === old || module.startsWith(`${old}.`));
@@ -145,10 +148,10 @@ function call(m: Machine, fn: Pickled, args: Pickled): Pickled {
     case 'builtins.frozenset':
     case 'builtins.list':
     case 'builtins.tuple':
-      return isPickled(a, 'list') ? list([...a.items]) : list([]);
+      return isPickled(a, 'list') ? list(copy(m, a.items)) : list([]);
     case 'collections.OrderedDict':
     case 'builtins.dict':
-      return { k: 'dict', entries: isPickled(a, 'dict') ? [...a.entries] : [] };
+      return { k: 'dict', entries: isPickled(a, 'dict') ? copy(m, a.entries) : [] };
     case 'copyreg._reconstructor':
     case 'copyreg.__newobj__':
       return isPickled(a, 'global')
@@ -157,6 +160,11 @@ function call(m: Machine, fn: Pickled, args: Pickled): Pickled {
     default:
       return { k: 'object', of: fn.name, args: args.items, state: null };
   }
+}
+/** A copy, of which a pickle gets no more than it may have opcodes, all together. */
+function copy<T>(m: Machine, items: readonly T[]): T[] {
+  m.copied += items.length;
+  return m.copied <= MAX_OPCODES ? [...items] : damaged(m.c, `it copies more than ${MAX_OPCODES} elements`);
 }
 function build(m: Machine): void {
   const state = pop(m);

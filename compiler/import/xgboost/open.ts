@@ -39,20 +39,22 @@ export interface Opened {
   readonly folds: boolean;
 }
 /**
- * The XGBoost models in a file of any form: what the bytes say counts, not the name.
+ * The XGBoost models in a file of any form: what the bytes say counts, not the name. `whole`: how large the file is as it lies on disk.
  * E202: another thing. E203: cut off or damaged, with the place.
  */
-export function openXgboost(bytes: Uint8Array, file: string): Opened {
-  return open(bytes, file, 0, false);
+export function openXgboost(bytes: Uint8Array, file: string, whole = bytes.length): Opened {
+  return open(bytes, file, 0, false, whole);
 }
-function open(bytes: Uint8Array, file: string, depth: number, container: boolean): Opened {
+function open(bytes: Uint8Array, file: string, depth: number, container: boolean, whole: number): Opened {
   const form = formOf(bytes);
   const other = (why: string): never => fail('E202', { file, why }, { k: 'file', file, what: '' });
   if (form === 'packed')
-    return depth >= MAX_NESTING ? other('it is packed too many times') : open(unpack(bytes, file), file, depth + 1, container);
+    return depth >= MAX_NESTING
+      ? other('it is packed too many times')
+      : open(unpack(bytes, file, whole), file, depth + 1, container, whole);
   if (form === 'tar') {
     if (depth >= MAX_NESTING) other('it is packed too many times');
-    const found = members(bytes, file, other).map(m => open(m.bytes, `${file}/${m.name}`, depth + 1, true).found);
+    const found = members(bytes, file, other).map(m => open(m.bytes, `${file}/${m.name}`, depth + 1, true, whole).found);
     return { found: found.flat(), folds: found.length > 1 };
   }
   if (form === undefined) return other('it is none of the forms that XGBoost writes');
