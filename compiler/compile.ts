@@ -5,6 +5,7 @@ import { printGraph } from './graph/print.ts';
 import { verifyGraph } from './graph/verify.ts';
 import { importModel, type ImportedModel } from './import/model.ts';
 import { lowerGraph } from './lower/index.ts';
+import type { LowerSettings } from './ops/lowering.ts';
 import type { Profile } from './ops/profile.ts';
 import { treeStats } from './ops/trees-stats.ts';
 import { makeBundle, moduleReport, portReport, sha256, type CompiledModule } from './emit/bundle/index.ts';
@@ -50,6 +51,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
         ...(options.format && { format: options.format }),
         ...(options.iterations && { iterations: options.iterations }),
         ...(options.outputs && { outputs: options.outputs }),
+        ...(options.treeStrategy && { treeStrategy: options.treeStrategy }),
         ...(options.embedBelow !== undefined && { embedBelow: options.embedBelow }),
       },
       labels: options.labels ?? imported.labels,
@@ -80,7 +82,7 @@ async function compileFor(
     }),
   );
   if (options.stopAfter === 'passes') return { graph };
-  const program = run.phase('lower', name, () => lowerGraph(graph, profile));
+  const program = run.phase('lower', name, () => lowerGraph(graph, profile, settingsOf(options)));
   if (options.verifyIr === true) verifyProgram(program);
   run.stage('lower', '', name, 'program', () => printProgram(program));
   if (options.stopAfter === 'lower') return { graph };
@@ -92,9 +94,16 @@ async function compileFor(
   return { graph, module: { profile, program, plan, wasm: wasm.bytes, functions: wasm.functions, embedded: embed } };
 }
 
+const settingsOf = (o: CompileOptions): LowerSettings => (o.treeStrategy === undefined ? {} : { treeStrategy: o.treeStrategy });
+
 /** A graph as it is, lowered and emitted for one profile: for tools that compile parts of a model. */
-export async function compileGraph(graph: Graph, profile: Profile, embedBelow?: number): Promise<CompiledModule> {
-  const program = lowerGraph(graph, profile);
+export async function compileGraph(
+  graph: Graph,
+  profile: Profile,
+  embedBelow?: number,
+  settings: LowerSettings = {},
+): Promise<CompiledModule> {
+  const program = lowerGraph(graph, profile, settings);
   const plan = planMemory(program, profile);
   const embedded = plan.weightsBytes <= (embedBelow ?? profile.memory.embedBelow);
   const { bytes, functions } = await emitWasm(program, plan, profile, { embed: embedded });

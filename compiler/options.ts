@@ -2,6 +2,7 @@ import type { Warning } from './core/diagnostic.ts';
 import type { Format } from './import/model.ts';
 import type { ExternalResolver } from './import/onnx/tensor.ts';
 import type { Iterations, TreeOutput } from './import/trees.ts';
+import type { TreeStrategy } from './ops/lowering.ts';
 import type { TreeStats } from './ops/trees-stats.ts';
 
 /** The phases of a compilation, in order. Lowering to emission run once for each module of the target. */
@@ -27,6 +28,8 @@ export interface CompileOptions {
   readonly iterations?: Iterations;
   /** Outputs of XGBoost and LightGBM models besides `prediction`. */
   readonly outputs?: readonly TreeOutput[];
+  /** How ensembles of trees become code; default: `auto`, by their size. A strategy that does not serve is the plain walk. */
+  readonly treeStrategy?: TreeStrategy;
   /** The name of the bundle's model; default: the file's name without its ending. */
   readonly name?: string;
   /** The file's name, for messages and the manifest. */

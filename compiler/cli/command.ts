@@ -3,6 +3,7 @@ import { CompileError } from '../core/diagnostic.ts';
 import { VERSION } from '../core/version.data.ts';
 import { FORMATS } from '../import/model.ts';
 import { TREE_OUTPUTS } from '../import/trees.ts';
+import { TREE_STRATEGIES } from '../ops/lowering.ts';
 import { PHASES } from '../options.ts';
 import { compileCommand } from './compile.ts';
 import { inspectCommand } from './inspect.ts';
@@ -44,6 +45,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('-d, --dim <name=n|a..b|a..b:step>', 'the size of a free dimension, or its range', collect, [])
     .option('--iterations <a..b>', 'boosting rounds to use of XGBoost and LightGBM models, without round b')
     .option('--outputs <list>', `outputs of XGBoost and LightGBM models besides prediction: ${TREE_OUTPUTS.join(',')}`)
+    .addOption(new Option('--tree-strategy <name>', 'how trees become code (default: auto)').choices(TREE_STRATEGIES))
     .addOption(new Option('--format <name>', 'what the model is (default: told from its bytes)').choices(FORMATS))
     .option('--name <id>', "the model's name (default: the file's)")
     .option('--embed-below <bytes>', 'put weights up to this size inside the module', atLeast(0, true))
@@ -66,7 +68,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
   command('run <bundle>', 'run a bundle and print its outputs')
     .option(
       '-i, --input <name=value>',
-      'a file .npy, .npz or .json, or zeros, or random[:SEED]; inputs not named are random',
+      'a file .npy, .npz, .json or (rows of features) .csv, or zeros, or random[:SEED]; inputs not named are random',
       collect,
       [],
     )
@@ -79,7 +81,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
         .choices(['auto', 'evaluate', 'onnxruntime'])
         .default('auto'),
     )
-    .option('--inputs <file>', 'inputs as .npz or .json instead of random ones')
+    .option('--inputs <file>', 'inputs as .npz, .json or (rows of features) .csv instead of random ones')
     .option('--samples <n>', 'how many random inputs', atLeast(1, true), 2)
     .option('--rtol <r>', 'relative tolerance', atLeast(0, false), DEFAULT_TOLERANCE.rtol)
     .option('--atol <a>', 'absolute tolerance', atLeast(0, false), DEFAULT_TOLERANCE.atol)

@@ -5,6 +5,7 @@ import { didYouMean } from '../core/suggest.ts';
 import type { Format } from '../import/model.ts';
 import { TREE_OUTPUTS, type Iterations, type TreeOutput } from '../import/trees.ts';
 import { modelName } from '../compile.ts';
+import type { TreeStrategy } from '../ops/lowering.ts';
 import type { CompileOptions, DimOption, Phase, Report, Stage } from '../options.ts';
 import { graphPasses } from '../passes/index.ts';
 import { parseTarget, resolveTarget, type Target } from '../targets.ts';
@@ -22,6 +23,7 @@ export interface CompileFlags {
   readonly dim: readonly string[];
   readonly iterations?: string;
   readonly outputs?: string;
+  readonly treeStrategy?: TreeStrategy;
   readonly format?: Format;
   readonly name?: string;
   readonly embedBelow?: number;
@@ -108,6 +110,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
         target: option,
         dims,
         ...ofModel,
+        ...(o.treeStrategy && { treeStrategy: o.treeStrategy }),
         ...(o.name !== undefined && { name: o.name }),
         ...(o.embedBelow !== undefined && { embedBelow: o.embedBelow }),
         ...(labels && { labels }),

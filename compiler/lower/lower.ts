@@ -7,7 +7,7 @@ import { subgraphs, type Def, type Graph, type Node, type Value } from '../graph
 import { KernelBuilder, type Buffer } from '../kernel/builder.ts';
 import type { Kernel } from '../kernel/ir.ts';
 import type { Attrs, Guard } from '../ops/define.ts';
-import type { LowerCtx, Ref, Sink, SlotBuffer, Source } from '../ops/lowering.ts';
+import type { LowerCtx, LowerSettings, Ref, Sink, SlotBuffer, Source } from '../ops/lowering.ts';
 import type { Profile } from '../ops/profile.ts';
 import { compactRef, isCompact, partOf, slotBuffer } from '../ops/ref.ts';
 import type { Arg, Port, Program, Slot, Step, SymbolInfo } from '../program/program.ts';
@@ -25,9 +25,10 @@ import {
 } from './source.ts';
 
 /** Lowers a graph to kernels and steps for a target. The memory plan comes after. */
-export function lowerGraph(graph: Graph, profile: Profile): Program {
+export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettings = {}): Program {
   const state: State = {
     profile,
+    settings,
     slots: [],
     kernels: new Map(),
     names: new Map(),
@@ -68,6 +69,7 @@ const portRef = (p: Port): Ref => compactRef(slotBuffer(p.slot), p.type.shape);
 
 interface State {
   readonly profile: Profile;
+  readonly settings: LowerSettings;
   readonly slots: Slot[];
   /** By text: equal kernels are one. */
   readonly kernels: Map<string, Kernel>;
@@ -347,6 +349,7 @@ class Frame {
       types: n.inputs.map(v => v?.type),
       out: n.outputs.map(v => v.type),
       profile: this.state.profile,
+      settings: this.state.settings,
       loc,
       source: i => {
         const v = n.inputs[i];

@@ -57,6 +57,13 @@ export interface Sink {
   canMerge(i: number): boolean;
   merge(groups: readonly (readonly number[])[]): Sink;
 }
+/** How `TreeEnsemble` becomes code; see `schedules/trees-plan.ts`. `auto` goes by the size of the ensemble. */
+export const TREE_STRATEGIES = ['auto', 'compare', 'interleave', 'gather', 'walk'] as const;
+export type TreeStrategy = (typeof TREE_STRATEGIES)[number];
+/** What the caller decides about the code. */
+export interface LowerSettings {
+  readonly treeStrategy?: TreeStrategy;
+}
 /** Steps recorded by a nested lowering. */
 export interface Block {
   readonly k: 'block';
@@ -67,6 +74,7 @@ export interface LowerCtx<A> {
   readonly types: readonly (TensorType | undefined)[];
   readonly out: readonly TensorType[];
   readonly profile: Profile;
+  readonly settings: LowerSettings;
   readonly loc: Loc;
   /** Input i as it is, with producers fused where `accepts` says so; undefined where absent. */
   source(i: number): Source | undefined;

@@ -11,13 +11,19 @@ import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
+import type { LowerSettings } from '../../compiler/ops/lowering.ts';
 import type { Profile } from '../../compiler/ops/profile.ts';
 import type { Run } from './runners.ts';
 
 /** A graph compiled for a target, without the bundle around it. */
-export async function compiled(way: 'program' | 'wasm', g: Graph, target = 'wasm-simd'): Promise<Run> {
+export async function compiled(
+  way: 'program' | 'wasm',
+  g: Graph,
+  target = 'wasm-simd',
+  settings: LowerSettings = {},
+): Promise<Run> {
   const profile = must(resolveTarget(target).profiles[0]);
-  const program = lowerGraph(runPasses(g, profile), profile);
+  const program = lowerGraph(runPasses(g, profile), profile, settings);
   const plan = planMemory(program, profile);
   return way === 'program' ? inputs => interpretProgram(program, inputs) : wasm(program, plan, profile);
 }

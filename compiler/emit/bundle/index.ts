@@ -26,7 +26,7 @@ export interface BundleInput {
   readonly trees?: Report['trees'];
   /** Names of the passes that ran, in order. */
   readonly passes: readonly string[];
-  readonly options: Pick<CompileOptions, 'dims' | 'embedBelow' | 'format' | 'iterations' | 'outputs'>;
+  readonly options: Pick<CompileOptions, 'dims' | 'embedBelow' | 'format' | 'iterations' | 'outputs' | 'treeStrategy'>;
   readonly labels?: readonly string[] | undefined;
   /** The input that takes rows of features. */
   readonly rows?: RowsOfFeatures | undefined;

@@ -1,33 +1,10 @@
 import { must } from '../../core/diagnostic.ts';
 import { fromTyped } from '../../core/tensor.ts';
 import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
-import {
-  abs,
-  add,
-  and,
-  cast,
-  eq,
-  ge,
-  gt,
-  I32,
-  int,
-  konst,
-  le,
-  lnot,
-  lt,
-  min,
-  mul,
-  ne,
-  or,
-  select,
-  shl,
-  shr,
-  sub,
-  vtype,
-  type Expr,
-} from '../../kernel/ir.ts';
+import { add, and, ge, gt, int, konst, lnot, lt, min, mul, or, shl, shr, sub, vtype, type Expr } from '../../kernel/ir.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../lowering.ts';
-import { TINY, type CategoryRules } from '../trees-tables.ts';
+import type { CategoryRules } from '../trees-tables.ts';
+import { forSets, numberOf, setTables, type SetTables } from './trees-values.ts';
 import { GROUP, type Column, type Kind, type Tests } from './trees-tests.ts';
 
 /** Rows of a block: the bits of a vector. */
@@ -35,18 +12,14 @@ export const BLOCK = 128;
 /** The tests of an ensemble in memory, and the rows they are done on. */
 export interface TestTables {
   readonly tests: Tests;
-  readonly rules: CategoryRules;
   readonly x: Source;
   /** i32: for each group the features of its columns, their starts and counts, where the first threshold is, and the steps. */
   readonly groups: SlotBuffer;
   /** Of each column 2^steps, filled up with what no value passes (see `lastTests`). */
   readonly thresholds: SlotBuffer;
-  /** i32: for each set its feature, whether missing goes left, where its words start, and how many there are. */
-  readonly sets: SlotBuffer;
-  readonly words: SlotBuffer;
+  readonly sets: SetTables;
 }
 const GROUP_FIELDS = 3 * GROUP + 2;
-const SET_FIELDS = 4;
 
 export function testTables(c: LowerCtx<CategoryRules>, tests: Tests, categories: Uint32Array | undefined): TestTables {
   const all = tests.kinds.flatMap(kind => kind.groups.map(g => ({ ...g, fill: kind.missing === 'left' ? NaN : Infinity })));
@@ -65,18 +38,12 @@ export function testTables(c: LowerCtx<CategoryRules>, tests: Tests, categories:
       at += 2 ** g.steps;
     }
   });
-  const sets = Int32Array.from(tests.sets.flatMap(s => [s.feature, Number(s.missingLeft), s.start, s.words]));
-  const words = new Uint32Array((tests.sets.length > 0 ? (categories?.length ?? 0) : 0) + 1);
-  // Even an empty set at the end names a word.
-  if (words.length > 1 && categories) words.set(categories);
   return {
     tests,
-    rules: c.attrs,
     x,
     groups: c.weights('tree_groups', fromTyped('i32', [fields.length], fields)),
     thresholds: c.weights('tree_thresholds', fromTyped(x.dtype, [total], thresholds)),
-    sets: c.weights('tree_sets', fromTyped('i32', [sets.length], sets)),
-    words: c.weights('tree_set_words', fromTyped('u32', [words.length], words)),
+    sets: setTables(c, tests.sets, categories),
   };
 }
 
@@ -115,7 +82,7 @@ function forGroups(k: KernelBuilder, t: TestTables, body: (s: Search) => void): 
 /** For each column of a group its start + rank for a row: the last test at which the row goes right. */
 function lastTests(k: KernelBuilder, t: TestTables, s: Search, row: Expr): Expr[] {
   const { kind } = s;
-  const values = s.features.map(f => k.let(numberOf(k, t, row, f, kind)));
+  const values = s.features.map(f => k.let(numberOf(k, t.x, row, f, kind.zeros)));
   const at = s.starts.map(x => k.var(x));
   const all = kind.groups.map(g => g.steps);
   const [least, most] = [Math.min(...all), Math.max(...all)];
@@ -136,35 +103,6 @@ function lastTests(k: KernelBuilder, t: TestTables, s: Search, row: Expr): Expr[
     return k.let(add(kind.missing === 'left' ? rank : min(k.let(rank), must(s.counts[j])), must(s.tests[j])));
   });
 }
-/** The number of a feature, NaN where it is missing. */
-function numberOf(k: KernelBuilder, t: TestTables, row: Expr, feature: Expr, kind: Kind): Expr {
-  const v = t.x.at(k, [row, feature]);
-  if (!kind.zeros) return v;
-  const bound = k.let(v);
-  return select(le(abs(bound), konst(bound.t, TINY)), konst(bound.t, NaN), bound);
-}
-/** Runs the body for each set of categories, with a function that gives 1 where a row goes right at it, else 0. */
-function forSets(k: KernelBuilder, t: TestTables, body: (test: Expr, goesRight: (row: Expr) => Expr) => void): void {
-  k.for(0, t.tests.sets.length, s => {
-    const at = k.let(mul(s, SET_FIELDS));
-    const field = (i: number): Expr => k.let(k.load(t.sets, add(at, i)));
-    const [feature, missingLeft, start, length] = [field(0), field(1), field(2), field(3)];
-    body(k.let(add(s, t.tests.firstSet)), row => {
-      const v = k.let(t.x.at(k, [row, feature]));
-      const missing = k.let(ne(v, v));
-      // NaN becomes 0 and is overruled; what is too large for an i32 saturates and is beyond the set.
-      const category = k.let(cast(I32, v));
-      const from = t.rules.truncate ? gt(v, konst(v.t, -1)) : ge(v, konst(v.t, 0));
-      const word = k.let(shr(category, 5));
-      const known = k.let(and(and(from, lt(word, length)), eq(missing, 0)));
-      const bits = k.load(t.words, add(start, select(known, word, 0)));
-      const member = and(shr(cast(I32, bits), and(category, 31)), 1);
-      const missingRight = eq(missingLeft, 0);
-      return k.let(select(known, member, t.rules.invalid === 'left' ? and(missing, missingRight) : missingRight));
-    });
-  });
-}
-
 const BITS = vtype('u8', 16);
 /**
  * The byte of a test's mask that has the bit of row r of the block, and the bit: rows r and r + 1 are in neighbouring bytes, so that
@@ -197,7 +135,8 @@ export function makeMasks(k: KernelBuilder, t: TestTables, first: Expr, count: E
       k.store(masks, at, joined);
     });
   });
-  forSets(k, t, (test, goesRight) => {
+  forSets(k, t.sets, (set, goesRight) => {
+    const test = k.let(add(set, t.tests.firstSet));
     k.for(0, count, r => {
       const at = k.let(add(mul(test, 16), byteOf(r)));
       k.store(masks, at, or(k.load(masks, at), shl(goesRight(k.let(add(first, r))), bitOf(r))));
@@ -236,5 +175,5 @@ export function makeBits(k: KernelBuilder, t: TestTables, row: Expr, bits: Buffe
       k.for(next, end, i => k.store(bits, i, byte(0)), { step: lanes });
     });
   });
-  forSets(k, t, (test, goesRight) => k.store(bits, test, goesRight(row)));
+  forSets(k, t.sets, (set, goesRight) => k.store(bits, add(set, t.tests.firstSet), goesRight(row)));
 }

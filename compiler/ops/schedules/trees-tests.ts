@@ -44,8 +44,8 @@ export interface CategorySet {
 /** Columns searched at once. */
 export const GROUP = 4;
 
-/** Kinds by flags: 1 for missing values on the left, 2 for zeros missing. */
-const kindOf = (flags: number): number => ((flags & MISSING_LEFT) !== 0 ? 1 : 0) | ((flags & ZERO_MISSING) !== 0 ? 2 : 0);
+/** Kinds of numerical tests by flags: 1 for missing values on the left, 2 for zeros missing. */
+export const kindOf = (flags: number): number => ((flags & MISSING_LEFT) !== 0 ? 1 : 0) | ((flags & ZERO_MISSING) !== 0 ? 2 : 0);
 
 /** Linear but for the sorting of thresholds. */
 export function testsOf(t: TreeTables, features: number): Tests {
@@ -76,25 +76,37 @@ export function testsOf(t: TreeTables, features: number): Tests {
     }
     kinds.push({ missing: (kind & 1) !== 0 ? 'left' : 'right', zeros: (kind & 2) !== 0, groups });
   }
-  const firstSet = count;
-  const sets = new Map<string, { readonly set: CategorySet; readonly test: number }>();
+  const { sets, of: setOf } = setsOf(t);
   const of = new Int32Array(t.feature.length);
   for (let n = 0; n < of.length; n++) {
+    const set = setOf?.[n] ?? -1;
+    const key = (t.feature[n] ?? 0) * 4 + kindOf(t.flags[n] ?? 0);
+    of[n] = set >= 0 ? count + set : (starts[key] ?? 0) + 1 + rankOf(must(lists[key]), t.threshold[n] ?? 0);
+  }
+  return { kinds, sets, firstSet: count, count: count + sets.length, of };
+}
+/** The distinct sets of categories, and by node its set, or -1; without sets no table. */
+export function setsOf(t: TreeTables): { readonly sets: readonly CategorySet[]; readonly of: Int32Array | undefined } {
+  if (t.flags.every(f => (f & CATEGORICAL) === 0)) return { sets: [], of: undefined };
+  const numbers = new Map<string, number>();
+  const sets: CategorySet[] = [];
+  const of = new Int32Array(t.feature.length).fill(-1);
+  for (let n = 0; n < of.length; n++) {
     const flags = t.flags[n] ?? 0;
+    if ((flags & CATEGORICAL) === 0) continue;
     const feature = t.feature[n] ?? 0;
-    if ((flags & CATEGORICAL) === 0) {
-      const key = feature * 4 + kindOf(flags);
-      of[n] = (starts[key] ?? 0) + 1 + rankOf(must(lists[key]), t.threshold[n] ?? 0);
-      continue;
-    }
     const [start, words] = [t.catStart?.[n] ?? 0, t.catWords?.[n] ?? 0];
     const missingLeft = (flags & MISSING_LEFT) !== 0;
     const key = `${feature} ${missingLeft} ${t.categories?.subarray(start, start + words).join() ?? ''}`;
-    let had = sets.get(key);
-    if (!had) sets.set(key, (had = { set: { feature, missingLeft, start, words }, test: count++ }));
-    of[n] = had.test;
+    let number = numbers.get(key);
+    if (number === undefined) {
+      number = sets.length;
+      numbers.set(key, number);
+      sets.push({ feature, missingLeft, start, words });
+    }
+    of[n] = number;
   }
-  return { kinds, sets: [...sets.values()].map(s => s.set), firstSet, count, of };
+  return { sets, of };
 }
 /** Steps of a binary search among thresholds. */
 const stepsOf = (thresholds: ArrayLike<number>): number => Math.ceil(Math.log2(thresholds.length + 1));

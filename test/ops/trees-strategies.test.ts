@@ -1,0 +1,131 @@
+import { describe, expect, it } from '@jest/globals';
+import { noLoc } from '../../compiler/core/diagnostic.ts';
+import { symbol } from '../../compiler/core/dim.ts';
+import { randomStream } from '../../compiler/core/random.ts';
+import { fromTyped, typed, zeros, type Tensor } from '../../compiler/core/tensor.ts';
+import { evaluate } from '../../compiler/graph/evaluate.ts';
+import { apply1, constant, input, type Graph } from '../../compiler/graph/graph.ts';
+import { showKernel } from '../../compiler/kernel/print.ts';
+import { lowerGraph } from '../../compiler/lower/index.ts';
+import type { Attrs } from '../../compiler/ops/define.ts';
+import type { TreeStrategy } from '../../compiler/ops/lowering.ts';
+import { TreeEnsemble } from '../../compiler/ops/trees.ts';
+import { readTables } from '../../compiler/ops/trees-tables.ts';
+import { resolveTarget } from '../../compiler/targets.ts';
+import { compiled } from '../conformance/compiled.ts';
+import { randomForest, type ForestShape } from './random-trees.ts';
+
+interface Problem {
+  readonly title: string;
+  readonly shape: ForestShape;
+  readonly attrs?: Attrs;
+}
+const problems: Problem[] = [
+  { title: 'stumps', shape: { trees: 5, depth: 1, features: 2, seed: 1 } },
+  { title: 'two levels, groups', shape: { trees: 11, depth: 2, features: 3, groups: 3, seed: 2 } },
+  { title: 'three levels, one tree', shape: { trees: 1, depth: 3, features: 1, seed: 3 } },
+  { title: 'four levels, f64 sums', shape: { trees: 6, depth: 4, features: 3, values: 'f64', zeros: true, seed: 4 } },
+  { title: 'five levels, f64 rows', shape: { trees: 6, depth: 5, features: 3, values: 'f64', rows: 'f64', seed: 5 } },
+  { title: 'f64 rows, f32 sums', shape: { trees: 6, depth: 4, features: 3, rows: 'f64', seed: 6 } },
+  { title: 'categories', shape: { trees: 9, depth: 5, features: 4, categorical: true, zeros: true, seed: 7 } },
+  {
+    title: 'categories truncated, invalid ones as missing, base last',
+    shape: { trees: 9, depth: 5, features: 4, categorical: true, groups: 2, seed: 8 },
+    attrs: { truncate: true, invalid: 'missing', base: 'last', divide: 9 },
+  },
+  { title: 'six levels, hundreds of thresholds', shape: { trees: 40, depth: 6, features: 2, cuts: 4096, seed: 9 } },
+  { title: 'seven levels', shape: { trees: 5, depth: 7, features: 5, missing: false, seed: 10 } },
+  { title: 'nine levels', shape: { trees: 4, depth: 9, features: 5, zeros: true, seed: 11 } },
+  { title: 'forty levels', shape: { trees: 5, depth: 40, features: 3, categorical: true, seed: 12 } },
+];
+const batch = symbol('batch', 0, 300);
+const sizes = [0, 1, 2, 15, 16, 17, 127, 128, 129, 300];
+
+function graphOf(p: Problem, tables: readonly (Tensor | undefined)[]): Graph {
+  const x = input('x', { dtype: p.shape.rows ?? 'f32', shape: [batch, p.shape.features] });
+  const margin = apply1(TreeEnsemble, [x, ...tables.map(t => t && constant(t))], p.attrs ?? {}, noLoc);
+  return { name: 'forest', inputs: [x], outputs: [{ name: 'margin', value: margin }], definers: [] };
+}
+/** Rows of thresholds, their neighbours on either side, and odd values. */
+function rowsOn(p: Problem, tables: readonly (Tensor | undefined)[], rows: number): Tensor {
+  const { threshold } = readTables(tables);
+  const next = randomStream(rows + 1);
+  const odd = [NaN, Infinity, -Infinity, 0, -0, 1e-36, -1e-35, 1e-34, 1e9, -0.5, -1, 31, 32, 63.9, 64];
+  const f64 = p.shape.rows === 'f64';
+  const one = (): number => {
+    const r = next();
+    const t = threshold[Math.floor(next() * threshold.length)] ?? 0;
+    if (r < 0.2) return odd[Math.floor(next() * odd.length)] ?? 0;
+    return r < 0.45 ? t : r < 0.6 ? neighbour(t, 1, f64) : r < 0.75 ? neighbour(t, -1, f64) : next() * 80 - 40;
+  };
+  const data = Array.from({ length: rows * p.shape.features }, one);
+  const dims = [rows, p.shape.features];
+  return f64 ? fromTyped('f64', dims, Float64Array.from(data)) : fromTyped('f32', dims, Float32Array.from(data));
+}
+const bits = new DataView(new ArrayBuffer(8));
+/** The next number of the type above (1) or below (-1). */
+function neighbour(x: number, side: 1 | -1, f64: boolean): number {
+  if (x === 0) return side * (f64 ? 2 ** -1074 : 2 ** -149);
+  const away = x > 0 === side > 0 ? 1 : -1;
+  if (f64) {
+    bits.setFloat64(0, x);
+    bits.setBigInt64(0, bits.getBigInt64(0) + BigInt(away));
+    return bits.getFloat64(0);
+  }
+  bits.setFloat32(0, x);
+  bits.setInt32(0, bits.getInt32(0) + away);
+  return bits.getFloat32(0);
+}
+const kernelsOf = (g: Graph, treeStrategy: TreeStrategy, target = 'wasm-simd'): string[] => {
+  const [profile] = resolveTarget(target).profiles;
+  return profile ? lowerGraph(g, profile, { treeStrategy }).kernels.map(k => k.name) : [];
+};
+
+describe('strategies for trees', () => {
+  for (const p of problems) {
+    const tables = randomForest(p.shape);
+    const g = graphOf(p, tables);
+    const wants = sizes.map(n => {
+      const x = rowsOn(p, tables, n);
+      return { n, x, want: [...typed(evaluate(g, new Map([['x', x]])).get('margin') ?? zeros('f32', []))] };
+    });
+    for (const treeStrategy of ['auto', 'compare', 'interleave', 'gather'] as const)
+      it(`${p.title}, ${treeStrategy}: the bits of the evaluator at every number of rows`, async () => {
+        for (const target of treeStrategy === 'compare' ? ['wasm-simd'] : ['wasm-simd', 'wasm-mvp']) {
+          const program = await compiled('program', g, target, { treeStrategy });
+          const wasm = await compiled('wasm', g, target, { treeStrategy });
+          for (const { n, x, want } of wants) {
+            const inputs = new Map([['x', x]]);
+            for (const run of n <= 17 || n === 129 ? [program, wasm] : [wasm])
+              expect([n, ...typed(run(inputs).get('margin') ?? zeros('f32', []))]).toEqual([n, ...want]);
+          }
+        }
+      });
+  }
+
+  const forest = (shape: ForestShape, attrs: Attrs = {}): Graph => graphOf({ title: '', shape, attrs }, randomForest(shape));
+  const usual = forest({ trees: 9, depth: 5, features: 4, seed: 1 });
+  it('are what was asked for', () => {
+    expect(kernelsOf(usual, 'compare')).toContain('tree_compare');
+    expect(kernelsOf(usual, 'interleave')).toEqual(['tree_rows']);
+    expect(kernelsOf(usual, 'gather')).toContain('tree_gather');
+    expect(kernelsOf(usual, 'walk')).toEqual(['tree_walk']);
+  });
+  it('are chosen by shape and target', () => {
+    expect(kernelsOf(usual, 'auto')).toContain('tree_compare');
+    expect(kernelsOf(usual, 'auto', 'wasm-mvp')).toEqual(['tree_rows']);
+    expect(kernelsOf(forest({ trees: 9, depth: 40, features: 4, seed: 1 }), 'auto')).toContain('tree_gather');
+    expect(kernelsOf(forest({ trees: 9, depth: 5, features: 4, groups: 2, width: 2, seed: 1 }), 'auto')).toEqual(['tree_walk']);
+    const least = forest({ trees: 9, depth: 5, features: 4, seed: 1 }, { aggregate: 'min', base: 'last' });
+    expect(kernelsOf(least, 'auto')).toEqual(['tree_walk']);
+  });
+  it('make code whose size does not grow with the trees', () => {
+    const size = (trees: number, s: TreeStrategy): number => {
+      const [profile] = resolveTarget('wasm-simd').profiles;
+      const g = forest({ trees, depth: 5, features: 2, cuts: 16, missing: false, seed: 1 });
+      return profile ? lowerGraph(g, profile, { treeStrategy: s }).kernels.map(showKernel).join().length : 0;
+    };
+    for (const s of ['compare', 'interleave', 'gather', 'walk'] as const)
+      expect(Math.abs(size(400, s) / size(40, s) - 1)).toBeLessThan(0.02);
+  });
+});
