@@ -1,10 +1,11 @@
-/** `npm run bench [-- SUITE [options]]`: networks (the default), compile, first, gemm, conv. Each says at its top what it measures. */
+/** `npm run bench [-- SUITE [options]]`: networks (the default), compile, first, gemm, conv, trees. Each says at its top what it measures. */
 const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   networks: () => import('./networks.ts'),
   compile: () => import('./compile-time.ts'),
   first: () => import('./first.ts'),
   gemm: () => import('./kernels/gemm.ts'),
   conv: () => import('./kernels/conv.ts'),
+  trees: () => import('./trees.ts'),
 };
 const name = process.argv[2]?.startsWith('-') === false ? process.argv[2] : 'networks';
 const suite = suites[name];

@@ -5,6 +5,7 @@ import { compileGraph } from '../../compiler/compile.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { makeBundle } from '../../compiler/emit/bundle/index.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
+import type { TreeStrategy } from '../../compiler/ops/lowering.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
 
 export interface OurModel {
@@ -17,9 +18,9 @@ export interface OurBundle {
   readonly compileMs: number;
 }
 /** Compiles a graph to a bundle in a folder and loads it from there, as a program does. */
-export async function loadOurs(g: Graph, target: string, dir: string): Promise<OurBundle> {
+export async function loadOurs(g: Graph, target: string, dir: string, treeStrategy: TreeStrategy = 'auto'): Promise<OurBundle> {
   const start = performance.now();
-  const module = await compileGraph(g, must(resolveTarget(target).profiles[0]));
+  const module = await compileGraph(g, must(resolveTarget(target).profiles[0]), undefined, { treeStrategy });
   const files = await makeBundle({
     modules: [module],
     target,
