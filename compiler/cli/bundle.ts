@@ -9,7 +9,8 @@ import { bindAll, concrete, showMisfit, type Bindings } from '../graph/bind.ts';
 import type { CompileOptions, PortReport, Report } from '../options.ts';
 import type { Profile } from '../ops/profile.ts';
 import { isBundle, readText } from './files.ts';
-import { loadInput, loadInputs } from './io/inputs.ts';
+import type { Columns } from './io/csv.ts';
+import { loadInput, loadInputs, type Want } from './io/inputs.ts';
 import { UsageError } from './terminal.ts';
 
 /** What the commands read of a bundle's manifest.json. */
@@ -21,6 +22,9 @@ export interface Manifest {
   readonly inputs: readonly PortReport[];
   readonly outputs: readonly PortReport[];
   readonly symbols: Report['symbols'];
+  /** The input that takes rows of features, and what its columns are called (f0, f1, … where the model does not say). */
+  readonly rows?: { readonly input: string };
+  readonly featureNames?: readonly string[];
   readonly profiles: Readonly<Record<string, Profile>>;
 }
 /** A loaded bundle; tensors go in and out by name. */
@@ -78,16 +82,26 @@ interface InputPort {
   readonly shape: readonly Dim[];
 }
 const portsOf = (m: Manifest): InputPort[] => m.inputs.map(p => ({ name: p.name, dtype: dtypeOf(p.type), shape: dimsOf(p, m) }));
-const wantsOf = (ports: readonly InputPort[]): { name: string; dtype: DType; dims: number[] }[] =>
-  ports.map(p => ({ name: p.name, dtype: p.dtype, dims: p.shape.map(d => rangeOf(d).lo) }));
+const wantsOf = (ports: readonly InputPort[], m: Manifest): Want[] =>
+  ports.map(p => {
+    const columns = columnsOf(p, m);
+    return { name: p.name, dtype: p.dtype, dims: p.shape.map(d => rangeOf(d).lo), ...(columns && { columns }) };
+  });
+/** The columns of an input that is a table. */
+function columnsOf(p: InputPort, m: Manifest): Columns | undefined {
+  const [, count] = p.shape;
+  if (p.shape.length !== 2 || typeof count !== 'number') return undefined;
+  const names = m.rows?.input === p.name ? m.featureNames : undefined;
+  return { count, names: names?.every((n, i) => n === `f${i}`) === true ? undefined : names };
+}
 /** The inputs that a .npz or .json file holds. E205, E501. */
-export const inputsOfFile = (m: Manifest, file: string): Map<string, Tensor> => loadInputs(file, wantsOf(portsOf(m)));
+export const inputsOfFile = (m: Manifest, file: string): Map<string, Tensor> => loadInputs(file, wantsOf(portsOf(m), m));
 
 /** A size to try a symbol with: of a batch one, of a length some, within its range. */
 const START = 64;
 
 /**
- * Inputs for a bundle from what the command line says (`NAME=FILE.npy|.npz|.json|zeros|random[:SEED]`) and the tensors given. Inputs
+ * Inputs for a bundle from what the command line says (`NAME=FILE.npy|.npz|.json|.csv|zeros|random[:SEED]`) and the tensors given. Inputs
  * that nothing is said about are random; sizes that nothing tells are small ones within their range, or what `size` chooses for a symbol.
  */
 export function makeInputs(
@@ -97,20 +111,23 @@ export function makeInputs(
     readonly given?: ReadonlyMap<string, Tensor>;
     readonly seed?: number;
     readonly size?: (symbol: string, lo: number, hi: number) => number;
+    /** Is told what is passed over in files. */
+    readonly note?: (text: string) => void;
   } = {},
 ): Map<string, Tensor> {
   const env: Bindings = new Map();
   const ports = portsOf(m);
   const say = new Map(flags.map(f => splitFlag(f, m)));
   const out = new Map(o.given);
-  for (const w of wantsOf(ports)) {
+  for (const w of wantsOf(ports, m)) {
     const source = say.get(w.name);
-    if (source !== undefined && !isMade(source)) out.set(w.name, loadInput(source, w));
+    if (source !== undefined && !isMade(source)) out.set(w.name, loadInput(source, w, o.note));
   }
   // Files tell sizes; the loader says what is wrong with them, so a misfit here only stops the guessing.
   for (const p of ports) {
     const t = out.get(p.name);
-    if (t?.dims.length === p.shape.length)
+    // Rows may be more than a batch holds: whoever runs them does it in parts.
+    if (t?.dims.length === p.shape.length && m.rows?.input !== p.name)
       bindAll(
         p.shape.map((want, axis) => ({ want, got: t.dims[axis] ?? 0 })),
         env,
@@ -138,6 +155,6 @@ function splitFlag(f: string, m: Manifest): readonly [string, string] {
   // A name may hold '='.
   const name = names.find(n => f.startsWith(`${n}=`));
   if (name !== undefined) return [name, f.slice(name.length + 1)];
-  if (!f.includes('=')) throw new UsageError(`--input ${f}: write NAME=FILE.npy, .npz, .json, zeros or random[:SEED]`);
+  if (!f.includes('=')) throw new UsageError(`--input ${f}: write NAME=FILE.npy, .npz, .json, .csv, zeros or random[:SEED]`);
   return fail('E501', { input: f.slice(0, f.indexOf('=')), why: `there is no such input; the inputs are ${names.join(', ')}` });
 }

@@ -150,8 +150,9 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
 /** Compares a new bundle with the original, and puts the result into its manifest. */
 async function certify(dir: string, model: string): Promise<Parity> {
   const bundle = await openBundle(dir);
-  const ref = await reference(openOriginal(model, bundle.manifest.options), 'auto');
-  const parity = await verifyBundle(bundle, ref, samplesOf(bundle, { samples: 2 }), DEFAULT_TOLERANCE);
+  const original = openOriginal(model, bundle.manifest.options);
+  const ref = await reference(original, 'auto');
+  const parity = await verifyBundle(bundle, ref, samplesOf(bundle, { samples: 2 }, original), DEFAULT_TOLERANCE);
   writeFile(join(dir, 'manifest.json'), `${JSON.stringify({ ...bundle.manifest, parity }, null, 2)}\n`);
   return parity;
 }

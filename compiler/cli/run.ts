@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DTYPES } from '../core/dtype.ts';
 import { toNumbers, typed, type Tensor } from '../core/tensor.ts';
-import { makeInputs, openBundle } from './bundle.ts';
+import { makeInputs, openBundle, type Manifest } from './bundle.ts';
 import { writeFile } from './files.ts';
 import { writeNpy } from './io/npy.ts';
 import { runKernelFile } from './kernel-file.ts';
@@ -20,12 +20,48 @@ export async function runBundleCommand(bundle: string, o: RunFlags, t: Terminal)
     return;
   }
   const b = await openBundle(bundle);
-  const inputs = makeInputs(b.manifest, o.input);
+  const inputs = makeInputs(b.manifest, o.input, { note: text => t.err(`${text}\n`) });
+  const parts = partsOf(b.manifest, inputs);
   const start = performance.now();
-  const outputs = b.run(inputs);
-  t.err(`${b.manifest.name} (${b.profile}): ${showMs(performance.now() - start)} for the first run\n`);
+  const results = parts.map(p => b.run(p));
+  const runs = parts.length === 1 ? 'the first run' : `${parts.length} runs of as many rows as the bundle takes`;
+  t.err(`${b.manifest.name} (${b.profile}): ${showMs(performance.now() - start)} for ${runs}\n`);
+  const outputs = joined(results);
   for (const [name, x] of outputs) t.out(summary(name, x));
   if (o.out !== undefined) for (const [file, x] of fileNames(outputs)) writeFile(join(o.out, file), writeNpy(x));
+}
+
+/** Rows of features in as many parts as the bundle's largest batch makes necessary. */
+function partsOf(m: Manifest, inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor>[] {
+  const batch = m.inputs.find(p => p.name === m.rows?.input)?.shape[0];
+  const rows = inputs.get(m.rows?.input ?? '');
+  const most = m.symbols.find(s => s.name === batch)?.hi;
+  const n = rows?.dims[0] ?? 0;
+  if (!m.rows || !rows || most === undefined || n <= most || inputs.size !== 1) return [inputs];
+  const { input } = m.rows;
+  const size = rows.bytes.length / n;
+  return Array.from({ length: Math.ceil(n / most) }, (_, i) => {
+    const [from, to] = [i * most, Math.min(n, (i + 1) * most)];
+    const part: Tensor = { ...rows, dims: [to - from, ...rows.dims.slice(1)], bytes: rows.bytes.slice(from * size, to * size) };
+    return new Map([[input, part]]);
+  });
+}
+/** Outputs of several runs, one after the other along the first axis. */
+function joined(results: readonly ReadonlyMap<string, Tensor>[]): ReadonlyMap<string, Tensor> {
+  const [first] = results;
+  if (!first || results.length === 1) return first ?? new Map<string, Tensor>();
+  const out = new Map<string, Tensor>();
+  for (const [name, t] of first) {
+    const parts = results.flatMap(r => r.get(name) ?? []);
+    const bytes = new Uint8Array(parts.reduce((n, p) => n + p.bytes.length, 0));
+    let at = 0;
+    for (const p of parts) {
+      bytes.set(p.bytes, at);
+      at += p.bytes.length;
+    }
+    out.set(name, { ...t, dims: [parts.reduce((n, p) => n + (p.dims[0] ?? 0), 0), ...t.dims.slice(1)], bytes });
+  }
+  return out;
 }
 
 /** `y  float32 [1, 1000]  min … max … mean … argmax …`, and the first values. */

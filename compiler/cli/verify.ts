@@ -4,7 +4,8 @@ import { inputsOfFile, makeInputs, openBundle, type Bundle } from './bundle.ts';
 import type { ExitCode } from './command.ts';
 import { compare, unravel, type Difference, type Tolerance } from './compare.ts';
 import { sha256 } from '../emit/bundle/index.ts';
-import { openOriginal, reference, type Against, type Reference } from './reference.ts';
+import { probing } from './probe.ts';
+import { openOriginal, reference, type Against, type Original, type Reference } from './reference.ts';
 import { showNumber, table, type Terminal } from './terminal.ts';
 import { findDeparture } from './verify-nodes.ts';
 
@@ -42,7 +43,7 @@ export async function verifyCommand(dir: string, o: VerifyFlags, t: Terminal): P
   if ((await sha256(original.bytes)) !== bundle.manifest.source.sha256)
     t.err(`warning: the bundle was made from another file (${bundle.manifest.source.file}) than ${o.model}\n`);
   const ref = await reference(original, o.against);
-  const samples = samplesOf(bundle, o);
+  const samples = samplesOf(bundle, o, original);
   const parity = await verifyBundle(bundle, ref, samples, o);
   t.out(showParity(parity));
   if (o.perNode === true) t.out(await findDeparture(bundle, original, ref, samples[0] ?? new Map<string, Tensor>(), o));
@@ -51,9 +52,18 @@ export async function verifyCommand(dir: string, o: VerifyFlags, t: Terminal): P
 
 /** The sizes of later samples are spread over the ranges up to this many times the first try. */
 const SPREAD = 256;
-/** Samples with the inputs of a file, and random ones for the rest, whose sizes differ from sample to sample. */
-export function samplesOf(bundle: Bundle, o: { readonly inputs?: string; readonly samples: number }): Map<string, Tensor>[] {
+/**
+ * Samples with the inputs of a file, and random ones for the rest, whose sizes differ from sample to sample. Rows of features are such
+ * that they try the splits of the model's trees.
+ */
+export function samplesOf(
+  bundle: Bundle,
+  o: { readonly inputs?: string; readonly samples: number },
+  original: Original,
+): Map<string, Tensor>[] {
   const given = o.inputs === undefined ? new Map<string, Tensor>() : inputsOfFile(bundle.manifest, o.inputs);
+  const table = bundle.manifest.rows?.input ?? '';
+  const trees = probing(original.graph, table);
   const complete = bundle.manifest.inputs.every(p => given.has(p.name));
   return Array.from({ length: complete ? 1 : o.samples }, (_, i) => {
     const next = random(i);
@@ -61,7 +71,10 @@ export function samplesOf(bundle: Bundle, o: { readonly inputs?: string; readonl
       const top = Math.min(hi, Math.max(lo, SPREAD));
       return lo + Math.floor(next() * (top - lo + 1));
     };
-    return makeInputs(bundle.manifest, [], { given, seed: 1 + 100 * i, ...(i > 0 && { size }) });
+    const made = makeInputs(bundle.manifest, [], { given, seed: 1 + 100 * i, ...((i > 0 || trees) && { size }) });
+    const rows = made.get(table);
+    if (trees && rows && !given.has(table)) made.set(table, trees(rows, 1 + 100 * i));
+    return made;
   });
 }
 

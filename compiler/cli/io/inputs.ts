@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fail } from '../../core/diagnostic.ts';
 import { isFloat, type DType } from '../../core/dtype.ts';
 import { fromNumbers, numel, zeros, type Tensor } from '../../core/tensor.ts';
+import { readCsv, type Columns } from './csv.ts';
 import { readJson } from './json.ts';
 import { readNpy } from './npy.ts';
 import { readNpz } from './npz.ts';
@@ -11,14 +12,16 @@ export interface Want {
   readonly name: string;
   readonly dtype: DType;
   readonly dims: readonly number[];
+  /** Of a table of rows: what its columns are. */
+  readonly columns?: Columns;
 }
 
 /**
  * The tensor that the command line names for an input: `zeros`, `random`, `random:SEED`, or a file .npy, .npz (the entry of the
- * input's name, or the only one) or .json. Random floats are uniform in [-1, 1), integers in 0 … 9, bools 0 or 1. A file's own sizes
+ * input's name, or the only one), .json, or .csv for rows of features (see `readCsv`; `note` is told what it passes over). Random floats are uniform in [-1, 1), integers in 0 … 9, bools 0 or 1. A file's own sizes
  * and type are kept: whether they suit the input is for the caller to say. E205 for a file that cannot be read.
  */
-export function loadInput(source: string, want: Want): Tensor {
+export function loadInput(source: string, want: Want, note: (text: string) => void = () => undefined): Tensor {
   if (source === 'zeros') return zeros(want.dtype, want.dims);
   const seed = /^random(?::(\d{1,9}))?$/.exec(source);
   if (seed) return randomTensor(want.dtype, want.dims, Number(seed[1] ?? 1));
@@ -31,14 +34,20 @@ export function loadInput(source: string, want: Want): Tensor {
       return pick(readNpz(bytes, source), want.name, source);
     case 'json':
       return pick(readJson(bytes, source), want.name, source)(want.dtype);
+    case 'csv':
+      if (!want.columns)
+        return fail('E205', { file: source, why: `CSV holds rows, and the input ${want.name} does not take rows` });
+      return readCsv(bytes, source, { ...want, ...want.columns }, note);
   }
 }
 /** All tensors of a .npz or .json file, by input name; JSON without types takes those of `wants`. E205, E501. */
 export function loadInputs(file: string, wants: readonly Want[]): Map<string, Tensor> {
   const format = formatOf(file);
-  if (format === 'npy')
-    return fail('E205', { file, why: 'a .npy file holds one array without a name; .npz or .json hold several' });
   const bytes = readFile(file);
+  const [only] = wants;
+  if (wants.length === 1 && only && (format === 'npy' || format === 'csv')) return new Map([[only.name, loadInput(file, only)]]);
+  if (format === 'npy' || format === 'csv')
+    return fail('E205', { file, why: `a .${format} file holds one array without a name; .npz or .json hold several` });
   const known = (name: string): Want =>
     wants.find(w => w.name === name) ??
     fail('E501', { input: name, why: `${file} names it, and there are only ${wants.map(w => w.name).join(', ')}` });
@@ -49,10 +58,13 @@ export function loadInputs(file: string, wants: readonly Want[]): Map<string, Te
   }
   return new Map([...readJson(bytes, file)].map(([name, make]) => [name, make(known(name).dtype)]));
 }
-function formatOf(path: string): 'npy' | 'npz' | 'json' {
-  const end = /\.(npy|npz|json)$/i.exec(path)?.[1]?.toLowerCase();
-  if (end === 'npy' || end === 'npz' || end === 'json') return end;
-  return fail('E205', { file: path, why: 'inputs are .npy, .npz or .json files, `zeros`, `random` or `random:SEED`' });
+function formatOf(path: string): 'npy' | 'npz' | 'json' | 'csv' {
+  const end = /\.(npy|npz|json|csv)$/i.exec(path)?.[1]?.toLowerCase();
+  if (end === 'npy' || end === 'npz' || end === 'json' || end === 'csv') return end;
+  return fail('E205', {
+    file: path,
+    why: 'inputs are .npy, .npz, .json or (rows of features) .csv files, `zeros`, `random` or `random:SEED`',
+  });
 }
 function readFile(path: string): Uint8Array {
   try {
