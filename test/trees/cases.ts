@@ -51,8 +51,9 @@ export function filesOf(archive: string): ReadonlyMap<string, Uint8Array> {
   const tar = gunzipSync(readFileSync(new URL(archive, FOLDER)));
   return new Map(readTar(new Uint8Array(tar), archive).map(f => [f.name, f.bytes]));
 }
-export function casesOf(archive: string): TreeCase[] {
-  const files = filesOf(archive);
+export const casesOf = (archive: string): TreeCase[] => casesAmong(filesOf(archive), archive);
+/** The cases of expected.json among files; `archive`: LIBRARY-VERSION. */
+export function casesAmong(files: ReadonlyMap<string, Uint8Array>, archive: string): TreeCase[] {
   const library = archive.startsWith('xgboost') ? 'xgboost' : 'lightgbm';
   const floats = (s: string): Floats => (library === 'xgboost' ? new Float32Array(bytesOf(s)) : new Float64Array(bytesOf(s)));
   const optional = (s: string | undefined): Floats | undefined => (s === undefined ? undefined : floats(s));

@@ -1,0 +1,13 @@
+/** `npm run fuzz -- SUITE [options]`: trees. Each says at its top what it compares. */
+const suites: Readonly<Record<string, () => Promise<unknown>>> = { trees: () => import('./trees/fuzz.ts') };
+const name = process.argv[2] ?? '';
+const suite = suites[name];
+if (suite) {
+  // The suite sees its own arguments only.
+  process.argv.splice(2, 1);
+  await suite();
+} else {
+  console.error(`unknown suite '${name}': ${Object.keys(suites).join(', ')}`);
+  process.exitCode = 2;
+}
+export {};

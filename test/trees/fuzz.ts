@@ -1,0 +1,96 @@
+// Random models of the installed XGBoost and LightGBM, compiled, against those libraries: `npm run fuzz -- trees [COUNT] [SEED]`.
+// Needs Python with xgboost and lightgbm (any versions; SINTER_PYTHON names the interpreter). With `FROM` after the seed, models FROM and
+// on; with `--keep FOLDER`, the models and what the libraries predict stay there.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Tensor } from '../../compiler/core/tensor.ts';
+import { casesAmong, type TreeCase } from './cases.ts';
+import { differences } from './check.ts';
+import { firstDeparture } from './departure.ts';
+import { byBundle, byEvaluator } from './ways.ts';
+
+const args = process.argv.slice(2);
+const at = args.indexOf('--keep');
+const keep = at >= 0 ? args.splice(at, 2)[1] : undefined;
+const [count = 200, seed = 1, from = 0] = args.map(Number);
+const python = process.env['SINTER_PYTHON'] ?? 'python3';
+const script = fileURLToPath(new URL('../../fixtures/trees/fuzz.py', import.meta.url));
+/** Models that Python makes at a time, while those before are compared. */
+const PART = 30;
+
+/** Trains models and gives their folder. */
+function train(first: number, models: number): Promise<string> {
+  const folder = keep ?? mkdtempSync(join(tmpdir(), 'sinter-fuzz-'));
+  return new Promise((resolve, reject) => {
+    const p = spawn(python, [script, folder, String(models), String(seed), 'both', String(first)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let text = '';
+    p.stderr.on('data', (d: Buffer) => {
+      text += d.toString();
+    });
+    p.on('error', reject);
+    p.on('close', code => {
+      if (code === 0) {
+        process.stderr.write(text);
+        resolve(folder);
+      } else
+        reject(
+          new Error(
+            `${python} fixtures/trees/fuzz.py failed; it needs xgboost and lightgbm (pip install xgboost lightgbm)\n${text}`,
+          ),
+        );
+    });
+  });
+}
+function* casesIn(folder: string): Generator<TreeCase> {
+  for (const archive of readdirSync(folder)) {
+    const files = readdirSync(join(folder, archive)).map(
+      f => [f, new Uint8Array(readFileSync(join(folder, archive, f)))] as const,
+    );
+    yield* casesAmong(new Map(files), archive);
+  }
+}
+/** What is wrong with a case, in words. */
+async function wrongs(c: TreeCase): Promise<string[]> {
+  const out: string[] = [];
+  for (const way of [byEvaluator, byBundle]) {
+    try {
+      const got: ReadonlyMap<string, Tensor> = await way(c);
+      const found = differences(c, got);
+      out.push(...found.map(d => `${d} (${way.name})`));
+      const where = found.length > 0 ? firstDeparture(c, got) : undefined;
+      if (where !== undefined) out.push(`  ${where}`);
+    } catch (e) {
+      out.push(`${c.library} ${c.version} ${c.name}: ${e instanceof Error ? (e.stack ?? e.message) : String(e)} (${way.name})`);
+    }
+  }
+  return out;
+}
+
+const tally = new Map<string, { models: Set<string>; cases: number; rows: number; good: number }>();
+let wrong = 0;
+let next = train(from, Math.min(PART, count));
+for (let first = from; first < from + count; first += PART) {
+  const folder = await next;
+  if (first + PART < from + count) next = train(first + PART, Math.min(PART, from + count - first - PART));
+  for (const c of casesIn(folder)) {
+    const found = await wrongs(c);
+    for (const f of found) process.stdout.write(`${f}\n`);
+    const key = `${c.library} ${c.version}`;
+    const t = tally.get(key) ?? { models: new Set(), cases: 0, rows: 0, good: 0 };
+    tally.set(key, t);
+    t.models.add(`${first} ${c.file}`);
+    t.cases++;
+    t.rows += c.rows.dims[0] ?? 0;
+    if (found.length === 0) t.good++;
+    else wrong++;
+  }
+  if (keep === undefined) rmSync(folder, { recursive: true });
+}
+for (const [key, t] of tally)
+  process.stdout.write(`${key}: ${t.good} of ${t.cases} cases of ${t.models.size} models agree, ${t.rows} rows\n`);
+process.exitCode = wrong > 0 ? 1 : 0;
