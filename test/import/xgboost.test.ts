@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { must } from '../../compiler/core/diagnostic.ts';
+import { TREE_STRATEGIES } from '../../compiler/ops/lowering.ts';
 import { archives, casesOf } from '../trees/cases.ts';
 import { differences } from '../trees/check.ts';
 import { byBundle, byEvaluator } from '../trees/ways.ts';
@@ -25,6 +27,30 @@ describe('what XGBoost predicts', () => {
       const cases = casesOf(archive).filter((_, i) => newest || i % EVERY === all.indexOf(archive) % EVERY);
       const found: string[] = [];
       for (const c of cases) found.push(...differences(c, await byBundle(c)));
+      expect(found).toEqual([]);
+    },
+    120_000,
+  );
+  // Whatever a strategy does not serve it leaves to the plain walk.
+  const TRICKY = [
+    'depth1',
+    'depth12',
+    'missing',
+    'lossguide',
+    'pruned',
+    'constant',
+    'softprob-parallel',
+    'partition-missing',
+    'onehot',
+    'dart',
+  ];
+  it.each(TREE_STRATEGIES.filter(s => s !== 'auto'))(
+    'is what the strategy %s gives',
+    async treeStrategy => {
+      const cases = casesOf(must(all.at(-1))).filter(c => [...TRICKY, 'vector', 'early-middle', 'folds-vote'].includes(c.name));
+      expect(cases.length).toBeGreaterThan(TRICKY.length);
+      const found: string[] = [];
+      for (const c of cases) found.push(...differences(c, await byBundle(c, { treeStrategy })));
       expect(found).toEqual([]);
     },
     120_000,
