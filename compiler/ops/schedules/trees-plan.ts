@@ -17,8 +17,6 @@ import { testsOf, type Tests } from './trees-tests.ts';
 import { setTables } from './trees-values.ts';
 import { sumByWalk, sumRules, type SumRules, type TreeAttrs } from './trees.ts';
 
-/** Trees that `interleave` walks at once. */
-const UNIT = 4;
 /** Rows that `gather` walks at once. */
 const GATHER_UNIT = 4;
 /** Trees deeper than this are not completed. */
@@ -64,12 +62,34 @@ function completes(s: Size, profile: Profile): boolean {
   const all = profile.vector.bits >= 128 ? s.tests / 16 : s.tests;
   return s.tests <= MOST_TESTS && all <= 8 * s.trees * s.depth;
 }
-/** From how many rows on comparing is faster than interleaving: by the instructions of both, about. */
-function crossover(s: Size, levels: number): number {
-  const block = 5 * s.tests + s.trees * 2 ** levels * 7;
+/**
+ * From how many rows on comparing is faster than interleaving: by the instructions of both, about. Tables that the second cache does not
+ * hold are read once for a block of rows, or piece by piece for each row.
+ */
+function crossover(s: Size, levels: number, profile: Profile): number {
+  const bytes = s.trees * 2 ** s.depth * 6;
+  const [read, pieces] = bytes > profile.cache.l2 ? [bytes / 2, s.trees * 60 * Math.max(1, s.depth - 4)] : [0, 0];
+  const block = 5 * s.tests + s.trees * 2 ** levels * 7 + read;
   const compared = s.trees * (9 + 9 * (s.depth - levels));
-  const interleaved = s.trees * (6 + 5.5 * s.depth) + s.tests / 8;
+  const interleaved = s.trees * (6 + 5.5 * s.depth) + s.tests / 8 + pieces;
   return Math.max(4, Math.ceil(block / (interleaved - compared)));
+}
+/**
+ * Trees that are walked at once for one row: the more, the better the processor is busy, but each group of trees is filled up to a
+ * multiple. The factors are measured.
+ */
+function unitOf(t: TreeTables): number {
+  const trees = new Int32Array(t.base.length);
+  for (const g of t.group) trees[g] = (trees[g] ?? 0) + 1;
+  const cost = ([unit, factor]: readonly [number, number]): number =>
+    factor * trees.reduce((n, x) => n + Math.ceil(x / unit) * unit, 0);
+  const units: readonly (readonly [number, number])[] = [
+    [8, 1],
+    [4, 1.1],
+    [2, 1.5],
+    [1, 2.5],
+  ];
+  return units.reduce((best, u) => (cost(u) < cost(best) ? u : best))[0];
 }
 
 /** In blocks of rows: many rows by `compareTrees`, few one by one by `interleaveTrees`, both over the same tables. */
@@ -81,7 +101,8 @@ function sumByTests(
   asked: 'auto' | 'compare' | 'interleave',
 ): void {
   const { depth } = size;
-  const complete = completeTrees(t, tests.of, depth, UNIT);
+  const unit = unitOf(t);
+  const complete = completeTrees(t, tests.of, depth, unit);
   const ints = (name: string, a: Int32Array): ReturnType<typeof c.weights> =>
     c.weights(name, tests.count <= 2 ** 16 ? fromTyped('u16', [a.length], Uint16Array.from(a)) : fromTyped('i32', [a.length], a));
   const sum = sumRules(c);
@@ -98,7 +119,7 @@ function sumByTests(
   const batch = must(out.dims[0]);
   const vectors = c.profile.vector.bits >= 128;
   const levels = Math.min(depth, MOST_LEVELS);
-  const least = !vectors || asked === 'interleave' ? Infinity : asked === 'compare' ? 1 : crossover(size, levels);
+  const least = !vectors || asked === 'interleave' ? Infinity : asked === 'compare' ? 1 : crossover(size, levels, c.profile);
   const bits = c.temp('tree_bits', 'u8', bitsSize(tests));
 
   const compare = (first: Dim, count: Dim): void => {
@@ -118,7 +139,7 @@ function sumByTests(
         makeBits(k, rows, row, bits, vectors ? 16 : 1);
         k.for(0, sum.groups, g => {
           const s = k.var(sum.start(k, g));
-          interleaveTrees(k, tables, UNIT, bits, k.let(k.load(starts, g)), k.let(k.load(starts, add(g, 1))), s);
+          interleaveTrees(k, tables, unit, bits, k.let(k.load(starts, g)), k.let(k.load(starts, add(g, 1))), s);
           out.put(k, [row, g], sum.end(k, g, s));
         });
       }),
@@ -134,7 +155,8 @@ function sumByTests(
 
 /** Row by row or in blocks of rows over trees of any shape. False where their table would be too large. */
 function sumByGather(c: LowerCtx<TreeAttrs>, t: TreeTables): boolean {
-  const sparse = sparseTrees(t, UNIT, 4 * (t.feature.length + t.values.length + UNIT * t.base.length) + 1024);
+  const unit = unitOf(t);
+  const sparse = sparseTrees(t, unit, 4 * (t.feature.length + t.values.length + unit * t.base.length) + 1024);
   if (!sparse || sparse.sets.length > 8 * t.root.length) return false;
   const columns = 1 + sparse.numbers.length + sparse.sets.length;
   const sum = sumRules(c);
@@ -177,7 +199,7 @@ function sumByGather(c: LowerCtx<TreeAttrs>, t: TreeTables): boolean {
         k.for(0, sum.groups, g => {
           const s = k.var(sum.start(k, g));
           const [from, to] = [k.let(k.load(starts, g)), k.let(k.load(starts, add(g, 1)))];
-          gatherTrees(k, tables, UNIT, values, mul(r, columns), from, to, s);
+          gatherTrees(k, tables, unit, values, mul(r, columns), from, to, s);
           out.put(k, [row, g], sum.end(k, g, s));
         });
       }),
