@@ -37,6 +37,7 @@ function describeTrees(x: TreeInspection): string {
     ['booster', `${x.booster}${x.rounds > 0 ? `, ${many(x.rounds, 'round')}` : ''}${x.folds > 1 ? ' in each fold' : ''}`],
     ...(x.trees ? [['trees', showTrees(x.trees)]] : []),
     ['features', `${x.features}${x.featureNames.length > 0 ? `: ${some(x.featureNames)}` : ', without names'}`],
+    ...(x.labels.length > 0 ? [['classes', some(x.labels)]] : []),
     ['missing', x.missing],
     ['supported', x.problem === undefined ? 'yes' : `no: ${x.problem.message}`],
   ];

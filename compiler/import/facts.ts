@@ -31,6 +31,7 @@ function ofXgboost(o: Opened, file: string): TreeFacts | undefined {
     folds: o.found.length,
     features: m.numFeature,
     featureNames: m.featureNames,
+    labels: first.labels ?? [],
     missing: missingXgboost(first),
   };
 }
@@ -65,6 +66,7 @@ function ofLightgbm(f: LgbFound): TreeFacts {
     folds: 1,
     features: m.features,
     featureNames: m.featureNames,
+    labels: f.labels ?? [],
     missing: parts.join('; ') || 'no split looks at it',
   };
 }

@@ -169,6 +169,7 @@ function ofTrees(format: Format, t: TreeImport, file: string): ImportedModel {
     graph,
     warnings,
     histogram: Object.fromEntries(histogram(graph)),
+    ...(t.labels && { labels: t.labels }),
     rows: { input: 'features', columns, names },
   };
 }

@@ -1,6 +1,6 @@
 import { fail } from '../core/diagnostic.ts';
 import { cursor, damaged, i32, left, take, textOf, u32, u64, u8, type Cursor } from './cursor.ts';
-import { alignedArray } from './pickle-joblib.ts';
+import { alignedArray, holdsObjects } from './pickle-numpy.ts';
 import { escaped, unquote } from './pickle-text.ts';
 
 /** What a pickle describes. Nothing in it is ever executed: calls and objects stay records of what would be called. */
@@ -27,8 +27,8 @@ export interface PickledObject {
   readonly args: readonly Pickled[];
   /** What `__setstate__` or `__dict__` would be given. */
   state: Pickled;
-  /** joblib: the bytes of an array that follow in the stream. */
-  raw?: Uint8Array;
+  /** joblib: the array that follows in the stream, its bytes or a pickle of its own. */
+  raw?: Pickled;
 }
 const MARK = Symbol('mark');
 type Slot = Pickled | typeof MARK;
@@ -51,14 +51,18 @@ export function isPickled<K extends 'list' | 'dict' | 'object' | 'global'>(
 /** Modules that were renamed; names are kept as the new ones. */
 const RENAMED: Readonly<Record<string, string>> = { __builtin__: 'builtins', copy_reg: 'copyreg', 'numpy._core': 'numpy.core' };
 const MAX_OPCODES = 20_000_000;
+/** Pickles may lie in each other this deep. */
+const MAX_INSIDE = 4;
 
 interface Machine {
   readonly c: Cursor;
   readonly stack: Slot[];
   readonly memo: Map<number, Slot>;
   readonly allowed: (name: string) => boolean;
-  /** Elements that were copied from one container to another. */
-  copied: number;
+  /** Opcodes so far, and elements that were copied from one container to another; of pickles inside, too. */
+  readonly count: { opcodes: number; copied: number };
+  /** How many pickles this one lies in. */
+  readonly depth: number;
 }
 const refuse = (c: Cursor, why: string): never =>
   fail(
@@ -73,8 +77,17 @@ const refuse = (c: Cursor, why: string): never =>
  * E202: an opcode or a name that models do not need, by name. E203: cut off or damaged.
  */
 export function readPickle(bytes: Uint8Array, file: string, allowed: (name: string) => boolean): Pickled {
-  const m: Machine = { c: cursor(bytes, file, 'pickle'), stack: [], memo: new Map(), allowed, copied: 0 };
-  for (let n = 0; n < MAX_OPCODES; n++) {
+  return run({
+    c: cursor(bytes, file, 'pickle'),
+    stack: [],
+    memo: new Map(),
+    allowed,
+    count: { opcodes: 0, copied: 0 },
+    depth: 0,
+  });
+}
+function run(m: Machine): Pickled {
+  while (++m.count.opcodes <= MAX_OPCODES) {
     const op = u8(m.c);
     if (op === 0x2e) return pop(m);
     const v = step(m, op);
@@ -163,15 +176,19 @@ function call(m: Machine, fn: Pickled, args: Pickled): Pickled {
 }
 /** A copy, of which a pickle gets no more than it may have opcodes, all together. */
 function copy<T>(m: Machine, items: readonly T[]): T[] {
-  m.copied += items.length;
-  return m.copied <= MAX_OPCODES ? [...items] : damaged(m.c, `it copies more than ${MAX_OPCODES} elements`);
+  m.count.copied += items.length;
+  return m.count.copied <= MAX_OPCODES ? [...items] : damaged(m.c, `it copies more than ${MAX_OPCODES} elements`);
 }
 function build(m: Machine): void {
   const state = pop(m);
   const o = top(m);
   if (!isPickled(o, 'object')) return damaged(m.c, 'state is set of what is no object');
   o.state = state;
-  if (o.of === 'joblib.numpy_pickle.NumpyArrayWrapper') o.raw = alignedArray(m.c, o);
+  if (o.of !== 'joblib.numpy_pickle.NumpyArrayWrapper') return;
+  // joblib puts an array into the stream right behind the record of it.
+  if (!holdsObjects(o)) o.raw = alignedArray(m.c, o);
+  else if (m.depth < MAX_INSIDE) o.raw = run({ ...m, stack: [], memo: new Map(), depth: m.depth + 1 });
+  else damaged(m.c, 'pickles lie too deep in each other');
 }
 /** A little-endian two's complement integer of any length. */
 function long(c: Cursor, n: number): number | bigint {

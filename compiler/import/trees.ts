@@ -164,6 +164,8 @@ export interface TreeFacts {
   readonly folds: number;
   readonly features: number;
   readonly featureNames: readonly string[];
+  /** The names of the classes; empty where the file has none. */
+  readonly labels: readonly string[];
   /** Which values are missing, and where they go. */
   readonly missing: string;
 }
@@ -172,6 +174,8 @@ export interface TreeImport {
   readonly warnings: readonly Warning[];
   /** As many as the model has features, where it names them. */
   readonly featureNames?: readonly string[];
+  /** The names of the classes. */
+  readonly labels?: readonly string[];
 }
 
 /** Rows that a run takes at most where nobody chose: 10,000, fewer where rows and outputs would take more than 64 MiB. */

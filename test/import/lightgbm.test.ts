@@ -1,9 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { compile, importFor } from '../../compiler/compile.ts';
+import { must } from '../../compiler/core/diagnostic.ts';
 import { archives, casesOf } from '../trees/cases.ts';
 import { differences } from '../trees/check.ts';
-import { byBundle, byEvaluator } from '../trees/ways.ts';
+import { byBundle, byEvaluator, optionsOf } from '../trees/ways.ts';
 
 const all = archives('lightgbm');
+const PICKLES = 'lightgbm-4.7.0-pickles.tar.gz';
 
 describe('what LightGBM predicts', () => {
   it.each(all)('is what the evaluator gives: %s', archive => {
@@ -22,4 +25,15 @@ describe('what LightGBM predicts', () => {
     },
     120_000,
   );
+  it('has the rounds and the classes of pickled wrappers', async () => {
+    const cases = casesOf(PICKLES);
+    const labels = cases.map(c => importFor(optionsOf(c)).labels);
+    expect(cases.map(c => (c.labels?.every((l, i) => l === String(i)) === true ? undefined : c.labels))).toEqual(labels);
+    expect(labels.filter(l => l !== undefined)).toHaveLength(4);
+    const { files } = await compile(optionsOf(must(cases.find(c => c.name === 'classes-objects'))));
+    expect(new TextDecoder().decode(files.get('index.js'))).toContain('export const labels = ["hêgh","low","mid"];');
+    const words = cases.flatMap(c => importFor(optionsOf(c)).warnings.map(w => w.message));
+    expect(words).toHaveLength(3);
+    expect(words[0]).toMatch(/the pickled booster predicts with rounds 0\.\.\d+ of \d+, and so does the compiled model/);
+  });
 });

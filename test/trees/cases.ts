@@ -25,6 +25,8 @@ export interface TreeCase {
   /** Of the rows `contributionRows`. */
   readonly contributions: Floats | undefined;
   readonly contributionRows: readonly [from: number, to: number];
+  /** The names of the classes. */
+  readonly labels: readonly string[] | undefined;
 }
 /** A record of expected.json; arrays are base64. */
 interface Expected {
@@ -38,6 +40,7 @@ interface Expected {
   readonly leaf?: string;
   readonly contributions?: string;
   readonly rounds?: readonly [number, number];
+  readonly labels?: readonly string[];
 }
 const bytesOf = (text: string): ArrayBuffer => new Uint8Array(Buffer.from(text, 'base64')).buffer;
 
@@ -73,6 +76,7 @@ export function casesAmong(files: ReadonlyMap<string, Uint8Array>, archive: stri
       leaf: c.leaf === undefined ? undefined : new Uint16Array(bytesOf(c.leaf)),
       contributions: optional(c.contributions),
       contributionRows: library === 'xgboost' ? [4, 20] : [4, 16],
+      labels: c.labels,
     };
   });
 }

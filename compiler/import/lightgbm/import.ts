@@ -28,6 +28,8 @@ export interface LgbFound {
   readonly form: 'text' | 'pickle';
   /** Rounds that a pickled booster would use after early stopping; all where it does not say. */
   readonly rounds?: number;
+  /** The names of the classes. */
+  readonly labels?: readonly string[];
 }
 
 /**
@@ -74,6 +76,7 @@ export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport
     graph: { name: o.name ?? 'model', inputs: [x], outputs, definers: [] },
     warnings,
     ...(m.featureNames.length === m.features && { featureNames: m.featureNames }),
+    ...(found.labels?.length === Math.max(2, m.groups) && { labels: found.labels }),
   };
 }
 function rounds(found: LgbFound, asked: Iterations | undefined, loc: Loc, warnings: Warning[]): Iterations {

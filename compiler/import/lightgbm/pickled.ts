@@ -1,6 +1,7 @@
 import { fail } from '../../core/diagnostic.ts';
 import { textOf } from '../cursor.ts';
 import { attribute, isPickled, readPickle, type Pickled } from '../pickle.ts';
+import { labelsOf } from '../pickle-numpy.ts';
 import type { LgbFound } from './import.ts';
 import { parseLightgbm } from './parse.ts';
 
@@ -34,6 +35,7 @@ export function readPickledLightgbm(bytes: Uint8Array, file: string): LgbFound {
   if (typeof text !== 'string') return refuse('its booster holds no model');
   const best = whole(attribute(booster, 'best_iteration'));
   const model = parseLightgbm(text, file);
-  return { model, form: 'pickle', ...(best !== undefined && best > 0 && { rounds: best }) };
+  const labels = wrapped ? labelsOf(attribute(root, '_classes')) : undefined;
+  return { model, form: 'pickle', ...(best !== undefined && best > 0 && { rounds: best }), ...(labels && { labels }) };
 }
 const whole = (p: Pickled | undefined): number | undefined => (typeof p === 'number' && Number.isInteger(p) ? p : undefined);

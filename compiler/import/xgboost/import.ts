@@ -6,7 +6,7 @@ import { LinearRows } from '../../ops/linear-rows.ts';
 import { TreeEnsemble, TreeLeaves } from '../../ops/trees.ts';
 import { TreeShap } from '../../ops/trees-shap.ts';
 import { Reshape } from '../../ops/view.ts';
-import { field, parseJsonText, asNumber } from '../json.ts';
+import { asNumber, field, isArray, parseJsonText } from '../json.ts';
 import {
   applier,
   featuresInput,
@@ -35,6 +35,8 @@ export interface XgbFound {
   readonly by?: string;
   /** What the file is, in words. */
   readonly form: string;
+  /** The names of the classes. */
+  readonly labels?: readonly string[];
 }
 
 /**
@@ -50,6 +52,7 @@ export function importXgboost(found: XgbFound, o: TreeOptions = {}): TreeImport 
     graph: { name: o.name ?? 'model', inputs: [x], outputs, definers: [] },
     warnings,
     ...(parts.featureNames && { featureNames: parts.featureNames }),
+    ...(found.labels?.length === Math.max(2, found.model.numClass) && { labels: found.labels }),
   };
 }
 interface Parts {
@@ -221,13 +224,20 @@ function roundsOf(
     );
   return { from: 0, to: rounds };
 }
-/** What the scikit-learn wrapper left in the model's attributes: the value for missing. */
-export function wrapperMissing(m: XgbModel): number | undefined {
+/** What the scikit-learn wrapper left in the model's attributes: the value for missing, and since 1.0 the names of the classes. */
+export function wrapperOf(m: XgbModel): { readonly missing?: number; readonly labels?: readonly string[] } {
   const text = m.attributes.get('scikit_learn');
-  if (text === undefined) return undefined;
+  if (text === undefined) return {};
   try {
-    return asNumber(field(parseJsonText(text), 'missing'));
+    const j = parseJsonText(text);
+    const missing = asNumber(field(j, 'missing'));
+    const classes = field(j, 'classes_') ?? field(field(j, '_le'), 'classes_');
+    const labels = isArray(classes) ? Array.from(classes, String) : undefined;
+    return {
+      ...(missing !== undefined && { missing }),
+      ...(labels?.some((l, i) => l !== String(i)) === true && { labels }),
+    };
   } catch {
-    return undefined;
+    return {};
   }
 }

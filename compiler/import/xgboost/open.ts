@@ -5,7 +5,7 @@ import { asNumber, parseJson } from '../json.ts';
 import { decodeUbjson } from '../ubjson.ts';
 import { decodeBinary, looksBinary } from './binary.ts';
 import { readDocument, withParallel } from './document.ts';
-import { wrapperMissing, type XgbFound } from './import.ts';
+import { wrapperOf, type XgbFound } from './import.ts';
 import { readPickledBooster } from './pickled.ts';
 import type { XgbModel } from './records.ts';
 
@@ -90,9 +90,8 @@ function one(
 ): XgbFound {
   if (form !== 'pickle') {
     const model = decode(bytes, form, file);
-    const missing = wrapperMissing(model);
     const limit = container ? asNumber(model.attributes.get('best_ntree_limit')) : undefined;
-    return { model, form: FORM[form], ...(missing !== undefined && { missing }), ...limited(model, limit) };
+    return { model, form: FORM[form], ...wrapperOf(model), ...limited(model, limit) };
   }
   const p = readPickledBooster(bytes, file);
   const inner = formOf(p.handle);
@@ -106,14 +105,15 @@ function one(
   const model = decoded.featureNames.length === 0 ? { ...decoded, featureNames: p.featureNames } : decoded;
   const words = `pickle of ${p.wrapper?.name ?? 'a Booster'}, ${FORM[inner]} inside`;
   if (!p.wrapper) return { model, form: words, ...limited(model, container ? p.treeLimit : undefined) };
-  const { missing, name } = p.wrapper;
+  const { missing, name, labels } = p.wrapper;
+  const about = { model, form: words, missing, ...(labels && { labels }) };
   // Wrappers kept it themselves first, in the attributes of the model since 2.1.
   const bestIteration = p.wrapper.bestIteration ?? asNumber(model.attributes.get('best_iteration'));
-  if (bestIteration === undefined) return { model, form: words, missing };
+  if (bestIteration === undefined) return about;
   // Before 1.4, wrappers counted trees.
   const counted =
     model.booster.k === 'trees' && p.treeLimit !== undefined ? p.treeLimit / (model.booster.parallelTrees ?? 1) : undefined;
-  return { model, form: words, missing, rounds: Math.ceil(counted ?? bestIteration + 1), by: name };
+  return { ...about, rounds: Math.ceil(counted ?? bestIteration + 1), by: name };
 }
 /** SageMaker's containers predict with `best_ntree_limit` trees of each output, where the booster has it. */
 function limited(m: XgbModel, limit: number | undefined): { readonly rounds?: number; readonly by?: string } {

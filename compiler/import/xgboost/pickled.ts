@@ -1,4 +1,5 @@
 import { fail } from '../../core/diagnostic.ts';
+import { labelsOf } from '../pickle-numpy.ts';
 import { attribute, isPickled, readPickle, type Pickled } from '../pickle.ts';
 
 /** What pickles of boosters and of the scikit-learn wrappers name. Everything else is refused, whatever it is. */
@@ -21,7 +22,12 @@ export interface PickledBooster {
   /** `best_ntree_limit` of the booster: what SageMaker's containers predict with. */
   readonly treeLimit?: number;
   /** Of the scikit-learn wrapper around it. */
-  readonly wrapper?: { readonly name: string; readonly missing: number; readonly bestIteration: number | undefined };
+  readonly wrapper?: {
+    readonly name: string;
+    readonly missing: number;
+    readonly bestIteration: number | undefined;
+    readonly labels: readonly string[] | undefined;
+  };
 }
 /**
  * The booster in a pickle, alone or in its scikit-learn wrapper. Nothing is executed.
@@ -42,6 +48,7 @@ export function readPickledBooster(bytes: Uint8Array, file: string): PickledBoos
       name: root.of.split('.').at(-1) ?? '',
       missing: scalar(attribute(root, 'missing')) ?? NaN,
       bestIteration: scalar(best) ?? scalar(attribute(inner, 'best_iteration')),
+      labels: labelsOf(attribute(attribute(root, '_le'), 'classes_') ?? attribute(root, 'classes_')),
     },
   };
 }
