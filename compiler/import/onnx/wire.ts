@@ -15,6 +15,10 @@ interface Cursor {
   /** Whether a text or message of the outermost level was met as the schema has it: then the file is damaged, not of another format. */
   begun: boolean;
   records: number;
+  /** Where the message that is being read ends. */
+  end: number;
+  /** Short texts of lists: the same few come again and again. */
+  readonly texts: Map<string, string>;
 }
 
 /** How to read one field whose value in the record is a `T`. */
@@ -82,7 +86,8 @@ function body<T>(c: Cursor, m: Message<T>, end: number): T {
   const table = tableOf(m);
   const record: Record<string, unknown> = { ...table.blank };
   const outermost = c.path.length === 0;
-  const { r, path } = c;
+  const { r, path, end: outer } = c;
+  c.end = end;
   while (r.pos < end) {
     const tag = r.tag();
     const wire = tag & 7;
@@ -97,6 +102,7 @@ function body<T>(c: Cursor, m: Message<T>, end: number): T {
     record[slot.key] = slot.field.read(c, record[slot.key], wire);
     path.pop();
   }
+  c.end = outer;
   if (r.pos !== end) throw new RangeError('a field is longer than its message');
   for (const { key, field } of table.finishing) if (field.finish) record[key] = field.finish(record[key]);
   return record as T;
@@ -110,7 +116,7 @@ function nested<T>(c: Cursor, m: Message<T>): T {
 /** Reads a whole file as message `m`. E202: it is of another format. E203: it begins like one and is cut off or damaged. */
 export function decodeMessage<T>(bytes: Uint8Array, m: Message<T>, file: string): T {
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const c: Cursor = { r: protobuf.Reader.create(plain), path: [], begun: false, records: 0 };
+  const c: Cursor = { r: protobuf.Reader.create(plain), path: [], begun: false, records: 0, end: 0, texts: new Map() };
   try {
     return body(c, m, plain.length);
   } catch (e) {
@@ -128,6 +134,28 @@ function append<T>(had: readonly T[], x: T): readonly T[] {
   if (had.length === 0) return [x];
   (had as T[]).push(x);
   return had;
+}
+
+/** Reads the element at hand and those of the same tag that follow at once: a list that is not packed is written so. */
+function elements<T>(c: Cursor, had: readonly T[], number: number, wire: number, get: (c: Cursor) => T): readonly T[] {
+  const list = append(had, get(c)) as T[];
+  const { r } = c;
+  const tag = number * 8 + wire;
+  while (tag < 128 && r.pos < c.end && r.buf[r.pos] === tag) {
+    r.pos++;
+    list.push(get(c));
+  }
+  return list;
+}
+/** Texts up to this length are kept once, up to so many of them. */
+const SHARED = { length: 32, count: 256 };
+function sharedText(c: Cursor): string {
+  const s = c.r.string();
+  if (s.length > SHARED.length) return s;
+  const had = c.texts.get(s);
+  if (had !== undefined) return had;
+  if (c.texts.size < SHARED.count) c.texts.set(s, s);
+  return s;
 }
 
 /** A signed 64-bit varint as a number, clamped to what a number holds exactly. */
@@ -155,23 +183,26 @@ export const strings = (n: number): Field<readonly string[]> => ({
   number: n,
   wires: [LEN],
   blank: none,
-  read: (c, had) => append(had, c.r.string()),
+  read: (c, had) => elements(c, had, n, LEN, sharedText),
 });
 /** A list of numbers, packed or one by one. */
-const numbers = (n: number, wire: number, get: (r: Reader) => number): Field<readonly number[]> => ({
-  number: n,
-  wires: [wire, LEN],
-  blank: none,
-  read: (c, had, got) => {
-    if (got === wire) return append(had, get(c.r));
-    const end = c.r.size() + c.r.pos;
-    if (end > c.r.len) throw new RangeError('the list ends after the file');
-    let list = had;
-    while (c.r.pos < end) list = append(list, get(c.r));
-    if (c.r.pos !== end) throw new RangeError('the last number of a list is cut off');
-    return list;
-  },
-});
+const numbers = (n: number, wire: number, get: (r: Reader) => number): Field<readonly number[]> => {
+  const one = (c: Cursor): number => get(c.r);
+  return {
+    number: n,
+    wires: [wire, LEN],
+    blank: none,
+    read: (c, had, got) => {
+      if (got === wire) return elements(c, had, n, wire, one);
+      const end = c.r.size() + c.r.pos;
+      if (end > c.r.len) throw new RangeError('the list ends after the file');
+      let list = had;
+      while (c.r.pos < end) list = append(list, get(c.r));
+      if (c.r.pos !== end) throw new RangeError('the last number of a list is cut off');
+      return list;
+    },
+  };
+};
 export const integers = (n: number): Field<readonly number[]> => numbers(n, VARINT, int64);
 export const floats = (n: number): Field<readonly number[]> => numbers(n, FIXED32, r => r.float());
 export const message = <T>(n: number, m: () => Message<T>): Field<T | undefined> => ({

@@ -79,6 +79,51 @@ const NAMES: ReadonlyMap<string, number> = new Map(
   MODES.flatMap((m, i) => (m === 'MEMBER' ? [] : [[m === 'LEAF' ? m : `BRANCH_${m}`, i] as const])),
 );
 
+/** Nodes of a tree: those from `start` on whose numbers ascend from `first` in ones, or by their numbers where they do not. */
+interface Named {
+  readonly start: number;
+  readonly first: number;
+  count: number;
+  byId?: Map<number, number>;
+}
+/** Finds nodes by the numbers of tree and node, and where trees begin. In most files numbers ascend, so no table is made of them. */
+function nodesByName(
+  trees: readonly number[],
+  ids: readonly number[],
+  twice: (i: number) => never,
+): { readonly root: readonly number[]; readonly find: (tree: number, id: number) => number | undefined } {
+  const byTree = new Map<number, Named>();
+  const root: number[] = [];
+  const last: { tree: number; named: Named | undefined } = { tree: NaN, named: undefined };
+  const named = (tree: number): Named | undefined => {
+    if (tree !== last.tree) [last.tree, last.named] = [tree, byTree.get(tree)];
+    return last.named;
+  };
+  for (let i = 0; i < ids.length; i++) {
+    const [tree, id] = [must(trees[i]), must(ids[i])];
+    const t = named(tree);
+    if (!t) {
+      last.named = { start: i, first: id, count: 1 };
+      byTree.set(tree, last.named);
+      root.push(i);
+      continue;
+    }
+    if (!t.byId && i === t.start + t.count && id === t.first + t.count) {
+      t.count++;
+      continue;
+    }
+    t.byId ??= new Map(Array.from({ length: t.count }, (_, k) => [t.first + k, t.start + k]));
+    if (t.byId.has(id)) twice(i);
+    t.byId.set(id, i);
+  }
+  const find = (tree: number, id: number): number | undefined => {
+    const t = named(tree);
+    if (!t || t.byId) return t?.byId?.get(id);
+    return id >= t.first && id < t.first + t.count ? t.start + id - t.first : undefined;
+  };
+  return { root, find };
+}
+
 /**
  * The attributes of TreeEnsembleClassifier and TreeEnsembleRegressor, which name a node by the number of its tree and its own. A tree
  * begins at its first node in the lists. `votes`: the prefix of the lists of votes; weights at nodes that are no leaves are left out,
@@ -98,25 +143,12 @@ export function readTreesV3(n: OnnxNode, votes: 'target' | 'class', targets: num
   });
   const where = (i: number): string => `tree ${trees[i]}, node ${ids[i]}`;
   const mode = Uint8Array.from(modes, (m, i) => NAMES.get(m) ?? n.reject(`${where(i)} is of mode '${m}'`));
-  const byTree = new Map<number, Map<number, number>>();
-  const root: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const tree = must(trees[i]);
-    let nodes = byTree.get(tree);
-    if (!nodes) {
-      nodes = new Map<number, number>();
-      byTree.set(tree, nodes);
-      root.push(i);
-    }
-    if (nodes.has(must(ids[i]))) n.reject(`${where(i)} is there twice`);
-    nodes.set(must(ids[i]), i);
-  }
+  const { find, root } = nodesByName(trees, ids, i => n.reject(`${where(i)} is there twice`));
   const child = (list: readonly number[], what: string): Int32Array =>
     Int32Array.from(list, (id, i) => {
       if (mode[i] === LEAF) return -1;
       return (
-        byTree.get(must(trees[i]))?.get(id) ??
-        n.reject(`${where(i)} leads to node ${id} where the answer is ${what}, which is missing`)
+        find(must(trees[i]), id) ?? n.reject(`${where(i)} leads to node ${id} where the answer is ${what}, which is missing`)
       );
     });
   const [voteIds, voteTrees, voteNodes] = [
@@ -133,7 +165,7 @@ export function readTreesV3(n: OnnxNode, votes: 'target' | 'class', targets: num
   const vote = new Int32Array(count + 1);
   for (let i = 0; i < all; i++) {
     const [tree, id, to] = [must(voteTrees[i]), must(voteNodes[i]), must(voteIds[i])];
-    const at = byTree.get(tree)?.get(id) ?? n.reject(`a weight is for tree ${tree}, node ${id}, which is missing`);
+    const at = find(tree, id) ?? n.reject(`a weight is for tree ${tree}, node ${id}, which is missing`);
     if (!(to >= 0 && to < targets)) n.reject(`tree ${tree}, node ${id} votes for ${to} of ${targets}`);
     places[i] = mode[at] === LEAF ? at : -1;
     if (mode[at] === LEAF) vote[at + 1] = must(vote[at + 1]) + 1;
