@@ -9,6 +9,7 @@ import type { LowerSettings } from './ops/lowering.ts';
 import type { Profile } from './ops/profile.ts';
 import { treeStats } from './ops/trees-stats.ts';
 import { makeBundle, moduleReport, portReport, sha256, type CompiledModule } from './emit/bundle/index.ts';
+import { makeNativeBundle, nativeModule, nativeReport, type NativeModule } from './emit/native.ts';
 import { emitWasm } from './emit/wasm.ts';
 import type { CompileOptions, CompileResult, Phase, Progress, Report, Stage } from './options.ts';
 import { runPasses } from './passes/index.ts';
@@ -27,36 +28,38 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
   const imported = run.phase('import', '', () => importFor(options));
   run.stage('import', '', '', 'graph', () => printGraph(imported.graph));
   const modules: CompiledModule[] = [];
+  let native: NativeModule | undefined;
   let graph = imported.graph;
   for (const profile of options.stopAfter === 'import' ? [] : target.profiles) {
     const m = await compileFor(profile, imported.graph, options, run);
     graph = m.graph;
     if (m.module) modules.push(m.module);
+    native ??= m.native;
   }
   // Code that gains nothing from a better engine is in the bundle once.
   const kept = modules.filter((m, i) => !modules.slice(i + 1).some(n => equalBytes(m.wasm, n.wasm)));
-  const report = await reportOf(options, target.name, imported, graph, kept, run);
+  const report = await reportOf(options, target.name, imported, graph, native ?? kept, run);
   if (options.stopAfter !== undefined && options.stopAfter !== 'bundle') return { files: new Map(), report };
+  const about = {
+    target: target.name,
+    source: report.source,
+    operators: report.operators,
+    macs: report.macs,
+    trees: report.trees,
+    passes: [...new Set(run.passes.map(p => p.name))],
+    options: {
+      ...(options.dims && { dims: options.dims }),
+      ...(options.format && { format: options.format }),
+      ...(options.iterations && { iterations: options.iterations }),
+      ...(options.outputs && { outputs: options.outputs }),
+      ...(options.treeStrategy && { treeStrategy: options.treeStrategy }),
+      ...(options.embedBelow !== undefined && { embedBelow: options.embedBelow }),
+    },
+    labels: options.labels ?? imported.labels,
+    rows: imported.rows,
+  };
   const files = await run.phaseAsync('bundle', '', () =>
-    makeBundle({
-      modules: kept,
-      target: target.name,
-      source: report.source,
-      operators: report.operators,
-      macs: report.macs,
-      trees: report.trees,
-      passes: [...new Set(run.passes.map(p => p.name))],
-      options: {
-        ...(options.dims && { dims: options.dims }),
-        ...(options.format && { format: options.format }),
-        ...(options.iterations && { iterations: options.iterations }),
-        ...(options.outputs && { outputs: options.outputs }),
-        ...(options.treeStrategy && { treeStrategy: options.treeStrategy }),
-        ...(options.embedBelow !== undefined && { embedBelow: options.embedBelow }),
-      },
-      labels: options.labels ?? imported.labels,
-      rows: imported.rows,
-    }),
+    native ? makeNativeBundle(native, about) : makeBundle({ ...about, modules: kept }),
   );
   return {
     files,
@@ -72,7 +75,7 @@ async function compileFor(
   imported: Graph,
   options: CompileOptions,
   run: Run,
-): Promise<{ readonly graph: Graph; readonly module?: CompiledModule }> {
+): Promise<{ readonly graph: Graph; readonly module?: CompiledModule; readonly native?: NativeModule }> {
   const { name } = profile;
   const graph = run.phase('passes', name, () =>
     runPasses(imported, profile, (p, g, ms) => {
@@ -88,6 +91,11 @@ async function compileFor(
   if (options.stopAfter === 'lower') return { graph };
   const plan = run.phase('plan', name, () => planMemory(program, profile));
   if (options.stopAfter === 'plan') return { graph };
+  if (profile.emit === 'c') {
+    const native = run.phase('emit', name, () => nativeModule(program, plan, profile, options.file ?? 'model'));
+    run.stage('emit', '', name, 'c', () => native.c.source);
+    return { graph, native };
+  }
   const embed = plan.weightsBytes <= (options.embedBelow ?? profile.memory.embedBelow);
   const wasm = await run.phaseAsync('emit', name, () => emitWasm(program, plan, profile, { embed }));
   run.stage('emit', '', name, 'wat', () => wasm.text());
@@ -137,10 +145,12 @@ async function reportOf(
   target: string,
   imported: ImportedModel,
   graph: Graph,
-  modules: readonly CompiledModule[],
+  made: NativeModule | readonly CompiledModule[],
   run: Run,
 ): Promise<Report> {
-  const program = modules[0]?.program;
+  const native = 'c' in made ? made : undefined;
+  const modules = 'c' in made ? [] : made;
+  const program = (native ?? modules[0])?.program;
   const warnings: readonly Warning[] = imported.warnings;
   return {
     name: imported.graph.name,
@@ -153,7 +163,7 @@ async function reportOf(
       before: Object.values(imported.histogram).reduce((a, b) => a + b, 0),
       after: allNodes(graph).length,
     },
-    modules: modules.map(moduleReport),
+    modules: native ? [nativeReport(native)] : modules.map(moduleReport),
     macs: macsHi(graph),
     trees: treeStats(imported.graph),
     passes: run.passes,

@@ -57,7 +57,7 @@ export interface Stage {
   /** The module, where there is one for each. */
   readonly profile: string;
   /** File ending that fits: graph, program, kernel, wat. */
-  readonly ending: 'graph' | 'program' | 'wat';
+  readonly ending: 'graph' | 'program' | 'wat' | 'c';
   /** Prints it; costly for large models. */
   text(): string;
 }
@@ -110,7 +110,8 @@ export interface ModuleReport {
   readonly steps: number;
   readonly weights: number;
   readonly arena: number;
-  readonly wasm: number;
-  /** Bytes of code by kernel, largest first, and what it is a kernel of. */
+  /** Of the WebAssembly module, or of the C source. */
+  readonly bytes: number;
+  /** Bytes of WebAssembly by kernel, largest first, and what it is a kernel of. */
   readonly code: readonly { readonly kernel: string; readonly what: string; readonly calls: number; readonly bytes: number }[];
 }

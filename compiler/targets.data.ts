@@ -1,5 +1,51 @@
 // Written by `npm run inline`. Do not edit.
 export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  'c-portable': {
+    name: 'c-portable',
+    doc: 'C99 for any compiler and any processor: scalar code, weights as an array.',
+    emit: 'c',
+    vector: { bits: 0, fma: 'none', intDot: 'none' },
+    registers: 16,
+    features: [],
+    memory: { align: 16, embedBelow: 4294967295, arenaLimit: 4294967296 },
+    toolchain: { cc: 'cc', flags: ['-std=c99'] },
+    cache: { l1: 32768, l2: 262144 },
+  },
+  'linux-arm64': {
+    name: 'linux-arm64',
+    doc: 'C for Linux on 64-bit ARM with NEON: Raspberry Pi 3 and later, Graviton; GCC 12 or Clang.',
+    extends: 'linux-x64-v2',
+    vector: { fma: 'fused' },
+    toolchain: { cc: 'aarch64-linux-gnu-gcc', flags: ['-std=c11'] },
+  },
+  'linux-armv7': {
+    name: 'linux-armv7',
+    doc: 'C for Linux on 32-bit ARM with NEON: Raspberry Pi 2 and later with a 32-bit system.',
+    extends: 'linux-x64-v2',
+    toolchain: { cc: 'arm-linux-gnueabihf-gcc', flags: ['-std=c11', '-march=armv7-a', '-mfpu=neon', '-mfloat-abi=hard'] },
+  },
+  'linux-riscv64': {
+    name: 'linux-riscv64',
+    doc: 'C for Linux on 64-bit RISC-V; scalar code.',
+    extends: 'c-portable',
+    memory: { align: 64, embedBelow: 65536 },
+    toolchain: { cc: 'riscv64-linux-gnu-gcc', flags: ['-std=c99'] },
+  },
+  'linux-x64-v2': {
+    name: 'linux-x64-v2',
+    doc: 'C for Linux on x86-64 with SSE4.2 (2009 and later), GCC 12 or Clang.',
+    extends: 'c-portable',
+    vector: { bits: 128 },
+    toolchain: { cc: 'cc', flags: ['-std=c11', '-march=x86-64-v2'] },
+    memory: { align: 64, embedBelow: 65536 },
+  },
+  'linux-x64-v3': {
+    name: 'linux-x64-v3',
+    doc: 'C for Linux on x86-64 with AVX2 and FMA (2013 and later), GCC 12 or Clang; vectors of 128 bits.',
+    extends: 'linux-x64-v2',
+    vector: { fma: 'fused' },
+    toolchain: { flags: ['-std=c11', '-march=x86-64-v3'] },
+  },
   'wasm-auto': {
     name: 'wasm-auto',
     doc: 'Three modules in one bundle; index.js picks the best that the engine runs.',
@@ -13,6 +59,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     registers: 15,
     features: [],
     memory: { align: 64, embedBelow: 65536, arenaLimit: 2147483648 },
+    toolchain: { cc: '', flags: [] },
     cache: { l1: 32768, l2: 524288 },
   },
   'wasm-relaxed-simd': {

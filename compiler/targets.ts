@@ -138,9 +138,10 @@ const PROFILE = fields<Profile>({
   features: listOf(oneOf('bulk-memory', 'sign-ext', 'sat-float-to-int')),
   memory: fields<Profile['memory']>({
     align: powerOfTwo(16, 4096),
-    embedBelow: whole(0, 2 ** 31),
+    embedBelow: whole(0, 2 ** 32),
     arenaLimit: whole(65536, 2 ** 32),
   }),
+  toolchain: fields<Profile['toolchain']>({ cc: text, flags: listOf(text) }),
   cache: fields<Profile['cache']>({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32) }),
 });
 
@@ -152,7 +153,6 @@ function profileOf(json: Json, seen: readonly string[]): Profile {
   if (profile.emit === 'wasm' && profile.vector.fma === 'fused') bad("'vector.fma' of WebAssembly is none or relaxed");
   if (profile.vector.bits === 0 && (profile.vector.fma !== 'none' || profile.vector.intDot !== 'none'))
     bad("'vector.fma' and 'vector.intDot' need 'vector.bits'");
-  if (profile.emit === 'c') bad("'emit' is c, which this version does not write yet; use wasm");
   return profile;
 }
 /** The fields with those of the extended profile behind them; objects are merged, arrays replaced. */

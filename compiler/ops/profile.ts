@@ -23,5 +23,7 @@ export interface Profile {
     /** The largest arena in bytes. */
     readonly arenaLimit: number;
   };
+  /** For C: the usual compiler and what it must be told. */
+  readonly toolchain: { readonly cc: string; readonly flags: readonly string[] };
   readonly cache: { readonly l1: number; readonly l2: number };
 }

@@ -24,8 +24,8 @@ export function slotBytes(s: Slot, align: number): number {
 const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /**
- * Gives every slot its place. Constants come first, each with its own; inputs and outputs have theirs alone too, so that a caller may
- * hold views on them; scratch slots that never live at the same time share. Fails with E402 beyond the target's memory.
+ * Gives every slot its place. Constants come first, each with its own; in WebAssembly inputs and outputs have theirs alone too, so that a
+ * caller may hold views on them; scratch slots that never live at the same time share. Fails with E402 beyond the target's memory.
  */
 export function planMemory(program: Program, profile: Profile): MemoryPlan {
   const { align } = profile.memory;
@@ -39,7 +39,8 @@ export function planMemory(program: Program, profile: Profile): MemoryPlan {
   const used = lifetimes(program);
   for (const s of program.slots) if (s.where === 'weights' && used.has(s)) append(s);
   const weightsBytes = end - base;
-  for (const s of program.slots) if (s.where === 'input' || s.where === 'output') append(s);
+  // Native code works on the caller's own inputs and outputs.
+  if (profile.emit === 'wasm') for (const s of program.slots) if (s.where === 'input' || s.where === 'output') append(s);
   const arenaStart = end;
   const scratch: Live[] = [];
   for (const s of program.slots) {

@@ -13,19 +13,27 @@ import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
 import type { LowerSettings } from '../../compiler/ops/lowering.ts';
 import type { Profile } from '../../compiler/ops/profile.ts';
+import { native } from '../native/build.ts';
 import type { Run } from './runners.ts';
 
 /** A graph compiled for a target, without the bundle around it. */
 export async function compiled(
-  way: 'program' | 'wasm',
+  way: 'program' | 'wasm' | 'c',
   g: Graph,
-  target = 'wasm-simd',
+  target = way === 'c' ? (process.env['C_TARGET'] ?? 'c-portable') : 'wasm-simd',
   settings: LowerSettings = {},
 ): Promise<Run> {
   const profile = must(resolveTarget(target).profiles[0]);
   const program = lowerGraph(runPasses(g, profile), profile, settings);
   const plan = planMemory(program, profile);
-  return way === 'program' ? inputs => interpretProgram(program, inputs) : wasm(program, plan, profile);
+  switch (way) {
+    case 'program':
+      return inputs => interpretProgram(program, inputs);
+    case 'wasm':
+      return wasm(program, plan, profile);
+    case 'c':
+      return native(program, plan, profile);
+  }
 }
 
 interface Exports {

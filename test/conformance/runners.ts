@@ -2,8 +2,8 @@ import type { Tensor } from '../../compiler/core/tensor.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 
-/** Ways to run a graph. `program`: lowered, run by the kernel interpreter. `wasm`: lowered and emitted. */
-export const WAYS = ['evaluate', 'program', 'wasm'] as const;
+/** Ways to run a graph. `program`: lowered, run by the kernel interpreter. `wasm`, `c`: lowered and emitted. */
+export const WAYS = ['evaluate', 'program', 'wasm', 'c'] as const;
 export type Way = (typeof WAYS)[number];
 export type Run = (inputs: ReadonlyMap<string, Tensor>) => ReadonlyMap<string, Tensor>;
 
@@ -14,6 +14,7 @@ export async function runner(way: Way, g: Graph): Promise<Run> {
       return inputs => evaluate(g, inputs);
     case 'program':
     case 'wasm':
+    case 'c':
       return (await import('./compiled.ts')).compiled(way, g);
   }
 }

@@ -48,7 +48,7 @@ export function moduleReport(m: CompiledModule): ModuleReport {
     steps: calls.length,
     weights: plan.weightsBytes,
     arena: plan.arenaBytes,
-    wasm: m.wasm.length,
+    bytes: m.wasm.length,
     code: rest === 0 ? code : [...code, { kernel: 'run', what: 'calls of kernels, helpers', calls: 1, bytes: rest }],
   };
 }

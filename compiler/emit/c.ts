@@ -1,0 +1,256 @@
+import { must, showLoc } from '../core/diagnostic.ts';
+import { showDim, type Dim } from '../core/dim.ts';
+import type { Kernel } from '../kernel/ir.ts';
+import { prepareKernel } from '../kernel/passes/index.ts';
+import type { Profile } from '../ops/profile.ts';
+import type { Arg, MemoryPlan, Program, Slot, Step } from '../program/program.ts';
+import { ERRORS, headerText } from './c/header.ts';
+import { newHelpers } from './c/helpers.ts';
+import { kernelName, kernelText } from './c/kernel.ts';
+import { namesOf } from './c/names.ts';
+import { SIZE_FUNCTIONS, sizeText } from './c/sizes.ts';
+import { commentText, elementBytes, elementType } from './c/types.ts';
+
+export interface CResult {
+  /** model.c and model.h. */
+  readonly source: string;
+  readonly header: string;
+  /** What stands before every name that the code gives to others. */
+  readonly prefix: string;
+  /** Bytes of scratch memory for a run. */
+  readonly arena: number;
+}
+
+/**
+ * A program as C: one function for each kernel and `NAME_run`, which calls them. C99 where the profile has no vectors, else C11 with the
+ * vector extensions of GCC and Clang. No allocation, no state; the weights are the symbol `NAME_weights`.
+ */
+export function emitC(program: Program, plan: MemoryPlan, profile: Profile, head: string): CResult {
+  const names = namesOf(program);
+  const { prefix: n } = names;
+  const helpers = newHelpers();
+  const notes = notesOf(program.steps);
+  const kernels = program.kernels.map(k => kernelText(prepareKernel(k, profile), helpers, notes.get(k) ?? []));
+  const { align } = profile.memory;
+  const run = runText(program, plan, names);
+  const arena = plan.arenaBytes;
+  const text = [...kernels, run].join('\n');
+  const sizes = Object.entries(SIZE_FUNCTIONS).filter(([name]) => text.includes(`${name}(`));
+  const stops = program.stops.map((why, i) => `    case ${ERRORS.length + i}: return ${cString(why)};`);
+  const source = `/* ${commentText(head)} */
+#include "model.h"
+#include <math.h>
+#include <string.h>
+${PRELUDE}
+${[helpers.text(), ...sizes.map(([, f]) => f)].filter(s => s !== '').join('\n')}
+
+${plan.weightsBytes > 0 ? `extern const uint8_t ${n}_weights[${plan.weightsBytes}];\n` : ''}
+${kernels.join('\n\n')}
+
+${run}
+
+int ${n}_run(const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes) {
+${checks(program, names, arena, align)}
+  const float_mode mode = flush_denormals();
+  const int code = steps(inputs, outputs, (uint8_t *)arena);
+  restore_denormals(mode);
+  return code;
+}
+
+const char *${n}_error(int code) {
+  switch (code) {
+${ERRORS.map(([code, why]) => `    case ${n}_${code}: return ${cString(why)};`).join('\n')}
+${stops.length > 0 ? `${stops.join('\n')}\n` : ''}    default: return "no such code";
+  }
+}
+`;
+  return { source, header: headerText({ head, program, names, arena, align }), prefix: n, arena };
+}
+const cString = (s: string): string =>
+  `"${s
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .replaceAll('\\', '\\\\')
+    .replaceAll('"', '\\"')
+    .replaceAll('?', '\\?')}"`;
+
+/** Where the calls of each kernel come from, in the model. */
+function notesOf(steps: readonly Step[]): Map<Kernel, string[]> {
+  const out = new Map<Kernel, string[]>();
+  const walk = (all: readonly Step[]): void => {
+    for (const s of all) {
+      if (s.k === 'branch') [s.then, s.else].forEach(walk);
+      if (s.k === 'loop') walk(s.body);
+      if (s.k !== 'call') continue;
+      const note = showLoc(s.loc);
+      const had = out.get(s.kernel) ?? [];
+      if (note !== '' && !had.includes(note)) out.set(s.kernel, [...had, note]);
+    }
+  };
+  walk(steps);
+  return out;
+}
+
+function checks(p: Program, names: ReturnType<typeof namesOf>, arena: number, align: number): string {
+  const { prefix: n } = names;
+  const lines: string[] = [];
+  const fail = (test: string, code: string): void => void lines.push(`  if (${test}) return ${n}_${code};`);
+  fail('inputs == NULL || outputs == NULL', 'NULL');
+  for (const x of p.inputs) fail(`inputs->${must(names.inputs.get(x))} == NULL`, 'NULL');
+  for (const x of p.outputs) fail(`outputs->${must(names.outputs.get(x))} == NULL`, 'NULL');
+  for (const [ports, from, of] of [
+    [p.inputs, 'inputs', names.inputs],
+    [p.outputs, 'outputs', names.outputs],
+  ] as const)
+    for (const x of ports) {
+      const bytes = elementBytes(x.type.dtype);
+      if (bytes > 1) fail(`(uintptr_t)${from}->${must(of.get(x))} % ${bytes} != 0`, 'ALIGN');
+    }
+  if (arena > 0) {
+    fail('arena == NULL', 'NULL');
+    fail(`(uintptr_t)arena % ${align} != 0`, 'ALIGN');
+    fail(`arena_bytes < ${n}_ARENA_BYTES`, 'ARENA');
+  } else lines.push('  (void)arena_bytes;');
+  const symbol = (s: string): string => `inputs->dims.${must(names.symbols.get(s))}`;
+  for (const s of p.symbols) if (s.from === 'input') fail(`${symbol(s.name)} < ${s.lo} || ${symbol(s.name)} > ${s.hi}`, 'DIM');
+  for (const g of p.guards) fail(`${sizeText(g.a, symbol)} != ${sizeText(g.b, symbol)}`, 'EQUAL');
+  return lines.join('\n');
+}
+
+/** The steps of a program as one function. */
+function runText(p: Program, plan: MemoryPlan, names: ReturnType<typeof namesOf>): string {
+  const { prefix: n } = names;
+  const symbols = new Map(p.symbols.map(s => [s.name, `s_${must(names.symbols.get(s.name))}`]));
+  const size = (d: Dim): string => sizeText(d, name => must(symbols.get(name), name));
+  const inputs = new Map(p.inputs.map(x => [x.slot, must(names.inputs.get(x))]));
+  const outputs = new Map(p.outputs.map(x => [x.slot, must(names.outputs.get(x))]));
+  const used = { weights: false, arena: false, inputs: false, outputs: false };
+  const pointer = (s: Slot, type: string, isConst: boolean, offset: Dim): string => {
+    const q = isConst ? 'const ' : '';
+    const own = elementType(s.dtype);
+    const plus = offset === 0 ? '' : ` + ${size(offset)}`;
+    const at = (base: string, from: number): string => {
+      // The offset counts elements of the parameter's type, as the kernel's accesses do.
+      const bytes = from === 0 ? base : `(${base} + ${from})`;
+      return `(${q}${type} *)${bytes}${plus}`;
+    };
+    switch (s.where) {
+      case 'weights':
+        used.weights = true;
+        return at('w', must(plan.offsets.get(s), s.name) - plan.base);
+      case 'arena':
+        used.arena = true;
+        return at('a', must(plan.offsets.get(s), s.name) - plan.base - plan.weightsBytes);
+      case 'input':
+        used.inputs = true;
+        return `${own === type ? '' : `(const ${type} *)`}in->${must(inputs.get(s))}${plus}`;
+      case 'output':
+        used.outputs = true;
+        return `${own === type ? '' : `(${q}${type} *)`}out->${must(outputs.get(s))}${plus}`;
+    }
+  };
+  const arg = (a: Arg, k: Kernel, i: number): string => {
+    if (a.k === 'int') return size(a.dim);
+    const to = k.params[i];
+    const dtype = to?.k === 'buf' ? to.dtype : a.slot.dtype;
+    return pointer(a.slot, elementType(dtype), to?.k === 'buf' && to.access === 'read', a.offset);
+  };
+  const element = (x: { readonly slot: Slot; readonly offset: Dim }): string =>
+    `(${pointer(x.slot, elementType(x.slot.dtype), true, 0)})[${size(x.offset)}]`;
+  const lines: string[] = [];
+  const walk = (steps: readonly Step[], pad: string): void => {
+    const put = (text: string): void => void lines.push(pad + text);
+    for (const s of steps)
+      switch (s.k) {
+        case 'call':
+          put(`${kernelName(s.kernel)}(${s.args.map((a, i) => arg(a, s.kernel, i)).join(', ')});`);
+          break;
+        case 'read': {
+          const { lo, hi } = must(p.symbols.find(x => x.name === s.symbol));
+          const name = must(symbols.get(s.symbol));
+          put(`${name} = (int32_t)${element(s)};`);
+          put(`if (${name} < ${lo} || ${name} > ${hi}) return ${ERRORS.length + s.stop};`);
+          break;
+        }
+        case 'check':
+          put(`if (${size(s.a)} != ${size(s.b)}) return ${ERRORS.length + s.stop};`);
+          break;
+        case 'branch':
+          put(`if (${element(s.cond)}) {`);
+          walk(s.then, `${pad}  `);
+          if (s.else.length > 0) {
+            put('} else {');
+            walk(s.else, `${pad}  `);
+          }
+          put('}');
+          break;
+        case 'loop': {
+          const name = must(symbols.get(s.symbol));
+          const tests = [...(s.trip === undefined ? [] : [`${name} < ${size(s.trip)}`]), ...(s.cond ? [element(s.cond)] : [])];
+          put(`for (${name} = 0; ${tests.join(' && ')}; ${name}++) {`);
+          walk(s.body, `${pad}  `);
+          put('}');
+          break;
+        }
+      }
+  };
+  walk(p.steps, '  ');
+  const body = lines.join('\n');
+  const given = p.symbols.filter(s => s.from === 'input' && body.includes(must(symbols.get(s.name))));
+  const declare = [
+    ...(used.weights ? [`  const uint8_t *w = ${n}_weights;`] : []),
+    ...(used.arena ? ['  uint8_t *a = arena;'] : ['  (void)arena;']),
+    ...(used.inputs || given.length > 0 ? [] : ['  (void)in;']),
+    ...(used.outputs ? [] : ['  (void)out;']),
+    ...given.map(s => `  const int32_t ${must(symbols.get(s.name))} = in->dims.${must(names.symbols.get(s.name))};`),
+    ...p.symbols.filter(s => s.from === 'run').map(s => `  int32_t ${must(symbols.get(s.name))} = 0;`),
+  ];
+  const computed = p.symbols.filter(
+    s => s.from === 'run' && p.outputs.some(o => o.type.shape.some(d => showDim(d).includes(s.name))),
+  );
+  const results =
+    computed.length === 0
+      ? []
+      : [
+          '  if (out->sizes != NULL) {',
+          ...computed.map(s => `    out->sizes->${must(names.symbols.get(s.name))} = ${must(symbols.get(s.name))};`),
+          '  }',
+        ];
+  return [
+    `static int steps(const ${n}_inputs *in, const ${n}_outputs *out, uint8_t *arena) {`,
+    ...declare,
+    body,
+    ...results,
+    `  return ${n}_OK;`,
+    '}',
+  ].join('\n');
+}
+
+const PRELUDE = `
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define MAY_ALIAS __attribute__((may_alias))
+#else
+#define INLINE static
+#define MAY_ALIAS
+#endif
+#if defined(__SSE__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+/* Numbers so small that they lose precision take many times as long: they count as zero while the model runs. */
+#if defined(__SSE__)
+typedef unsigned float_mode;
+INLINE float_mode flush_denormals(void) { const float_mode m = _mm_getcsr(); _mm_setcsr(m | 0x8040u); return m; }
+INLINE void restore_denormals(float_mode m) { _mm_setcsr(m); }
+#elif defined(__aarch64__) && defined(__GNUC__)
+typedef uint64_t float_mode;
+INLINE float_mode flush_denormals(void) { float_mode m; __asm__ volatile("mrs %0, fpcr" : "=r"(m)); __asm__ volatile("msr fpcr, %0" : : "r"(m | (UINT64_C(1) << 24))); return m; }
+INLINE void restore_denormals(float_mode m) { __asm__ volatile("msr fpcr, %0" : : "r"(m)); }
+#else
+typedef int float_mode;
+INLINE float_mode flush_denormals(void) { return 0; }
+INLINE void restore_denormals(float_mode m) { (void)m; }
+#endif
+`;

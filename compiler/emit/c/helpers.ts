@@ -1,0 +1,309 @@
+import { InternalError } from '../../core/diagnostic.ts';
+import { regOf } from '../../core/dtype.ts';
+import {
+  baseBytes,
+  isFloatBase,
+  isUnsigned,
+  maskType,
+  scalarOf,
+  vtype,
+  type Base,
+  type Lanes,
+  type VType,
+} from '../../kernel/ir.ts';
+import { ctype, literal, vectorBytes, vectorName } from './types.ts';
+
+/**
+ * The small functions that kernels call, made when they are first asked for. Those that C cannot say well for vectors use what the
+ * compiler says the target has (`__AVX__`, `__ARM_NEON`, …), with a portable form beside it.
+ */
+export interface Helpers {
+  /** Declares a vector type and gives its name; a scalar type needs nothing. */
+  type(t: VType): string;
+  /** The type of a vector somewhere in memory, with the alignment of its elements. */
+  loose(t: VType): string;
+  /** The name of a scalar type that may alias any other. */
+  alias(base: Base): string;
+  min(t: VType): string;
+  max(t: VType): string;
+  splat(t: VType): string;
+  /** Picks by the bits of a mask. */
+  pick(t: VType): string;
+  wrap(op: 'add' | 'sub' | 'mul' | 'shl' | 'shr' | 'neg', t: VType): string;
+  unary(op: 'abs' | 'sqrt' | 'ceil' | 'floor' | 'trunc' | 'nearest', t: VType): string;
+  fma(t: VType): string;
+  /** Conversion of numbers: floats to integers saturate, NaN gives 0. */
+  convert(from: VType, to: VType): string;
+  /** The same bits as another type. */
+  bits(from: VType, to: VType): string;
+  reduce(op: 'add' | 'min' | 'max', t: VType): string;
+  dot(a: VType, acc: VType): string;
+  /** Everything asked for, in order. */
+  text(): string;
+}
+
+export function newHelpers(): Helpers {
+  const done = new Set<string>();
+  const out: string[] = [];
+  const once = (name: string, make: () => string): string => {
+    if (!done.has(name)) {
+      done.add(name);
+      out.push(make());
+    }
+    return name;
+  };
+  const fn = (name: string, result: string, params: string, body: string): string =>
+    once(name, () => `INLINE ${result} ${name}(${params}) { ${body} }`);
+  const loop = (t: VType, body: string): string => `${type(t)} r; for (int i = 0; i < ${t.lanes}; i++) ${body} return r;`;
+
+  const type = (t: VType): string => {
+    if (t.lanes === 1) return ctype(t);
+    return once(
+      vectorName(t),
+      () => `typedef ${ctype(vtype(t.base))} ${vectorName(t)} __attribute__((vector_size(${vectorBytes(t)})));`,
+    );
+  };
+  const loose = (t: VType): string =>
+    once(
+      `${vectorName(t)}_u`,
+      () =>
+        `typedef ${ctype(vtype(t.base))} ${vectorName(t)}_u __attribute__((vector_size(${vectorBytes(t)}), aligned(${baseBytes(t.base)}), may_alias));`,
+    );
+  const alias = (base: Base): string => once(`${base}_alias`, () => `typedef ${ctype(vtype(base))} ${base}_alias MAY_ALIAS;`);
+  /** Instructions by what the compiler says it has, most capable first; the last is the portable form. */
+  const variants = (list: readonly (readonly [string, string])[], portable: string): string => {
+    const lines = list.map(([has, body], i) => `#${i === 0 ? 'if' : 'elif'} ${has}\n  ${body}\n`);
+    return lines.length === 0 ? ` ${portable} ` : `\n${lines.join('')}#else\n  ${portable}\n#endif\n`;
+  };
+  const simd = (name: string, t: VType, params: string, list: readonly (readonly [string, string])[], portable: string): string =>
+    once(name, () => `INLINE ${type(t)} ${name}(${params}) {${variants(list, portable)}}`);
+  const pick = (t: VType): string => {
+    const mask = maskType(t);
+    const [v, m] = [type(t), type(mask)];
+    return fn(`pick_${v}`, v, `${m} m, ${v} a, ${v} b`, `return (${v})((m & (${m})a) | (~m & (${m})b));`);
+  };
+  const splat = (t: VType): string => {
+    const v = type(t);
+    const s = ctype(scalarOf(t));
+    const one = ctype(vtype(t.base));
+    return fn(
+      `splat_${v}`,
+      v,
+      `${s} x`,
+      `return (${v}){${Array.from({ length: t.lanes }, () => (s === one ? 'x' : `(${one})x`)).join(', ')}};`,
+    );
+  };
+  const extreme = (op: 'min' | 'max', t: VType): string => {
+    const v = type(t);
+    const test = op === 'min' ? 'b < a' : 'a < b';
+    const name = `${op}_${t.lanes === 1 ? t.base : v}`;
+    if (t.lanes === 1) return fn(name, v, `${v} a, ${v} b`, `return ${test} ? b : a;`);
+    const p = pick(t);
+    // x86 gives the second operand where the comparison does not hold.
+    const x86 = (prefix: string, suffix: string): string =>
+      `return (${v})${prefix}_${op}_${suffix}((__typeof__(${prefix}_setzero_${suffix}()))b, (__typeof__(${prefix}_setzero_${suffix}()))a);`;
+    return simd(name, t, `${v} a, ${v} b`, intel(t, x86), `return ${p}(${test}, b, a);`);
+  };
+  const wrap: Helpers['wrap'] = (op, t) => {
+    const v = ctype(t);
+    const u = ctype(vtype(t.base === 'i64' ? 'u64' : 'u32'));
+    const width = baseBytes(t.base) * 8;
+    const name = `${op}_${t.base}`;
+    switch (op) {
+      case 'neg':
+        return fn(name, v, `${v} a`, `return (${v})(0 - (${u})a);`);
+      case 'shl':
+        return fn(name, v, `${v} a, ${v} n`, `return (${v})((${u})a << ((${u})n & ${width - 1}u));`);
+      case 'shr':
+        return fn(name, v, `${v} a, ${v} n`, `return a >> ((${u})n & ${width - 1}u);`);
+      case 'add':
+      case 'sub':
+      case 'mul':
+        return fn(name, v, `${v} a, ${v} b`, `return (${v})((${u})a ${{ add: '+', sub: '-', mul: '*' }[op]} (${u})b);`);
+    }
+  };
+  const unary: Helpers['unary'] = (op, t) => {
+    const v = type(t);
+    if (!isFloatBase(t.base)) {
+      if (op !== 'abs') throw new InternalError(`${op} of ${t.base}`);
+      if (t.lanes > 1) return fn(`abs_${v}`, v, `${v} a`, `return ${pick(t)}(a < 0, -a, a);`);
+      return fn(`abs_${t.base}`, v, `${v} a`, `return a < 0 ? ${wrap('neg', t)}(a) : a;`);
+    }
+    const c =
+      { abs: 'fabs', sqrt: 'sqrt', ceil: 'ceil', floor: 'floor', trunc: 'trunc', nearest: 'rint' }[op] +
+      (t.base === 'f32' ? 'f' : '');
+    if (t.lanes === 1) return c;
+    const name = `${op}_${v}`;
+    if (op === 'abs') {
+      const m = type(maskType(t));
+      const rest = t.base === 'f32' ? '0x7fffffff' : 'INT64_C(0x7fffffffffffffff)';
+      return fn(name, v, `${v} a`, `return (${v})((${m})a & ${rest});`);
+    }
+    const mode = { ceil: 2, floor: 1, trunc: 3, nearest: 0, sqrt: 0 }[op];
+    const x86 = (p: string, s: string): string => {
+      const a = `(__typeof__(${p}_setzero_${s}()))a`;
+      if (op === 'sqrt') return `return (${v})${p}_sqrt_${s}(${a});`;
+      return p === '_mm512'
+        ? `return (${v})_mm512_roundscale_${s}(${a}, ${mode});`
+        : `return (${v})${p}_round_${s}(${a}, ${mode} | 8);`;
+    };
+    return simd(name, t, `${v} a`, intel(t, x86), loop(t, `r[i] = ${c}(a[i]);`));
+  };
+  const fma = (t: VType): string => {
+    const v = type(t);
+    const c = t.base === 'f32' ? 'fmaf' : 'fma';
+    if (t.lanes === 1) return c;
+    const x86 = (p: string, s: string): string => {
+      const as = (x: string): string => `(__typeof__(${p}_setzero_${s}()))${x}`;
+      return `return (${v})${p}_fmadd_${s}(${as('a')}, ${as('b')}, ${as('c')});`;
+    };
+    const arm: [string, string][] =
+      t.base === 'f32' && t.lanes === 4
+        ? [
+            [
+              'defined(__ARM_FEATURE_FMA) && defined(__ARM_NEON)',
+              `return (${v})vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);`,
+            ],
+          ]
+        : [];
+    return simd(
+      `fma_${v}`,
+      t,
+      `${v} a, ${v} b, ${v} c`,
+      [...intel(t, x86, 'defined(__FMA__)'), ...arm],
+      loop(t, `r[i] = ${c}(a[i], b[i], c[i]);`),
+    );
+  };
+  const convert = (from: VType, to: VType): string => {
+    const [f, v] = [type(from), type(to)];
+    const name = `${t2(to)}_of_${t2(from)}`;
+    if (to.lanes === 1) {
+      if (!isFloatBase(from.base) || isFloatBase(to.base)) throw new InternalError(`conversion of ${f} to ${v}`);
+      const { hi, lo, most, least } = limits(from.base, to.base);
+      return fn(name, v, `${f} a`, `return a >= ${hi} ? ${most} : a <= ${lo} ? ${least} : a == a ? (${v})a : 0;`);
+    }
+    if (!isFloatBase(from.base) || isFloatBase(to.base)) return fn(name, v, `${f} a`, `return __builtin_convertvector(a, ${v});`);
+    const one = convert(scalarOf(from), vtype(regOf(to.base)));
+    if (to.base !== 'i32' || from.base !== 'f32') {
+      const { most, least } = limits(from.base, to.base);
+      const narrow = baseBytes(to.base) < 4;
+      const part = `${one}(a[i])`;
+      const fit = narrow
+        ? `(${ctype(vtype(to.base))})(${part} > ${most} ? ${most} : ${part} < ${least} ? ${least} : ${part})`
+        : part;
+      return fn(name, v, `${f} a`, loop(to, `r[i] = ${fit};`));
+    }
+    const m = maskType(from);
+    const p = pick(to);
+    const z = `${splat(from)}(0)`;
+    const inside = `${pick(from)}((a < 0x1p31f) & (a > -0x1p31f), a, ${z})`;
+    const limit = (s: string): string => `${splat(to)}(${s})`;
+    type(m);
+    return fn(
+      name,
+      v,
+      `${f} a`,
+      `${v} r = __builtin_convertvector(${inside}, ${v}); r = ${p}(a >= 0x1p31f, ${limit('INT32_MAX')}, r); return ${p}(a <= -0x1p31f, ${limit('INT32_MIN')}, r);`,
+    );
+  };
+  const bits = (from: VType, to: VType): string => {
+    const [f, v] = [type(from), type(to)];
+    return fn(
+      `bits_${t2(to)}_${t2(from)}`,
+      v,
+      `${f} a`,
+      from.lanes > 1 && to.lanes > 1 ? `return (${v})a;` : `${v} r; memcpy(&r, &a, sizeof r); return r;`,
+    );
+  };
+  const reduce = (op: 'add' | 'min' | 'max', t: VType): string => {
+    const s = scalarOf(t);
+    const half = vtype(t.base, (t.lanes / 2) as Lanes);
+    const v = type(t);
+    const name = `reduce_${op}_${v}`;
+    const join = (x: VType, a: string, b: string): string =>
+      op !== 'add'
+        ? `${extreme(op, x)}(${a}, ${b})`
+        : x.lanes === 1 && (x.base === 'i32' || x.base === 'i64')
+          ? `${wrap('add', x)}(${a}, ${b})`
+          : `${a} + ${b}`;
+    if (t.lanes === 2) return fn(name, ctype(s), `${v} a`, `return ${join(s, 'a[0]', 'a[1]')};`);
+    const index = (at: number): string => Array.from({ length: half.lanes }, (_, i) => at + i).join(', ');
+    const part = (at: number): string => `__builtin_shufflevector(a, a, ${index(at)})`;
+    const next = reduce(op, half);
+    return fn(name, ctype(s), `${v} a`, `return ${next}(${join(half, part(0), part(half.lanes))});`);
+  };
+  const dot = (a: VType, acc: VType): string => {
+    const [x, v] = [type(a), type(acc)];
+    const group = a.lanes / acc.lanes;
+    const terms = Array.from({ length: group }, (_, j) => `(int32_t)a[${group} * i + ${j}] * b[${group} * i + ${j}]`).join(' + ');
+    const x86 = (p: string): string => {
+      const bits512 = p === '_mm512';
+      const int = p === '_mm' ? '__m128i' : p === '_mm256' ? '__m256i' : '__m512i';
+      return `return c + (${v})${p}_madd_epi16((${int})a, (${int})b);${bits512 ? '' : ''}`;
+    };
+    const list: [string, string][] =
+      a.base !== 'i16'
+        ? []
+        : a.lanes === 8
+          ? [['defined(__SSE2__)', x86('_mm')]]
+          : a.lanes === 16
+            ? [['defined(__AVX2__)', x86('_mm256')]]
+            : a.lanes === 32
+              ? [['defined(__AVX512BW__)', x86('_mm512')]]
+              : [];
+    return simd(`dot_${x}_${v}`, acc, `${x} a, ${x} b, ${v} c`, list, loop(acc, `r[i] = c[i] + ${terms};`));
+  };
+  return {
+    type,
+    loose: t => (type(t), loose(t)),
+    alias,
+    min: t => extreme('min', t),
+    max: t => extreme('max', t),
+    splat,
+    pick,
+    wrap,
+    unary,
+    fma,
+    convert,
+    bits,
+    reduce,
+    dot,
+    text: () => out.join('\n'),
+  };
+}
+const t2 = (t: VType): string => (t.lanes === 1 ? t.base : vectorName(t));
+/** The intrinsics of x86 for a vector of floats: `make` gets their prefix and suffix. */
+function intel(t: VType, make: (prefix: string, suffix: string) => string, also?: string): [string, string][] {
+  if (!isFloatBase(t.base)) return [];
+  const suffix = t.base === 'f32' ? 'ps' : 'pd';
+  const and = also === undefined ? '' : ` && ${also}`;
+  switch (vectorBytes(t)) {
+    case 16:
+      return [[`defined(__SSE4_1__)${and}`, make('_mm', suffix)]];
+    case 32:
+      return [[`defined(__AVX__)${and}`, make('_mm256', suffix)]];
+    case 64:
+      return [['defined(__AVX512F__)', make('_mm512', suffix)]];
+  }
+  return [];
+}
+/** The largest and smallest integers, and the floats from which on they are the result. */
+function limits(
+  from: Base,
+  to: Base,
+): { readonly hi: string; readonly lo: string; readonly most: string; readonly least: string } {
+  const n = 8 * baseBytes(to);
+  const [hi, lo] = isUnsigned(to) ? [2 ** n, 0] : [2 ** (n - 1), -(2 ** (n - 1))];
+  const big = n === 64;
+  const most = big
+    ? isUnsigned(to)
+      ? 'UINT64_MAX'
+      : 'INT64_MAX'
+    : n === 32
+      ? isUnsigned(to)
+        ? 'UINT32_MAX'
+        : 'INT32_MAX'
+      : String(hi - 1);
+  const least = isUnsigned(to) ? '0' : big ? 'INT64_MIN' : n === 32 ? 'INT32_MIN' : String(lo);
+  return { hi: literal(from, hi), lo: literal(from, lo), most, least };
+}

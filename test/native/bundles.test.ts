@@ -1,0 +1,164 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { must } from '../../compiler/core/diagnostic.ts';
+import { fromTyped, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
+import { compile } from '../../compiler/index.ts';
+import { dimOptions } from '../../fixtures/dims.ts';
+import { makeInputs } from '../../fixtures/inputs.ts';
+import { locate, REAL_MODELS } from '../../fixtures/models.ts';
+import { feed, loadBundle } from '../models/bundle.ts';
+import { attribute, model, node, value } from '../onnx-writer.ts';
+import { buildBundle, has, type Machine } from './build.ts';
+
+const ready = has('cc') && has('make');
+const suite = ready ? describe : describe.skip;
+const why = ready ? '' : ' (no C compiler here)';
+const bits = (t: Tensor): string => Buffer.from(t.bytes.buffer, t.bytes.byteOffset, t.bytes.byteLength).toString('base64');
+
+/** The outputs of a real model's bundle for WebAssembly, and its inputs: the first run of the table. */
+async function inWasm(name: string, target: string): Promise<{ inputs: Map<string, Tensor>; outputs: Map<string, Tensor> }> {
+  const { bytes, options, inputs } = real(name);
+  const { files } = await compile({ ...options, model: bytes, target });
+  const out = (await loadBundle(files)).run(feed(inputs));
+  return {
+    inputs,
+    outputs: new Map(
+      Object.entries(out).map(([k, t]) => {
+        if (!(t.data instanceof Float32Array)) throw new Error(`${k} is ${t.type}`);
+        return [k, fromTyped('f32', t.dims, t.data)];
+      }),
+    ),
+  };
+}
+function real(name: string): {
+  bytes: Uint8Array;
+  options: { file: string; dims: ReturnType<typeof dimOptions> };
+  inputs: Map<string, Tensor>;
+} {
+  const m = must(REAL_MODELS.find(x => x.name === name));
+  const path = must(locate(name), `${name}: npm run fixtures`);
+  const bytes = readFileSync(path);
+  return { bytes, options: { file: basename(path), dims: dimOptions(m, bytes) }, inputs: makeInputs(m, must(m.runs[0])) };
+}
+const MODELS = ['ppocr-cls', 'silero-vad', 'wakeword-alexa', 'oww-melspectrogram'];
+
+suite(`C and WebAssembly give the same bits${why}`, () => {
+  it.each(MODELS.flatMap(m => [[m, 'c-portable', 'wasm-mvp'] as const, [m, 'linux-x64-v2', 'wasm-simd'] as const]))(
+    '%s on %s as on %s',
+    async (name, target, wasm) => {
+      const { inputs, outputs } = await inWasm(name, wasm);
+      const { bytes, options } = real(name);
+      const { files } = await compile({ ...options, model: bytes, target, verifyIr: true });
+      const got = buildBundle(files).run(inputs);
+      for (const [k, t] of outputs) expect([k, bits(must(got.get(k)))]).toEqual([k, bits(t)]);
+    },
+    120_000,
+  );
+});
+
+const MACHINES: readonly (readonly [string, Machine])[] = [
+  ['linux-arm64', { cc: 'aarch64-linux-gnu-gcc', under: ['qemu-aarch64-static', '-L', '/usr/aarch64-linux-gnu'] }],
+  ['linux-armv7', { cc: 'arm-linux-gnueabihf-gcc', under: ['qemu-arm-static', '-L', '/usr/arm-linux-gnueabihf'] }],
+  ['linux-riscv64', { cc: 'riscv64-linux-gnu-gcc', under: ['qemu-riscv64-static', '-L', '/usr/riscv64-linux-gnu'] }],
+];
+for (const [target, machine] of MACHINES) {
+  const here = has(machine.cc) && has(must(machine.under[0]));
+  (here ? describe : describe.skip)(
+    `${target} under emulation${here ? '' : ` (needs ${machine.cc} and ${must(machine.under[0])})`}`,
+    () => {
+      it.each(['ppocr-cls', 'silero-vad'])(
+        '%s',
+        async name => {
+          const { inputs, outputs } = await inWasm(name, 'wasm-simd');
+          const { bytes, options } = real(name);
+          const { files } = await compile({ ...options, model: bytes, target });
+          const got = buildBundle(files, { machine }).run(inputs);
+          for (const [k, t] of outputs) {
+            const mine = must(got.get(k));
+            expect(mine.dims).toEqual(t.dims);
+            const want = [...toNumbers(t)];
+            const worst = [...toNumbers(mine)].map((v, i) => Math.abs(v - (want[i] ?? NaN)) / (1e-5 + 1e-4 * Math.abs(v)));
+            expect(Math.max(...worst)).toBeLessThanOrEqual(1);
+          }
+        },
+        240_000,
+      );
+    },
+  );
+}
+
+const dynamic = model([
+  node('Compress', ['x', 'keep'], ['some'], attribute('axis', 0)),
+  node('Add', ['some', 'y'], ['z']),
+  value(11, 'x', 1, [6]),
+  value(11, 'keep', 9, [6]),
+  value(11, 'y', 1, ['n']),
+  value(12, 'z', 1, ['n']),
+]);
+const CALLER = `#include "model.h"
+#include <stdio.h>
+#include <string.h>
+int main(void) {
+  static _Alignas(m_ARENA_ALIGN) unsigned char arena[m_ARENA_BYTES + 64];
+  const float x[6] = {1, 2, 3, 4, 5, 6}, y[6] = {10, 20, 30};
+  const uint8_t three[6] = {0, 1, 1, 0, 0, 1}, four[6] = {1, 1, 1, 0, 0, 1};
+  float z[6] = {0};
+  m_sizes sizes = {0};
+  m_inputs in = {{3}, x, three, y};
+  m_outputs out = {z, &sizes};
+  const int code = m_run(&in, &out, arena, sizeof arena);
+  printf("%d %g %g %g %d\\n", code, z[0], z[1], z[2], sizes.count);
+  printf("%s\\n", m_error(m_run(NULL, &out, arena, sizeof arena)));
+  printf("%s\\n", m_error(m_run(&in, &out, NULL, sizeof arena)));
+  printf("%s\\n", m_error(m_run(&in, &out, arena + 1, sizeof arena - 1)));
+  printf("%s\\n", m_error(m_run(&in, &out, arena, 1)));
+  in.x = NULL;
+  printf("%s\\n", m_error(m_run(&in, &out, arena, sizeof arena)));
+  in.x = (const float *)((const char *)x + 1);
+  printf("%s\\n", m_error(m_run(&in, &out, arena, sizeof arena)));
+  in.x = x;
+  in.dims.n = 7;
+  printf("%s\\n", m_error(m_run(&in, &out, arena, sizeof arena)));
+  in.dims.n = 3;
+  in.keep = four;
+  printf("%s\\n", strstr(m_error(m_run(&in, &out, arena, sizeof arena)), "count and n must be equal") != NULL ? "stopped" : "?");
+  printf("%s\\n", m_error(12345));
+  return 0;
+}
+`;
+suite(`a program that calls a model${why}`, () => {
+  it('gets sizes that the model works out, and a code and a text for each mistake, also from sanitizers', async () => {
+    const { files } = await compile({ model: dynamic, name: 'm', target: 'c-portable', dims: { n: { min: 2, max: 6 } } });
+    const sanitize = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+    const { dir } = buildBundle(files);
+    writeFileSync(join(dir, 'caller.c'), CALLER);
+    const built = spawnSync('cc', ['-std=c11', ...sanitize, 'caller.c', 'model.c', '-o', 'caller', '-lm'], {
+      cwd: dir,
+      encoding: 'utf8',
+    });
+    expect(built.stderr).toBe('');
+    const r = spawnSync('./caller', { cwd: dir, encoding: 'utf8' });
+    expect(r.stderr).toBe('');
+    expect(r.stdout.split('\n')).toEqual([
+      '0 12 23 36 3',
+      'a pointer is null',
+      'a pointer is null',
+      'a buffer or the arena is not aligned',
+      'the arena is too small',
+      'a pointer is null',
+      'a buffer or the arena is not aligned',
+      'a dimension is outside of its range',
+      'stopped',
+      'no such code',
+      '',
+    ]);
+  }, 60_000);
+  it('has a small library: PP-OCR classifier, without its weights', async () => {
+    const { bytes, options } = real('ppocr-cls');
+    const { files, report } = await compile({ ...options, model: bytes, target: 'linux-x64-v2' });
+    const { dir } = buildBundle(files);
+    expect(statSync(join(dir, 'libmodel.so')).size - must(report.modules[0]).weights).toBeLessThan(150_000);
+  }, 60_000);
+});
