@@ -28,9 +28,13 @@ export {
   targetNames,
   version,
   type Code,
+  type Format,
+  type Iterations,
   type Loc,
   type Profile,
   type Target,
+  type TreeOutput,
+  type TreeStats,
   type Warning,
 } from '../index.ts';
 export type * from '../options.ts';
