@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Tensor } from '../../compiler/core/tensor.ts';
+import { TREE_STRATEGIES } from '../../compiler/ops/lowering.ts';
 import { casesAmong, type TreeCase } from './cases.ts';
 import { differences } from './check.ts';
 import { firstDeparture } from './departure.ts';
@@ -54,12 +55,22 @@ function* casesIn(folder: string): Generator<TreeCase> {
     yield* casesAmong(new Map(files), archive);
   }
 }
-/** What is wrong with a case, in words. */
-async function wrongs(c: TreeCase): Promise<string[]> {
+/** Strategies that are forced in turns, besides what is chosen. */
+const forced = TREE_STRATEGIES.filter(s => s !== 'auto');
+const targets = ['wasm-simd', 'wasm-mvp'];
+/** What is wrong with a case, in words; `turn` chooses the strategy that is forced. */
+async function wrongs(c: TreeCase, turn: number): Promise<string[]> {
   const out: string[] = [];
-  for (const way of [byEvaluator, byBundle]) {
+  const treeStrategy = forced[turn % forced.length] ?? 'walk';
+  const target = targets[Math.floor(turn / forced.length) % targets.length] ?? 'wasm-simd';
+  const ways = [
+    { name: 'evaluator', run: byEvaluator },
+    { name: 'bundle', run: byBundle },
+    { name: `${treeStrategy}, ${target}`, run: (k: TreeCase) => byBundle(k, { treeStrategy, target }) },
+  ];
+  for (const way of ways) {
     try {
-      const got: ReadonlyMap<string, Tensor> = await way(c);
+      const got: ReadonlyMap<string, Tensor> = await way.run(c);
       const found = differences(c, got);
       out.push(...found.map(d => `${d} (${way.name})`));
       const where = found.length > 0 ? firstDeparture(c, got) : undefined;
@@ -72,13 +83,13 @@ async function wrongs(c: TreeCase): Promise<string[]> {
 }
 
 const tally = new Map<string, { models: Set<string>; cases: number; rows: number; good: number }>();
-let wrong = 0;
+let [wrong, turn] = [0, 0];
 let next = train(from, Math.min(PART, count));
 for (let first = from; first < from + count; first += PART) {
   const folder = await next;
   if (first + PART < from + count) next = train(first + PART, Math.min(PART, from + count - first - PART));
   for (const c of casesIn(folder)) {
-    const found = await wrongs(c);
+    const found = await wrongs(c, turn++);
     for (const f of found) process.stdout.write(`${f}\n`);
     const key = `${c.library} ${c.version}`;
     const t = tally.get(key) ?? { models: new Set(), cases: 0, rows: 0, good: 0 };
