@@ -8,6 +8,8 @@ export interface ForestShape {
   readonly depth: number;
   readonly features: number;
   readonly groups?: number;
+  /** The chance of a leaf above the greatest depth, in the first levels; default 0.2. */
+  readonly leafy?: number;
   /** Of a leaf; more than 1: vector leaves over groups. */
   readonly width?: number;
   readonly categorical?: boolean;
@@ -38,7 +40,7 @@ export function randomForest(s: ForestShape): (Tensor | undefined)[] {
   const width = s.width ?? 1;
   const groups = s.groups ?? 1;
   const grow = (depth: number, deepest: boolean): number => {
-    if (depth === s.depth || (!deepest && next() < (depth > 8 ? 0.7 : 0.2))) return ~leaves++;
+    if (depth === s.depth || (!deepest && s.leafy !== 0 && next() < (depth > 8 ? 0.7 : (s.leafy ?? 0.2)))) return ~leaves++;
     const n = feature.length;
     const categorical = s.categorical === true && next() < 0.4;
     feature.push(below(s.features));

@@ -35,7 +35,17 @@ const problems: Problem[] = [
   },
   { title: 'six levels, hundreds of thresholds', shape: { trees: 40, depth: 6, features: 2, cuts: 4096, seed: 9 } },
   { title: 'seven levels', shape: { trees: 5, depth: 7, features: 5, missing: false, seed: 10 } },
+  { title: 'nine full levels', shape: { trees: 5, depth: 9, features: 4, groups: 2, leafy: 0, seed: 15 } },
+  {
+    title: 'ten full levels, f64 sums',
+    shape: { trees: 2, depth: 10, features: 4, values: 'f64', zeros: true, leafy: 0, seed: 16 },
+  },
   { title: 'nine levels', shape: { trees: 4, depth: 9, features: 5, zeros: true, seed: 11 } },
+  { title: 'lists of nodes, groups', shape: { trees: 7, depth: 12, features: 4, groups: 2, zeros: true, leafy: 0.4, seed: 13 } },
+  {
+    title: 'lists of nodes, f64 sums',
+    shape: { trees: 5, depth: 20, features: 4, values: 'f64', categorical: true, leafy: 0.45, seed: 14 },
+  },
   { title: 'forty levels', shape: { trees: 5, depth: 40, features: 3, categorical: true, seed: 12 } },
 ];
 const batch = symbol('batch', 0, 300);
@@ -114,7 +124,9 @@ describe('strategies for trees', () => {
   it('are chosen by shape and target', () => {
     expect(kernelsOf(usual, 'auto')).toContain('tree_compare');
     expect(kernelsOf(usual, 'auto', 'wasm-mvp')).toEqual(['tree_rows']);
-    expect(kernelsOf(forest({ trees: 9, depth: 40, features: 4, seed: 1 }), 'auto')).toContain('tree_gather');
+    expect(kernelsOf(forest({ trees: 7, depth: 12, features: 4, leafy: 0.4, seed: 13 }), 'auto')).toContain('tree_compare');
+    const many = { trees: 1, depth: 13, features: 4, leafy: 0, seed: 1 };
+    expect(kernelsOf(forest(many), 'auto')).toContain('tree_gather');
     expect(kernelsOf(forest({ trees: 9, depth: 5, features: 4, groups: 2, width: 2, seed: 1 }), 'auto')).toEqual(['tree_walk']);
     const least = forest({ trees: 9, depth: 5, features: 4, seed: 1 }, { aggregate: 'min', base: 'last' });
     expect(kernelsOf(least, 'auto')).toEqual(['tree_walk']);

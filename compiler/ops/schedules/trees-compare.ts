@@ -31,7 +31,7 @@ export interface CompleteTables {
 }
 /** Levels at most that `compareTrees` decides by comparing all of their nodes: a place has to fit a byte. */
 export const MOST_LEVELS = 8;
-const ROWS = vtype('u8', 16);
+export const ROWS = vtype('u8', 16);
 /** Nodes that are chosen from at once: as many as there are registers for. */
 const CHUNK = 8;
 
@@ -53,7 +53,6 @@ export function compareTrees(
   const size = 2 ** t.depth;
   const plane = (l: number): Expr => int(l * 16);
   const kept = (i: Expr): Expr => add(mul(i, 16), MOST_LEVELS * 16);
-  const places = KEPT;
   k.for(0, t.trees, tree => {
     const node = k.let(mul(tree, size));
     const maskOf = (h: Expr): Expr => k.load(masks, mul(k.load(t.tests, add(node, h)), 16), 16);
@@ -80,43 +79,67 @@ export function compareTrees(
         from = i => k.load(scratch, kept(i), 16);
       }
     }
+    const rest = t.depth - levels;
+    const leaf = (place: Expr, w: Walker): Expr => {
+      if (rest === 0) return k.load(t.values, add(node, place));
+      let h = k.let(add(place, 2 ** levels));
+      for (let d = 0; d < rest; d++) h = k.let(add(shl(h, 1), w.goesRight(k.load(t.tests, add(node, h)))));
+      return k.load(t.values, add(node, sub(h, size)));
+    };
     const to = t.group ? k.let(mul(k.load(t.group, tree), BLOCK)) : int(0);
-    const pattern = k.let(bitPattern());
-    k.for(
-      0,
-      rows,
-      row => {
-        const pair = k.let(shr(row, 4));
-        let place = konst(ROWS, 0);
-        for (let l = 0; l < levels; l++) {
-          const two = splat(k.load(scratch, add(pair, l * 8), 1, 'u16'), 8, 'u16');
-          const set = reinterpret(ROWS, eq(and(reinterpret(ROWS, two), pattern), pattern));
-          place = k.let(sub(l === 0 ? place : add(place, place), set));
-        }
-        k.store(scratch, places, place);
-        const wide = sums.dtype === 'f64' ? 2 : 4;
-        const rest = t.depth - levels;
-        const leavesOf = (r: Expr): void => {
-          const leaves = Array.from({ length: wide }, (_, i) => {
-            let h = k.load(scratch, add(r, places + i));
-            if (rest === 0) return k.load(t.values, add(node, h));
-            h = k.let(add(h, 2 ** levels));
-            for (let d = 0; d < rest; d++) {
-              const byte = k.load(masks, add(add(mul(k.load(t.tests, add(node, h)), 16), mul(pair, 2)), i & 1));
-              const bit = and(shr(byte, add(shr(r, 1), i >> 1)), 1);
-              h = k.let(add(shl(h, 1), bit));
-            }
-            return k.load(t.values, add(node, sub(h, size)));
-          });
-          const at = k.let(add(add(to, row), r));
-          k.store(sums, at, add(k.load(sums, at, wide), vec(leaves)));
-        };
-        if (rest === 0) for (let r = 0; r < 16; r += wide) leavesOf(int(r));
-        else k.for(0, 16, leavesOf, { step: wide });
-      },
-      { step: 16 },
-    );
+    addLeaves(k, levels, leaf, rest > 0, masks, sums, to, scratch, rows);
   });
+}
+/** A row in the middle of `addLeaves`. */
+export interface Walker {
+  /** The outcome of a test, 0 or 1. */
+  readonly goesRight: (test: Expr) => Expr;
+}
+/**
+ * Turns planes, the first of scratch, into places, a bit of each plane, the first being the highest; and adds the leaf at its place to the
+ * sum of each row. `loop`: finding a leaf is long code, so that it stands there once for 16 rows.
+ */
+export function addLeaves(
+  k: KernelBuilder,
+  planes: number,
+  leaf: (place: Expr, w: Walker) => Expr,
+  loop: boolean,
+  masks: Buffer,
+  sums: Buffer,
+  to: Expr,
+  scratch: Buffer,
+  rows: Expr,
+): void {
+  const pattern = k.let(bitPattern());
+  k.for(
+    0,
+    rows,
+    row => {
+      const pair = k.let(shr(row, 4));
+      let place = konst(ROWS, 0);
+      for (let l = 0; l < planes; l++) {
+        const two = splat(k.load(scratch, add(pair, l * 8), 1, 'u16'), 8, 'u16');
+        const set = reinterpret(ROWS, eq(and(reinterpret(ROWS, two), pattern), pattern));
+        place = k.let(sub(l === 0 ? place : add(place, place), set));
+      }
+      k.store(scratch, KEPT, place);
+      const wide = sums.dtype === 'f64' ? 2 : 4;
+      const some = (r: Expr): void => {
+        const leaves = Array.from({ length: wide }, (_, i) => {
+          const goesRight = (test: Expr): Expr => {
+            const byte = k.load(masks, add(add(mul(test, 16), mul(pair, 2)), i & 1));
+            return and(shr(byte, add(shr(r, 1), i >> 1)), 1);
+          };
+          return leaf(k.load(scratch, add(r, KEPT + i)), { goesRight });
+        });
+        const at = k.let(add(add(to, row), r));
+        k.store(sums, at, add(k.load(sums, at, wide), vec(leaves)));
+      };
+      if (loop) k.for(0, 16, some, { step: wide });
+      else for (let r = 0; r < 16; r += wide) some(int(r));
+    },
+    { step: 16 },
+  );
 }
 /** Planes, chosen results of a level, and the places of 16 rows. */
 const KEPT = (MOST_LEVELS + 2 ** (MOST_LEVELS - 1) / CHUNK) * 16;

@@ -1,17 +1,17 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimAdd, dimFloorDiv, dimHi, dimMin, dimMul, dimSub, symbol, type Dim } from '../../core/dim.ts';
 import { fromTyped } from '../../core/tensor.ts';
-import { add, gt, mul } from '../../kernel/ir.ts';
+import { add, gt, mul, type Expr } from '../../kernel/ir.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { bytesOf } from '../../core/dtype.ts';
 import type { LowerCtx, Sink, SlotBuffer, TreeStrategy } from '../lowering.ts';
-import type { Profile } from '../profile.ts';
 import { readTables, treeDepths, type TreeTables } from '../trees-tables.ts';
 import { COMPARE_SCRATCH, compareTrees, MOST_LEVELS, type CompleteTables } from './trees-compare.ts';
 import { completeTrees } from './trees-complete.ts';
 import { gatherRows, gatherTrees, makeValues, type SparseTables } from './trees-gather.ts';
 import { interleaveTrees } from './trees-interleave.ts';
-import { bitsSize, BLOCK, makeBits, makeMasks, testTables } from './trees-masks.ts';
+import { compareListed, interleaveListed, LISTED_SCRATCH, listTrees, type ListedTables } from './trees-listed.ts';
+import { bitsSize, BLOCK, makeBits, makeMasks, testTables, type TestTables } from './trees-masks.ts';
 import { sparseTrees } from './trees-sparse.ts';
 import { testsOf, type Tests } from './trees-tests.ts';
 import { setTables } from './trees-values.ts';
@@ -24,14 +24,6 @@ const MOST_DEPTH = 12;
 /** Masks of more tests than this (16 MiB) are not kept. */
 const MOST_TESTS = 2 ** 20;
 
-/** What an ensemble is like: what the choice of a strategy goes by. */
-interface Size {
-  readonly trees: number;
-  readonly depth: number;
-  readonly nodes: number;
-  readonly tests: number;
-}
-
 /** The sums of an ensemble, by the strategy that is asked for, or that its size asks for. One that does not serve is the plain walk. */
 export function sumTrees(c: LowerCtx<TreeAttrs>): void {
   const inputs = Array.from({ length: 12 }, (_, i) => (c.types[i + 1] ? c.constant(i + 1) : undefined));
@@ -41,38 +33,98 @@ export function sumTrees(c: LowerCtx<TreeAttrs>): void {
   if (!constant || !plain || asked === 'walk' || !sumBy(c, readTables(inputs), asked)) sumByWalk(c);
 }
 function sumBy(c: LowerCtx<TreeAttrs>, t: TreeTables, asked: Exclude<TreeStrategy, 'walk'>): boolean {
-  const depth = treeDepths(t).reduce((a, b) => Math.max(a, b), 0);
+  const depths = treeDepths(t);
+  const depth = depths.reduce((a, b) => Math.max(a, b), 0);
   if (depth === 0) return false;
-  if (asked !== 'gather' && depth <= MOST_DEPTH) {
+  if (asked !== 'gather') {
     const tests = testsOf(t, Number(must(c.types[0]).shape[1]));
-    const size: Size = { trees: t.root.length, depth, nodes: t.feature.length, tests: tests.count };
-    if (asked !== 'auto' ? tests.count <= MOST_TESTS : completes(size, c.profile)) {
-      sumByTests(c, t, tests, size, asked);
-      return true;
+    const steps = depths.reduce((a, b) => a + b, 0);
+    // Each row has all tests done, without vectors one by one.
+    const all = c.profile.vector.bits >= 128 ? tests.count / 16 : tests.count;
+    if (tests.count <= MOST_TESTS && (all <= 8 * steps || asked !== 'auto')) {
+      const trees = completed(c, t, tests, depth) ?? listed(c, t, tests, steps);
+      if (trees) {
+        sumByTests(c, trees, testTables(c, tests, t.categories), asked);
+        return true;
+      }
     }
   }
   return sumByGather(c, t);
 }
 
-/** Whether trees are worth completing. */
-function completes(s: Size, profile: Profile): boolean {
-  const waste = (s.trees * 2 ** s.depth) / (s.nodes + s.trees);
-  if (s.depth > 6 && waste > 8) return false;
-  // Each row has all tests done; without vectors one by one.
-  const all = profile.vector.bits >= 128 ? s.tests / 16 : s.tests;
-  return s.tests <= MOST_TESTS && all <= 8 * s.trees * s.depth;
+/** Trees over tests: what blocks of rows and single rows need. */
+interface TestedTrees {
+  /** i32[G + 1]: the first tree of each group, and their number. */
+  readonly starts: Int32Array;
+  readonly scratch: number;
+  /** About the instructions of a block of rows, of a row in a block, and of a row alone, without the tests. */
+  readonly cost: { readonly block: number; readonly compared: number; readonly interleaved: number };
+  compare(k: KernelBuilder, masks: SlotBuffer, sums: SlotBuffer, scratch: SlotBuffer, rows: Expr): void;
+  interleave(k: KernelBuilder, bits: SlotBuffer, from: Expr, to: Expr, s: Expr): void;
 }
-/**
- * From how many rows on comparing is faster than interleaving: by the instructions of both, about. Tables that the second cache does not
- * hold are read once for a block of rows, or piece by piece for each row.
- */
-function crossover(s: Size, levels: number, profile: Profile): number {
-  const bytes = s.trees * 2 ** s.depth * 6;
-  const [read, pieces] = bytes > profile.cache.l2 ? [bytes / 2, s.trees * 60 * Math.max(1, s.depth - 4)] : [0, 0];
-  const block = 5 * s.tests + s.trees * 2 ** levels * 7 + read;
-  const compared = s.trees * (9 + 9 * (s.depth - levels));
-  const interleaved = s.trees * (6 + 5.5 * s.depth) + s.tests / 8 + pieces;
-  return Math.max(4, Math.ceil(block / (interleaved - compared)));
+const testIds = (c: LowerCtx<TreeAttrs>, tests: Tests, ids: Int32Array): SlotBuffer =>
+  c.weights(
+    'tree_tests',
+    tests.count <= 2 ** 16 ? fromTyped('u16', [ids.length], Uint16Array.from(ids)) : fromTyped('i32', [ids.length], ids),
+  );
+const i32 = (c: LowerCtx<TreeAttrs>, name: string, a: Int32Array): SlotBuffer => c.weights(name, fromTyped('i32', [a.length], a));
+const floats = (c: LowerCtx<TreeAttrs>, name: string, a: Float32Array | Float64Array): SlotBuffer =>
+  c.weights(name, fromTyped(a instanceof Float32Array ? 'f32' : 'f64', [a.length], a));
+
+/** Completed trees, where that does not waste much. */
+function completed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, depth: number): TestedTrees | undefined {
+  const size = t.root.length * 2 ** depth;
+  if (depth > MOST_DEPTH || (depth > 4 && size > 4 * (t.feature.length + t.root.length))) return undefined;
+  const unit = unitOf(t);
+  const of = completeTrees(t, tests.of, depth, unit);
+  const tables: CompleteTables = {
+    depth,
+    trees: of.trees,
+    tests: testIds(c, tests, of.tests),
+    values: floats(c, 'tree_leaves', of.values),
+    group: t.base.length === 1 ? undefined : i32(c, 'tree_group', of.group),
+  };
+  const levels = Math.min(depth, MOST_LEVELS);
+  // Tables that the second cache does not hold are read once for a block of rows, or piece by piece for each row.
+  const large = size * 6 > c.profile.cache.l2;
+  return {
+    starts: of.starts,
+    scratch: COMPARE_SCRATCH,
+    cost: {
+      block: of.trees * 2 ** levels * 7 + (large ? size * 3 : 0),
+      compared: of.trees * (9 + 9 * (depth - levels)),
+      interleaved: of.trees * (6 + 5.5 * depth + (large ? 60 * Math.max(1, depth - 4) : 0)),
+    },
+    compare: (k, masks, sums, scratch, rows) => compareTrees(k, tables, levels, masks, sums, scratch, rows),
+    interleave: (k, bits, from, to, s) => interleaveTrees(k, tables, unit, bits, from, to, s),
+  };
+}
+/** Listed trees, where none has too many leaves. */
+function listed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, steps: number): TestedTrees | undefined {
+  const unit = unitOf(t);
+  const of = listTrees(t, tests.of, unit);
+  if (!of) return undefined;
+  const tables: ListedTables = {
+    trees: of.trees,
+    planes: of.planes,
+    tests: testIds(c, tests, of.tests),
+    next: c.weights('tree_next', fromTyped('u16', [of.next.length], Uint16Array.from(of.next))),
+    places: i32(c, 'tree_places', of.places),
+    values: floats(c, 'tree_leaves', of.values),
+    group: t.base.length === 1 ? undefined : i32(c, 'tree_group', of.group),
+  };
+  return {
+    starts: of.starts,
+    scratch: LISTED_SCRATCH,
+    cost: { block: of.tests.length * 19 + of.trees * 2 ** of.planes * 3, compared: of.trees * 9, interleaved: steps * 11 },
+    compare: (k, masks, sums, scratch, rows) => compareListed(k, tables, masks, sums, scratch, rows),
+    interleave: (k, bits, from, to, s) => interleaveListed(k, tables, unit, bits, from, to, s),
+  };
+}
+/** From how many rows on comparing is faster than walking them one by one. */
+function crossover(t: TestedTrees, tests: number): number {
+  const { block, compared, interleaved } = t.cost;
+  return Math.max(4, Math.ceil((block + 5 * tests) / Math.max(1, interleaved + tests / 8 - compared)));
 }
 /**
  * Trees that are walked at once for one row: the more, the better the processor is busy, but each group of trees is filled up to a
@@ -92,45 +144,29 @@ function unitOf(t: TreeTables): number {
   return units.reduce((best, u) => (cost(u) < cost(best) ? u : best))[0];
 }
 
-/** In blocks of rows: many rows by `compareTrees`, few one by one by `interleaveTrees`, both over the same tables. */
+/** In blocks of rows: many rows together, few one by one, both over the same tables. */
 function sumByTests(
   c: LowerCtx<TreeAttrs>,
-  t: TreeTables,
-  tests: Tests,
-  size: Size,
+  trees: TestedTrees,
+  rows: TestTables,
   asked: 'auto' | 'compare' | 'interleave',
 ): void {
-  const { depth } = size;
-  const unit = unitOf(t);
-  const complete = completeTrees(t, tests.of, depth, unit);
-  const ints = (name: string, a: Int32Array): ReturnType<typeof c.weights> =>
-    c.weights(name, tests.count <= 2 ** 16 ? fromTyped('u16', [a.length], Uint16Array.from(a)) : fromTyped('i32', [a.length], a));
+  const { tests } = rows;
   const sum = sumRules(c);
-  const tables: CompleteTables = {
-    depth,
-    trees: complete.trees,
-    tests: ints('tree_tests', complete.tests),
-    values: c.weights('tree_leaves', fromTyped(sum.dtype, [complete.values.length], complete.values)),
-    group: sum.groups === 1 ? undefined : c.weights('tree_group', fromTyped('i32', [complete.trees], complete.group)),
-  };
-  const starts = c.weights('tree_starts', fromTyped('i32', [complete.starts.length], complete.starts));
-  const rows = testTables(c, tests, t.categories);
+  const starts = i32(c, 'tree_starts', trees.starts);
   const out = c.sink(0);
   const batch = must(out.dims[0]);
   const vectors = c.profile.vector.bits >= 128;
-  const levels = Math.min(depth, MOST_LEVELS);
-  const least = !vectors || asked === 'interleave' ? Infinity : asked === 'compare' ? 1 : crossover(size, levels, c.profile);
+  const least = !vectors || asked === 'interleave' ? Infinity : asked === 'compare' ? 1 : crossover(trees, tests.count);
   const bits = c.temp('tree_bits', 'u8', bitsSize(tests));
 
   const compare = (first: Dim, count: Dim): void => {
     const masks = c.temp('tree_masks', 'u8', tests.count * 16);
     const sums = c.temp('tree_sums', sum.dtype, sum.groups * BLOCK);
-    const scratch = c.temp('tree_places', 'u8', COMPARE_SCRATCH);
+    const scratch = c.temp('tree_places', 'u8', trees.scratch);
     c.kernel('tree_masks', k => k.if(gt(k.dim(count), 0), () => makeMasks(k, rows, k.dim(first), k.dim(count), masks)));
     c.kernel('tree_start', k => startSums(k, sum, sums, BLOCK, count));
-    c.kernel('tree_compare', k =>
-      k.if(gt(k.dim(count), 0), () => compareTrees(k, tables, levels, masks, sums, scratch, k.dim(count))),
-    );
+    c.kernel('tree_compare', k => k.if(gt(k.dim(count), 0), () => trees.compare(k, masks, sums, scratch, k.dim(count))));
     c.kernel('tree_end', k => endSums(k, sum, sums, BLOCK, out, first, count));
   };
   const interleave = (from: Dim, to: Dim): void =>
@@ -139,7 +175,7 @@ function sumByTests(
         makeBits(k, rows, row, bits, vectors ? 16 : 1);
         k.for(0, sum.groups, g => {
           const s = k.var(sum.start(k, g));
-          interleaveTrees(k, tables, unit, bits, k.let(k.load(starts, g)), k.let(k.load(starts, add(g, 1))), s);
+          trees.interleave(k, bits, k.let(k.load(starts, g)), k.let(k.load(starts, add(g, 1))), s);
           out.put(k, [row, g], sum.end(k, g, s));
         });
       }),
@@ -160,13 +196,12 @@ function sumByGather(c: LowerCtx<TreeAttrs>, t: TreeTables): boolean {
   if (!sparse || sparse.sets.length > 8 * t.root.length) return false;
   const columns = 1 + sparse.numbers.length + sparse.sets.length;
   const sum = sumRules(c);
-  const i32 = (name: string, a: Int32Array): SlotBuffer => c.weights(name, fromTyped('i32', [a.length], a));
   const narrow = sparse.links.every(x => x < 2 ** 16);
-  const floats = sparse.bounds instanceof Float32Array ? 'f32' : 'f64';
   const tables: SparseTables = {
     columns,
     numbers: sparse.numbers,
     features: i32(
+      c,
       'tree_features',
       Int32Array.from(sparse.numbers, x => x.feature),
     ),
@@ -174,18 +209,18 @@ function sumByGather(c: LowerCtx<TreeAttrs>, t: TreeTables): boolean {
     sets: setTables(c, sparse.sets, t.categories),
     links: narrow
       ? c.weights('tree_links', fromTyped('u16', [sparse.links.length], Uint16Array.from(sparse.links)))
-      : i32('tree_links', sparse.links),
-    bounds: c.weights('tree_bounds', fromTyped(floats, [sparse.bounds.length], sparse.bounds)),
-    roots: i32('tree_roots', sparse.roots),
-    group: sum.groups === 1 ? undefined : i32('tree_group', sparse.group),
+      : i32(c, 'tree_links', sparse.links),
+    bounds: floats(c, 'tree_bounds', sparse.bounds),
+    roots: i32(c, 'tree_roots', sparse.roots),
+    group: sum.groups === 1 ? undefined : i32(c, 'tree_group', sparse.group),
     trees: sparse.roots.length,
   };
-  const starts = i32('tree_starts', sparse.starts);
+  const starts = i32(c, 'tree_starts', sparse.starts);
   const out = c.sink(0);
   // As many rows as have their values in half of the first cache.
-  const fit = Math.floor(c.profile.cache.l1 / 2 / (columns * bytesOf(floats)) / GATHER_UNIT) * GATHER_UNIT;
+  const fit = Math.floor(c.profile.cache.l1 / 2 / (columns * bytesOf(tables.bounds.dtype)) / GATHER_UNIT) * GATHER_UNIT;
   const rows = Math.max(GATHER_UNIT, Math.min(BLOCK, fit));
-  const values = c.temp('tree_values', floats, rows * columns);
+  const values = c.temp('tree_values', tables.bounds.dtype, rows * columns);
   const sums = c.temp('tree_sums', sum.dtype, sum.groups * rows);
   eachBlock(c, must(out.dims[0]), rows, (first, count) => {
     c.kernel('tree_values', k => makeValues(k, tables, GATHER_UNIT, k.dim(first), k.dim(count), values));
