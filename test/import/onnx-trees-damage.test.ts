@@ -4,42 +4,10 @@ import { CompileError } from '../../compiler/core/diagnostic.ts';
 import { fromTyped, toNumbers } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { importOnnx, type Imported } from '../../compiler/import/onnx/import.ts';
-import { bytes, encode, float, int, sub, text, value, type Part } from '../onnx-writer.ts';
+import { onnxTreeModel, type ListAttr } from '../trees/onnx-tree-writer.ts';
 
-type Attr =
-  string | number | readonly string[] | readonly number[] | { readonly floats: readonly number[] } | Float32Array | Uint8Array;
-function attribute(name: string, v: Attr): Part {
-  const body = (): Part[] => {
-    if (typeof v === 'string') return [text(4, v), int(20, 3)];
-    if (typeof v === 'number') return [int(3, v), int(20, 2)];
-    if (v instanceof Float32Array || v instanceof Uint8Array) {
-      const raw = new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
-      return [sub(5, int(1, v.length), int(2, v instanceof Uint8Array ? 2 : 1), bytes(9, raw)), int(20, 4)];
-    }
-    if ('floats' in v) return [...v.floats.map(x => float(7, x)), int(20, 6)];
-    return [...v.map(x => (typeof x === 'string' ? text(9, x) : int(8, x))), int(20, typeof v[0] === 'string' ? 8 : 7)];
-  };
-  return sub(5, text(1, name), ...body());
-}
-type Attrs = Readonly<Record<string, Attr>>;
-const modelOf = (op: string, attrs: Attrs, features = 2): Uint8Array =>
-  encode(
-    int(1, 8),
-    sub(
-      7,
-      sub(
-        1,
-        ...[text(1, 'X'), text(2, 'Y'), text(3, 'forest'), text(4, op)],
-        ...Object.entries(attrs).map(([k, v]) => attribute(k, v)),
-        text(7, 'ai.onnx.ml'),
-      ),
-      text(2, 'g'),
-      value(11, 'X', 1, ['n', features]),
-      value(12, 'Y', 1, ['n', 1]),
-    ),
-    sub(8, int(2, 17)),
-    sub(8, text(1, 'ai.onnx.ml'), int(2, op === 'TreeEnsemble' ? 5 : 3)),
-  );
+type Attrs = Readonly<Record<string, ListAttr>>;
+const modelOf = (op: string, attrs: Attrs, features = 2): Uint8Array => onnxTreeModel(op, 'f32', features, 1, attrs);
 const read = (op: string, attrs: Attrs, features?: number): Imported =>
   importOnnx(modelOf(op, attrs, features), { file: 'm.onnx' });
 function answers(i: Imported, rows: readonly (readonly number[])[]): number[] {
