@@ -11,6 +11,7 @@ import type { Profile } from '../ops/profile.ts';
 import { isBundle, readText } from './files.ts';
 import type { Columns } from './io/csv.ts';
 import { loadInput, loadInputs, type Want } from './io/inputs.ts';
+import { openNative, type NativeBuild } from './native.ts';
 import { UsageError } from './terminal.ts';
 
 /** What the commands read of a bundle's manifest.json. */
@@ -26,6 +27,8 @@ export interface Manifest {
   readonly rows?: { readonly input: string };
   readonly featureNames?: readonly string[];
   readonly profiles: Readonly<Record<string, Profile>>;
+  /** Where it is C. */
+  readonly native?: NativeBuild;
 }
 /** A loaded bundle; tensors go in and out by name. */
 export interface Bundle {
@@ -43,7 +46,7 @@ interface RuntimeModel {
   run(inputs: Record<string, RuntimeTensor>): Record<string, RuntimeTensor>;
 }
 
-/** Loads a bundle by its own index.js. E205 where the folder holds none. */
+/** Loads a bundle by its own index.js, or builds it where it is C. E205 where the folder holds none. */
 export async function openBundle(dir: string): Promise<Bundle> {
   if (!isBundle(dir)) {
     const inside = existsSync(dir) ? readdirSync(dir).filter(d => isBundle(join(dir, d))) : [];
@@ -51,6 +54,7 @@ export async function openBundle(dir: string): Promise<Bundle> {
     fail('E205', { file: dir, why: `it is not a bundle: it has no manifest.json of Sinter${hint}` });
   }
   const manifest = JSON.parse(readText(join(dir, 'manifest.json'))) as Manifest;
+  if (manifest.native) return openNative(dir, manifest, manifest.native);
   const index = (await import(pathToFileURL(resolve(dir, 'index.js')).href)) as { load(): Promise<RuntimeModel> };
   const model = await index.load();
   const types = new Map(manifest.outputs.map(p => [p.name, dtypeOf(p.type)]));

@@ -11,8 +11,9 @@ import { graphPasses } from '../passes/index.ts';
 import { parseTarget, resolveTarget, type Target } from '../targets.ts';
 import { compile } from './api.ts';
 import type { ExitCode } from './command.ts';
-import { openBundle } from './bundle.ts';
+import { openBundle, type Manifest } from './bundle.ts';
 import { newFolder, readText, writeFile } from './files.ts';
+import { buildLibraries, type Built, type NativeBuild } from './native.ts';
 import { openOriginal, reference } from './reference.ts';
 import { many, showBytes, showCount, showMs, showTrees, table, UsageError, type Terminal } from './terminal.ts';
 import { DEFAULT_TOLERANCE, samplesOf, showParity, verifyBundle, type Parity } from './verify.ts';
@@ -122,11 +123,13 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
       const { files, report } = await compile({ model, ...options }).finally(() => t.live && t.err('\r\x1b[K'));
       reports.push(report);
       if (folder) for (const [name, bytes] of files) writeFile(join(folder.dir, sub, name), bytes);
+      const native = nativeOf(files);
+      const built = folder && native && buildLibraries(join(folder.dir, sub), native);
       const parity = folder && o.verify === true ? await certify(join(folder.dir, sub), model) : undefined;
       if (parity) verified.push(parity);
       if (o.json !== true) {
         for (const w of report.warnings) t.err(`warning: ${showLoc(w.loc) === '' ? '' : `${showLoc(w.loc)}: `}${w.message}\n`);
-        t.out(summary(report, folder ? join(place, sub) : undefined, files));
+        t.out(summary(report, folder ? join(place, sub) : undefined, files, built));
         if (o.timePasses === true) t.out(passTimes(report));
         if (parity) t.out(showParity(parity));
       }
@@ -146,6 +149,11 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
   } finally {
     folder?.abort();
   }
+}
+/** How a bundle is built, where it is C. */
+function nativeOf(files: ReadonlyMap<string, Uint8Array>): NativeBuild | undefined {
+  const text = files.get('manifest.json');
+  return text && (JSON.parse(new TextDecoder().decode(text)) as Pick<Manifest, 'native'>).native;
 }
 /** Compares a new bundle with the original, and puts the result into its manifest. */
 async function certify(dir: string, model: string): Promise<Parity> {
@@ -182,7 +190,7 @@ function texts(o: CompileFlags, sub: string, t: Terminal): NonNullable<CompileOp
 
 /** Files beyond this size together are not packed just to know how small they get. */
 const GZIP_LIMIT = 32e6;
-function summary(r: Report, place: string | undefined, files: ReadonlyMap<string, Uint8Array>): string {
+function summary(r: Report, place: string | undefined, files: ReadonlyMap<string, Uint8Array>, built: Built | undefined): string {
   const rows: string[][] = [];
   const { before, after } = r.operators;
   const [m] = r.modules;
@@ -196,7 +204,7 @@ function summary(r: Report, place: string | undefined, files: ReadonlyMap<string
   if (m) {
     rows.push([
       'weights',
-      `${showBytes(m.weights)}${files.size > 0 && ![...files.keys()].some(f => f.endsWith('.weights')) && m.weights > 0 ? ', inside the module' : ''}`,
+      `${showBytes(m.weights)}${files.has('model.wasm') && !files.has('model.weights') && m.weights > 0 ? ', inside the module' : ''}`,
     ]);
     rows.push(['arena', showBytes(m.arena)]);
   }
@@ -209,6 +217,11 @@ function summary(r: Report, place: string | undefined, files: ReadonlyMap<string
       `${showBytes(total)}${packed === undefined ? '' : `, ${showBytes(packed)} with gzip`}: ${wanted.map(([f, b]) => `${f} ${showBytes(b.length)}`).join(', ')}`,
     ]);
   }
+  if (built)
+    rows.push([
+      'libraries',
+      'why' in built ? `not built: ${built.why}` : built.made.map(([f, n]) => `${f} ${showBytes(n)}`).join(', '),
+    ]);
   const sum = r.phases.reduce((n, p) => n + p.ms, 0);
   const byPhase = new Map<string, number>();
   for (const p of r.phases) byPhase.set(p.name, (byPhase.get(p.name) ?? 0) + p.ms);

@@ -3,7 +3,7 @@ import { VERSION } from '../core/version.data.ts';
 import type { ModuleReport } from '../options.ts';
 import type { Profile } from '../ops/profile.ts';
 import type { MemoryPlan, Program } from '../program/program.ts';
-import { allSteps, portReport, sha256, weightsOf, type BundleInput } from './bundle/index.ts';
+import { aboutModel, allSteps, sha256, weightsOf, type BundleInput } from './bundle/index.ts';
 import { emitC, type CResult } from './c.ts';
 import { commentText } from './c/types.ts';
 import { runnerText } from './c/runner.ts';
@@ -61,21 +61,10 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
     utf8(
       `${JSON.stringify(
         {
-          sinter: VERSION,
-          name: program.name,
-          target: b.target,
-          source: b.source,
-          options: b.options,
-          inputs: program.inputs.map(portReport),
-          outputs: program.outputs.map(portReport),
-          symbols: program.symbols,
-          ...(b.labels && { labels: b.labels }),
-          operators: b.operators,
-          macs: b.macs ?? null,
-          passes: b.passes,
-          profile,
+          ...aboutModel(b, program, [profile]),
           native: {
             prefix: c.prefix,
+            cc: profile.toolchain.cc,
             arena: c.arena,
             weights: { bytes: weights?.length ?? 0, ...(weights && { sha256: await sha256(weights) }) },
             sources,

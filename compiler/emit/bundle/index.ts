@@ -2,7 +2,8 @@ import { must } from '../../core/diagnostic.ts';
 import { rangeOf, showDim } from '../../core/dim.ts';
 import type { RowsOfFeatures } from '../../import/model.ts';
 import type { CompileOptions, Report } from '../../options.ts';
-import type { Port } from '../../program/program.ts';
+import type { Profile } from '../../ops/profile.ts';
+import type { Port, Program } from '../../program/program.ts';
 import { VERSION } from '../../core/version.data.ts';
 import { indexDts } from './dts.ts';
 import { indexJs, type ModuleFiles } from './index-js.ts';
@@ -81,6 +82,24 @@ async function moduleFiles(modules: readonly CompiledModule[], out: Map<string, 
   return result;
 }
 
+/** What the manifest of any bundle says of the model. */
+export const aboutModel = (b: Omit<BundleInput, 'modules'>, program: Program, profiles: readonly Profile[]): object => ({
+  sinter: VERSION,
+  name: program.name,
+  target: b.target,
+  source: b.source,
+  options: b.options,
+  inputs: program.inputs.map(p => ({ ...portReport(p), sizes: freeSizes(p) })),
+  outputs: program.outputs.map(portReport),
+  symbols: program.symbols,
+  ...(b.labels && { labels: b.labels }),
+  ...(b.rows && { rows: { input: b.rows.input }, featureNames: featureNames(b.rows) }),
+  ...(b.trees && { trees: b.trees }),
+  operators: b.operators,
+  macs: b.macs ?? null,
+  passes: b.passes,
+  profiles: Object.fromEntries(profiles.map(p => [p.name, p])),
+});
 async function manifest(
   b: BundleInput,
   modules: readonly ModuleFiles[],
@@ -92,21 +111,11 @@ async function manifest(
     return bytes ? { file: name, bytes: bytes.length, sha256: await sha256(bytes) } : { file: null };
   };
   return {
-    sinter: VERSION,
-    name: program.name,
-    target: b.target,
-    source: b.source,
-    options: b.options,
-    inputs: program.inputs.map(p => ({ ...portReport(p), sizes: freeSizes(p) })),
-    outputs: program.outputs.map(portReport),
-    symbols: program.symbols,
-    ...(b.labels && { labels: b.labels }),
-    ...(b.rows && { rows: { input: b.rows.input }, featureNames: featureNames(b.rows) }),
-    ...(b.trees && { trees: b.trees }),
-    operators: b.operators,
-    macs: b.macs ?? null,
-    passes: b.passes,
-    profiles: Object.fromEntries(b.modules.map(m => [m.profile.name, m.profile])),
+    ...aboutModel(
+      b,
+      program,
+      b.modules.map(m => m.profile),
+    ),
     modules: await Promise.all(
       modules.map(async m => {
         const r = moduleReport(m.module);

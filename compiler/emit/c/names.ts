@@ -1,3 +1,4 @@
+import { must } from '../../core/diagnostic.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { identifier } from './types.ts';
 
@@ -9,25 +10,38 @@ export interface Names {
   readonly outputs: ReadonlyMap<Port, string>;
   readonly symbols: ReadonlyMap<string, string>;
 }
+/** C identifiers like the names given, each once and none of `taken`. */
+export function uniqueNames(names: readonly string[], taken: readonly string[]): string[] {
+  const used = new Set(taken);
+  return names.map(name => {
+    const base = identifier(name);
+    let word = base;
+    for (let i = 2; used.has(word); i++) word = `${base}_${i}`;
+    used.add(word);
+    return word;
+  });
+}
+/** The names of outputs, which main.c gives to its files too. */
+export const outputNames = (names: readonly string[]): string[] => uniqueNames(names, ['sizes']);
 export function namesOf(p: Program): Names {
-  const unique = <K>(items: readonly K[], name: (x: K) => string, taken: Set<string>): Map<K, string> =>
-    new Map(
-      items.map(x => {
-        const base = identifier(name(x));
-        let word = base;
-        for (let i = 2; taken.has(word); i++) word = `${base}_${i}`;
-        taken.add(word);
-        return [x, word];
-      }),
-    );
+  const pair = <K>(items: readonly K[], words: readonly string[]): Map<K, string> =>
+    new Map(items.map((x, i) => [x, must(words[i])]));
   return {
     prefix: identifier(p.name),
-    inputs: unique(p.inputs, x => x.name, new Set(['dims'])),
-    outputs: unique(p.outputs, x => x.name, new Set(['sizes'])),
-    symbols: unique(
-      p.symbols.map(s => s.name),
-      s => s,
-      new Set(),
+    inputs: pair(
+      p.inputs,
+      uniqueNames(
+        p.inputs.map(x => x.name),
+        ['dims'],
+      ),
+    ),
+    outputs: pair(p.outputs, outputNames(p.outputs.map(x => x.name))),
+    symbols: pair(
+      p.symbols.map(x => x.name),
+      uniqueNames(
+        p.symbols.map(x => x.name),
+        [],
+      ),
     ),
   };
 }

@@ -1,0 +1,101 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fail, must } from '../core/diagnostic.ts';
+import type { Tensor } from '../core/tensor.ts';
+import { outputNames } from '../emit/c/names.ts';
+import { dtypeOf, type Bundle, type Manifest } from './bundle.ts';
+import { readNpy, writeNpy } from './io/npy.ts';
+
+/** What manifest.json of a native bundle says of how it is built. */
+export interface NativeBuild {
+  readonly prefix: string;
+  readonly cc: string;
+  readonly sources: readonly string[];
+  readonly flags: readonly string[];
+}
+/** The command that builds the program of a bundle, as text. */
+export const buildCommand = (n: NativeBuild, out = 'model'): string => [n.cc, ...compileArgs(n, out)].join(' ');
+const compileArgs = (n: NativeBuild, out: string): string[] => [...n.flags, 'main.c', ...n.sources, '-o', out, '-lm'];
+
+/** Whether a command is there. */
+const isHere = (command: string): boolean => !spawnSync(command, ['--version'], { stdio: 'ignore' }).error;
+
+/** Libraries with their sizes in bytes, or why there are none. */
+export type Built = { readonly made: readonly (readonly [file: string, bytes: number])[] } | { readonly why: string };
+/**
+ * Builds the libraries of a native bundle beside its sources, where its compiler is here. Gives what was made, or a text that says why
+ * nothing was: the sources are kept in any case.
+ */
+export function buildLibraries(dir: string, n: NativeBuild): Built {
+  if (!isHere(n.cc)) return { why: `${n.cc} is not here; on a machine that has it: make` };
+  const objects = n.sources.map(s => s.replace(/\.[cS]$/, '.o'));
+  try {
+    for (const [i, s] of n.sources.entries()) {
+      const bad = run(n.cc, [...n.flags, '-fPIC', '-c', s, '-o', must(objects[i])], dir);
+      if (bad !== undefined) return { why: bad };
+    }
+    const made: (readonly [string, number])[] = [];
+    const ar = n.cc.replace(/(?:gcc|clang|cc)(?=[^-]*$)/, 'ar');
+    for (const [file, command, args] of [
+      ['libmodel.a', isHere(ar) ? ar : 'ar', ['rcs', 'libmodel.a', ...objects]],
+      ['libmodel.so', n.cc, ['-shared', '-o', 'libmodel.so', ...objects, '-lm']],
+    ] as const) {
+      const bad = run(command, args, dir);
+      if (bad !== undefined) return { why: bad };
+      made.push([file, statSync(join(dir, file)).size]);
+    }
+    return { made };
+  } finally {
+    for (const o of objects) rmSync(join(dir, o), { force: true });
+  }
+}
+/** Runs a command; undefined where it went well, else what it said, and the command. */
+function run(command: string, args: readonly string[], cwd: string): string | undefined {
+  const r = spawnSync(command, args, { cwd, encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (r.error) return `${command}: ${r.error.message}`;
+  if (r.status === 0) return undefined;
+  return `${[command, ...args].join(' ')}\n${`${r.stderr}${r.stdout}`.trim().slice(0, 4000)}`;
+}
+
+/**
+ * Opens a native bundle: builds the program that runs it on .npy files in a temporary folder. E205 where the compiler is missing or fails,
+ * or where its programs do not run on this machine.
+ */
+export function openNative(dir: string, manifest: Manifest, n: NativeBuild): Bundle {
+  const work = mkdtempSync(join(tmpdir(), 'sinter-native-'));
+  process.on('exit', () => rmSync(work, { recursive: true, force: true }));
+  const broken = (why: string): never => fail('E205', { file: dir, why: `it is C, and building it went wrong: ${why}` });
+  if (!isHere(n.cc)) broken(`${n.cc} is not here; its sources build elsewhere with: ${buildCommand(n)}`);
+  const program = join(work, 'model');
+  const bad = run(n.cc, compileArgs(n, program), resolve(dir));
+  if (bad !== undefined) broken(bad);
+  return {
+    dir,
+    manifest,
+    profile: manifest.target,
+    run: inputs => {
+      const args = manifest.inputs.map((p, i) => {
+        const t = inputs.get(p.name) ?? fail('E501', { input: p.name, why: 'is missing' });
+        writeFileSync(join(work, `in${i}.npy`), writeNpy(asBits(t)));
+        return `in${i}.npy`;
+      });
+      const r = spawnSync(program, [...args, '--out', work], { cwd: work, encoding: 'utf8' });
+      if (r.error) fail('E205', { file: dir, why: `its program does not run here: ${r.error.message}` });
+      if (r.status !== 0)
+        fail('E502', {
+          why: r.stderr.trim() === '' ? `the program ended with ${r.signal ?? String(r.status)}` : r.stderr.trim(),
+        });
+      const files = outputNames(manifest.outputs.map(p => p.name));
+      return new Map(
+        manifest.outputs.map((p, i): [string, Tensor] => {
+          const file = `${must(files[i])}.npy`;
+          return [p.name, { ...readNpy(readFileSync(join(work, file)), file), dtype: dtypeOf(p.type) }];
+        }),
+      );
+    },
+  };
+}
+/** NumPy has no bfloat16: the bits. */
+const asBits = (t: Tensor): Tensor => (t.dtype === 'bf16' ? { ...t, dtype: 'u16' } : t);
