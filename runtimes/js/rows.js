@@ -38,7 +38,10 @@ function rowsOf(names) {
     /** Numbers one after another: whole rows. */
     const flat = list => {
       if (list.length % width) throw bad(p, `has ${list.length} values, which is no whole number of rows of ${wanted}`);
-      return Array.isArray(list) ? Float32Array.from(list, (v, i) => number(v, Math.floor(i / width), i % width)) : list;
+      if (!Array.isArray(list)) return list;
+      const data = new Float32Array(list.length);
+      for (let i = 0; i < data.length; i++) data[i] = number(list[i], Math.floor(i / width), i % width);
+      return data;
     };
     if (ArrayBuffer.isView(given)) return flat(given);
     if (isList(given.data)) {

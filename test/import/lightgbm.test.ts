@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { compile, importFor } from '../../compiler/compile.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
-import { archives, casesOf } from '../trees/cases.ts';
+import { importModel } from '../../compiler/import/model.ts';
+import { archives, casesOf, filesOf } from '../trees/cases.ts';
 import { differences } from '../trees/check.ts';
 import { byBundle, byEvaluator, optionsOf } from '../trees/ways.ts';
 
@@ -35,5 +36,21 @@ describe('what LightGBM predicts', () => {
     const words = cases.flatMap(c => importFor(optionsOf(c)).warnings.map(w => w.message));
     expect(words).toHaveLength(3);
     expect(words[0]).toMatch(/the pickled booster predicts with rounds 0\.\.\d+ of \d+, and so does the compiled model/);
+  });
+  it('may lie in a pickle beside generators, metrics and callbacks, which stay names', () => {
+    const text = must(filesOf('lightgbm-4.7.0.tar.gz').get('constant.txt'));
+    const size = Buffer.alloc(4);
+    size.writeUInt32LE(text.length);
+    const beside = [
+      'numpy.random._pickle __randomstate_ctor',
+      'sklearn.metrics._regression mean_absolute_error',
+      'collections defaultdict',
+    ];
+    const state = beside.map(n => `X\x01\0\0\0kc${n.replace(' ', '\n')}\n)R`).join('');
+    const head = Buffer.from(`\x80\x02clightgbm.basic\nBooster\n)\x81}(${state}X\x07\0\0\0_handleX`, 'latin1');
+    const bytes = Buffer.concat([head, size, text, Buffer.from('ub.', 'latin1')]);
+    const m = importModel(new Uint8Array(bytes), { file: 'm' });
+    expect(m.format).toBe('lightgbm');
+    expect(m.rows?.columns).toBe(4);
   });
 });

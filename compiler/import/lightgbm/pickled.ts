@@ -1,20 +1,14 @@
 import { fail } from '../../core/diagnostic.ts';
 import { textOf } from '../cursor.ts';
 import { attribute, isPickled, readPickle, type Pickled } from '../pickle.ts';
+import { allows } from '../pickle-names.ts';
 import { labelsOf } from '../pickle-numpy.ts';
 import type { LgbFound } from './import.ts';
 import { parseLightgbm } from './parse.ts';
 
-/** What pickles of boosters and of the scikit-learn wrappers name. Everything else is refused, whatever it is. */
-const ALLOWED: readonly RegExp[] = [
+const isAllowed = allows([
   /^lightgbm\.(?:basic\.Booster|sklearn\.LGBM(?:Model|Classifier|Regressor|Ranker)|compat\._?LGBMLabelEncoder)$/,
-  /^builtins\.(?:bytearray|bytes|set|frozenset|list|tuple|dict|object|int|float|bool|str)$/,
-  /^(?:copyreg\._reconstructor|_codecs\.encode|collections\.(?:OrderedDict|defaultdict))$/,
-  /^numpy\.(?:ndarray|dtype|core\.multiarray\.(?:_reconstruct|scalar)|core\.numeric\._frombuffer|(?:bool_?|u?int\d+|float\d+|str_|nan))$/,
-  /^sklearn\.preprocessing\.(?:_?label)\.LabelEncoder$/,
-  /^joblib\.numpy_pickle\.NumpyArrayWrapper$/,
-];
-const isAllowed = (name: string): boolean => ALLOWED.some(r => r.test(name));
+]);
 
 /** Whether a pickle begins with an object of LightGBM. */
 export const looksPickledLightgbm = (bytes: Uint8Array): boolean => textOf(bytes.subarray(0, 160)).includes('lightgbm.');

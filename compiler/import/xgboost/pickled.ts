@@ -1,18 +1,12 @@
 import { fail } from '../../core/diagnostic.ts';
+import { allows } from '../pickle-names.ts';
 import { labelsOf } from '../pickle-numpy.ts';
 import { attribute, isPickled, readPickle, type Pickled } from '../pickle.ts';
 
-/** What pickles of boosters and of the scikit-learn wrappers name. Everything else is refused, whatever it is. */
-const ALLOWED: readonly RegExp[] = [
+const isAllowed = allows([
   /^xgboost\.(?:core\.Booster|sklearn\.(?:XGB|XGBRF)(?:Model|Classifier|Regressor|Ranker)|compat\.XGBoostLabelEncoder|sklearn\.XGBoostLabelEncoder)$/,
-  /^builtins\.(?:bytearray|bytes|set|frozenset|list|tuple|dict|object|int|float|bool|str)$/,
-  /^(?:copyreg\._reconstructor|_codecs\.encode|collections\.OrderedDict)$/,
-  /^numpy\.(?:ndarray|dtype|core\.multiarray\.(?:_reconstruct|scalar)|core\.numeric\._frombuffer|(?:bool_?|u?int\d+|float\d+|str_|nan))$/,
-  /^sklearn\.preprocessing\.(?:_?label)\.LabelEncoder$/,
-  /^joblib\.numpy_pickle\.NumpyArrayWrapper$/,
-  /^scipy\.(?:sparse|special)\.\w+$/,
-];
-export const isAllowed = (name: string): boolean => ALLOWED.some(r => r.test(name));
+  /^xgboost\.callback\.(?:EarlyStopping|EvaluationMonitor|LearningRateScheduler|TrainingCheckPoint)$/,
+]);
 
 /** A booster as a pickle holds it. */
 export interface PickledBooster {
