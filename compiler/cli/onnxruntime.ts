@@ -11,6 +11,8 @@ type Ort = typeof import('onnxruntime-node');
 
 /** A model in onnxruntime. */
 export interface OrtModel {
+  /** Outputs that are no tensors, which JavaScript cannot have. */
+  readonly others: readonly string[];
   run(inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
   release(): Promise<void>;
 }
@@ -38,8 +40,18 @@ export async function needOnnxruntime(): Promise<Ort> {
   );
 }
 
-/** Opens a model, given by its bytes; `path` tells where files beside it are. E202 where onnxruntime does not take it. */
-export async function openOrt(ort: Ort, bytes: Uint8Array, path: string): Promise<OrtModel> {
+/** A session and what it says about its outputs; older versions say nothing. */
+interface Outputs {
+  readonly outputNames: readonly string[];
+  readonly outputMetadata?: readonly { readonly name: string; readonly isTensor: boolean }[];
+}
+const tensorOutputs = (s: Outputs): string[] =>
+  s.outputNames.filter(n => s.outputMetadata?.find(m => m.name === n)?.isTensor !== false);
+/**
+ * Opens a model, given by its bytes; `path` tells where files beside it are. Outputs that are no tensors (maps of ZipMap) are left out,
+ * and text is its place among `labels`, as in bundles. E202 where onnxruntime does not take it.
+ */
+export async function openOrt(ort: Ort, bytes: Uint8Array, path: string, labels: readonly string[] = []): Promise<OrtModel> {
   let session: InferenceSession;
   try {
     session = await ort.InferenceSession.create(bytes, {
@@ -50,21 +62,29 @@ export async function openOrt(ort: Ort, bytes: Uint8Array, path: string): Promis
   } catch (e) {
     return fail('E202', { file: path, why: `onnxruntime does not take it: ${e instanceof Error ? e.message : String(e)}` });
   }
+  const fetches = tensorOutputs(session);
+  const tensor = (t: OrtTensor): Tensor => {
+    if (t.type !== 'string') return fromTyped(dtypeOf(t.type), t.dims, t.data as unknown as TypedArray);
+    return fromTyped(
+      'i64',
+      t.dims,
+      BigInt64Array.from(t.data as string[], s => BigInt(labels.indexOf(s))),
+    );
+  };
   return {
+    others: session.outputNames.filter(n => !fetches.includes(n)),
     release: () => session.release(),
     run: async inputs => {
       const feeds: Record<string, OrtTensor> = {};
       for (const [name, t] of inputs)
         // Models may have initialisers for inputs that the session does not list.
         feeds[name] = new ort.Tensor(DTYPES[t.dtype].ort as 'float32', typed(t) as Float32Array, t.dims);
-      const out = await session.run(feeds).catch((e: unknown) =>
+      const out = await session.run(feeds, fetches).catch((e: unknown) =>
         fail('E502', {
           why: `onnxruntime stops on these inputs: ${e instanceof Error ? e.message : String(e)}. Give inputs that make sense with --inputs FILE`,
         }),
       );
-      return new Map(
-        Object.entries(out).map(([name, t]) => [name, fromTyped(dtypeOf(t.type), t.dims, t.data as unknown as TypedArray)]),
-      );
+      return new Map(Object.entries(out).map(([name, t]) => [name, tensor(t)]));
     },
   };
 }

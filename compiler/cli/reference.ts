@@ -24,6 +24,8 @@ export interface Original {
   readonly bytes: Uint8Array;
   readonly format: Format;
   readonly graph: Graph;
+  /** The names of the classes, where the model has them as text or for a map. */
+  readonly labels: readonly string[];
   /** The values that nodes make, in the order of evaluation. */
   readonly named: readonly { readonly name: string; readonly value: Value }[];
 }
@@ -62,7 +64,7 @@ export function openOriginal(
       return name === undefined ? [] : [{ name, value }];
     }),
   );
-  return { path, bytes, format: imported.format, graph, named };
+  return { path, bytes, format: imported.format, graph, labels: imported.labels ?? [], named };
 }
 
 /**
@@ -76,24 +78,41 @@ export async function reference(o: Original, against: Against): Promise<Referenc
   }
   const ort = against === 'evaluate' ? undefined : against === 'onnxruntime' ? await needOnnxruntime() : await findOnnxruntime();
   if (!ort) return evaluator(o);
-  const whole = await openOrt(ort, o.bytes, o.path);
+  const outputs = new Set(o.graph.outputs.map(x => x.name));
+  const plain = await openOrt(ort, o.bytes, o.path, o.labels);
+  // Of a map from labels to scores, the scores have a name of their own.
+  const named = new Map(o.named.map(n => [n.value, n.name]));
+  const inner = o.graph.outputs.flatMap(x => {
+    const name = named.get(x.value);
+    return name === undefined || outputs.has(name) || !plain.others.includes(x.name) ? [] : [{ output: x.name, name }];
+  });
+  if (inner.length > 0) await plain.release();
+  const added = inner.map(x => x.name);
+  const whole = inner.length === 0 ? plain : await openOrt(ort, withOutputs(o.bytes, added), o.path, o.labels);
   return {
     name: 'onnxruntime',
-    run: inputs => whole.run(inputs),
+    run: async inputs => {
+      const got = await whole.run(inputs);
+      for (const { output, name } of inner) {
+        const t = got.get(name);
+        if (t && !got.has(output)) got.set(output, t);
+      }
+      return got;
+    },
     values: async (names, inputs) => {
-      const outputs = new Set(o.graph.outputs.map(x => x.name));
-      const more = await openOrt(
+      const opened = await openOrt(
         ort,
         withOutputs(
           o.bytes,
           names.filter(n => !outputs.has(n)),
         ),
         o.path,
+        o.labels,
       );
       try {
-        return await more.run(inputs);
+        return await opened.run(inputs);
       } finally {
-        await more.release();
+        await opened.release();
       }
     },
   };
