@@ -11,6 +11,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     toolchain: { cc: 'cc', flags: ['-std=c99'] },
     cache: { l1: 32768, l2: 262144 },
   },
+  lambda: { name: 'lambda', doc: 'AWS Lambda on x86-64, which has AVX2.', extends: 'linux-x64-v3' },
   'linux-arm64': {
     name: 'linux-arm64',
     doc: 'C for Linux on 64-bit ARM with NEON: Raspberry Pi 3 and later, Graviton; GCC 12 or Clang.',
@@ -45,6 +46,24 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     extends: 'linux-x64-v2',
     vector: { fma: 'fused' },
     toolchain: { flags: ['-std=c11', '-march=x86-64-v3'] },
+  },
+  ml_c6g: {
+    name: 'ml_c6g',
+    doc: 'AWS Graviton 2 (c6g, m6g and the like).',
+    extends: 'linux-arm64',
+    toolchain: { flags: ['-std=c11', '-mcpu=neoverse-n1'] },
+  },
+  rasp3b: {
+    name: 'rasp3b',
+    doc: 'Raspberry Pi 3 B with a 64-bit system.',
+    extends: 'linux-arm64',
+    toolchain: { flags: ['-std=c11', '-mcpu=cortex-a53'] },
+  },
+  rasp4b: {
+    name: 'rasp4b',
+    doc: 'Raspberry Pi 4 B with a 64-bit system.',
+    extends: 'linux-arm64',
+    toolchain: { flags: ['-std=c11', '-mcpu=cortex-a72'] },
   },
   'wasm-auto': {
     name: 'wasm-auto',

@@ -29,9 +29,13 @@ function meaning(p: Profile): string[][] {
     ['vector.fma', `multiply-add as one operation: ${fma}`],
     ['vector.intDot', `dot products of small integers: ${dot}`],
     ['registers', `${p.registers} that a kernel's inner loop may fill`],
-    ['features', p.features.join(', ') || 'those of the first version only'],
+    ...(p.emit === 'c' ? [['toolchain', [p.toolchain.cc, ...p.toolchain.flags].join(' ')]] : []),
+    ...(p.emit === 'wasm' ? [['features', p.features.join(', ') || 'those of the first version only']] : []),
     ['memory.align', `${p.memory.align} bytes`],
-    ['memory.embedBelow', `weights up to ${showBytes(p.memory.embedBelow)} are put inside the module`],
+    [
+      'memory.embedBelow',
+      `weights up to ${showBytes(p.memory.embedBelow)} are put inside the ${p.emit === 'wasm' ? 'module' : 'sources, as numbers'}`,
+    ],
     ['memory.arenaLimit', `${showBytes(p.memory.arenaLimit)} at most`],
     ['cache', `${showBytes(p.cache.l1)} and ${showBytes(p.cache.l2)}, for the sizes of tiles`],
   ];

@@ -8,6 +8,7 @@ import { compile } from '../../compiler/index.ts';
 import { dimOptions } from '../../fixtures/dims.ts';
 import { makeInputs } from '../../fixtures/inputs.ts';
 import { locate, REAL_MODELS } from '../../fixtures/models.ts';
+import { projectDir } from '../../fixtures/paths.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
 import { attribute, model, node, value } from '../onnx-writer.ts';
 import { buildBundle, has, type Machine } from './build.ts';
@@ -37,12 +38,24 @@ function real(name: string): {
   options: { file: string; dims: ReturnType<typeof dimOptions> };
   inputs: Map<string, Tensor>;
 } {
+  if (name === TREES)
+    return {
+      bytes: bike,
+      options: { file: 'bike.json', dims: {} },
+      inputs: new Map([['features', fromTyped('f32', [64, 13], rows)]]),
+    };
   const m = must(REAL_MODELS.find(x => x.name === name));
   const path = must(locate(name), `${name}: npm run fixtures`);
   const bytes = readFileSync(path);
   return { bytes, options: { file: basename(path), dims: dimOptions(m, bytes) }, inputs: makeInputs(m, must(m.runs[0])) };
 }
-const MODELS = ['ppocr-cls', 'silero-vad', 'wakeword-alexa', 'oww-melspectrogram'];
+/** The tree model that the README tries, on made-up rows with what is missing and what is infinite. */
+const TREES = 'trees';
+const bike = readFileSync(join(projectDir, 'fixtures/bike/model.json'));
+const rows = Float32Array.from({ length: 64 * 13 }, (_, i) =>
+  i % 17 === 5 ? NaN : i % 101 === 7 ? -Infinity : Math.fround(((i * 7919) % 1009) / 40),
+);
+const MODELS = [TREES, 'ppocr-cls', 'silero-vad', 'wakeword-alexa', 'oww-melspectrogram'];
 
 suite(`C and WebAssembly give the same bits${why}`, () => {
   it.each(MODELS.flatMap(m => [[m, 'c-portable', 'wasm-mvp'] as const, [m, 'linux-x64-v2', 'wasm-simd'] as const]))(
@@ -68,7 +81,7 @@ for (const [target, machine] of MACHINES) {
   (here ? describe : describe.skip)(
     `${target} under emulation${here ? '' : ` (needs ${machine.cc} and ${must(machine.under[0])})`}`,
     () => {
-      it.each(['ppocr-cls', 'silero-vad'])(
+      it.each([TREES, 'ppocr-cls', 'silero-vad'])(
         '%s',
         async name => {
           const { inputs, outputs } = await inWasm(name, 'wasm-simd');

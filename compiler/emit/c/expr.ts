@@ -1,6 +1,6 @@
 import { InternalError } from '../../core/diagnostic.ts';
 import type { DType } from '../../core/dtype.ts';
-import { isFloatBase, vtype, type Expr } from '../../kernel/ir.ts';
+import { isFloatBase, maskType, sameType, vtype, type Expr } from '../../kernel/ir.ts';
 import type { Helpers } from './helpers.ts';
 import { elementBytes, elementType, identifier, literal, memoryBase } from './types.ts';
 
@@ -85,9 +85,13 @@ function expr(e: Expr, x: Scope): Text {
       return unary(e, x);
     case 'select': {
       if (e.c.t.lanes > 1) {
-        const mask = h.type(e.c.t);
         const name = h.pick(e.t);
-        return call(name, e.c.k === 'cmp' ? show(e.c) : `(${mask})(${show(e.c)})`, show(e.a), show(e.b));
+        return call(
+          name,
+          e.c.k === 'cmp' && sameType(e.c.t, maskType(e.t)) ? show(e.c) : `(${h.type(maskType(e.t))})(${show(e.c)})`,
+          show(e.a),
+          show(e.b),
+        );
       }
       return { s: `${paren(expr(e.c, x), 9)} ? ${paren(expr(e.a, x), 4)} : ${paren(expr(e.b, x), 3)}`, p: 3 };
     }
