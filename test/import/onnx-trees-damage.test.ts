@@ -1,9 +1,16 @@
 /** Tree operators that are damaged, and odd ones that are right. */
 import { describe, expect, it } from '@jest/globals';
-import { CompileError } from '../../compiler/core/diagnostic.ts';
+import { CompileError, must } from '../../compiler/core/diagnostic.ts';
+import { randomStream } from '../../compiler/core/random.ts';
 import { fromTyped, toNumbers } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
-import { importOnnx, type Imported } from '../../compiler/import/onnx/import.ts';
+import { decodeModel, type AttributeProto } from '../../compiler/import/onnx/decode.ts';
+import { importOnnx, importProto, type Imported } from '../../compiler/import/onnx/import.ts';
+import { lowerGraph } from '../../compiler/lower/index.ts';
+import { runPasses } from '../../compiler/passes/index.ts';
+import { planMemory } from '../../compiler/program/plan.ts';
+import { resolveTarget } from '../../compiler/targets.ts';
+import { filesOf } from '../trees/cases.ts';
 import { onnxTreeModel, type ListAttr } from '../trees/onnx-tree-writer.ts';
 
 type Attrs = Readonly<Record<string, ListAttr>>;
@@ -167,5 +174,54 @@ describe('damage is told with tree and node', () => {
       nodes_falseleafs: Array.from({ length: n }, (_, i) => (i === n - 1 ? 1 : 0)),
     };
     expect(() => read('TreeEnsemble', down)).toThrow(/E101: .*share so many nodes/);
+  });
+});
+
+describe('models of the fixtures with something changed become programs, or errors with a code', () => {
+  const files = [...filesOf('onnx.tar.gz')].filter(([name]) => name.endsWith('.onnx'));
+  const profile = must(resolveTarget('wasm-simd').profiles[0]);
+  const SIZES = [-(2 ** 40), -1, 0, 1, 2, 7, 1000, 2 ** 31, 1e9, Number.MAX_SAFE_INTEGER];
+  /** One number, word or length of one list. */
+  function changed(next: () => number, a: AttributeProto): AttributeProto {
+    const at = (n: number): number => Math.floor(next() * n);
+    const put = <T>(list: readonly T[], x: T): readonly T[] => (next() < 0.2 ? list.slice(1) : list.with(at(list.length), x));
+    if (a.ints.length > 0) return { ...a, ints: put(a.ints, next() < 0.5 ? at(9) : (SIZES[at(SIZES.length)] ?? 0)) };
+    if (a.floats.length > 0) return { ...a, floats: put(a.floats, [NaN, Infinity, -1, 1e30][at(4)] ?? 0) };
+    if (a.strings.length > 0) return { ...a, strings: put(a.strings, ['LEAF', 'BRANCH_LT', '', 'x'][at(4)] ?? '') };
+    return { ...a, name: next() < 0.5 ? a.name : 'unknown', s: 'MAX', i: SIZES[at(SIZES.length)] ?? 0 };
+  }
+  const attempt = (read: () => Imported, what: string): string => {
+    try {
+      planMemory(lowerGraph(runPasses(read().graph, profile), profile), profile);
+      return 'compiled';
+    } catch (e) {
+      if (!(e instanceof CompileError)) throw new Error(what, { cause: e });
+      return e.code;
+    }
+  };
+  it('an attribute', () => {
+    const next = randomStream(5);
+    const ends = new Map<string, number>();
+    for (let i = 0; i < 300; i++) {
+      const [name, bytes] = must(files[Math.floor(next() * files.length)]);
+      const model = decodeModel(bytes);
+      const node = model.graph.node.map(n => {
+        const at = Math.floor(next() * n.attribute.length);
+        return { ...n, attribute: n.attribute.map((a, k) => (k === at ? changed(next, a) : a)) };
+      });
+      const end = attempt(() => importProto({ ...model, graph: { ...model.graph, node } }, { file: name }), `${i} ${name}`);
+      ends.set(end, (ends.get(end) ?? 0) + 1);
+    }
+    expect(ends.get('compiled')).toBeGreaterThan(40);
+    expect(ends.get('E102')).toBeGreaterThan(40);
+  });
+  it('a byte, or cut off', () => {
+    const next = randomStream(6);
+    for (let i = 0; i < 300; i++) {
+      const [name, whole] = must(files[Math.floor(next() * files.length)]);
+      const bytes = new Uint8Array(next() < 0.3 ? whole.slice(0, Math.floor(next() * whole.length)) : whole);
+      bytes[Math.floor(next() * bytes.length)] = Math.floor(next() * 256);
+      attempt(() => importOnnx(bytes, { file: name }), `${i} ${name}`);
+    }
   });
 });
