@@ -35,6 +35,13 @@ const problems: Problem[] = [
   },
   { title: 'six levels, hundreds of thresholds', shape: { trees: 40, depth: 6, features: 2, cuts: 4096, seed: 9 } },
   { title: 'seven levels', shape: { trees: 5, depth: 7, features: 5, missing: false, seed: 10 } },
+  { title: 'pairs over groups', shape: { trees: 7, depth: 4, features: 4, groups: 3, width: 2, seed: 17 } },
+  { title: 'vectors of f64', shape: { trees: 5, depth: 6, features: 4, groups: 7, width: 7, values: 'f64', leafy: 0, seed: 18 } },
+  {
+    title: 'vectors at lists of nodes',
+    shape: { trees: 5, depth: 14, features: 4, groups: 6, width: 5, leafy: 0.4, seed: 19 },
+    attrs: { base: 'last', divide: 5 },
+  },
   { title: 'nine full levels', shape: { trees: 5, depth: 9, features: 4, groups: 2, leafy: 0, seed: 15 } },
   {
     title: 'ten full levels, f64 sums',
@@ -127,7 +134,6 @@ describe('strategies for trees', () => {
     expect(kernelsOf(forest({ trees: 7, depth: 12, features: 4, leafy: 0.4, seed: 13 }), 'auto')).toContain('tree_compare');
     const many = { trees: 1, depth: 13, features: 4, leafy: 0, seed: 1 };
     expect(kernelsOf(forest(many), 'auto')).toContain('tree_gather');
-    expect(kernelsOf(forest({ trees: 9, depth: 5, features: 4, groups: 2, width: 2, seed: 1 }), 'auto')).toEqual(['tree_walk']);
     const least = forest({ trees: 9, depth: 5, features: 4, seed: 1 }, { aggregate: 'min', base: 'last' });
     expect(kernelsOf(least, 'auto')).toEqual(['tree_walk']);
   });

@@ -18,6 +18,7 @@ import {
   type Expr,
 } from '../../kernel/ir.ts';
 import { BLOCK } from './trees-masks.ts';
+import { addLeaves, placeOf, type TreeSums } from './trees-sums.ts';
 
 /** Completed trees in memory; see `Complete`. */
 export interface CompleteTables {
@@ -25,9 +26,6 @@ export interface CompleteTables {
   readonly trees: number;
   /** u16 or i32. */
   readonly tests: Buffer;
-  readonly values: Buffer;
-  /** i32[trees]; absent: all trees add to group 0. */
-  readonly group: Buffer | undefined;
 }
 /** Levels at most that `compareTrees` decides by comparing all of their nodes: a place has to fit a byte. */
 export const MOST_LEVELS = 8;
@@ -45,6 +43,7 @@ export function compareTrees(
   k: KernelBuilder,
   t: CompleteTables,
   levels: number,
+  to: TreeSums,
   masks: Buffer,
   sums: Buffer,
   scratch: Buffer,
@@ -81,35 +80,36 @@ export function compareTrees(
     }
     const rest = t.depth - levels;
     const leaf = (place: Expr, w: Walker): Expr => {
-      if (rest === 0) return k.load(t.values, add(node, place));
+      if (rest === 0) return add(node, place);
       let h = k.let(add(place, 2 ** levels));
       for (let d = 0; d < rest; d++) h = k.let(add(shl(h, 1), w.goesRight(k.load(t.tests, add(node, h)))));
-      return k.load(t.values, add(node, sub(h, size)));
+      return add(node, sub(h, size));
     };
-    const to = t.group ? k.let(mul(k.load(t.group, tree), BLOCK)) : int(0);
-    addLeaves(k, levels, leaf, rest > 0, masks, sums, to, scratch, rows);
+    addPlaces(k, levels, leaf, rest > 0, to, tree, masks, sums, scratch, rows);
   });
 }
-/** A row in the middle of `addLeaves`. */
+/** A row in the middle of `addPlaces`. */
 export interface Walker {
   /** The outcome of a test, 0 or 1. */
   readonly goesRight: (test: Expr) => Expr;
 }
 /**
- * Turns planes, the first of scratch, into places, a bit of each plane, the first being the highest; and adds the leaf at its place to the
- * sum of each row. `loop`: finding a leaf is long code, so that it stands there once for 16 rows.
+ * Turns planes, the first of scratch, into places, a bit of each plane, the first being the highest; and adds the leaf of that place
+ * (its number) to the sum of each row. `loop`: finding a leaf is long code, so that it stands there once for 16 rows.
  */
-export function addLeaves(
+export function addPlaces(
   k: KernelBuilder,
   planes: number,
   leaf: (place: Expr, w: Walker) => Expr,
   loop: boolean,
+  to: TreeSums,
+  tree: Expr,
   masks: Buffer,
   sums: Buffer,
-  to: Expr,
   scratch: Buffer,
   rows: Expr,
 ): void {
+  const sum = placeOf(k, to, BLOCK, tree);
   const pattern = k.let(bitPattern());
   k.for(
     0,
@@ -123,20 +123,19 @@ export function addLeaves(
         place = k.let(sub(l === 0 ? place : add(place, place), set));
       }
       k.store(scratch, KEPT, place);
-      const wide = sums.dtype === 'f64' ? 2 : 4;
+      const { lanes } = to;
       const some = (r: Expr): void => {
-        const leaves = Array.from({ length: wide }, (_, i) => {
+        const leaves = Array.from({ length: lanes }, (_, i) => {
           const goesRight = (test: Expr): Expr => {
             const byte = k.load(masks, add(add(mul(test, 16), mul(pair, 2)), i & 1));
             return and(shr(byte, add(shr(r, 1), i >> 1)), 1);
           };
           return leaf(k.load(scratch, add(r, KEPT + i)), { goesRight });
         });
-        const at = k.let(add(add(to, row), r));
-        k.store(sums, at, add(k.load(sums, at, wide), vec(leaves)));
+        addLeaves(k, to, sums, sum, k.let(add(row, r)), leaves);
       };
-      if (loop) k.for(0, 16, some, { step: wide });
-      else for (let r = 0; r < 16; r += wide) some(int(r));
+      if (loop || to.width > 1) k.for(0, 16, some, { step: lanes });
+      else for (let r = 0; r < 16; r += lanes) some(int(r));
     },
     { step: 16 },
   );

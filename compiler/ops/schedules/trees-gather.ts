@@ -1,9 +1,10 @@
 import { must } from '../../core/diagnostic.ts';
 import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
-import { add, and, cast, eq, ge, int, konst, mul, ne, or, select, vtype, type Expr } from '../../kernel/ir.ts';
+import { add, and, cast, eq, ge, I32, int, konst, mul, ne, or, select, vtype, type Expr } from '../../kernel/ir.ts';
 import type { Source } from '../lowering.ts';
 import { forSets, numberOf, type SetTables } from './trees-values.ts';
 import type { NumberColumn } from './trees-sparse.ts';
+import { addLeaves, placeOf, type TreeSums } from './trees-sums.ts';
 
 /** `Sparse` trees in memory. */
 export interface SparseTables {
@@ -17,8 +18,6 @@ export interface SparseTables {
   readonly links: Buffer;
   readonly bounds: Buffer;
   readonly roots: Buffer;
-  /** i32[trees]; absent: all trees add to group 0. */
-  readonly group: Buffer | undefined;
   readonly trees: number;
 }
 
@@ -51,8 +50,15 @@ export function makeValues(k: KernelBuilder, t: SparseTables, unit: number, firs
   });
 }
 
-/** Walks from nodes until all are at leaves, a step of each in turn; `values` says where the values of each walk are. Gives the bounds. */
-function walk(k: KernelBuilder, t: SparseTables, from: readonly Expr[], values: Buffer, at: readonly Expr[]): Expr[] {
+/** Walks from nodes until all are at leaves, a step of each in turn; `values` says where the values of each walk are. Gives the leaves. */
+function walk(
+  k: KernelBuilder,
+  t: SparseTables,
+  to: TreeSums,
+  from: readonly Expr[],
+  values: Buffer,
+  at: readonly Expr[],
+): Expr[] {
   const nodes = from.map(n => k.var(n));
   const moved = k.var(int(1));
   k.while(
@@ -68,23 +74,24 @@ function walk(k: KernelBuilder, t: SparseTables, from: readonly Expr[], values: 
       k.set(moved, steps.reduce(or));
     },
   );
-  return nodes.map(n => k.load(t.bounds, n));
+  // A leaf's number is its node, whose bound is its value, or in the bound.
+  return to.width > 1 ? nodes.map(n => k.let(cast(I32, k.load(t.bounds, n)))) : nodes;
 }
 
-/** Adds to the sums [groups, pitch] of `rows` rows the leaves of each tree, in order; `unit` rows are walked at once. */
+/** Adds to the sums of `rows` rows the leaves of each tree, in order; `unit` rows are walked at once. */
 export function gatherRows(
   k: KernelBuilder,
   t: SparseTables,
   unit: number,
+  to: TreeSums,
   values: Buffer,
   sums: Buffer,
   pitch: number,
   rows: Expr,
 ): void {
-  const to = vtype(sums.dtype === 'f64' ? 'f64' : 'f32');
   k.for(0, t.trees, tree => {
     const root = k.let(k.load(t.roots, tree));
-    const sum = t.group ? k.let(mul(k.load(t.group, tree), pitch)) : int(0);
+    const sum = placeOf(k, to, pitch, tree);
     k.for(
       0,
       rows,
@@ -94,30 +101,29 @@ export function gatherRows(
         const leaves = walk(
           k,
           t,
+          to,
           each.map(() => root),
           values,
           each.map(i => add(first, i * t.columns)),
         );
-        leaves.forEach((v, i) => {
-          const at = k.let(add(add(sum, r), i));
-          k.store(sums, at, add(k.load(sums, at), cast(to, v)));
-        });
+        addLeaves(k, to, sums, sum, r, leaves);
       },
       { step: unit },
     );
   });
 }
 
-/** Adds to s the leaves that a row, whose values start at `row`, reaches in the trees `from` to `to` - 1; `unit` at once. */
+/** Tells the leaves that a row, whose values start at `row`, reaches in the trees `from` to `to` - 1; `unit` at once. */
 export function gatherTrees(
   k: KernelBuilder,
   t: SparseTables,
   unit: number,
+  sums: TreeSums,
   values: Buffer,
   row: Expr,
   from: Expr,
   to: Expr,
-  s: Expr,
+  tell: (tree: Expr, leaf: Expr) => void,
 ): void {
   const first = k.let(row);
   k.for(
@@ -128,11 +134,12 @@ export function gatherTrees(
       const leaves = walk(
         k,
         t,
+        sums,
         roots,
         values,
         roots.map(() => first),
       );
-      for (const v of leaves) k.set(s, add(s, cast(s.t, v)));
+      leaves.forEach((leaf, i) => tell(add(tree, i), leaf));
     },
     { step: unit },
   );

@@ -3,7 +3,7 @@ import { add, int, mul, shl, sub, type Expr } from '../../kernel/ir.ts';
 import type { CompleteTables } from './trees-compare.ts';
 
 /**
- * Adds to s the leaves that one row reaches in the trees `from` to `to` - 1, in order. `unit` trees are walked at once, a step in each
+ * Tells the leaves that one row reaches in the trees `from` to `to` - 1, in order. `unit` trees are walked at once, a step in each
  * in turn, so that the processor has as many independent chains; the number of trees is a multiple of it. bits: of `makeBits`.
  */
 export function interleaveTrees(
@@ -13,7 +13,7 @@ export function interleaveTrees(
   bits: Buffer,
   from: Expr,
   to: Expr,
-  s: Expr,
+  tell: (tree: Expr, leaf: Expr) => void,
 ): void {
   const size = 2 ** t.depth;
   const each = Array.from({ length: unit }, (_, i) => i);
@@ -28,7 +28,7 @@ export function interleaveTrees(
           const test = k.load(t.tests, add(add(node, h), i * size));
           return k.let(add(shl(h, 1), k.load(bits, test)));
         });
-      at.forEach((h, i) => k.set(s, add(s, k.load(t.values, add(node, sub(h, size - i * size))))));
+      at.forEach((h, i) => tell(add(tree, i), add(node, sub(h, size - i * size))));
     },
     { step: unit },
   );

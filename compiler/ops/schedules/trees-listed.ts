@@ -2,23 +2,21 @@ import { must } from '../../core/diagnostic.ts';
 import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
 import { add, and, int, konst, lt, mul, not, or, select, sub, type Expr } from '../../kernel/ir.ts';
 import type { TreeTables } from '../trees-tables.ts';
-import { addLeaves, ROWS } from './trees-compare.ts';
-import { treesByGroup } from './trees-complete.ts';
-import { BLOCK } from './trees-masks.ts';
+import { addPlaces, ROWS } from './trees-compare.ts';
+import type { TreeOrder, TreeSums } from './trees-sums.ts';
 
 /**
  * Trees of any shape as lists of nodes, parents before children, for trees of at most `MOST_LEAVES` leaves. A code of a tree is a node
- * (0: its root), or LEAF + the number of a leaf. Trees by group, filled up as in `Complete`.
+ * (0: its root), or LEAF + the number of a leaf. Trees are in the order of `orderTrees`.
  */
 export interface Listed {
   readonly trees: number;
-  readonly starts: Int32Array;
-  readonly group: Int32Array;
   /** [nodes]: tests; [nodes, 2]: codes of the left and the right child. */
   readonly tests: Int32Array;
   readonly next: Int32Array;
-  /** [trees, 4]: the first node, how many there are, the first value, how many there are. */
+  /** [trees, 4]: the first node, how many there are, the first leaf, how many there are. */
   readonly places: Int32Array;
+  /** [leaves, width]. */
   readonly values: Float32Array | Float64Array;
   /** The bits of a leaf's number in the largest tree. */
   readonly planes: number;
@@ -28,40 +26,42 @@ const LEAF = 256;
 const PLACE = 4;
 
 /** Undefined if a tree has more than `MOST_LEAVES` leaves (those of several parents counted each time). `tests` is by node. */
-export function listTrees(t: TreeTables, tests: Int32Array, unit: number): Listed | undefined {
-  const order = treesByGroup(t, unit);
+export function listTrees(t: TreeTables, tests: Int32Array, order: TreeOrder): Listed | undefined {
   const trees = order.tree.length;
   const places = new Int32Array(trees * PLACE);
   const ids: number[] = [];
   const next: number[] = [];
   const values: number[] = [];
+  let leaves = 0;
+  const addLeaf = (value: (w: number) => number): void => {
+    for (let w = 0; w < t.width; w++) values.push(value(w));
+    leaves++;
+  };
   let most = 1;
   for (let i = 0; i < trees; i++) {
     const tree = order.tree[i] ?? -1;
-    const [firstNode, firstValue] = [ids.length, values.length];
+    const [firstNode, firstLeaf] = [ids.length, leaves];
     const queue: number[] = [];
     const codeOf = (c: number): number => {
       if (c >= 0) return queue.push(c) - 1;
-      values.push(t.values[~c] ?? 0);
-      return LEAF + values.length - 1 - firstValue;
+      addLeaf(w => t.values[~c * t.width + w] ?? 0);
+      return LEAF + leaves - 1 - firstLeaf;
     };
-    if (tree < 0) values.push(-0);
+    if (tree < 0) addLeaf(() => -0);
     else codeOf(must(t.root[tree]));
     for (const c of queue) {
       ids.push(tests[c] ?? 0);
       next.push(codeOf(t.left[c] ?? -1), codeOf(t.right[c] ?? -1));
       if (queue.length >= MOST_LEAVES) return undefined;
     }
-    const leaves = values.length - firstValue;
-    if (leaves > MOST_LEAVES) return undefined;
-    most = Math.max(most, leaves);
+    const own = leaves - firstLeaf;
+    if (own > MOST_LEAVES) return undefined;
+    most = Math.max(most, own);
     // A tree without nodes names one that exists.
-    places.set([queue.length === 0 ? 0 : firstNode, queue.length, firstValue, leaves], i * PLACE);
+    places.set([queue.length === 0 ? 0 : firstNode, queue.length, firstLeaf, own], i * PLACE);
   }
   return {
     trees,
-    starts: order.starts,
-    group: order.group,
     tests: Int32Array.from(ids),
     next: Int32Array.from(next),
     places,
@@ -78,12 +78,9 @@ export interface ListedTables {
   /** u16. */
   readonly next: Buffer;
   readonly places: Buffer;
-  readonly values: Buffer;
-  /** i32[trees]; absent: all trees add to group 0. */
-  readonly group: Buffer | undefined;
 }
 
-/** In scratch: planes and the places of 16 rows (see `addLeaves`), the rows at each node, at each leaf, and at each 8 and 64 of them. */
+/** In scratch: planes and the places of 16 rows (see `addPlaces`), the rows at each node, at each leaf, and at each 8 and 64 of them. */
 const NODES = 64;
 const LEAVES = NODES + LEAF;
 export const LISTED_SCRATCH = (LEAVES + MOST_LEAVES + MOST_LEAVES / 8 + MOST_LEAVES / 64) * 16;
@@ -92,12 +89,20 @@ export const LISTED_SCRATCH = (LEAVES + MOST_LEAVES + MOST_LEAVES / 8 + MOST_LEA
  * As `compareTrees`, in another way: the rows at a node are a mask, and its test divides them among its children. Bit b of a row's leaf
  * is set if the row is at one of the leaves whose number has that bit.
  */
-export function compareListed(k: KernelBuilder, t: ListedTables, masks: Buffer, sums: Buffer, scratch: Buffer, rows: Expr): void {
+export function compareListed(
+  k: KernelBuilder,
+  t: ListedTables,
+  to: TreeSums,
+  masks: Buffer,
+  sums: Buffer,
+  scratch: Buffer,
+  rows: Expr,
+): void {
   const at = (base: number, i: Expr): Expr => mul(add(i, base), 16);
   const slots = 2 ** t.planes;
   k.for(0, t.trees, tree => {
     const place = k.let(mul(tree, PLACE));
-    const [firstNode, nodes, firstValue, leaves] = [0, 1, 2, 3].map(i => k.let(k.load(t.places, add(place, i))));
+    const [firstNode, nodes, firstLeaf, leaves] = [0, 1, 2, 3].map(i => k.let(k.load(t.places, add(place, i))));
     const all = k.let(konst(ROWS, 255));
     k.store(scratch, at(NODES, int(0)), all);
     k.store(scratch, at(LEAVES, int(0)), all);
@@ -112,9 +117,7 @@ export function compareListed(k: KernelBuilder, t: ListedTables, masks: Buffer, 
       k.store(scratch, at(NODES, right), and(here, mask));
     });
     numberRows(k, t.planes, scratch);
-    const to = t.group ? k.let(mul(k.load(t.group, tree), BLOCK)) : int(0);
-    const leaf = (p: Expr): Expr => k.load(t.values, add(must(firstValue), p));
-    addLeaves(k, t.planes, leaf, false, masks, sums, to, scratch, rows);
+    addPlaces(k, t.planes, p => add(must(firstLeaf), p), false, to, tree, masks, sums, scratch, rows);
   });
 }
 /** Makes the planes from the rows at each leaf. */
@@ -152,7 +155,7 @@ export function interleaveListed(
   bits: Buffer,
   from: Expr,
   to: Expr,
-  s: Expr,
+  tell: (tree: Expr, leaf: Expr) => void,
 ): void {
   k.for(
     from,
@@ -160,9 +163,9 @@ export function interleaveListed(
     tree => {
       const each = Array.from({ length: unit }, (_, i) => {
         const place = k.let(mul(add(tree, i), PLACE));
-        const [first, nodes, value] = [0, 1, 2].map(j => k.load(t.places, add(place, j)));
+        const [first, nodes, leaf] = [0, 1, 2].map(j => k.load(t.places, add(place, j)));
         // A tree without nodes is at its leaf.
-        return { first: k.let(must(first)), value: k.let(must(value)), code: k.var(select(must(nodes), int(0), LEAF)) };
+        return { first: k.let(must(first)), leaf: k.let(must(leaf)), code: k.var(select(must(nodes), int(0), LEAF)) };
       });
       k.while(
         () => each.map(w => lt(w.code, LEAF)).reduce(or),
@@ -175,7 +178,7 @@ export function interleaveListed(
             k.set(w.code, select(inside, next, w.code));
           }),
       );
-      each.forEach(w => k.set(s, add(s, k.load(t.values, add(w.value, sub(w.code, LEAF))))));
+      each.forEach((w, i) => tell(add(tree, i), add(w.leaf, sub(w.code, LEAF))));
     },
     { step: unit },
   );

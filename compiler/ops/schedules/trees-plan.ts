@@ -4,7 +4,7 @@ import { fromTyped } from '../../core/tensor.ts';
 import { add, gt, mul, type Expr } from '../../kernel/ir.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { bytesOf } from '../../core/dtype.ts';
-import type { LowerCtx, Sink, SlotBuffer, TreeStrategy } from '../lowering.ts';
+import type { LowerCtx, SlotBuffer, TreeStrategy } from '../lowering.ts';
 import { readTables, treeDepths, type TreeTables } from '../trees-tables.ts';
 import { COMPARE_SCRATCH, compareTrees, MOST_LEVELS, type CompleteTables } from './trees-compare.ts';
 import { completeTrees } from './trees-complete.ts';
@@ -13,9 +13,10 @@ import { interleaveTrees } from './trees-interleave.ts';
 import { compareListed, interleaveListed, LISTED_SCRATCH, listTrees, type ListedTables } from './trees-listed.ts';
 import { bitsSize, BLOCK, makeBits, makeMasks, testTables, type TestTables } from './trees-masks.ts';
 import { sparseTrees } from './trees-sparse.ts';
+import { endSums, orderTrees, startSums, sumRow, treeSums, type TreeSums } from './trees-sums.ts';
 import { testsOf, type Tests } from './trees-tests.ts';
 import { setTables } from './trees-values.ts';
-import { sumByWalk, sumRules, type SumRules, type TreeAttrs } from './trees.ts';
+import { sumByWalk, type TreeAttrs } from './trees.ts';
 
 /** Rows that `gather` walks at once. */
 const GATHER_UNIT = 4;
@@ -28,7 +29,7 @@ const MOST_TESTS = 2 ** 20;
 export function sumTrees(c: LowerCtx<TreeAttrs>): void {
   const inputs = Array.from({ length: 12 }, (_, i) => (c.types[i + 1] ? c.constant(i + 1) : undefined));
   const constant = inputs.every((t, i) => t !== undefined || !c.types[i + 1]);
-  const plain = c.attrs.aggregate === 'sum' && must(c.types[6]).shape[1] === 1;
+  const plain = c.attrs.aggregate === 'sum';
   const asked = c.settings.treeStrategy ?? 'auto';
   if (!constant || !plain || asked === 'walk' || !sumBy(c, readTables(inputs), asked)) sumByWalk(c);
 }
@@ -54,14 +55,14 @@ function sumBy(c: LowerCtx<TreeAttrs>, t: TreeTables, asked: Exclude<TreeStrateg
 
 /** Trees over tests: what blocks of rows and single rows need. */
 interface TestedTrees {
-  /** i32[G + 1]: the first tree of each group, and their number. */
-  readonly starts: Int32Array;
+  readonly sums: TreeSums;
   readonly scratch: number;
   /** About the instructions of a block of rows, of a row in a block, and of a row alone, without the tests. */
   readonly cost: { readonly block: number; readonly compared: number; readonly interleaved: number };
   compare(k: KernelBuilder, masks: SlotBuffer, sums: SlotBuffer, scratch: SlotBuffer, rows: Expr): void;
-  interleave(k: KernelBuilder, bits: SlotBuffer, from: Expr, to: Expr, s: Expr): void;
+  interleave(k: KernelBuilder, bits: SlotBuffer, from: Expr, to: Expr, tell: Tell): void;
 }
+type Tell = (tree: Expr, leaf: Expr) => void;
 const testIds = (c: LowerCtx<TreeAttrs>, tests: Tests, ids: Int32Array): SlotBuffer =>
   c.weights(
     'tree_tests',
@@ -76,33 +77,34 @@ function completed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, depth: n
   const size = t.root.length * 2 ** depth;
   if (depth > MOST_DEPTH || (depth > 4 && size > 4 * (t.feature.length + t.root.length))) return undefined;
   const unit = unitOf(t);
-  const of = completeTrees(t, tests.of, depth, unit);
+  const order = orderTrees(t, unit);
+  const of = completeTrees(t, tests.of, depth, order);
   const tables: CompleteTables = {
     depth,
     trees: of.trees,
     tests: testIds(c, tests, of.tests),
-    values: floats(c, 'tree_leaves', of.values),
-    group: t.base.length === 1 ? undefined : i32(c, 'tree_group', of.group),
   };
+  const sums = treeSums(c, t, order, floats(c, 'tree_leaves', of.values));
   const levels = Math.min(depth, MOST_LEVELS);
   // Tables that the second cache does not hold are read once for a block of rows, or piece by piece for each row.
   const large = size * 6 > c.profile.cache.l2;
   return {
-    starts: of.starts,
+    sums,
     scratch: COMPARE_SCRATCH,
     cost: {
       block: of.trees * 2 ** levels * 7 + (large ? size * 3 : 0),
       compared: of.trees * (9 + 9 * (depth - levels)),
       interleaved: of.trees * (6 + 5.5 * depth + (large ? 60 * Math.max(1, depth - 4) : 0)),
     },
-    compare: (k, masks, sums, scratch, rows) => compareTrees(k, tables, levels, masks, sums, scratch, rows),
-    interleave: (k, bits, from, to, s) => interleaveTrees(k, tables, unit, bits, from, to, s),
+    compare: (k, masks, to, scratch, rows) => compareTrees(k, tables, levels, sums, masks, to, scratch, rows),
+    interleave: (k, bits, from, to, tell) => interleaveTrees(k, tables, unit, bits, from, to, tell),
   };
 }
 /** Listed trees, where none has too many leaves. */
 function listed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, steps: number): TestedTrees | undefined {
   const unit = unitOf(t);
-  const of = listTrees(t, tests.of, unit);
+  const order = orderTrees(t, unit);
+  const of = listTrees(t, tests.of, order);
   if (!of) return undefined;
   const tables: ListedTables = {
     trees: of.trees,
@@ -110,15 +112,14 @@ function listed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, steps: numb
     tests: testIds(c, tests, of.tests),
     next: c.weights('tree_next', fromTyped('u16', [of.next.length], Uint16Array.from(of.next))),
     places: i32(c, 'tree_places', of.places),
-    values: floats(c, 'tree_leaves', of.values),
-    group: t.base.length === 1 ? undefined : i32(c, 'tree_group', of.group),
   };
+  const sums = treeSums(c, t, order, floats(c, 'tree_leaves', of.values));
   return {
-    starts: of.starts,
+    sums,
     scratch: LISTED_SCRATCH,
     cost: { block: of.tests.length * 19 + of.trees * 2 ** of.planes * 3, compared: of.trees * 9, interleaved: steps * 11 },
-    compare: (k, masks, sums, scratch, rows) => compareListed(k, tables, masks, sums, scratch, rows),
-    interleave: (k, bits, from, to, s) => interleaveListed(k, tables, unit, bits, from, to, s),
+    compare: (k, masks, to, scratch, rows) => compareListed(k, tables, sums, masks, to, scratch, rows),
+    interleave: (k, bits, from, to, tell) => interleaveListed(k, tables, unit, bits, from, to, tell),
   };
 }
 /** From how many rows on comparing is faster than walking them one by one. */
@@ -132,7 +133,7 @@ function crossover(t: TestedTrees, tests: number): number {
  */
 function unitOf(t: TreeTables): number {
   const trees = new Int32Array(t.base.length);
-  for (const g of t.group) trees[g] = (trees[g] ?? 0) + 1;
+  for (const g of t.group) trees[t.width > 1 ? 0 : g] = (trees[t.width > 1 ? 0 : g] ?? 0) + 1;
   const cost = ([unit, factor]: readonly [number, number]): number =>
     factor * trees.reduce((n, x) => n + Math.ceil(x / unit) * unit, 0);
   const units: readonly (readonly [number, number])[] = [
@@ -152,17 +153,17 @@ function sumByTests(
   asked: 'auto' | 'compare' | 'interleave',
 ): void {
   const { tests } = rows;
-  const sum = sumRules(c);
-  const starts = i32(c, 'tree_starts', trees.starts);
+  const sum = trees.sums;
   const out = c.sink(0);
   const batch = must(out.dims[0]);
   const vectors = c.profile.vector.bits >= 128;
   const least = !vectors || asked === 'interleave' ? Infinity : asked === 'compare' ? 1 : crossover(trees, tests.count);
+  const one = c.temp('tree_row', sum.rules.dtype, sum.rules.groups);
   const bits = c.temp('tree_bits', 'u8', bitsSize(tests));
 
   const compare = (first: Dim, count: Dim): void => {
     const masks = c.temp('tree_masks', 'u8', tests.count * 16);
-    const sums = c.temp('tree_sums', sum.dtype, sum.groups * BLOCK);
+    const sums = c.temp('tree_sums', sum.rules.dtype, sum.rules.groups * BLOCK);
     const scratch = c.temp('tree_places', 'u8', trees.scratch);
     c.kernel('tree_masks', k => k.if(gt(k.dim(count), 0), () => makeMasks(k, rows, k.dim(first), k.dim(count), masks)));
     c.kernel('tree_start', k => startSums(k, sum, sums, BLOCK, count));
@@ -173,11 +174,7 @@ function sumByTests(
     c.kernel('tree_rows', k =>
       k.for(from, to, row => {
         makeBits(k, rows, row, bits, vectors ? 16 : 1);
-        k.for(0, sum.groups, g => {
-          const s = k.var(sum.start(k, g));
-          trees.interleave(k, bits, k.let(k.load(starts, g)), k.let(k.load(starts, add(g, 1))), s);
-          out.put(k, [row, g], sum.end(k, g, s));
-        });
+        sumRow(k, sum, one, out, row, (from, to, tell) => trees.interleave(k, bits, from, to, tell));
       }),
     );
   const most = dimHi(batch);
@@ -192,10 +189,10 @@ function sumByTests(
 /** Row by row or in blocks of rows over trees of any shape. False where their table would be too large. */
 function sumByGather(c: LowerCtx<TreeAttrs>, t: TreeTables): boolean {
   const unit = unitOf(t);
-  const sparse = sparseTrees(t, unit, 4 * (t.feature.length + t.values.length + unit * t.base.length) + 1024);
+  const order = orderTrees(t, unit);
+  const sparse = sparseTrees(t, order, 4 * (t.feature.length + t.values.length + unit * t.base.length) + 1024);
   if (!sparse || sparse.sets.length > 8 * t.root.length) return false;
   const columns = 1 + sparse.numbers.length + sparse.sets.length;
-  const sum = sumRules(c);
   const narrow = sparse.links.every(x => x < 2 ** 16);
   const tables: SparseTables = {
     columns,
@@ -212,48 +209,34 @@ function sumByGather(c: LowerCtx<TreeAttrs>, t: TreeTables): boolean {
       : i32(c, 'tree_links', sparse.links),
     bounds: floats(c, 'tree_bounds', sparse.bounds),
     roots: i32(c, 'tree_roots', sparse.roots),
-    group: sum.groups === 1 ? undefined : i32(c, 'tree_group', sparse.group),
     trees: sparse.roots.length,
   };
-  const starts = i32(c, 'tree_starts', sparse.starts);
+  const sum = treeSums(c, t, order, sparse.values ? floats(c, 'tree_leaves', sparse.values) : tables.bounds);
+  const one = c.temp('tree_row', sum.rules.dtype, sum.rules.groups);
   const out = c.sink(0);
   // As many rows as have their values in half of the first cache.
   const fit = Math.floor(c.profile.cache.l1 / 2 / (columns * bytesOf(tables.bounds.dtype)) / GATHER_UNIT) * GATHER_UNIT;
   const rows = Math.max(GATHER_UNIT, Math.min(BLOCK, fit));
   const values = c.temp('tree_values', tables.bounds.dtype, rows * columns);
-  const sums = c.temp('tree_sums', sum.dtype, sum.groups * rows);
+  const sums = c.temp('tree_sums', sum.rules.dtype, sum.rules.groups * rows);
   eachBlock(c, must(out.dims[0]), rows, (first, count) => {
     c.kernel('tree_values', k => makeValues(k, tables, GATHER_UNIT, k.dim(first), k.dim(count), values));
     const many = dimMul(dimMin(dimFloorDiv(count, Math.ceil(GATHER_UNIT / 2)), 1), count);
     c.kernel('tree_start', k => startSums(k, sum, sums, rows, many));
-    c.kernel('tree_gather', k => gatherRows(k, tables, GATHER_UNIT, values, sums, rows, k.dim(many)));
+    c.kernel('tree_gather', k => gatherRows(k, tables, GATHER_UNIT, sum, values, sums, rows, k.dim(many)));
     c.kernel('tree_end', k => endSums(k, sum, sums, rows, out, first, many));
     c.kernel('tree_rows', k =>
       k.for(many, count, r => {
         const row = k.let(add(k.dim(first), r));
-        k.for(0, sum.groups, g => {
-          const s = k.var(sum.start(k, g));
-          const [from, to] = [k.let(k.load(starts, g)), k.let(k.load(starts, add(g, 1)))];
-          gatherTrees(k, tables, unit, values, mul(r, columns), from, to, s);
-          out.put(k, [row, g], sum.end(k, g, s));
-        });
+        sumRow(k, sum, one, out, row, (from, to, tell) =>
+          gatherTrees(k, tables, unit, sum, values, mul(r, columns), from, to, tell),
+        );
       }),
     );
   });
   return true;
 }
 
-function startSums(k: KernelBuilder, sum: SumRules, sums: SlotBuffer, pitch: number, count: Dim): void {
-  k.for(0, sum.groups, g => {
-    const s = k.let(sum.start(k, g));
-    k.for(0, count, r => k.store(sums, add(mul(g, pitch), r), s));
-  });
-}
-function endSums(k: KernelBuilder, sum: SumRules, sums: SlotBuffer, pitch: number, out: Sink, first: Dim, count: Dim): void {
-  k.for(0, count, r =>
-    k.for(0, sum.groups, g => out.put(k, [k.let(add(k.dim(first), r)), g], sum.end(k, g, k.load(sums, add(mul(g, pitch), r))))),
-  );
-}
 /** Runs steps for each block of rows: its first row, and how many there are. */
 function eachBlock(c: LowerCtx<TreeAttrs>, batch: Dim, size: number, body: (first: Dim, count: Dim) => void): void {
   const most = dimHi(batch);
