@@ -13,8 +13,9 @@ export interface Free {
   readonly places: { readonly input: string; readonly axis: number; readonly rank: number }[];
 }
 const LARGEST = 2 ** 31 - 1;
-/** The range of a batch that nobody chose. */
+/** The range of a batch that nobody chose, and of rows of features for trees: those take so many at least as a matter of course. */
 const BATCH = { lo: 1, hi: 16 };
+const ROWS = { lo: 1, hi: 10_000, bytes: 64 * 2 ** 20 };
 
 /** Makes a name of the file fit for expressions over dimensions. */
 export const symbolName = (raw: string): string => {
@@ -38,7 +39,8 @@ export interface SizesOptions {
  * The sizes of a model's inputs. A size that the file leaves open is a symbol: of the file's name for it (`batch`, `seq`; two of
  * one name are equal; `past + seq` is computed), else `<input>_<axis>`. What it may be says, in this order:
  * 1. the caller's choice for that name: a number fixes it; `{ lo, hi }` makes it free in that range; with `step`, the symbol counts steps;
- * 2. where it is the first of several axes of an input, it is taken for a batch: 1 to 16 (and a warning says so);
+ * 2. where it is the first of several axes of an input, it is taken for a batch: 1 to 16, of rows for trees 1 to 10,000, fewer where
+ *    they would take more than 64 MiB (and a warning says so);
  * 3. else E301 names all that are open, and how to choose them.
  * E302: a choice for a name that is not open, or one that makes no sense. E301: an input whose number of axes is not declared.
  */
@@ -52,7 +54,7 @@ export function inputShapes(
   const inputs = g.input.filter(i => names.has(i.name));
   for (const i of inputs) if (!Object.hasOwn(o.shapes, i.name)) declared(i.type?.tensorType?.shape, i.name, loc);
   const free = freeSizes(g, name => names.has(name) && !Object.hasOwn(o.shapes, name));
-  const chosen = choose(free, o.dims, loc, warn);
+  const chosen = choose(free, o.dims, batchOf(g), loc, warn);
   const out = new Map<string, readonly Dim[]>();
   for (const i of inputs) {
     const given = Object.hasOwn(o.shapes, i.name) ? o.shapes[i.name] : undefined;
@@ -72,6 +74,15 @@ export function inputShapes(
     out.set(i.name, shape);
   }
   return out;
+}
+function batchOf(g: GraphProto): { readonly lo: number; readonly hi: number } {
+  if (!g.node.some(n => n.domain === 'ai.onnx.ml' && n.opType.startsWith('TreeEnsemble'))) return BATCH;
+  const columns = g.input.map(i => {
+    const sizes = i.type?.tensorType?.shape?.dim ?? [];
+    return sizes.slice(1).reduce((n, d) => n * Math.max(1, d.dimValue ?? 1), 1);
+  });
+  const most = Math.floor(ROWS.bytes / 4 / Math.max(1, ...columns));
+  return { lo: ROWS.lo, hi: Math.max(BATCH.hi, Math.min(ROWS.hi, most)) };
 }
 /** The sizes that a file leaves open in the inputs named, by the name to give them by. */
 export function freeSizes(g: GraphProto, isInput: (name: string) => boolean): Map<string, Free> {
@@ -112,7 +123,13 @@ function expression(text: string, sizeOf: (name: string) => Dim): Dim {
   );
 }
 
-function choose(free: ReadonlyMap<string, Free>, choices: DimChoices, loc: Loc, warn: (w: Warning) => void): Map<string, Dim> {
+function choose(
+  free: ReadonlyMap<string, Free>,
+  choices: DimChoices,
+  batch: { readonly lo: number; readonly hi: number },
+  loc: Loc,
+  warn: (w: Warning) => void,
+): Map<string, Dim> {
   const open = [...free.keys()];
   const picked = new Map<string, DimChoice>();
   for (const [raw, c] of Object.entries(choices)) {
@@ -131,8 +148,8 @@ function choose(free: ReadonlyMap<string, Free>, choices: DimChoices, loc: Loc, 
     const c = picked.get(f.name);
     if (c !== undefined) out.set(f.name, sizeOfChoice(f.name, c, loc));
     else if (f.places.some(p => p.axis === 0 && p.rank > 1)) {
-      out.set(f.name, symbol(f.name, BATCH.lo, BATCH.hi));
-      const message = `dimension ${f.name} is free and taken for a batch of ${BATCH.lo} to ${BATCH.hi}; choose with --dim ${f.name}=N or ${f.name}=A..B`;
+      out.set(f.name, symbol(f.name, batch.lo, batch.hi));
+      const message = `dimension ${f.name} is free and taken for a batch of ${batch.lo} to ${batch.hi}; choose with --dim ${f.name}=N or ${f.name}=A..B`;
       warn({ code: 'batch', message, loc });
     } else ask.push(f);
   }
