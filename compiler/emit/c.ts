@@ -1,5 +1,5 @@
 import { must, showLoc } from '../core/diagnostic.ts';
-import { showDim, type Dim } from '../core/dim.ts';
+import type { Dim } from '../core/dim.ts';
 import type { Kernel } from '../kernel/ir.ts';
 import { prepareKernel } from '../kernel/passes/index.ts';
 import type { Profile } from '../ops/profile.ts';
@@ -7,7 +7,7 @@ import type { Arg, MemoryPlan, Program, Slot, Step } from '../program/program.ts
 import { ERRORS, headerText } from './c/header.ts';
 import { newHelpers } from './c/helpers.ts';
 import { kernelName, kernelText } from './c/kernel.ts';
-import { namesOf } from './c/names.ts';
+import { computedSymbols, namesOf } from './c/names.ts';
 import { SIZE_FUNCTIONS, sizeText } from './c/sizes.ts';
 import { commentText, elementBytes, elementType } from './c/types.ts';
 
@@ -204,9 +204,7 @@ function runText(p: Program, plan: MemoryPlan, names: ReturnType<typeof namesOf>
     ...given.map(s => `  const int32_t ${must(symbols.get(s.name))} = in->dims.${must(names.symbols.get(s.name))};`),
     ...p.symbols.filter(s => s.from === 'run').map(s => `  int32_t ${must(symbols.get(s.name))} = 0;`),
   ];
-  const computed = p.symbols.filter(
-    s => s.from === 'run' && p.outputs.some(o => o.type.shape.some(d => showDim(d).includes(s.name))),
-  );
+  const computed = computedSymbols(p);
   const results =
     computed.length === 0
       ? []

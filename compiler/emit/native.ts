@@ -6,6 +6,7 @@ import type { MemoryPlan, Program } from '../program/program.ts';
 import { aboutModel, allSteps, sha256, weightsOf, type BundleInput } from './bundle/index.ts';
 import { emitC, type CResult } from './c.ts';
 import { commentText } from './c/types.ts';
+import { pythonText } from './c/python.ts';
 import { runnerText } from './c/runner.ts';
 
 /** A program as C for one profile. */
@@ -14,10 +15,12 @@ export interface NativeModule {
   readonly program: Program;
   readonly plan: MemoryPlan;
   readonly c: CResult;
+  /** What was compiled from what, in one line. */
+  readonly head: string;
 }
 export function nativeModule(program: Program, plan: MemoryPlan, profile: Profile, file: string): NativeModule {
   const head = `${program.name}: compiled by Sinter ${VERSION} for ${profile.name} from ${file}`;
-  return { profile, program, plan, c: emitC(program, plan, profile, head) };
+  return { profile, program, plan, c: emitC(program, plan, profile, head), head };
 }
 export function nativeReport(m: NativeModule): ModuleReport {
   return {
@@ -36,11 +39,11 @@ export const FLAGS = ['-O3', '-ffp-contract=off', '-fno-math-errno'];
 const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
 
 /**
- * The files of a native bundle by name: model.c, model.h, the weights, main.c (a program that runs the model on .npy files), a Makefile and
+ * The files of a native bundle by name: model.c, model.h, the weights, main.c (a program that runs the model on .npy files), model.py, a Makefile and
  * CMakeLists.txt, manifest.json, README.md. The same input gives the same bytes.
  */
 export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'modules'>): Promise<Map<string, Uint8Array>> {
-  const { profile, program, c } = m;
+  const { profile, program, c, head } = m;
   const weights = m.plan.weightsBytes > 0 ? weightsOf(program, m.plan) : undefined;
   const asArray = weights !== undefined && weights.length <= (b.options.embedBelow ?? profile.memory.embedBelow);
   const sources = ['model.c', ...(weights ? [asArray ? 'weights.c' : 'weights.S'] : [])];
@@ -54,6 +57,7 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
     files.set('model.weights', weights);
   }
   files.set('main.c', utf8(runnerText(program, c.arena)));
+  files.set('model.py', utf8(pythonText(program, head, c.arena, profile.memory.align)));
   files.set('Makefile', utf8(makefile(profile, sources)));
   files.set('CMakeLists.txt', utf8(cmake(c.prefix, profile, sources)));
   files.set(
@@ -164,6 +168,6 @@ make && ./model ${program.inputs.map(p => `${commentText(p.name)}.npy`).join(' '
 ${build}    # the same by hand
 \`\`\`
 Inputs: ${list(program.inputs)}. Outputs: ${list(program.outputs)}.
-manifest.json tells what was compiled, and how.
+From Python, with NumPy: \`import model; model.run(...)\`. manifest.json tells what was compiled, and how.
 `;
 }

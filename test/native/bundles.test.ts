@@ -175,3 +175,47 @@ suite(`a program that calls a model${why}`, () => {
     expect(statSync(join(dir, 'libmodel.so')).size - must(report.modules[0]).weights).toBeLessThan(150_000);
   }, 60_000);
 });
+
+const numpy = ready && spawnSync('python3', ['-c', 'import numpy'], { stdio: 'ignore' }).status === 0;
+(numpy ? describe : describe.skip)(`model.py${numpy ? '' : ' (needs cc, make and python3 with numpy)'}`, () => {
+  it.each(MODELS)('gives what main.c gives: %s', async name => {
+    const { bytes, options, inputs } = real(name);
+    const { files } = await compile({ ...options, model: bytes, target: 'linux-x64-v2' });
+    const built = buildBundle(files);
+    const want = built.run(inputs);
+    const names = [...inputs.keys()];
+    const script = `import sys, numpy as np, model
+out = model.run(**{n: np.load("in%d.npy" % i) for i, n in enumerate(${JSON.stringify(names)})})
+for name, array in out.items():
+    print(name, array.shape, array.tobytes().hex())`;
+    const r = spawnSync('python3', ['-c', script], { cwd: built.dir, encoding: 'utf8', maxBuffer: 2 ** 28 });
+    expect(r.stderr).toBe('');
+    expect(r.stdout.trim().split('\n')).toEqual(
+      [...want].map(
+        ([k, t]) => `${k} (${t.dims.join(', ')}${t.dims.length === 1 ? ',' : ''}) ${Buffer.from(t.bytes).toString('hex')}`,
+      ),
+    );
+  });
+  it('works out sizes, and says what is wrong', async () => {
+    const { files } = await compile({ model: dynamic, name: 'm', target: 'c-portable', dims: { n: { min: 2, max: 6 } } });
+    const { dir } = buildBundle(files);
+    const script = `import numpy as np, model
+x, y = np.arange(1, 7, dtype=np.float32), np.array([10, 20, 30], np.float32)
+keep = np.array([0, 1, 1, 0, 0, 1], np.bool_)
+print(model.run(x=x, keep=keep, y=y)["z"].tolist())
+for bad in (dict(x=x, keep=~keep, y=y[:2]), dict(x=x, keep=keep), dict(x=x, keep=keep, y=np.zeros(9, np.float32))):
+    try:
+        model.run(**bad)
+    except Exception as e:
+        print(type(e).__name__, e)`;
+    const r = spawnSync('python3', ['-c', script], { cwd: dir, encoding: 'utf8' });
+    expect(r.stderr).toBe('');
+    const [good, ...bad] = r.stdout.trim().split('\n');
+    expect(good).toBe('[12.0, 23.0, 36.0]');
+    expect(bad).toEqual([
+      expect.stringMatching(/^ValueError .*count and n must be equal/),
+      'TypeError input y [n] is missing',
+      'ValueError n is 9, but must be 2 to 6',
+    ]);
+  });
+});

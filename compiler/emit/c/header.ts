@@ -1,7 +1,7 @@
 import { must } from '../../core/diagnostic.ts';
 import { showDim } from '../../core/dim.ts';
 import type { Port, Program } from '../../program/program.ts';
-import type { Names } from './names.ts';
+import { computedSymbols, type Names } from './names.ts';
 import { commentText, elementType } from './types.ts';
 
 /** Codes that NAME_run gives back; those for the model's own reasons to stop follow. */
@@ -27,9 +27,7 @@ export function headerText(h: HeaderInput): string {
   const { prefix: n } = names;
   const guard = `${n.toUpperCase()}_H`;
   const given = p.symbols.filter(s => s.from === 'input');
-  const computed = p.symbols.filter(
-    s => s.from === 'run' && p.outputs.some(o => o.type.shape.some(d => showDim(d).includes(s.name))),
-  );
+  const computed = computedSymbols(p);
   const shape = (x: Port): string => `[${x.type.shape.map(showDim).join(', ')}]`;
   const field = (x: Port, name: string, isInput: boolean): string =>
     `  ${isInput ? 'const ' : ''}${elementType(x.type.dtype)} *${name}; /* ${commentText(`${x.name}: ${x.type.dtype} ${shape(x)}`)} */`;
