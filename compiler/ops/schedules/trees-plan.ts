@@ -14,7 +14,7 @@ import { compareListed, interleaveListed, LISTED_SCRATCH, listTrees, type Listed
 import { bitsSize, BLOCK, makeBits, makeMasks, testTables, type TestTables } from './trees-masks.ts';
 import { sparseTrees } from './trees-sparse.ts';
 import { endSums, orderTrees, startSums, sumRow, treeSums, type TreeSums } from './trees-sums.ts';
-import { testsOf, type Tests } from './trees-tests.ts';
+import { GROUP, testsOf, type Tests } from './trees-tests.ts';
 import { setTables } from './trees-values.ts';
 import { sumByWalk, type TreeAttrs } from './trees.ts';
 
@@ -40,17 +40,28 @@ function sumBy(c: LowerCtx<TreeAttrs>, t: TreeTables, asked: Exclude<TreeStrateg
   if (asked !== 'gather') {
     const tests = testsOf(t, Number(must(c.types[0]).shape[1]));
     const steps = depths.reduce((a, b) => a + b, 0);
-    // Each row has all tests done, without vectors one by one.
-    const all = c.profile.vector.bits >= 128 ? tests.count / 16 : tests.count;
-    if (tests.count <= MOST_TESTS && (all <= 8 * steps || asked !== 'auto')) {
-      const trees = completed(c, t, tests, depth) ?? listed(c, t, tests, steps);
-      if (trees) {
-        sumByTests(c, trees, testTables(c, tests, t.categories), asked);
-        return true;
-      }
+    const trees = tests.count <= MOST_TESTS ? (completed(c, t, tests, depth) ?? listed(c, t, tests, steps)) : undefined;
+    if (trees && (asked !== 'auto' || worthTests(c, tests, trees, steps, t.root.length))) {
+      sumByTests(c, trees, testTables(c, tests, t.categories), asked);
+      return true;
     }
   }
   return sumByGather(c, t);
+}
+
+/**
+ * Whether doing all tests of a row pays, by instructions of a row, about: there may be many features for few trees, or so many thresholds
+ * that hardly a test is used twice.
+ */
+function worthTests(c: LowerCtx<TreeAttrs>, tests: Tests, { cost }: TestedTrees, steps: number, trees: number): boolean {
+  const groups = tests.kinds.flatMap(k => k.groups);
+  const search = groups.reduce((n, g) => n + GROUP * (7 * g.steps + 12), 0) + 25 * tests.sets.length;
+  const gathered = 4 * GROUP * groups.length + 25 * tests.sets.length + 17 * steps + 12 * trees;
+  // Without vectors bytes are written one by one.
+  const vectors = c.profile.vector.bits >= 128;
+  const alone = search + (vectors ? tests.count / 8 : 2 * tests.count) + cost.interleaved;
+  const block = search + (5 * tests.count + cost.block) / BLOCK + cost.compared;
+  return Math.min(alone, vectors ? block : Infinity) <= 1.2 * gathered && alone <= 2.5 * gathered;
 }
 
 /** Trees over tests: what blocks of rows and single rows need. */
