@@ -1,4 +1,4 @@
-/** `npm run bench [-- SUITE [options]]`: networks (the default), compile, first, gemm, conv, trees. Each says at its top what it measures. */
+/** `npm run bench [-- SUITE [options]]`: networks (the default), compile, first, gemm, conv, trees, native. Each says at its top what it measures. */
 const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   networks: () => import('./networks.ts'),
   compile: () => import('./compile-time.ts'),
@@ -6,6 +6,7 @@ const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   gemm: () => import('./kernels/gemm.ts'),
   conv: () => import('./kernels/conv.ts'),
   trees: () => import('./trees.ts'),
+  native: () => import('./native.ts'),
 };
 const name = process.argv[2]?.startsWith('-') === false ? process.argv[2] : 'networks';
 const suite = suites[name];
