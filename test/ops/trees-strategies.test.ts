@@ -13,7 +13,8 @@ import { TreeEnsemble } from '../../compiler/ops/trees.ts';
 import { readTables } from '../../compiler/ops/trees-tables.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
 import { compiled } from '../conformance/compiled.ts';
-import { randomForest, type ForestShape } from './random-trees.ts';
+import { has } from '../native/build.ts';
+import { randomForest, randomRows, type ForestShape } from './random-trees.ts';
 
 interface Problem {
   readonly title: string;
@@ -119,6 +120,20 @@ describe('strategies for trees', () => {
         }
       });
   }
+
+  const cc = has('gcc');
+  for (const p of problems.filter((_, i) => i % 2 === 1))
+    (cc ? it : it.skip)(`${p.title}: as C${cc ? '' : ' (needs gcc)'}`, async () => {
+      const tables = randomForest(p.shape);
+      const g = graphOf(p, tables);
+      // Without denormals, which native code may take for zero.
+      const x = randomRows(140, p.shape.features, 5, p.shape.rows);
+      const want = [...typed(evaluate(g, new Map([['x', x]])).get('margin') ?? zeros('f32', []))];
+      for (const treeStrategy of ['auto', 'gather'] as const) {
+        const run = await compiled('c', g, 'linux-x64-v2', { treeStrategy });
+        expect([...typed(run(new Map([['x', x]])).get('margin') ?? zeros('f32', []))]).toEqual(want);
+      }
+    });
 
   const forest = (shape: ForestShape, attrs: Attrs = {}): Graph => graphOf({ title: '', shape, attrs }, randomForest(shape));
   const usual = forest({ trees: 9, depth: 5, features: 4, seed: 1 });
