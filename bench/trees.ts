@@ -1,9 +1,10 @@
 /**
- * Boosted trees against onnxruntime-web and onnxruntime-node, one thread each, in one process and in turns:
- * `npm run bench -- trees [quick|goal|full] [--features N] [--bins N] [--strategy NAME] [--target NAME] [--json FILE]`. `goal` (the default)
- * is 500 trees of depth 6 at batches of 10,000 and 1, `quick` a few ensembles, `full` a grid of ensembles and batches. Ensembles are random,
- * of `--bins` thresholds a feature (histograms have at most 255); rows are normally distributed and new in every call; a time is the best
- * of the rounds, of a call with its copies in and out. The answers of all three are compared, and ours with the reference evaluator.
+ * Boosted trees against onnxruntime-web and onnxruntime-node, one thread each, in one process and in turns: `npm run bench -- trees
+ * [quick|goal|full] [--trees N,…] [--features N] [--bins N] [--strategy NAME] [--target NAME] [--json FILE]`. `goal` (the default) is 500
+ * trees of depth 6 at batches of 10,000 and 1, `quick` a few ensembles, `full` a grid of ensembles and batches (`--trees` chooses some).
+ * Ensembles are random, of `--bins` thresholds a feature (histograms have at most 255); rows are normally distributed and new in every
+ * call; a time is the best of the rounds, of a call with its copies in and out. The answers of all three are compared, and ours with the
+ * reference evaluator.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,6 +29,7 @@ const { values: args, positionals } = parseArgs({
   options: {
     features: { type: 'string', default: '30' },
     bins: { type: 'string', default: '255' },
+    trees: { type: 'string' },
     strategy: { type: 'string', default: 'auto' },
     target: { type: 'string' },
     json: { type: 'string' },
@@ -150,7 +152,8 @@ await loadOurs(
   target,
   join(work, 'first'),
 );
-for (const [trees, depth] of grid.ensembles) await bench(trees, depth, grid.batches);
+for (const [trees, depth] of grid.ensembles)
+  if (args.trees === undefined || args.trees.split(',').includes(String(trees))) await bench(trees, depth, grid.batches);
 for (const peer of ['web', 'node'] as const) {
   const ratios = rows.map(r => r[peer] / r.ours);
   console.log(`onnxruntime-${peer}: geometric mean ${geomean(ratios).toFixed(1)}x, least ${Math.min(...ratios).toFixed(1)}x`);

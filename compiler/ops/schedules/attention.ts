@@ -90,7 +90,9 @@ export function lowerAttention(c: LowerCtx<AttentionAttrs>): void {
     sums: c.temp('sums', reg, most),
     panels: few ? undefined : c.temp('keys', reg, dimMul(width, d)),
     values:
-      few || typeof dv !== 'number' || dv % arith.lanes !== 0 ? undefined : c.temp('values', reg, packedSize(panelsOf(dv), keys)),
+      few || typeof dv !== 'number' || dv % arith.lanes !== 0
+        ? undefined
+        : c.temp('values', reg, packedSize(panelsOf(dv, arith.lanes), keys)),
     reg,
   };
   c.kernel('attention', k => heads(k, job));
@@ -136,7 +138,7 @@ function packKeys(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void {
     k,
     { run: 'k', at: (x, key, n) => k.load(j.k.buffer, add(place(key), x), n) },
     j.d,
-    panelsOf(j.width),
+    panelsOf(j.width, j.arith.lanes),
     to,
     0,
     j.arith.lanes,
@@ -149,7 +151,7 @@ function packValues(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void 
     k,
     { run: 'columns', at: (key, x, n) => k.load(j.v.buffer, add(add(from, mul(key, stride)), x), n) },
     j.keys,
-    panelsOf(j.dv),
+    panelsOf(j.dv, j.arith.lanes),
     to,
     0,
     j.arith.lanes,
@@ -299,7 +301,7 @@ function values(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number,
   const of = (width: number): number[] => Array.from({ length: width / lanes }, (_, v) => v * lanes);
   if (j.values) {
     const packed = j.values;
-    const p = panelsOf(dv);
+    const p = panelsOf(dv, lanes);
     const height = k.dim(j.keys);
     const wide = lanes === 1 ? 2 : PANEL;
     const panel = (from: Expr, width: number, step: number): void =>

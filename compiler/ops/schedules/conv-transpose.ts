@@ -62,10 +62,10 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
     kStride: must(ws[0]),
     columnStride: join ? 1 : must(ws[1]),
   }));
-  const p = panelsOf(columns);
+  const arith = arithOf(c.profile, 'f32');
+  const p = panelsOf(columns, arith.lanes);
   const size = Number(packedSize(p, channels));
   const b = c.weights('kernel', packConstant(w, matrices, channels, p));
-  const arith = arithOf(c.profile, 'f32');
   const scratch = c.temp('edge', 'f32', PANEL * tileRows(arith));
   const walk = walkSink(c.sink(0), transposeSpace(c.node));
   const costly = isCostly(walk, transposeSpace(c.node).length, vtype('f32', arith.lanes));
@@ -156,7 +156,7 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
   );
   const costly = isCostly(walk, out.length, vtype('f32', arith.lanes));
   const scratch = c.temp('edge', 'f32', PANEL * tileRows(arith));
-  const p = panelsOf(outs);
+  const p = panelsOf(outs, arith.lanes);
   for (const pick of indices(axes.map(a => a.stride))) {
     const phases = axes.map((a, d) => must(a.phases[must(pick[d])]));
     const depth = channels * phases.reduce((n, f) => n * f.taps.length, 1);

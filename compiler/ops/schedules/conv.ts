@@ -261,7 +261,7 @@ function lowerPanels(j: Job, depth: number): void {
   const { c, s, input } = j;
   const perGroup = s.channels / s.group;
   const outsPer = s.outs / s.group;
-  const p = panelsOf(outsPer);
+  const p = panelsOf(outsPer, j.arith.lanes);
   const size = Number(packedSize(p, depth));
   const b = c.weights(
     'kernel',

@@ -10,7 +10,7 @@ import { gemmTile, type Arith, type Rows, type Seg } from './tile.ts';
 export const PANEL = 8;
 
 /** Rows of a micro-kernel: two vectors of B, a splat and the accumulators fill the registers. A separate product takes some more. */
-export const tileRows = (m: Arith): number => (m.lanes > 1 && m.fma ? 6 : 4);
+export const tileRows = (m: Arith): number => (m.lanes > 4 ? 12 : m.lanes > 1 && m.fma ? 6 : 4);
 
 /**
  * Calls `body` for blocks of up to `most` of `n` rows. A small static `n` is split into blocks of nearly equal size. Else all blocks
@@ -87,10 +87,12 @@ export interface Panels {
   readonly rest: Dim;
   readonly restWidth: number;
 }
-export function panelsOf(columns: Dim): Panels {
+/** `lanes` is that of the arithmetic: the last panel is whole vectors, of four columns on scalar targets too, so that they share weights. */
+export function panelsOf(columns: Dim, lanes: number): Panels {
   const full = dimFloorDiv(columns, PANEL);
   const rest = dimSub(columns, dimMul(full, PANEL));
-  const restWidth = typeof rest === 'number' ? Math.ceil(rest / 4) * 4 : PANEL;
+  const unit = Math.max(4, lanes);
+  const restWidth = typeof rest === 'number' ? Math.ceil(rest / unit) * unit : PANEL;
   return { columns, full, rest, restWidth };
 }
 /** Elements of the packed form of a matrix of k x columns. */

@@ -172,7 +172,7 @@ interface PackedB {
 }
 function panelProduct(j: Job): void {
   const { c, a, arith } = j;
-  const p = panelsOf(j.columns);
+  const p = panelsOf(j.columns, arith.lanes);
   const b = packedB(j, p);
   const scratch = c.temp('edge', regOf(must(c.out[0]).dtype), PANEL * tileRows(arith));
   const costly = isCostly(j.walk, matMulSpace(c.node).length, vtype(arith.base, arith.lanes));

@@ -94,7 +94,7 @@ interface Packed {
 }
 function packGates(j: Job, first: number, gates: number): Packed {
   const { c, hidden } = j;
-  const panels = panelsOf(dimMul(hidden, gates));
+  const panels = panelsOf(dimMul(hidden, gates), j.arith.lanes);
   const fixed = c.constant(1);
   if (fixed && typeof hidden === 'number') {
     const m = { offset: first * hidden * hidden, kStride: 1, columnStride: hidden };

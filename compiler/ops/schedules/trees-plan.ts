@@ -60,7 +60,7 @@ function worthTests(c: LowerCtx<TreeAttrs>, tests: Tests, { cost }: TestedTrees,
   // Without vectors bytes are written one by one.
   const vectors = c.profile.vector.bits >= 128;
   const alone = search + (vectors ? tests.count / 8 : 2 * tests.count) + cost.interleaved;
-  const block = search + (5 * tests.count + cost.block) / BLOCK + cost.compared;
+  const block = search + (3 * tests.count + cost.block) / BLOCK + cost.compared;
   return Math.min(alone, vectors ? block : Infinity) <= 1.2 * gathered && alone <= 2.5 * gathered;
 }
 
@@ -68,7 +68,7 @@ function worthTests(c: LowerCtx<TreeAttrs>, tests: Tests, { cost }: TestedTrees,
 interface TestedTrees {
   readonly sums: TreeSums;
   readonly scratch: number;
-  /** About the instructions of a block of rows, of a row in a block, and of a row alone, without the tests. */
+  /** About the instructions (measured, of WebAssembly on V8) of a block of rows, of a row in a block, and of a row alone, without the tests. */
   readonly cost: { readonly block: number; readonly compared: number; readonly interleaved: number };
   compare(k: KernelBuilder, masks: SlotBuffer, sums: SlotBuffer, scratch: SlotBuffer, rows: Expr): void;
   interleave(k: KernelBuilder, bits: SlotBuffer, from: Expr, to: Expr, tell: Tell): void;
@@ -103,7 +103,7 @@ function completed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, depth: n
     sums,
     scratch: COMPARE_SCRATCH,
     cost: {
-      block: of.trees * 2 ** levels * 7 + (large ? size * 3 : 0),
+      block: of.trees * (60 + 2 ** levels * 4) + (large ? size * 3 : 0),
       compared: of.trees * (9 + 9 * (depth - levels)),
       interleaved: of.trees * (6 + 5.5 * depth + (large ? 60 * Math.max(1, depth - 4) : 0)),
     },
@@ -128,7 +128,7 @@ function listed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, steps: numb
   return {
     sums,
     scratch: LISTED_SCRATCH,
-    cost: { block: of.tests.length * 19 + of.trees * 2 ** of.planes * 3, compared: of.trees * 9, interleaved: steps * 11 },
+    cost: { block: of.tests.length * 12 + of.trees * (60 + 2 ** of.planes * 2), compared: of.trees * 9, interleaved: steps * 11 },
     compare: (k, masks, to, scratch, rows) => compareListed(k, tables, sums, masks, to, scratch, rows),
     interleave: (k, bits, from, to, tell) => interleaveListed(k, tables, unit, bits, from, to, tell),
   };
@@ -136,7 +136,7 @@ function listed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, steps: numb
 /** From how many rows on comparing is faster than walking them one by one. */
 function crossover(t: TestedTrees, tests: number): number {
   const { block, compared, interleaved } = t.cost;
-  return Math.max(4, Math.ceil((block + 5 * tests) / Math.max(1, interleaved + tests / 8 - compared)));
+  return Math.max(4, Math.ceil((block + 3 * tests) / Math.max(1, interleaved + tests / 8 - compared)));
 }
 /**
  * Trees that are walked at once for one row: the more, the better the processor is busy, but each group of trees is filled up to a

@@ -7,7 +7,7 @@ import { add, int, konst, lt, mul, sub, vtype, type Expr, type Lanes, type Num }
 import { forLanes } from '../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../lowering.ts';
 import type { WindowAttrs } from '../spatial.ts';
-import { packedSize, PANEL, panelsOf, product, tileRows, type Product } from './gemm.ts';
+import { packedSize, PANEL, panelsOf, product, tileRows, type Panels, type Product } from './gemm.ts';
 import { packConstant } from './pack.ts';
 import { padInto } from './pad.ts';
 import { isCostly, walkSink, type Walk } from './sink.ts';
@@ -116,9 +116,9 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   const fits = c.attrs.pads.every(p => p === 0) && sizes.every((n, i) => n === whole[i]);
   const x = fits ? c.contiguous(0).buffer : padInto(c, c.need(0), sizes, c.attrs.pads);
   const strides = dimStrides([...sizes, s.channels]);
-  const p = panelsOf(s.outs);
+  const p = panelsOf(s.outs, arith.lanes);
   const size = Number(packedSize(p, s.channels));
-  const weights = c.weights('winograd', transformed(must(c.constant(1)), s, rows, columns));
+  const weights = c.weights('winograd', transformed(must(c.constant(1)), s, rows, columns, p));
   const scratch = c.temp('tile', 'f32', points * arith.lanes);
   const edge = c.temp('edge', 'f32', PANEL * tileRows(arith));
   const [inputStep, productStep] = [pointStep(chunk * s.channels), pointStep(chunk * s.outs)];
@@ -169,8 +169,8 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
 }
 
 /** The weights [O, C, …k] as packed matrices [C x O], one for each point: G w Gᵀ for each pair of channels. */
-function transformed(w: Tensor, s: WinogradShape, rows: Axis, columns: Axis): Tensor {
-  const at = (p: number, scale: number): readonly number[] => [1 / scale, p / scale, (p * p) / scale];
+function transformed(w: Tensor, s: WinogradShape, rows: Axis, columns: Axis, p: Panels): Tensor {
+  const at = (x: number, scale: number): readonly number[] => [1 / scale, x / scale, (x * x) / scale];
   const [atA, atB] = [2 * AA * (AA - BB), 2 * BB * (BB - AA)];
   const g = [at(0, AA * BB), at(A, atA), at(-A, atA), at(B, atB), at(-B, atB), [0, 0, 1]];
   const matrix = (a: Axis): readonly (readonly number[])[] => (a.out === 1 ? [[1]] : g);
@@ -196,7 +196,7 @@ function transformed(w: Tensor, s: WinogradShape, rows: Axis, columns: Axis): Te
     kStride: 1,
     columnStride: s.channels,
   }));
-  return packConstant(fromTyped('f32', [out.length], out), matrices, s.channels, panelsOf(s.outs));
+  return packConstant(fromTyped('f32', [out.length], out), matrices, s.channels, p);
 }
 
 /** Where a tile is: batch, and its first output row and column. */
