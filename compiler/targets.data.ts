@@ -42,9 +42,9 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
   },
   'linux-x64-v3': {
     name: 'linux-x64-v3',
-    doc: 'C for Linux on x86-64 with AVX2 and FMA (2013 and later), GCC 12 or Clang; vectors of 128 bits.',
+    doc: 'C for Linux on x86-64 with AVX2 and FMA (2013 and later), GCC 12 or Clang.',
     extends: 'linux-x64-v2',
-    vector: { fma: 'fused' },
+    vector: { bits: 256, fma: 'fused' },
     toolchain: { flags: ['-std=c11', '-march=x86-64-v3'] },
   },
   ml_c6g: {

@@ -11,7 +11,7 @@ import { MatMul } from '../../compiler/ops/matmul.ts';
 import { splitRows } from '../../compiler/ops/schedules/gemm.ts';
 import { expectAgreement, inputsFor, noise, single, target, type Operand } from './problems.ts';
 
-const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd'].map(target);
+const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3'].map(target);
 const size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(1, 6, 8, 16, 24, 64));
 const problem = fc.record({
   m: fc.oneof(size, fc.constantFrom(61, 67)),
@@ -26,7 +26,7 @@ const problem = fc.record({
   symbols: fc.subarray(['m', 'n', 'k'] as const),
   tail: fc.constantFrom('none', 'relu', 'sigmoid'),
   seed: fc.nat(1000),
-  profile: fc.nat(2),
+  profile: fc.nat(3),
 });
 
 describe('MatMul', () => {
