@@ -73,6 +73,10 @@ describe('traps of XGBoost', () => {
     expect(predict({ ...w, baseScore: '[1E0,2E0]', version: [3, 1, 0] }, [[0]])).toEqual([2, 3]);
     expect(predict({ ...w, baseScore: '[5E-1]', version: [3, 1, 0] }, [[0]])).toEqual([1.5, 1.5]);
     expect(predict({ ...w, baseScore: '5E-1', version: [2, 0, 0] }, [[0]])).toEqual([1.5, 1.5]);
+    const none = { features: 1, trees: [0] };
+    // Before 1.2 digits before and after the point were rounded one by one.
+    expect(predict({ ...none, baseScore: '1.066351', version: [1, 0, 2] }, [[0]])).toEqual([1.0663509368896484]);
+    expect(predict({ ...none, baseScore: '1.066351', version: [1, 2, 0] }, [[0]])).toEqual([1.066351056098938]);
     expect(() => load({ ...w, baseScore: '[1,2,3]' })).toThrow(/E203: .*3 base scores for 2 outputs/);
     expect(() => load({ ...w, baseScore: 'much' })).toThrow(/learner_model_param\.base_score: E203/);
   });

@@ -1,6 +1,6 @@
 import { fail } from '../../core/diagnostic.ts';
 import { asNumber, field, isArray, isObject, type Json } from '../json.ts';
-import type { XgbLinear, XgbModel, XgbTree, XgbTrees } from './records.ts';
+import { before, type Version, type XgbLinear, type XgbModel, type XgbTree, type XgbTrees } from './records.ts';
 
 /** A place in a document: the path to it is for messages only. */
 interface At {
@@ -58,7 +58,8 @@ export function readDocument(document: Json, file: string): XgbModel {
   const config = field(document, 'Config');
   const learner = need(model, 'learner', root);
   const at = under(root, 'learner');
-  const version = numbers(Float64Array, need(model, 'version', root), under(root, 'version'));
+  const [major = 1, minor = 0, patch = 0] = numbers(Float64Array, need(model, 'version', root), under(root, 'version'));
+  const version: Version = [major, minor, patch];
   const params = need(learner, 'learner_model_param', at);
   const inParams = under(at, 'learner_model_param');
   const numFeature = count(params, 'num_feature', inParams);
@@ -68,12 +69,12 @@ export function readDocument(document: Json, file: string): XgbModel {
   if (typeof objective !== 'string') return bad(under(at, 'objective'), "'name' is missing");
   const attributes = field(learner, 'attributes');
   return {
-    version: [version[0] ?? 1, version[1] ?? 0, version[2] ?? 0],
+    version,
     objective,
     numFeature,
     numClass,
     numTarget,
-    baseScore: baseScore(field(params, 'base_score'), under(inParams, 'base_score')),
+    baseScore: baseScore(field(params, 'base_score'), version, under(inParams, 'base_score')),
     booster: withParallel(booster(need(learner, 'gradient_booster', at), under(at, 'gradient_booster')), config),
     attributes: new Map(
       isObject(attributes)
@@ -85,10 +86,21 @@ export function readDocument(document: Json, file: string): XgbModel {
   };
 }
 /** `"5E-1"`, or since 3.1 `"[5E-1,2E-1]"`. */
-function baseScore(j: Json | undefined, at: At): number[] {
+function baseScore(j: Json | undefined, version: Version, at: At): number[] {
   const text = typeof j === 'string' ? j.trim() : j;
   const parts = typeof text === 'string' && text.startsWith('[') ? text.replace(/^\[|\]$/g, '').split(',') : [text ?? '0.5'];
-  return parts.map(p => Math.fround(asNumber(p) ?? bad(at, 'it is no number')));
+  const nearest = !before(version, 1, 2);
+  return parts.map(p => {
+    const v = asNumber(p) ?? bad(at, 'it is no number');
+    return nearest || typeof p !== 'string' ? Math.fround(v) : roughFloat(p, v);
+  });
+}
+/** A decimal fraction as 1.0 and 1.1 read it (dmlc::stof): the parts before and after the point are rounded to float32 each, then the sum. */
+function roughFloat(text: string, value: number): number {
+  const [, sign = '', whole = '', part = ''] = /^\s*([+-]?)(\d*)\.(\d{1,15})\s*$/.exec(text) ?? [];
+  if (part === '') return Math.fround(value);
+  const v = Math.fround(Math.fround(Number(whole)) + Math.fround(Number(part) / 10 ** part.length));
+  return sign === '-' ? -v : v;
 }
 function booster(j: Json, at: At): XgbTrees | XgbLinear {
   const name = field(j, 'name');
