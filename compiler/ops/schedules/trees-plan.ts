@@ -68,8 +68,11 @@ function worthTests(c: LowerCtx<TreeAttrs>, tests: Tests, { cost }: TestedTrees,
 interface TestedTrees {
   readonly sums: TreeSums;
   readonly scratch: number;
-  /** About the instructions (measured, of WebAssembly on V8) of a block of rows, of a row in a block, and of a row alone, without the tests. */
-  readonly cost: { readonly block: number; readonly compared: number; readonly interleaved: number };
+  /**
+   * About the instructions (measured, of WebAssembly on V8) of a block of rows, of a row in a block, and of a row alone, without the tests;
+   * and what a row alone costs more because the tables are not in the cache.
+   */
+  readonly cost: { readonly block: number; readonly compared: number; readonly interleaved: number; readonly misses: number };
   compare(k: KernelBuilder, masks: SlotBuffer, sums: SlotBuffer, scratch: SlotBuffer, rows: Expr): void;
   interleave(k: KernelBuilder, bits: SlotBuffer, from: Expr, to: Expr, tell: Tell): void;
 }
@@ -105,7 +108,8 @@ function completed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, depth: n
     cost: {
       block: of.trees * (60 + 2 ** levels * 4) + (large ? size * 3 : 0),
       compared: of.trees * (9 + 9 * (depth - levels)),
-      interleaved: of.trees * (6 + 5.5 * depth + (large ? 60 * Math.max(1, depth - 4) : 0)),
+      interleaved: of.trees * (6 + 5.5 * depth),
+      misses: large ? of.trees * 60 * Math.max(1, depth - 4) : 0,
     },
     compare: (k, masks, to, scratch, rows) => compareTrees(k, tables, levels, sums, masks, to, scratch, rows),
     interleave: (k, bits, from, to, tell) => interleaveTrees(k, tables, unit, bits, from, to, tell),
@@ -128,15 +132,20 @@ function listed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, steps: numb
   return {
     sums,
     scratch: LISTED_SCRATCH,
-    cost: { block: of.tests.length * 12 + of.trees * (60 + 2 ** of.planes * 2), compared: of.trees * 9, interleaved: steps * 11 },
+    cost: {
+      block: of.tests.length * 12 + of.trees * (60 + 2 ** of.planes * 2),
+      compared: of.trees * 9,
+      interleaved: steps * 11,
+      misses: 0,
+    },
     compare: (k, masks, to, scratch, rows) => compareListed(k, tables, sums, masks, to, scratch, rows),
     interleave: (k, bits, from, to, tell) => interleaveListed(k, tables, unit, bits, from, to, tell),
   };
 }
 /** From how many rows on comparing is faster than walking them one by one. */
 function crossover(t: TestedTrees, tests: number): number {
-  const { block, compared, interleaved } = t.cost;
-  return Math.max(4, Math.ceil((block + 3 * tests) / Math.max(1, interleaved + tests / 8 - compared)));
+  const { block, compared, interleaved, misses } = t.cost;
+  return Math.max(4, Math.ceil((block + 3 * tests) / Math.max(1, interleaved + misses + tests / 8 - compared)));
 }
 /**
  * Trees that are walked at once for one row: the more, the better the processor is busy, but each group of trees is filled up to a
