@@ -1,5 +1,6 @@
 import { fail } from '../../core/diagnostic.ts';
-import { dimAdd, dimEq, dimMul, dimSub, foldDim, rangeOf, substitute, symbol, symbolsOf, type Dim } from '../../core/dim.ts';
+import { dimAdd, dimEq, dimMul, dimSub, rangeOf, substitute, symbol, symbolsOf, type Dim } from '../../core/dim.ts';
+import { sizeSource } from '../sizes.ts';
 import type { Port, SymbolInfo } from '../../program/program.ts';
 
 /** How a symbol follows from the inputs: dimension `axis` of input `port` is mul * symbol + add, over symbols solved before. */
@@ -61,23 +62,8 @@ export function rangeText({ symbol: s, mul, add }: Solution): string {
 }
 
 /** A dimension as JavaScript over the array `s` of symbol values. */
-export function dimSource(d: Dim, index: (name: string) => number): string {
-  return foldDim<string>(d, {
-    num: n => (n < 0 ? `(${n})` : String(n)),
-    sym: name => `s[${index(name)}]`,
-    bin: (op, a, b) => {
-      switch (op) {
-        case 'add':
-          return `(${a} + ${b})`;
-        case 'mul':
-          return `${a} * ${b}`;
-        case 'floordiv':
-          // A zero divisor gives 0, as in `dimFloorDiv`.
-          return /^[1-9]\d*$/.test(b) ? `Math.floor(${a} / ${b})` : `(${b} ? Math.floor(${a} / (${b})) : 0)`;
-        case 'min':
-        case 'max':
-          return `Math.${op}(${a}, ${b})`;
-      }
-    },
+export const dimSource = (d: Dim, index: (name: string) => number): string =>
+  sizeSource(d, name => `s[${index(name)}]`, {
+    floordiv: (a, b) => (/^[1-9]\d*$/.test(b) ? `Math.floor(${a} / ${b})` : `(${b} ? Math.floor(${a} / (${b})) : 0)`),
+    extreme: (op, a, b) => `Math.${op}(${a}, ${b})`,
   });
-}

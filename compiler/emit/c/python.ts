@@ -1,8 +1,9 @@
 import { must } from '../../core/diagnostic.ts';
-import { foldDim, showDim, type Dim } from '../../core/dim.ts';
+import { showDim, type Dim } from '../../core/dim.ts';
 import type { DType } from '../../core/dtype.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { solveSymbols } from '../bundle/symbols.ts';
+import { sizeSource } from '../sizes.ts';
 import { computedSymbols, namesOf } from './names.ts';
 
 const NUMPY: Readonly<Record<DType, string>> = {
@@ -22,22 +23,9 @@ const NUMPY: Readonly<Record<DType, string>> = {
 };
 /** A size as Python over the dictionary `s`. */
 const size = (d: Dim): string =>
-  foldDim<string>(d, {
-    num: n => (n < 0 ? `(${n})` : String(n)),
-    sym: name => `s[${JSON.stringify(name)}]`,
-    bin: (op, a, b) => {
-      switch (op) {
-        case 'add':
-          return `(${a} + ${b})`;
-        case 'mul':
-          return `${a} * ${b}`;
-        case 'floordiv':
-          return `(${a} // (${b}) if ${b} else 0)`;
-        case 'min':
-        case 'max':
-          return `${op}(${a}, ${b})`;
-      }
-    },
+  sizeSource(d, name => `s[${JSON.stringify(name)}]`, {
+    floordiv: (a, b) => `(${a} // (${b}) if ${b} else 0)`,
+    extreme: (op, a, b) => `${op}(${a}, ${b})`,
   });
 const text = (s: string): string =>
   JSON.stringify(s).replace(/[^\x20-\x7e]/g, c => `\\u${(c.codePointAt(0) ?? 63).toString(16).padStart(4, '0').slice(-4)}`);

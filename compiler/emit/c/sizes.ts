@@ -1,24 +1,12 @@
-import { foldDim, type Dim } from '../../core/dim.ts';
+import type { Dim } from '../../core/dim.ts';
+import { sizeSource } from '../sizes.ts';
 
 /** A size as C over int32_t variables, or whatever `symbol` makes of a name. */
-export function sizeText(d: Dim, symbol: (name: string) => string): string {
-  return foldDim<string>(d, {
-    num: n => (n < 0 ? `(${n})` : String(n)),
-    sym: symbol,
-    bin: (op, a, b) => {
-      switch (op) {
-        case 'add':
-          return b.startsWith('(-') && /^\(-\d+\)$/.test(b) ? `(${a} - ${b.slice(2, -1)})` : `(${a} + ${b})`;
-        case 'mul':
-          return `${a} * ${b}`;
-        case 'floordiv':
-        case 'min':
-        case 'max':
-          return `size_${op}(${a}, ${b})`;
-      }
-    },
+export const sizeText = (d: Dim, symbol: (name: string) => string): string =>
+  sizeSource(d, symbol, {
+    floordiv: (a, b) => `size_floordiv(${a}, ${b})`,
+    extreme: (op, a, b) => `size_${op}(${a}, ${b})`,
   });
-}
 /** The functions that `sizeText` calls, as C. */
 export const SIZE_FUNCTIONS: Readonly<Record<string, string>> = {
   size_floordiv:
