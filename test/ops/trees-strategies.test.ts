@@ -118,22 +118,26 @@ describe('strategies for trees', () => {
               expect([n, ...typed(run(inputs).get('margin') ?? zeros('f32', []))]).toEqual([n, ...want]);
           }
         }
-      });
+      }, 60_000);
   }
 
   const cc = has('gcc');
   for (const p of problems.filter((_, i) => i % 2 === 1))
-    (cc ? it : it.skip)(`${p.title}: as C${cc ? '' : ' (needs gcc)'}`, async () => {
-      const tables = randomForest(p.shape);
-      const g = graphOf(p, tables);
-      // Without denormals, which native code may take for zero.
-      const x = randomRows(140, p.shape.features, 5, p.shape.rows);
-      const want = [...typed(evaluate(g, new Map([['x', x]])).get('margin') ?? zeros('f32', []))];
-      for (const treeStrategy of ['auto', 'gather'] as const) {
-        const run = await compiled('c', g, 'linux-x64-v2', { treeStrategy });
-        expect([...typed(run(new Map([['x', x]])).get('margin') ?? zeros('f32', []))]).toEqual(want);
-      }
-    });
+    (cc ? it : it.skip)(
+      `${p.title}: as C${cc ? '' : ' (needs gcc)'}`,
+      async () => {
+        const tables = randomForest(p.shape);
+        const g = graphOf(p, tables);
+        // Without denormals, which native code may take for zero.
+        const x = randomRows(140, p.shape.features, 5, p.shape.rows);
+        const want = [...typed(evaluate(g, new Map([['x', x]])).get('margin') ?? zeros('f32', []))];
+        for (const treeStrategy of ['auto', 'gather'] as const) {
+          const run = await compiled('c', g, 'linux-x64-v2', { treeStrategy });
+          expect([...typed(run(new Map([['x', x]])).get('margin') ?? zeros('f32', []))]).toEqual(want);
+        }
+      },
+      60_000,
+    );
 
   const forest = (shape: ForestShape, attrs: Attrs = {}): Graph => graphOf({ title: '', shape, attrs }, randomForest(shape));
   const usual = forest({ trees: 9, depth: 5, features: 4, seed: 1 });
