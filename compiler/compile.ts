@@ -92,7 +92,7 @@ async function compileFor(
   const plan = run.phase('plan', name, () => planMemory(program, profile));
   if (options.stopAfter === 'plan') return { graph };
   if (profile.emit === 'c') {
-    const native = run.phase('emit', name, () => nativeModule(program, plan, profile, options.file ?? 'model'));
+    const native = run.phase('emit', name, () => nativeModule(program, plan, profile, options.file ?? 'model', macsHi(graph)));
     run.stage('emit', '', name, 'c', () => native.c.source);
     return { graph, native };
   }

@@ -23,9 +23,16 @@ export interface CResult {
 
 /**
  * A program as C: one function for each kernel and `NAME_run`, which calls them. C99 where the profile has no vectors, else C11 with the
- * vector extensions of GCC and Clang. No allocation, no state; the weights are the symbol `NAME_weights`.
+ * vector extensions of GCC and Clang. `flush`: numbers too small for full precision count as zero while it runs, which products are much
+ * faster with and comparisons of such numbers wrong. No allocation, no state; the weights are the symbol `NAME_weights`.
  */
-export function emitC(program: Program, plan: MemoryPlan, profile: Profile, head: string): CResult {
+export function emitC(
+  program: Program,
+  plan: MemoryPlan,
+  profile: Profile,
+  o: { readonly head: string; readonly flush: boolean },
+): CResult {
+  const { head, flush } = o;
   const names = namesOf(program);
   const { prefix: n } = names;
   const helpers = newHelpers();
@@ -41,7 +48,7 @@ export function emitC(program: Program, plan: MemoryPlan, profile: Profile, head
 #include "model.h"
 #include <math.h>
 #include <string.h>
-${PRELUDE}
+${PRELUDE}${flush ? FLUSH : ''}
 ${[helpers.text(), ...sizes.map(([, f]) => f)].filter(s => s !== '').join('\n')}
 
 ${plan.weightsBytes > 0 ? `extern const uint8_t ${n}_weights[${plan.weightsBytes}];\n` : ''}
@@ -51,10 +58,7 @@ ${run}
 
 int ${n}_run(const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes) {
 ${checks(program, names, arena, align)}
-  const float_mode mode = flush_denormals();
-  const int code = steps(inputs, outputs, (uint8_t *)arena);
-  restore_denormals(mode);
-  return code;
+${flush ? '  const float_mode mode = flush_denormals();\n  const int code = steps(inputs, outputs, (uint8_t *)arena);\n  restore_denormals(mode);\n  return code;' : '  return steps(inputs, outputs, (uint8_t *)arena);'}
 }
 
 const char *${n}_error(int code) {
@@ -236,7 +240,8 @@ const PRELUDE = `
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
-
+`;
+const FLUSH = `
 /* Numbers so small that they lose precision take many times as long: they count as zero while the model runs. */
 #if defined(__SSE__)
 typedef unsigned float_mode;

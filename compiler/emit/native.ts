@@ -18,9 +18,16 @@ export interface NativeModule {
   /** What was compiled from what, in one line. */
   readonly head: string;
 }
-export function nativeModule(program: Program, plan: MemoryPlan, profile: Profile, file: string): NativeModule {
+/** `macs`: multiply-adds of a run, where operators tell them. */
+export function nativeModule(
+  program: Program,
+  plan: MemoryPlan,
+  profile: Profile,
+  file: string,
+  macs: number | undefined,
+): NativeModule {
   const head = `${program.name}: compiled by Sinter ${VERSION} for ${profile.name} from ${file}`;
-  return { profile, program, plan, c: emitC(program, plan, profile, head), head };
+  return { profile, program, plan, c: emitC(program, plan, profile, { head, flush: (macs ?? 0) > 0 }), head };
 }
 export function nativeReport(m: NativeModule): ModuleReport {
   return {

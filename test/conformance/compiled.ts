@@ -4,6 +4,7 @@ import { DTYPES } from '../../compiler/core/dtype.ts';
 import { numel, type Tensor } from '../../compiler/core/tensor.ts';
 import { emitWasm } from '../../compiler/emit/wasm.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
+import { macsHi } from '../../compiler/graph/stats.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { bindSymbols, checkGuards } from '../../compiler/program/bind.ts';
@@ -32,7 +33,8 @@ export async function compiled(
     case 'wasm':
       return wasm(program, plan, profile);
     case 'c':
-      return native(program, plan, profile);
+      // As `compile` does: trees compare numbers of any size.
+      return native(program, plan, profile, { flush: (macsHi(g) ?? 0) > 0 });
   }
 }
 

@@ -24,6 +24,8 @@ process.on('exit', () => {
 export interface NativeOptions {
   readonly cc?: string;
   readonly flags?: readonly string[];
+  /** Whether denormals count as zero; default: true. */
+  readonly flush?: boolean;
   /** A program that runs the executable, such as an emulator. */
   readonly under?: readonly string[];
 }
@@ -36,7 +38,7 @@ export function native(
 ): (inputs: ReadonlyMap<string, Tensor>) => Map<string, Tensor> {
   const dir = mkdtempSync(join(tmpdir(), 'sinter-c-'));
   made.push(dir);
-  const c = emitC(program, plan, profile, 'a test');
+  const c = emitC(program, plan, profile, { head: 'a test', flush: o.flush ?? true });
   const weights = weightsOf(program, plan);
   writeFileSync(join(dir, 'model.c'), c.source);
   writeFileSync(join(dir, 'model.h'), c.header);

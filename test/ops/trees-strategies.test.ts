@@ -14,7 +14,7 @@ import { readTables } from '../../compiler/ops/trees-tables.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
 import { compiled } from '../conformance/compiled.ts';
 import { has } from '../native/build.ts';
-import { randomForest, randomRows, type ForestShape } from './random-trees.ts';
+import { randomForest, type ForestShape } from './random-trees.ts';
 
 interface Problem {
   readonly title: string;
@@ -128,8 +128,7 @@ describe('strategies for trees', () => {
       async () => {
         const tables = randomForest(p.shape);
         const g = graphOf(p, tables);
-        // Without denormals, which native code may take for zero.
-        const x = randomRows(140, p.shape.features, 5, p.shape.rows);
+        const x = rowsOn(p, tables, 140);
         const want = [...typed(evaluate(g, new Map([['x', x]])).get('margin') ?? zeros('f32', []))];
         for (const treeStrategy of ['auto', 'gather'] as const) {
           const run = await compiled('c', g, 'linux-x64-v2', { treeStrategy });
