@@ -37,7 +37,10 @@ export async function inlined(): Promise<ReadonlyMap<string, string>> {
     'compiler/emit/bundle/runtime.data.ts',
     `${HEAD}/** The files of runtimes/js by name. */\nexport const RUNTIME = {\n${[...files].map(([f, text]) => `${JSON.stringify(f)}: ${JSON.stringify(text)},`).join('\n')}\n} as const;\n`,
   );
-  out.set('compiler/emit/c/runner.data.ts', `${HEAD}/** runtimes/c/runner.c. */\nexport const RUNNER = ${JSON.stringify(read('runtimes/c/runner.c'))};\n`);
+  out.set(
+    'compiler/emit/c/runner.data.ts',
+    `${HEAD}/** runtimes/c/runner.c. */\nexport const RUNNER = ${JSON.stringify(read('runtimes/c/runner.c'))};\n`,
+  );
   for (const [path, text] of out)
     out.set(path, await format(text, { ...(await resolveConfig(new URL(path, root))), parser: 'typescript' }));
   return out;

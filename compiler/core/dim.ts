@@ -9,8 +9,7 @@ export interface Sym {
   readonly hi: number;
 }
 /** What a polynomial is made of: symbols, and the operations that are not polynomial. */
-export type Atom =
-  Sym | { readonly k: 'floordiv' | 'min' | 'max'; readonly key: string; readonly a: Dim; readonly b: Dim };
+export type Atom = Sym | { readonly k: 'floordiv' | 'min' | 'max'; readonly key: string; readonly a: Dim; readonly b: Dim };
 interface Term {
   readonly coef: number;
   readonly atoms: readonly Atom[];

@@ -28,7 +28,8 @@ function die(why: string): never {
   process.exit(2);
 }
 const suites: readonly Suite[] = oneOf(args.suite, SUITES, 'suite');
-const ways: readonly Way[] = args.on === 'both' ? ['evaluate', 'wasm'] : args.on === 'all' ? ['evaluate', 'program', 'wasm'] : oneOf(args.on, WAYS, 'way');
+const ways: readonly Way[] =
+  args.on === 'both' ? ['evaluate', 'wasm'] : args.on === 'all' ? ['evaluate', 'program', 'wasm'] : oneOf(args.on, WAYS, 'way');
 const found = findBackendTests();
 if (found.k === 'missing') die(found.why);
 
