@@ -334,6 +334,11 @@ describe('pickles that would run something', () => {
   });
   it('and those that hold no model', () => {
     refused(concat('\x80\x02}.'), 'E202', 'it is a pickle of a dict, not of an XGBoost model');
+    refused(
+      Uint8Array.from([0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e]),
+      'E202',
+      'it is written by PyTorch',
+    );
     refused(concat('\x80\x02cxgboost.core\nBooster\n)\x81}b.'), 'E202', 'its booster holds no model');
     refused(concat('\x80\x02cxgboost.sklearn\nXGBRegressor\n)\x81}b.'), 'E202', 'is not trained');
     refused(concat('\x80\x02clightgbm.sklearn\nLGBMRegressor\n)\x81}b.'), 'E202', 'is not trained');

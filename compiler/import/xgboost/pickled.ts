@@ -8,6 +8,9 @@ const isAllowed = allows([
   /^xgboost\.callback\.(?:EarlyStopping|EvaluationMonitor|LearningRateScheduler|TrainingCheckPoint)$/,
 ]);
 
+/** What a file of torch.save before 1.6 begins with (MAGIC_NUMBER in torch/serialization.py). */
+const TORCH = 0x1950a86a20f9469cfc6cn;
+
 /** A booster as a pickle holds it. */
 export interface PickledBooster {
   /** What XGBoost's own serialization wrote: the binary form, a snapshot, JSON or UBJSON. */
@@ -30,6 +33,7 @@ export interface PickledBooster {
 export function readPickledBooster(bytes: Uint8Array, file: string): PickledBooster {
   const root = readPickle(bytes, file, isAllowed);
   const refuse = (why: string): never => fail('E202', { file, why }, { k: 'file', file, what: 'pickle' });
+  if (root === TORCH) return refuse('it is written by PyTorch; export it as ONNX (torch.onnx.export) and compile that');
   if (!isPickled(root, 'object') || !root.of.startsWith('xgboost.'))
     return refuse(`it is a pickle of ${kind(root)}, not of an XGBoost model`);
   if (root.of === 'xgboost.core.Booster') return booster(root, refuse);
