@@ -1,10 +1,10 @@
 /**
  * Boosted trees against onnxruntime-web and onnxruntime-node, one thread each, in one process and in turns: `npm run bench -- trees
- * [quick|goal|full] [--trees N,…] [--features N] [--bins N] [--strategy NAME] [--target NAME] [--json FILE]`. `goal` (the default) is 500
+ * [quick|goal|full] [--trees N,…] [--features N] [--bins N] [--strategy NAME] [--target NAME] [--python COMMAND] [--json FILE]`. `goal` (the default) is 500
  * trees of depth 6 at batches of 10,000 and 1, `quick` a few ensembles, `full` a grid of ensembles and batches (`--trees` chooses some).
  * Ensembles are random, of `--bins` thresholds a feature (histograms have at most 255); rows are normally distributed and new in every
  * call; a time is the best of the rounds, of a call with its copies in and out. The answers of all three are compared, and ours with the
- * reference evaluator.
+ * reference evaluator. XGBoost's own predictor runs in a process of its own afterwards, where `--python` (python3) has it.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,6 +22,7 @@ import { forestGraph, randomForest, randomRows } from './trees/forest.ts';
 import { forestOnnx } from './trees/onnx.ts';
 import { loadOurs } from './trees/ours.ts';
 import { bestInTurns } from './trees/turns.ts';
+import { timeXgboost } from './trees/xgboost.ts';
 
 const { values: args, positionals } = parseArgs({
   args: process.argv.slice(2),
@@ -32,6 +33,7 @@ const { values: args, positionals } = parseArgs({
     trees: { type: 'string' },
     strategy: { type: 'string', default: 'auto' },
     target: { type: 'string' },
+    python: { type: 'string', default: 'python3' },
     json: { type: 'string' },
   },
 });
@@ -138,6 +140,15 @@ async function bench(trees: number, depth: number, batches: readonly number[]): 
     console.log(
       `${String(trees).padStart(5)} ${String(depth).padStart(5)} ${String(batch).padStart(7)} ${ms(a)} ${ms(b)} ${ms(c)} ` +
         `${(b / a).toFixed(1).padStart(8)}x ${(c / a).toFixed(1).padStart(8)}x  ${((a * 1e6) / batch / trees).toFixed(2).padStart(7)}`,
+    );
+  }
+  const theirs = timeXgboost(args.python, forest, features, pool, batches, work);
+  if (theirs) {
+    const mine = new Map(rows.filter(r => r.trees === trees && r.depth === depth).map(r => [r.batch, r.ours]));
+    const answers = theirs.first.every((x, i) => i >= want.length || Object.is(x, want[i]));
+    const text = batches.map(b => `${((theirs.times[b] ?? NaN) / (mine.get(b) ?? NaN)).toFixed(1)}x at batch ${b}`).join(', ');
+    console.log(
+      `  against XGBoost ${theirs.version} (Python, inplace_predict): ${text}; its answers ${answers ? 'have the same bits' : 'differ'}`,
     );
   }
   await web.release();
