@@ -104,8 +104,9 @@ function constant(s: Sources, t: VType): Expr {
   const small = pick(s.g, [0, 1, 2, 7, 31, 100, 127]);
   return konst(t, t.base.startsWith('u') ? small : pick(s.g, [small, -small, -1]));
 }
-function load(s: Sources, t: VType): Expr {
+function load(s: Sources, t: VType, fits: (d: DType) => boolean = () => true): Expr {
   const fitting = s.buffers.filter(b => {
+    if (!fits(b.dtype)) return false;
     const l = loadType(b.dtype, t.lanes);
     return l.base === t.base && l.lanes === t.lanes && (t.lanes === 1 || bytesOfLoad(b.dtype, t.lanes) >= 2);
   });
@@ -204,11 +205,11 @@ function unary(s: Sources, t: VType, a: Expr): Expr {
     : ['neg', 'abs', 'not'];
   return { k: 'un', t, op: pick(s.g, ops), a };
 }
-/** From another type. The bits of a computed NaN are nobody's business: only what was loaded is seen as bits. */
+/** From another type. The bits of a computed NaN are nobody's business: only what was loaded as it lies is seen as bits. */
 function conversion(s: Sources, t: VType, depth: number): Expr {
   const bases = (t.lanes === 1 ? REGS : BASES).filter(b => t.lanes * baseBytes(b) <= 16);
   if (int(s.g, 0, 3) > 0) return cast(t, randomExpr(s, vtype(pick(s.g, bases), t.lanes), depth));
   const same = bases.filter(b => baseBytes(b) === baseBytes(t.base));
   const from = vtype(pick(s.g, same), t.lanes);
-  return reinterpret(t, isFloatBase(from.base) ? load(s, from) : randomExpr(s, from, depth));
+  return reinterpret(t, isFloatBase(from.base) ? load(s, from, d => d === from.base) : randomExpr(s, from, depth));
 }
