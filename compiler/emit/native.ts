@@ -107,7 +107,8 @@ function arrayText(prefix: string, bytes: Uint8Array): Uint8Array {
   for (const ch of '};\n') out[at++] = ch.charCodeAt(0);
   return out.subarray(0, at);
 }
-const assembly = (prefix: string, align: number): string => `/* The weights, as they are in model.weights. */
+/** weights.S: puts model.weights into the object file. */
+export const assembly = (prefix: string, align: number): string => `/* The weights, as they are in model.weights. */
 #if defined(__APPLE__)
 .section __TEXT,__const
 #define NAME _${prefix}_weights

@@ -1,15 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readNpy, writeNpy } from '../../compiler/cli/io/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { emitC } from '../../compiler/emit/c.ts';
-import { identifier } from '../../compiler/emit/c/types.ts';
-import { namesOf } from '../../compiler/emit/c/names.ts';
+import { namesOf, outputNames } from '../../compiler/emit/c/names.ts';
 import { runnerText } from '../../compiler/emit/c/runner.ts';
 import { weightsOf } from '../../compiler/emit/bundle/module.ts';
+import { assembly, FLAGS } from '../../compiler/emit/native.ts';
 import type { Profile } from '../../compiler/ops/profile.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 
@@ -22,12 +22,8 @@ process.on('exit', () => {
 });
 
 export interface NativeOptions {
-  readonly cc?: string;
-  readonly flags?: readonly string[];
   /** Whether denormals count as zero; default: true. */
   readonly flush?: boolean;
-  /** A program that runs the executable, such as an emulator. */
-  readonly under?: readonly string[];
 }
 /** Builds a program with a C compiler and runs it on .npy files, as a user would. */
 export function native(
@@ -46,22 +42,18 @@ export function native(
   writeFileSync(join(dir, 'model.weights'), weights);
   const sources = ['model.c', 'main.c'];
   if (weights.length > 0) {
-    writeFileSync(
-      join(dir, 'weights.S'),
-      `.section .note.GNU-stack,"",%progbits\n.section .rodata\n.global ${c.prefix}_weights\n.balign 64\n${c.prefix}_weights:\n.incbin "model.weights"\n`,
-    );
+    writeFileSync(join(dir, 'weights.S'), assembly(c.prefix, profile.memory.align));
     sources.push('weights.S');
   }
-  const flags = [...profile.toolchain.flags, '-ffp-contract=off', '-fno-math-errno', ...WARNINGS, ...(o.flags ?? ['-O0'])];
-  run(o.cc ?? profile.toolchain.cc, [...flags, ...sources, '-o', 'model', '-lm'], dir);
+  const flags = [...profile.toolchain.flags, ...FLAGS, ...WARNINGS, '-O0'];
+  run(profile.toolchain.cc, [...flags, ...sources, '-o', 'model', '-lm'], dir);
   const names = namesOf(program);
   return inputs => {
     const args = program.inputs.map((p, i) => {
       writeFileSync(join(dir, `in${i}.npy`), writeNpy(plain(must(inputs.get(p.name)))));
       return `in${i}.npy`;
     });
-    const [command, ...before] = [...(o.under ?? []), './model'];
-    run(must(command), [...before, ...args, '--out', '.'], dir);
+    run('./model', [...args, '--out', '.'], dir);
     return new Map(
       program.outputs.map(p => [
         p.name,
@@ -121,14 +113,10 @@ export function buildBundle(
       const out = mkdtempSync(join(dir, 'out-'));
       const [command, ...before] = [...(o.machine?.under ?? []), './model'];
       run(must(command), [...before, ...args, '--out', out], dir);
-      const names = readdirSync(out);
-      // The files are named by C identifiers; there is one for each output.
+      const words = outputNames(manifest.outputs.map(p => p.name));
       return new Map(
-        manifest.outputs.map(p => {
-          const file = must(
-            names.find(n => n === `${identifier(p.name)}.npy`),
-            `the file of ${p.name}`,
-          );
+        manifest.outputs.map((p, i) => {
+          const file = `${must(words[i])}.npy`;
           return [p.name, readNpy(readFileSync(join(out, file)), file)];
         }),
       );

@@ -236,21 +236,15 @@ export function newHelpers(): Helpers {
     const [x, v] = [type(a), type(acc)];
     const group = a.lanes / acc.lanes;
     const terms = Array.from({ length: group }, (_, j) => `(int32_t)a[${group} * i + ${j}] * b[${group} * i + ${j}]`).join(' + ');
-    const x86 = (p: string): string => {
-      const bits512 = p === '_mm512';
-      const int = p === '_mm' ? '__m128i' : p === '_mm256' ? '__m256i' : '__m512i';
-      return `return c + (${v})${p}_madd_epi16((${int})a, (${int})b);${bits512 ? '' : ''}`;
+    const x86 = (has: string, p: string, int: string): [string, string][] => [
+      [`defined(${has})`, `return c + (${v})${p}_madd_epi16((${int})a, (${int})b);`],
+    ];
+    const pairs: Readonly<Partial<Record<Lanes, [string, string][]>>> = {
+      8: x86('__SSE2__', '_mm', '__m128i'),
+      16: x86('__AVX2__', '_mm256', '__m256i'),
+      32: x86('__AVX512BW__', '_mm512', '__m512i'),
     };
-    const list: [string, string][] =
-      a.base !== 'i16'
-        ? []
-        : a.lanes === 8
-          ? [['defined(__SSE2__)', x86('_mm')]]
-          : a.lanes === 16
-            ? [['defined(__AVX2__)', x86('_mm256')]]
-            : a.lanes === 32
-              ? [['defined(__AVX512BW__)', x86('_mm512')]]
-              : [];
+    const list = a.base === 'i16' ? (pairs[a.lanes] ?? []) : [];
     return simd(`dot_${x}_${v}`, acc, `${x} a, ${x} b, ${v} c`, list, loop(acc, `r[i] = c[i] + ${terms};`));
   };
   return {
