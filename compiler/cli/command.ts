@@ -11,7 +11,7 @@ import { optCommand } from './opt.ts';
 import { runBundleCommand } from './run.ts';
 import { targetsCommand } from './targets.ts';
 import { UsageError, type Terminal } from './terminal.ts';
-import { DEFAULT_TOLERANCE, verifyCommand } from './verify.ts';
+import { DEFAULTS, verifyCommand } from './verify.ts';
 
 /** 0: done. 1: the model or its data is at fault. 2: wrong usage. 3: the outputs differ. 70: a bug of the compiler. */
 export type ExitCode = 0 | 1 | 2 | 3 | 70;
@@ -74,18 +74,28 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     )
     .option('-o, --out <dir>', 'write the outputs as .npy files')
     .action((bundle: string, o: Parameters<typeof runBundleCommand>[1]) => runBundleCommand(bundle, o, t));
-  command('verify <bundle>', 'compare a bundle with the model that it was made from')
-    .requiredOption('-m, --model <model>', 'the model')
+  command('verify <bundle>', 'check a bundle against its certificate, and against the model that it was made from')
+    .option('-m, --model <model>', 'the model; without it, only the files are checked')
     .addOption(
-      new Option('--against <what>', 'what runs the model; auto: onnxruntime where it is installed')
-        .choices(['auto', 'evaluate', 'onnxruntime'])
-        .default('auto'),
+      new Option('--against <what>', 'what runs the model (default: auto, onnxruntime where it is installed)').choices([
+        'auto',
+        'evaluate',
+        'onnxruntime',
+      ]),
     )
     .option('--inputs <file>', 'inputs as .npz, .json or (rows of features) .csv instead of random ones')
-    .option('--samples <n>', 'how many random inputs', atLeast(1, true), 2)
-    .option('--rtol <r>', 'relative tolerance', atLeast(0, false), DEFAULT_TOLERANCE.rtol)
-    .option('--atol <a>', 'absolute tolerance', atLeast(0, false), DEFAULT_TOLERANCE.atol)
+    .option('--samples <n>', `how many random inputs (default: ${DEFAULTS.samples})`, atLeast(1, true))
+    .option('--seed <n>', `what they are made from (default: ${DEFAULTS.seed})`, atLeast(1, true))
+    .option('--rtol <r>', `relative tolerance (default: ${DEFAULTS.rtol})`, atLeast(0, false))
+    .option('--atol <a>', `absolute tolerance (default: ${DEFAULTS.atol})`, atLeast(0, false))
     .option('--per-node', 'find the first node whose value departs')
+    .option('--certify', 'put what is found into the manifest as a certificate, if the outputs agree')
+    .addHelpText(
+      'after',
+      '\nA bundle of `sinter compile --verify` has a certificate: what it was compared with, on which samples, how far the outputs departed,\n' +
+        'and the digests of all files. Where there is one and nothing else is asked for, it is checked again: the digests before anything\n' +
+        'runs, then the answers on the same samples. Exit code 3: something is worse than certified.',
+    )
     .action(async (bundle: string, o: Parameters<typeof verifyCommand>[1]) => {
       code = await verifyCommand(bundle, o, t);
     });

@@ -54,12 +54,44 @@ export function compare(got: Tensor, want: Tensor, tol: Tolerance): Difference {
   return { ok: worst <= 1, abs, rel, at: a.length === 0 ? undefined : at, got: Number(a[at]), want: Number(b[at]) };
 }
 
+/** How far the sum of a distribution may be from 1. */
+const ROUNDING = 1e-3;
+/**
+ * Where the last axis of `want` is a distribution over classes (no element is negative, each row's sum is 1): the rows, and in how many of
+ * them the largest element of `got` is at the same place.
+ */
+export function classesOf(got: Tensor, want: Tensor): { readonly rows: number; readonly same: number } | undefined {
+  const width = want.dims.at(-1) ?? 1;
+  const w = toNumbers(want);
+  if (!isFloat(want.dtype) || width < 2 || w.length === 0 || got.bytes.length !== want.bytes.length) return undefined;
+  const g = toNumbers(got);
+  const rows = w.length / width;
+  let same = 0;
+  for (let r = 0; r < rows; r++) {
+    let [sum, a, b] = [0, 0, 0];
+    for (let i = 0; i < width; i++) {
+      const at = r * width;
+      const x = w[at + i] ?? NaN;
+      if (!(x >= 0)) return undefined;
+      sum += x;
+      if (x > (w[at + a] ?? 0)) a = i;
+      if ((g[at + i] ?? 0) > (g[at + b] ?? 0)) b = i;
+    }
+    if (Math.abs(sum - 1) > ROUNDING) return undefined;
+    if (a === b) same++;
+  }
+  return { rows, same };
+}
+/** The largest finite magnitude of a tensor. */
+export const largest = (t: Tensor): number =>
+  toNumbers(t).reduce((m, x) => (Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m), 0);
+
 /** The largest difference as a part of the largest magnitude: how far an intermediate value departs, whatever its scale. */
 export function departure(got: Tensor, want: Tensor): number {
   if (got.dtype !== want.dtype || got.bytes.length !== want.bytes.length) return Infinity;
   const a = toNumbers(got);
   const b = toNumbers(want);
-  let [diff, size] = [0, 0];
+  let diff = 0;
   for (let i = 0; i < a.length; i++) {
     const x = a[i] ?? 0;
     const y = b[i] ?? 0;
@@ -67,8 +99,7 @@ export function departure(got: Tensor, want: Tensor): number {
     const d = Math.abs(x - y);
     diff = Math.max(diff, Number.isFinite(d) ? d : Infinity);
   }
-  for (const y of b) if (Number.isFinite(y)) size = Math.max(size, Math.abs(y));
-  return diff === 0 ? 0 : diff / Math.max(size, 1e-6);
+  return diff === 0 ? 0 : diff / Math.max(largest(want), 1e-6);
 }
 /** The multi-dimensional index of a flat one. */
 export function unravel(flat: number, dims: readonly number[]): number[] {

@@ -16,7 +16,8 @@ import { newFolder, readText, writeFile } from './files.ts';
 import { buildLibraries, type Built, type NativeBuild } from './native.ts';
 import { openOriginal, reference } from './reference.ts';
 import { many, showBytes, showCount, showMs, showTrees, table, UsageError, type Terminal } from './terminal.ts';
-import { DEFAULT_TOLERANCE, samplesOf, showParity, verifyBundle, type Parity } from './verify.ts';
+import { certify, type Parity } from './certificate.ts';
+import { DEFAULTS, samplesOf, showParity, verifyBundle } from './verify.ts';
 
 export interface CompileFlags {
   readonly target: readonly string[];
@@ -125,7 +126,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
       if (folder) for (const [name, bytes] of files) writeFile(join(folder.dir, sub, name), bytes);
       const native = nativeOf(files);
       const built = folder && native && buildLibraries(join(folder.dir, sub), native);
-      const parity = folder && o.verify === true ? await certify(join(folder.dir, sub), model) : undefined;
+      const parity = folder && o.verify === true ? await prove(join(folder.dir, sub), model) : undefined;
       if (parity) verified.push(parity);
       if (o.json !== true) {
         for (const w of report.warnings) t.err(`warning: ${showLoc(w.loc) === '' ? '' : `${showLoc(w.loc)}: `}${w.message}\n`);
@@ -155,14 +156,14 @@ function nativeOf(files: ReadonlyMap<string, Uint8Array>): NativeBuild | undefin
   const text = files.get('manifest.json');
   return text && (JSON.parse(new TextDecoder().decode(text)) as Pick<Manifest, 'native'>).native;
 }
-/** Compares a new bundle with the original, and puts the result into its manifest. */
-async function certify(dir: string, model: string): Promise<Parity> {
+/** Compares a new bundle with the original, and puts the result into its manifest if they agree. */
+async function prove(dir: string, model: string): Promise<Parity> {
   const bundle = await openBundle(dir);
   const original = openOriginal(model, bundle.manifest.options);
   const ref = await reference(original, 'auto');
-  const parity = await verifyBundle(bundle, ref, samplesOf(bundle, { samples: 2 }, original), DEFAULT_TOLERANCE);
-  writeFile(join(dir, 'manifest.json'), `${JSON.stringify({ ...bundle.manifest, parity }, null, 2)}\n`);
-  return parity;
+  const found = await verifyBundle(bundle, ref, samplesOf(bundle, DEFAULTS, original), DEFAULTS);
+  const parity = { ...found, seed: DEFAULTS.seed };
+  return parity.ok ? certify(dir, parity) : parity;
 }
 function checkPass(name: string, targets: readonly { readonly target: Target }[]): void {
   const known = [...new Set(targets.flatMap(x => x.target.profiles.flatMap(p => graphPasses(p).map(q => q.name))))];

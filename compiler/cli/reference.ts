@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { Tensor } from '../core/tensor.ts';
+import { VERSION } from '../core/version.data.ts';
 import { importFor } from '../compile.ts';
 import { evaluate } from '../graph/evaluate.ts';
 import { nodesOf, type Graph, type Value } from '../graph/graph.ts';
@@ -13,7 +14,8 @@ import { findOnnxruntime, needOnnxruntime, openOrt, withOutputs } from './onnxru
 export type Against = 'auto' | 'evaluate' | 'onnxruntime';
 /** The original model as something to compare with. */
 export interface Reference {
-  readonly name: 'the reference evaluator' | 'onnxruntime';
+  readonly name: 'onnxruntime-node' | "Sinter's reference evaluator";
+  readonly version: string;
   run(inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
   /** Values inside the model by the names of the file; some may be missing. */
   values(names: readonly string[], inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
@@ -90,7 +92,8 @@ export async function reference(o: Original, against: Against): Promise<Referenc
   const added = inner.map(x => x.name);
   const whole = inner.length === 0 ? plain : await openOrt(ort, withOutputs(o.bytes, added), o.path, o.labels);
   return {
-    name: 'onnxruntime',
+    name: 'onnxruntime-node',
+    version: ort.env.versions.node ?? 'of an unknown version',
     run: async inputs => {
       const got = await whole.run(inputs);
       for (const { output, name } of inner) {
@@ -119,7 +122,8 @@ export async function reference(o: Original, against: Against): Promise<Referenc
 }
 function evaluator(o: Original): Reference {
   return {
-    name: 'the reference evaluator',
+    name: "Sinter's reference evaluator",
+    version: VERSION,
     run: inputs => Promise.resolve(evaluate(o.graph, inputs)),
     values: (names, inputs) => {
       const wanted = new Map(o.named.filter(n => names.includes(n.name)).map(n => [n.value, n.name]));
