@@ -15,13 +15,16 @@ export function forAll(k: KernelBuilder, dims: readonly Dim[], body: (idx: reado
   };
   nest([]);
 }
-/** Walks 0..n by vectors, then the rest one by one. `body` is called with the first index and the lanes to do there. */
+/** The vectors that walk what vectors of `lanes` leave over: half as many lanes again and again down to four, then single elements. */
+export const narrower = (lanes: Lanes): readonly Lanes[] => ([32, 16, 8, 4, 1] as const).filter(n => n < lanes);
+
+/** Walks 0..n by vectors, and the rest by narrower ones. `body` is called with the first index and the lanes to do there. */
 export function forLanes(k: KernelBuilder, n: Dim, lanes: Lanes, body: (i: Expr, lanes: Lanes) => void): void {
-  if (lanes === 1) {
-    k.for(0, n, i => body(i, 1));
-    return;
+  let from: Dim = 0;
+  for (const l of [lanes, ...narrower(lanes)]) {
+    const to = dimMul(dimFloorDiv(n, l), l);
+    k.for(from, to, i => body(i, l), { step: l });
+    if (isMultiple(n, l)) return;
+    from = to;
   }
-  const main = dimMul(dimFloorDiv(n, lanes), lanes);
-  k.for(0, main, i => body(i, lanes), { step: lanes });
-  if (!isMultiple(n, lanes)) k.for(main, n, i => body(i, 1));
 }

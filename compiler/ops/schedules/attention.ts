@@ -24,12 +24,12 @@ import {
   type Num,
 } from '../../kernel/ir.ts';
 import type { AttentionAttrs } from '../attention.ts';
-import { lanesOf } from '../loops.ts';
+import { lanesOf, narrower } from '../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../lowering.ts';
 import { rowDots } from './dot.ts';
-import { newRows, packedSize, PANEL, panelsOf, rowTiles, tileRows } from './gemm.ts';
+import { newRows, packedSize, panelsOf, rowTiles, stepOf, type Panels } from './gemm.ts';
 import { packMatrix } from './pack.ts';
-import { arithOf, gemmTile, type Arith } from './tile.ts';
+import { arithOf, gemmTile, partsOf, type Arith, type Part } from './tile.ts';
 
 /**
  * Head by head: the keys are packed once into panels; then for each block of query rows its scores, their softmax and the product with
@@ -47,8 +47,9 @@ interface Job {
   readonly keys: Dim;
   readonly d: Dim;
   readonly dv: Dim;
-  /** Elements of a row of scores: the keys, filled up to whole panels. */
-  readonly width: Dim;
+  /** The keys as columns, filled up to whole panels, and the columns of the values. */
+  readonly columns: Panels;
+  readonly valueColumns: Panels;
   readonly scores: SlotBuffer;
   /** One over the sum of each row of a block. */
   readonly sums: SlotBuffer;
@@ -68,10 +69,12 @@ export function lowerAttention(c: LowerCtx<AttentionAttrs>): void {
   const arith: Arith = { ...arithOf(c.profile, regOf(out.dtype)), lanes, ...(lanes === 1 ? { fma: false } : {}) };
   const [rows, keys] = [must(q.dims[2]), must(key.dims[2])];
   const [d, dv] = [must(q.dims[3]), must(v.dims[3])];
-  const width = dimMul(PANEL, dimCeilDiv(keys, PANEL));
+  const unit = panelsOf(c.profile, keys, arith).width;
+  const columns = panelsOf(c.profile, dimMul(unit, dimCeilDiv(keys, unit)), arith);
+  const valueColumns = panelsOf(c.profile, dv, arith);
   // Few rows do not pay for packing the keys.
   const few = typeof rows === 'number' && rows < 4 && q.buffer.dtype === reg;
-  const most = few ? rows : tileRows(arith);
+  const most = few ? rows : columns.rows;
   const mask = c.source(3);
   const job: Job = {
     c,
@@ -85,14 +88,15 @@ export function lowerAttention(c: LowerCtx<AttentionAttrs>): void {
     keys,
     d,
     dv,
-    width,
-    scores: c.temp('scores', reg, dimMul(width, most)),
+    columns,
+    valueColumns,
+    scores: c.temp('scores', reg, dimMul(columns.columns, most)),
     sums: c.temp('sums', reg, most),
-    panels: few ? undefined : c.temp('keys', reg, dimMul(width, d)),
+    panels: few ? undefined : c.temp('keys', reg, dimMul(columns.columns, d)),
     values:
-      few || typeof dv !== 'number' || dv % arith.lanes !== 0
+      few || typeof dv !== 'number' || !(lanes === 1 || valueColumns.rest === valueColumns.restWidth)
         ? undefined
-        : c.temp('values', reg, packedSize(panelsOf(dv, arith.lanes), keys)),
+        : c.temp('values', reg, packedSize(valueColumns, keys)),
     reg,
   };
   c.kernel('attention', k => heads(k, job));
@@ -112,7 +116,7 @@ function heads(k: KernelBuilder, j: Job): void {
       k.for(0, group, e => {
         const h = k.let(add(mul(g, group), e));
         const head: Head = { b, h, len, queries: from(j.q, h), keysAt, valuesAt };
-        if (j.panels) rowTiles(k, j.rows, tileRows(j.arith), (first, rows, skip) => block(k, j, head, first, rows, skip));
+        if (j.panels) rowTiles(k, j.rows, j.columns.rows, (first, rows, skip) => block(k, j, head, first, rows, skip));
         else block(k, j, head, int(0), Number(j.rows), undefined);
       });
     });
@@ -129,20 +133,12 @@ interface Head {
   readonly valuesAt: Expr;
 }
 
-/** The keys of a head as panels of PANEL keys; what fills up the last panel is some key again. */
+/** The keys of a head as panels; what fills up the last panel is some key again. */
 function packKeys(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void {
-  const whole = isMultiple(j.keys, PANEL);
+  const whole = isMultiple(j.keys, j.columns.width);
   const last = k.let(sub(k.dim(j.keys), 1));
   const place = (key: Expr): Expr => add(from, mul(whole ? key : min(key, last), strideOf(k, j.k, 2)));
-  packMatrix(
-    k,
-    { run: 'k', at: (x, key, n) => k.load(j.k.buffer, add(place(key), x), n) },
-    j.d,
-    panelsOf(j.width, j.arith.lanes),
-    to,
-    0,
-    j.arith.lanes,
-  );
+  packMatrix(k, { run: 'k', at: (x, key, n) => k.load(j.k.buffer, add(place(key), x), n) }, j.d, j.columns, to, 0, j.arith.lanes);
 }
 
 function packValues(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void {
@@ -151,7 +147,7 @@ function packValues(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void 
     k,
     { run: 'columns', at: (key, x, n) => k.load(j.v.buffer, add(add(from, mul(key, stride)), x), n) },
     j.keys,
-    panelsOf(j.dv, j.arith.lanes),
+    j.valueColumns,
     to,
     0,
     j.arith.lanes,
@@ -172,34 +168,35 @@ function block(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number, 
   values(k, j, head, first, rows, skip, end);
 }
 function packedScores(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number, end: Expr, panels: SlotBuffer): void {
-  const { arith } = j;
-  const wide = arith.lanes === 1 ? 2 : PANEL;
-  const vectors = Array.from({ length: wide / arith.lanes }, (_, v) => v * arith.lanes);
+  const { arith, columns } = j;
+  const panel = columns.width;
+  const wide = stepOf(columns, arith.lanes);
+  const parts = partsOf(wide, arith.lanes);
   const stride = strideOf(k, j.q, 2);
   const at = k.let(add(head.queries, mul(first, stride)));
-  const width = k.dim(j.width);
-  const size = k.dim(dimMul(j.d, PANEL));
-  k.for(0, div(add(end, PANEL - 1), PANEL), p =>
+  const width = k.dim(columns.columns);
+  const size = k.dim(dimMul(j.d, panel));
+  k.for(0, div(add(end, panel - 1), panel), p =>
     k.for(
       0,
-      PANEL,
+      panel,
       column => {
         const acc = gemmTile(k, {
           arith,
           rows,
           a: { buffer: j.q.buffer, at, rows: { k: 'stride', stride } },
-          b: { buffer: panels, at: add(mul(p, size), column), step: PANEL, vectors },
+          b: { buffer: panels, at: add(mul(p, size), column), step: panel, parts },
           k: [{ n: j.d, stride: 1 }],
         });
-        const to = k.let(add(mul(p, PANEL), column));
-        acc.forEach((vs, i) => vs.forEach((v, n) => k.store(j.scores, add(add(mul(width, i), to), must(vectors[n])), v)));
+        const to = k.let(add(mul(p, panel), column));
+        acc.forEach((vs, i) => vs.forEach((v, n) => k.store(j.scores, add(add(mul(width, i), to), must(parts[n]).at), v)));
       },
       { step: wide },
     ),
   );
 }
 function dotScores(k: KernelBuilder, j: Job, head: Head, row: number): void {
-  const width = k.dim(j.width);
+  const width = k.dim(j.columns.columns);
   rowDots(k, {
     arith: j.arith,
     rows: j.keys,
@@ -209,15 +206,15 @@ function dotScores(k: KernelBuilder, j: Job, head: Head, row: number): void {
     put: (key, v) => k.store(j.scores, add(mul(width, row), key), v),
   });
 }
-/** Walks lo..hi by vectors, then the rest one by one. */
+/** Walks lo..hi by vectors, and the rest by narrower ones. */
 function span(k: KernelBuilder, lo: Expr, hi: Expr, lanes: Lanes, body: (i: Expr, lanes: Lanes) => void): void {
-  if (lanes === 1) {
-    k.for(lo, hi, i => body(i, 1));
-    return;
+  let from = lo;
+  for (const l of [lanes, ...narrower(lanes)]) {
+    const begin = from;
+    const to = l === 1 ? hi : k.let(add(begin, mul(div(max(sub(hi, begin), 0), l), l)));
+    k.for(begin, to, i => body(i, l), { step: l });
+    from = to;
   }
-  const main = k.let(add(lo, mul(div(max(sub(hi, lo), 0), lanes), lanes)));
-  k.for(lo, main, i => body(i, lanes), { step: lanes });
-  k.for(main, hi, i => body(i, 1));
 }
 
 /** Turns a row of scores into weights (not yet divided by their sum); keys that are hidden get zero. */
@@ -234,15 +231,14 @@ function softmax(
   const { scale, softcap, causal, window } = j.c.attrs;
   const { lanes } = j.arith;
   const of = (n: Lanes) => vtype(regOf(j.reg), n);
-  const at = k.let(mul(i, k.dim(j.width)));
+  const at = k.let(mul(i, k.dim(j.columns.columns)));
   const hi = seen(row);
   const lo = window > 0 ? k.let(max(min(sub(add(add(row, shift), 1), window), hi), 0)) : int(0);
   const score = (x: Expr, n: Lanes): Expr => k.let(k.load(j.scores, add(at, x), n));
 
   // Scores as they are can be scaled on the way to exp; otherwise the final ones are written back.
   const plain = !j.mask && softcap === 0 && scale > 0;
-  const tops = lanes === 1 ? [] : [k.var(konst(of(lanes), -Infinity))];
-  const top = k.var(konst(of(1), -Infinity));
+  const tops = new Map([lanes, ...narrower(lanes)].map(n => [n, k.var(konst(of(n), -Infinity))]));
   span(k, lo, hi, lanes, (x, n) => {
     let s = score(x, n);
     if (!plain) {
@@ -254,23 +250,24 @@ function softmax(
       }
       k.store(j.scores, add(at, x), s);
     }
-    const best = n === 1 ? top : must(tops[0]);
+    const best = must(tops.get(n));
     k.set(best, max(best, s));
   });
-  for (const t of tops) k.set(top, max(top, reduceLanes('max', t)));
+  const top = must(tops.get(1));
+  for (const t of tops.values()) if (t !== top) k.set(top, max(top, reduceLanes('max', t)));
   k.set(top, select(eq(top, konst(of(1), -Infinity)), konst(of(1), 0), top));
 
-  const totals = lanes === 1 ? [] : [k.var(konst(of(lanes), 0))];
-  const total = k.var(konst(of(1), 0));
-  const wide = lanes === 1 ? top : k.let(splat(top, lanes));
+  const totals = new Map([lanes, ...narrower(lanes)].map(n => [n, k.var(konst(of(n), 0))]));
+  const wide = new Map([lanes, ...narrower(lanes)].map(n => [n, n === 1 ? top : k.let(splat(top, n))]));
   span(k, lo, hi, lanes, (x, n) => {
-    const away = k.let(sub(score(x, n), n === 1 ? top : wide));
+    const away = k.let(sub(score(x, n), must(wide.get(n))));
     const e = k.let(math('exp', plain && scale !== 1 ? k.let(mul(away, scale)) : away));
     k.store(j.scores, add(at, x), e);
-    const sum = n === 1 ? total : must(totals[0]);
+    const sum = must(totals.get(n));
     k.set(sum, add(sum, e));
   });
-  for (const t of totals) k.set(total, add(total, reduceLanes('add', t)));
+  const total = must(totals.get(1));
+  for (const t of totals.values()) if (t !== total) k.set(total, add(total, reduceLanes('add', t)));
   k.store(j.sums, i, select(eq(total, konst(of(1), 0)), konst(of(1), 0), div(konst(of(1), 1), total)));
   const clear = (from: Expr, to: Expr): void => k.for(from, to, x => k.store(j.scores, add(at, x), konst(of(1), 0)));
   if (window > 0) clear(int(0), lo);
@@ -282,49 +279,54 @@ function values(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number,
   const { arith, dv } = j;
   const { lanes } = arith;
   const sink = j.c.sink(0);
-  /** Columns `column` + `vectors`, which lie `at` elements into a buffer, `step` from key to key. */
-  const tile = (m: Arith, column: Expr, vectors: readonly number[], b: SlotBuffer, at: Expr, step: Num): void => {
+  /** The parts of a row from `column` on, which lie `at` elements into a buffer, `step` from key to key. */
+  const tile = (m: Arith, column: Expr, parts: readonly Part[], b: SlotBuffer, at: Expr, step: Num): void => {
     const acc = gemmTile(k, {
       arith: m,
       rows,
-      a: { buffer: j.scores, at: 0, rows: { k: 'stride', stride: k.dim(j.width) } },
-      b: { buffer: b, at, step, vectors },
+      a: { buffer: j.scores, at: 0, rows: { k: 'stride', stride: k.dim(j.columns.columns) } },
+      b: { buffer: b, at, step, parts },
       k: [{ n: end, stride: 1 }],
     });
     newRows(k, { rows, skip }, i => {
       const by = k.let(k.load(j.sums, i));
       must(acc[i]).forEach((v, n) =>
-        sink.put(k, [head.b, add(first, i), head.h, add(column, must(vectors[n]))], mul(v, splat(by, m.lanes))),
+        sink.put(k, [head.b, add(first, i), head.h, add(column, must(parts[n]).at)], mul(v, splat(by, v.t.lanes))),
       );
     });
   };
-  const of = (width: number): number[] => Array.from({ length: width / lanes }, (_, v) => v * lanes);
   if (j.values) {
     const packed = j.values;
-    const p = panelsOf(dv, lanes);
+    const p = j.valueColumns;
     const height = k.dim(j.keys);
-    const wide = lanes === 1 ? 2 : PANEL;
+    const wide = stepOf(p, lanes);
     const panel = (from: Expr, width: number, step: number): void =>
-      k.for(0, width, c => tile(arith, add(from, c), of(Math.min(wide, width)), packed, add(mul(from, height), c), step), {
-        step: wide,
-      });
-    k.for(0, p.full, n => panel(k.let(mul(n, PANEL)), PANEL, PANEL));
+      k.for(
+        0,
+        width,
+        c => tile(arith, add(from, c), partsOf(Math.min(wide, width), lanes), packed, add(mul(from, height), c), step),
+        {
+          step: wide,
+        },
+      );
+    k.for(0, p.full, n => panel(k.let(mul(n, p.width)), p.width, p.width));
     const rest = Number(p.rest);
     const single = lanes === 1 && rest % 2 === 1;
     const even = single ? rest - 1 : rest;
-    const from = int(Number(p.full) * PANEL);
+    const from = int(Number(p.full) * p.width);
     if (even > 0) panel(from, even, p.restWidth);
-    if (single) tile(arith, add(from, even), [0], packed, add(mul(from, height), even), p.restWidth);
+    if (single) tile(arith, add(from, even), partsOf(1, 1), packed, add(mul(from, height), even), p.restWidth);
     return;
   }
   const stride = strideOf(k, j.v, 2);
-  const direct = (m: Arith, column: Expr, vectors: readonly number[]): void =>
-    tile(m, column, vectors, j.v.buffer, k.let(add(head.valuesAt, column)), stride);
-  const block = lanes === 1 ? 2 : PANEL;
-  const blocks = dimMul(dimFloorDiv(dv, block), block);
-  k.for(0, blocks, column => direct(arith, column, of(block)), { step: block });
-  const vectors = lanes === 1 ? dv : dimMul(dimFloorDiv(dv, lanes), lanes);
-  if (lanes > 1) k.for(blocks, vectors, column => direct(arith, column, [0]), { step: lanes });
-  const one: Arith = { ...arith, lanes: 1, fma: false };
-  k.for(lanes === 1 ? blocks : vectors, dv, column => direct(one, column, [0]));
+  const direct = (width: number, m: Arith) => (column: Expr) =>
+    tile(m, column, partsOf(width, m.lanes), j.v.buffer, k.let(add(head.valuesAt, column)), stride);
+  let from: Dim = 0;
+  for (const width of [stepOf(j.valueColumns, lanes), ...(lanes === 1 ? [] : [lanes]), ...narrower(lanes === 1 ? 4 : lanes)]) {
+    const to = dimMul(dimFloorDiv(dv, width), width);
+    k.for(from, to, direct(width, { ...arith, lanes: Math.min(width, lanes) as Lanes, fma: arith.fma && width > 1 }), {
+      step: width,
+    });
+    from = to;
+  }
 }

@@ -8,7 +8,7 @@ import { add, and, cast, div, eq, ge, int, konst, lt, mul, rem, sub, vtype, type
 import { forAll, forLanes } from '../loops.ts';
 import type { LowerCtx } from '../lowering.ts';
 import { channelAxis, indices, layoutShape, spatialAxes, type WindowAttrs } from '../spatial.ts';
-import { packedSize, PANEL, panelsOf, product, tileRows, type Product } from './gemm.ts';
+import { blockSize, packedPanels, packedSize, panelsOf, product, type Product } from './gemm.ts';
 import { packConstant, type ConstMatrix } from './pack.ts';
 import { padInto } from './pad.ts';
 import { isCostly, walkSink } from './sink.ts';
@@ -31,9 +31,11 @@ function tiles(n: Node): boolean {
     a.dilations.every(d => d === 1)
   );
 }
+/** Columns that no panel holds whole. */
+const NARROW = 8;
 /** With one output channel the outputs of one input pixel along the last axis are neighbours. */
 const joinsLast = (n: Node): boolean =>
-  tiles(n) && must(n.outputs[0]).type.shape.at(-1) === 1 && Number(must(n.inputs[1]).type.shape.at(-1)) < PANEL;
+  tiles(n) && must(n.outputs[0]).type.shape.at(-1) === 1 && Number(must(n.inputs[1]).type.shape.at(-1)) < NARROW;
 
 export function transposeSpace(n: Node): readonly (readonly number[])[] {
   const rank = must(n.outputs[0]).type.shape.length;
@@ -63,14 +65,14 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
     columnStride: join ? 1 : must(ws[1]),
   }));
   const arith = arithOf(c.profile, 'f32');
-  const p = panelsOf(columns, arith.lanes);
+  const p = panelsOf(c.profile, columns, arith);
   const size = Number(packedSize(p, channels));
   const b = c.weights('kernel', packConstant(w, matrices, channels, p));
-  const scratch = c.temp('edge', 'f32', PANEL * tileRows(arith));
+  const scratch = c.temp('edge', 'f32', blockSize(p));
   const walk = walkSink(c.sink(0), transposeSpace(c.node));
   const costly = isCostly(walk, transposeSpace(c.node).length, vtype('f32', arith.lanes));
   // A row of outputs is gathered in scratch, then stored by whole vectors.
-  const line = join ? c.temp('line', 'f32', dimAdd(dimMul(must(x.dims[nd]), columns), PANEL)) : undefined;
+  const line = join ? c.temp('line', 'f32', dimAdd(dimMul(must(x.dims[nd]), columns), p.width)) : undefined;
   const outer = x.dims.slice(0, nd);
   const width = must(x.dims[nd]);
   c.kernel('convtranspose', k =>
@@ -91,19 +93,12 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
         const stride = must(c.attrs.strides[nd - 1]);
         const job: Product = {
           arith,
-          profile: c.profile,
+          panels: p,
           a: {
             buffer: x.buffer,
             block: first => ({ at: k.let(add(at, mul(first, channels))), rows: { k: 'stride', stride: channels } }),
           },
-          b: {
-            buffer: b,
-            base: k.let(mul(tap, size)),
-            step: PANEL,
-            restStep: p.restWidth,
-            panel: n => mul(n, channels * PANEL),
-            stride: channels * PANEL,
-          },
+          b: packedPanels(k, b, k.let(mul(tap, size)), p, channels),
           k: [{ n: channels, stride: 1 }],
           scratch,
           loose: join,
@@ -113,7 +108,7 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
             else walk.put(k, [...place, add(mul(row, stride), must(where[nd - 1])), column], v);
           },
         };
-        product(k, job, width, p, { k: 'rows' });
+        product(k, job, width, { k: 'rows' });
         if (line)
           forLanes(k, dimMul(width, columns), arith.lanes, (i, lanes) => walk.put(k, [...place, i], k.load(line, i, lanes)));
       });
@@ -155,8 +150,8 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
     out.map((_, i) => [i]),
   );
   const costly = isCostly(walk, out.length, vtype('f32', arith.lanes));
-  const scratch = c.temp('edge', 'f32', PANEL * tileRows(arith));
-  const p = panelsOf(outs, arith.lanes);
+  const p = panelsOf(c.profile, outs, arith);
+  const scratch = c.temp('edge', 'f32', blockSize(p));
   for (const pick of indices(axes.map(a => a.stride))) {
     const phases = axes.map((a, d) => must(a.phases[must(pick[d])]));
     const depth = channels * phases.reduce((n, f) => n * f.taps.length, 1);
@@ -187,12 +182,12 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
         );
         const job: Product = {
           arith,
-          profile: c.profile,
+          panels: p,
           a: {
             buffer: input,
             block: first => ({ at: k.let(add(at, mul(first, channels))), rows: { k: 'stride', stride: channels } }),
           },
-          b: { buffer: b, base: 0, step: PANEL, restStep: p.restWidth, panel: n => mul(n, depth * PANEL), stride: depth * PANEL },
+          b: packedPanels(k, b, 0, p, depth),
           k: [
             ...phases.slice(0, -1).map((f, d): Seg => ({ n: f.taps.length, stride: k.dim(dimMul(must(steps[d + 1]), f.step)) })),
             ...(lastPhase.step === 1
@@ -206,7 +201,7 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
           costly,
           put,
         };
-        product(k, job, must(counts[nd - 1]), p, { k: 'rows' });
+        product(k, job, must(counts[nd - 1]), { k: 'rows' });
       }),
     );
   }

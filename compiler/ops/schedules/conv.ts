@@ -10,7 +10,7 @@ import { permute, toChannelsLast, type WindowAttrs } from '../spatial.ts';
 import { lowerConvPlain } from './conv-plain.ts';
 import { lowerDepthwise } from './depthwise.ts';
 import { rowDots } from './dot.ts';
-import { orderOf, packedSize, PANEL, panelsOf, product, tileRows, type Place, type Product } from './gemm.ts';
+import { blockSize, orderOf, packedPanels, packedSize, panelsOf, product, type Place, type Product } from './gemm.ts';
 import { packConstant, registerValues, type ConstMatrix } from './pack.ts';
 import { padInto } from './pad.ts';
 import { isCostly, walkSink, type Walk } from './sink.ts';
@@ -261,15 +261,15 @@ function lowerPanels(j: Job, depth: number): void {
   const { c, s, input } = j;
   const perGroup = s.channels / s.group;
   const outsPer = s.outs / s.group;
-  const p = panelsOf(outsPer, j.arith.lanes);
+  const p = panelsOf(c.profile, outsPer, j.arith);
   const size = Number(packedSize(p, depth));
   const b = c.weights(
     'kernel',
     packConstant(channelsLast(must(c.constant(1))), groupMatrices(s.group, outsPer, depth), depth, p),
   );
-  const scratch = c.temp('edge', 'f32', PANEL * tileRows(j.arith));
+  const scratch = c.temp('edge', 'f32', blockSize(p));
   const costly = isCostly(j.walk, j.rows.first + 2, vtype('f32', j.arith.lanes));
-  const order = orderOf(c.profile, 4 * depth * outsPer, 4 * depth, tileRows(j.arith));
+  const order = orderOf(c.profile, p, 4 * depth * outsPer, 4 * depth);
   c.kernel('conv', k =>
     k.for(0, s.group, g =>
       around(k, j, (idx, at) => {
@@ -277,22 +277,15 @@ function lowerPanels(j: Job, depth: number): void {
         const offset = k.let(mul(g, outsPer));
         const job: Product = {
           arith: j.arith,
-          profile: c.profile,
+          panels: p,
           a: { buffer: input.buffer, block: (first, n) => placeOf(k, j, from, first, n) },
-          b: {
-            buffer: b,
-            base: k.let(mul(g, size)),
-            step: PANEL,
-            restStep: p.restWidth,
-            panel: n => mul(n, depth * PANEL),
-            stride: depth * PANEL,
-          },
+          b: packedPanels(k, b, k.let(mul(g, size)), p, depth),
           k: segments(s, input.strides, k),
           scratch,
           costly,
           put: (row, column, v) => j.walk.put(k, [...idx, row, add(offset, column)], v),
         };
-        product(k, job, dimProd(s.out.slice(j.rows.first)), p, order);
+        product(k, job, dimProd(s.out.slice(j.rows.first)), order);
       }),
     ),
   );

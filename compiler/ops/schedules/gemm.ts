@@ -2,15 +2,20 @@ import { must } from '../../core/diagnostic.ts';
 import { dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimSub, isMultiple, rangeOf, type Dim } from '../../core/dim.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, ge, le, lt, min, mul, sub, type Expr, type Num } from '../../kernel/ir.ts';
+import { forLanes } from '../loops.ts';
 import type { Profile } from '../profile.ts';
 import type { SlotBuffer } from '../lowering.ts';
-import { gemmTile, type Arith, type Rows, type Seg } from './tile.ts';
+import { gemmTile, partsOf, type Arith, type Part, type Rows, type Seg } from './tile.ts';
 
-/** Columns of a packed panel of B. The same for all targets of a family, so that they share packed weights. */
-export const PANEL = 8;
-
-/** Rows of a micro-kernel: two vectors of B, a splat and the accumulators fill the registers. A separate product takes some more. */
-export const tileRows = (m: Arith): number => (m.lanes > 4 ? 12 : m.lanes > 1 && m.fma ? 6 : 4);
+/**
+ * Rows of a micro-kernel of so many vectors: those of B, a splat and the accumulators fill the registers. A separate product takes some
+ * more. One wide vector takes twice the rows, so that its multiply-adds do not wait for each other.
+ */
+function tileRows(m: Arith, vectors: number): number {
+  if (m.lanes === 1 || !m.fma) return 4;
+  const rows = Math.floor((m.registers - 3) / 2);
+  return vectors === 1 && m.lanes > 4 ? 2 * rows : rows;
+}
 
 /**
  * Calls `body` for blocks of up to `most` of `n` rows. A small static `n` is split into blocks of nearly equal size. Else all blocks
@@ -82,24 +87,35 @@ export function newRows(k: KernelBuilder, { rows, skip }: Pick<Block, 'rows' | '
 /** Columns of B as panels: how many full ones there are, and the width of a last, narrower one. */
 export interface Panels {
   readonly columns: Dim;
+  /** Columns of a full panel. */
+  readonly width: number;
   readonly full: Dim;
   /** Columns left over, and the width they have in memory (0: none). */
   readonly rest: Dim;
   readonly restWidth: number;
+  /** Rows of A that a block takes. */
+  readonly rows: number;
 }
-/** `lanes` is that of the arithmetic: the last panel is whole vectors, of four columns on scalar targets too, so that they share weights. */
-export function panelsOf(columns: Dim, lanes: number): Panels {
-  const full = dimFloorDiv(columns, PANEL);
-  const rest = dimSub(columns, dimMul(full, PANEL));
-  const unit = Math.max(4, lanes);
-  const restWidth = typeof rest === 'number' ? Math.ceil(rest / unit) * unit : PANEL;
-  return { columns, full, rest, restWidth };
+/**
+ * A full panel is two vectors of f32, and never less than eight columns, so that the targets of a family share packed weights. For the
+ * same reason the last one is whole vectors of four columns at least, on scalar targets too.
+ */
+export function panelsOf(profile: Profile, columns: Dim, arith: Arith): Panels {
+  const width = Math.max(8, profile.vector.bits / 16);
+  const full = dimFloorDiv(columns, width);
+  const rest = dimSub(columns, dimMul(full, width));
+  const last = partsOf(typeof rest === 'number' ? rest : width, arith.lanes === 1 ? 4 : arith.lanes);
+  const restWidth = last.reduce((sum, part) => sum + part.lanes, 0);
+  const rows = tileRows(arith, full === 0 ? last.length : width / arith.lanes);
+  return { columns, width, full, rest, restWidth, rows };
 }
 /** Elements of the packed form of a matrix of k x columns. */
 export const packedSize = (p: Panels, k: Dim): Dim =>
   typeof p.rest === 'number'
-    ? dimMul(k, typeof p.full === 'number' ? p.full * PANEL + p.restWidth : dimMul(p.full, PANEL))
-    : dimMul(k, dimMul(dimCeilDiv(p.columns, PANEL), PANEL));
+    ? dimMul(k, typeof p.full === 'number' ? p.full * p.width + p.restWidth : dimMul(p.full, p.width))
+    : dimMul(k, dimMul(dimCeilDiv(p.columns, p.width), p.width));
+/** Elements that a block of rows has in a full panel. */
+export const blockSize = (p: Panels): number => p.width * p.rows;
 
 /** Where a block of rows of A begins, and how its rows lie from there. */
 export interface Place {
@@ -113,23 +129,34 @@ export interface Block {
   readonly place: Place;
   readonly skip: Expr | undefined;
 }
+/** Panels of B in memory. */
+export interface PanelMemory {
+  readonly buffer: SlotBuffer;
+  readonly base: Num;
+  /** Elements from one k to the next, in a full panel and in the last. */
+  readonly step: Num;
+  readonly restStep: Num;
+  panel(p: Num): Num;
+  /** Elements from one panel to the next, where that is known at compile time. */
+  readonly stride: number | undefined;
+}
+/** A packed matrix of `depth` rows that begins at `base`. */
+export const packedPanels = (k: KernelBuilder, buffer: SlotBuffer, base: Num, p: Panels, depth: Dim): PanelMemory => ({
+  buffer,
+  base,
+  step: p.width,
+  restStep: p.restWidth,
+  panel: n => mul(n, k.dim(dimMul(depth, p.width))),
+  stride: typeof depth === 'number' ? depth * p.width : undefined,
+});
 /** The product of rows of A with panels of B, and where it goes. */
 export interface Product {
   readonly arith: Arith;
-  readonly profile: Profile;
+  readonly panels: Panels;
   readonly a: { readonly buffer: SlotBuffer; block(first: Expr, rows: number): Place };
-  readonly b: {
-    readonly buffer: SlotBuffer;
-    readonly base: Num;
-    /** Elements from one k to the next, in a full panel and in the last. */
-    readonly step: Num;
-    readonly restStep: Num;
-    panel(p: Num): Num;
-    /** Elements from one panel to the next, where that is known at compile time. */
-    readonly stride: number | undefined;
-  };
+  readonly b: PanelMemory;
   readonly k: readonly Seg[];
-  /** Scratch for the columns of a vector that is not full: at least PANEL * rows elements. */
+  /** Scratch for the columns of a vector that is not full: at least `blockSize` elements. */
   readonly scratch: SlotBuffer;
   /**
    * The vectors of the last panel are put whole, with garbage behind the last column: there is room, and later rows are put later. Only
@@ -144,22 +171,12 @@ export interface Product {
 /** One block of rows times `count` full panels at once; more than one keeps a block of few rows busy. */
 export function fullPanels(k: KernelBuilder, g: Product, t: Block, panel: Expr, count: number): void {
   const { lanes } = g.arith;
-  // On scalar targets a panel is walked in pairs of columns.
-  const wide = lanes === 1 ? 2 : PANEL;
-  const vectors = Array.from({ length: (count * wide) / lanes }, (_, j) => {
-    const column = j * lanes;
-    return { at: Math.floor(column / wide) * (g.b.stride ?? 0) + (column % wide), column };
-  });
+  const wide = stepOf(g.panels, lanes);
+  const columns = Array.from({ length: (count * wide) / lanes }, (_, j) => j * lanes);
+  const parts = columns.map((c): Part => ({ at: Math.floor(c / wide) * (g.b.stride ?? 0) + (c % wide), lanes }));
   const block = (at: Expr): void => {
-    const acc = tileAt(
-      k,
-      g,
-      t,
-      vectors.map(v => v.at),
-      add(g.b.panel(panel), at),
-      g.b.step,
-    );
-    const column = k.let(add(mul(panel, PANEL), at));
+    const acc = tileAt(k, g, t, parts, add(g.b.panel(panel), at), g.b.step);
+    const column = k.let(add(mul(panel, g.panels.width), at));
     if (g.costly && lanes > 1) {
       const width = count * wide;
       acc.forEach((row, i) => row.forEach((v, j) => k.store(g.scratch, i * width + j * lanes, v)));
@@ -170,48 +187,51 @@ export function fullPanels(k: KernelBuilder, g: Product, t: Block, panel: Expr, 
       });
       return;
     }
-    newRows(k, t, i => must(acc[i]).forEach((v, j) => g.put(add(t.first, i), add(column, must(vectors[j]).column), v)));
+    newRows(k, t, i => must(acc[i]).forEach((v, j) => g.put(add(t.first, i), add(column, must(columns[j])), v)));
   };
-  k.for(0, PANEL, block, { step: wide });
+  k.for(0, g.panels.width, block, { step: wide });
 }
+/** Columns of a panel that are computed together: on scalar targets it is walked in pairs. */
+export const stepOf = (p: Panels, lanes: number): number => (lanes === 1 ? 2 : p.width);
 /** One block of rows times the last, narrower panel. */
-export function restPanel(k: KernelBuilder, g: Product, p: Panels, t: Block): void {
+export function restPanel(k: KernelBuilder, g: Product, t: Block): void {
   const { lanes } = g.arith;
-  const start = k.let(mul(k.dim(p.full), PANEL));
+  const p = g.panels;
+  const start = k.let(mul(k.dim(p.full), p.width));
   const at = g.b.panel(k.dim(p.full));
   if (lanes === 1) {
     k.for(0, p.rest, c => {
-      const acc = tileAt(k, g, t, [0], add(at, c), g.b.restStep);
+      const acc = tileAt(k, g, t, [{ at: 0, lanes }], add(at, c), g.b.restStep);
       newRows(k, t, i => g.put(add(t.first, i), add(start, c), must(acc[i]?.[0])));
     });
     return;
   }
-  const vectors = Array.from({ length: p.restWidth / lanes }, (_, j) => j * lanes);
-  const whole = g.loose ? vectors.length : typeof p.rest === 'number' ? Math.floor(p.rest / lanes) : 0;
-  const acc = tileAt(k, g, t, vectors, at, g.b.restStep);
-  const direct = g.costly ? 0 : whole;
+  const parts = partsOf(p.restWidth, lanes);
+  const end = g.loose ? p.restWidth : p.rest;
+  /** Vectors that are put as they are; what comes behind them goes through scratch. */
+  const direct = g.costly || typeof end !== 'number' ? [] : parts.filter(v => v.at + v.lanes <= end);
+  const acc = tileAt(k, g, t, parts, at, g.b.restStep);
   newRows(k, t, i =>
     must(acc[i]).forEach((v, j) => {
-      if (j < direct) g.put(add(t.first, i), add(start, j * lanes), v);
-      else k.store(g.scratch, i * p.restWidth + j * lanes, v);
+      const from = must(parts[j]).at;
+      if (j < direct.length) g.put(add(t.first, i), add(start, from), v);
+      else k.store(g.scratch, i * p.restWidth + from, v);
     }),
   );
-  if (direct < whole)
-    k.for(t.skip ?? 0, t.rows, i => {
-      const row = k.let(add(t.first, i));
-      const from = k.let(mul(i, p.restWidth));
-      k.for(0, whole * lanes, c => g.put(row, add(start, c), k.load(g.scratch, add(from, c), lanes)), { step: lanes });
-    });
-  if (typeof p.rest === 'number' && whole * lanes >= p.rest) return;
-  const columns = (i: Num, row: Expr): void =>
-    k.for(whole * lanes, p.rest, c => g.put(row, add(start, c), k.load(g.scratch, add(mul(i, p.restWidth), c))));
-  k.for(t.skip ?? 0, t.rows, i => columns(i, add(t.first, i)));
+  const begin = direct.reduce((sum, v) => sum + v.lanes, 0);
+  if (begin === end) return;
+  k.for(t.skip ?? 0, t.rows, i => {
+    const row = k.let(add(t.first, i));
+    const from = k.let(add(mul(i, p.restWidth), begin));
+    const column = k.let(add(start, begin));
+    forLanes(k, dimSub(end, begin), lanes, (c, n) => g.put(row, add(column, c), k.load(g.scratch, add(from, c), n)));
+  });
 }
 function tileAt(
   k: KernelBuilder,
   g: Product,
   t: Block,
-  vectors: readonly number[],
+  parts: readonly Part[],
   at: Num,
   step: Num,
 ): readonly (readonly Expr[])[] {
@@ -219,7 +239,7 @@ function tileAt(
     arith: g.arith,
     rows: t.rows,
     a: { buffer: g.a.buffer, ...t.place },
-    b: { buffer: g.b.buffer, at: add(g.b.base, at), step, vectors },
+    b: { buffer: g.b.buffer, at: add(g.b.base, at), step, parts },
     k: g.k,
   });
 }
@@ -230,20 +250,21 @@ function tileAt(
  */
 export type Order = { readonly k: 'rows' } | { readonly k: 'panels'; readonly tiles: number };
 /** The order for matrices of these many bytes: of all of B, and of one row of A. */
-export function orderOf(profile: Profile, bBytes: number, rowBytes: number, most: number): Order {
+export function orderOf(profile: Profile, p: Panels, bBytes: number, rowBytes: number): Order {
   const half = profile.cache.l2 / 2;
   if (bBytes <= half) return { k: 'rows' };
-  return { k: 'panels', tiles: Math.max(1, Math.floor(half / (most * Math.max(1, rowBytes)))) };
+  return { k: 'panels', tiles: Math.max(1, Math.floor(half / (p.rows * Math.max(1, rowBytes)))) };
 }
 
 /** All rows times all panels. */
-export function product(k: KernelBuilder, g: Product, n: Dim, p: Panels, order: Order): void {
-  const most = tileRows(g.arith);
+export function product(k: KernelBuilder, g: Product, n: Dim, order: Order): void {
+  const p = g.panels;
+  const most = p.rows;
   const hasRest = p.restWidth > 0 && rangeOf(p.rest).hi > 0;
   const rest = (t: Block): void => {
     if (!hasRest) return;
-    if (typeof p.rest === 'number') restPanel(k, g, p, t);
-    else k.if(ge(k.dim(p.rest), 1), () => restPanel(k, g, p, t));
+    if (typeof p.rest === 'number') restPanel(k, g, t);
+    else k.if(ge(k.dim(p.rest), 1), () => restPanel(k, g, t));
   };
   const panels = (t: Block): void => {
     const group = panelGroup(g, t.rows);

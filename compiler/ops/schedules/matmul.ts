@@ -5,11 +5,21 @@ import { dimStrides } from '../../core/shape.ts';
 import { fromTyped } from '../../core/tensor.ts';
 import type { Node } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, cast, ex, int, mul, vtype, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
+import { add, cast, int, mul, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
 import { wrapNarrow } from '../elementwise-op.ts';
 import type { LowerCtx, Ref, SlotBuffer } from '../lowering.ts';
 import { rowDots } from './dot.ts';
-import { orderOf, packedSize, PANEL, panelsOf, product, tileRows, type Panels, type Product } from './gemm.ts';
+import {
+  blockSize,
+  orderOf,
+  packedPanels,
+  packedSize,
+  panelsOf,
+  product,
+  type PanelMemory,
+  type Panels,
+  type Product,
+} from './gemm.ts';
 import { everyMatrix, packConstant, packMatrix, registerValues } from './pack.ts';
 import { isCostly, walkSink, type Walk } from './sink.ts';
 import { arithOf, type Arith } from './tile.ts';
@@ -88,7 +98,7 @@ export function lowerMatMul(c: LowerCtx<MatMulAttrs>): void {
   const a = shared ? (mergeRows(split) ?? must(mergeRows(left(c.contiguous(0))), 'rows of compact memory')) : split;
   const dtype = out.dtype;
   const narrow = !isFloat(dtype) && regOf(dtype) !== dtype;
-  const arith: Arith = narrow ? { base: regOf(dtype), lanes: 1, fma: false } : arithOf(c.profile, regOf(dtype));
+  const arith: Arith = { ...arithOf(c.profile, regOf(dtype)), ...(narrow && { lanes: 1, fma: false }) };
   const walk = walkSink(c.sink(0), matMulSpace(c.node), narrow ? v => wrapNarrow(dtype, v) : v => v);
   const columns = columnsOf(c);
   const job: Job = { c, a, arith, walk, k: a.dims[1], columns, shared, batch: batchAxes(c) };
@@ -160,24 +170,16 @@ function dotRow(j: Job): boolean {
   return true;
 }
 
-/** B as panels in memory, ready to be multiplied by. */
-interface PackedB {
-  readonly buffer: SlotBuffer;
-  readonly step: (k: KernelBuilder) => Num;
-  panel(k: KernelBuilder, p: Num): Num;
-  readonly stride: number | undefined;
-  readonly packed: boolean;
-  /** Where the matrix for an index of the result's batch axes begins. */
-  base(k: KernelBuilder, idx: readonly Expr[]): Expr;
-}
+/** The matrix B for an index of the result's batch axes, as panels in memory. */
+type PlacedB = (k: KernelBuilder, idx: readonly Expr[]) => PanelMemory;
 function panelProduct(j: Job): void {
   const { c, a, arith } = j;
-  const p = panelsOf(j.columns, arith.lanes);
-  const b = packedB(j, p);
-  const scratch = c.temp('edge', regOf(must(c.out[0]).dtype), PANEL * tileRows(arith));
+  const p = panelsOf(c.profile, j.columns, arith);
+  const b = placedB(j, p);
+  const scratch = c.temp('edge', regOf(must(c.out[0]).dtype), blockSize(p));
   const costly = isCostly(j.walk, matMulSpace(c.node).length, vtype(arith.base, arith.lanes));
   const rowBytes = 4 * dimHi(j.k);
-  const order = orderOf(c.profile, rowBytes * dimHi(j.columns), rowBytes, tileRows(arith));
+  const order = orderOf(c.profile, p, rowBytes * dimHi(j.columns), rowBytes);
   const single = matMulSpace(c.node).length === 1 && j.shared;
   const [hasRows, hasColumns] = [must(c.types[0]).shape.length > 1, must(c.types[1]).shape.length > 1];
   c.kernel('matmul', k => {
@@ -185,7 +187,7 @@ function panelProduct(j: Job): void {
       const from = j.shared ? int(0) : k.let(batchOffset(k, a.batch, a.batchStrides, idx));
       const product_: Product = {
         arith,
-        profile: c.profile,
+        panels: p,
         a: {
           buffer: a.buffer,
           block: first => ({
@@ -193,14 +195,7 @@ function panelProduct(j: Job): void {
             rows: { k: 'stride', stride: k.dim(a.strides[0]) },
           }),
         },
-        b: {
-          buffer: b.buffer,
-          base: b.base(k, idx),
-          step: b.step(k),
-          restStep: b.packed ? p.restWidth : b.step(k),
-          panel: n => b.panel(k, n),
-          stride: b.stride,
-        },
+        b: b(k, idx),
         k: [{ n: j.k, stride: k.dim(a.strides[1]) }],
         scratch,
         costly,
@@ -209,7 +204,7 @@ function panelProduct(j: Job): void {
           else j.walk.put(k, [...idx, ...(hasRows ? [row] : []), ...(hasColumns ? [column] : [])], v);
         },
       };
-      product(k, product_, a.dims[0], p, order);
+      product(k, product_, a.dims[0], order);
     };
     const nest = (idx: readonly Expr[]): void => {
       const n = j.shared ? undefined : j.batch[idx.length];
@@ -222,30 +217,18 @@ function panelProduct(j: Job): void {
 /** At most this many bytes of B are used as they lie; a larger B is packed so that the walk over it is one stream. */
 const DIRECT_LIMIT = 1 << 17;
 
-function packedB(j: Job, p: Panels): PackedB {
+function placedB(j: Job, p: Panels): PlacedB {
   const { c } = j;
   const size = packedSize(p, j.k);
   const own = must(c.types[1]).shape.slice(0, -2);
   const count = dimProd(own);
   const fixed = c.constant(1);
-  const packed = (buffer: SlotBuffer): PackedB => ({
-    buffer,
-    packed: true,
-    step: () => PANEL,
-    panel: (k, n) => mul(ex(n), k.dim(dimMul(j.k, PANEL))),
-    stride: typeof j.k === 'number' ? j.k * PANEL : undefined,
-    base: (k, idx) =>
-      j.shared
-        ? int(0)
-        : k.let(
-            batchOffset(
-              k,
-              own,
-              dimStrides(own).map(s => dimMul(s, size)),
-              idx,
-            ),
-          ),
-  });
+  const packed =
+    (buffer: SlotBuffer): PlacedB =>
+    (k, idx) => {
+      const strides = dimStrides(own).map(s => dimMul(s, size));
+      return packedPanels(k, buffer, j.shared ? int(0) : k.let(batchOffset(k, own, strides, idx)), p, j.k);
+    };
   const [columns, depth] = [j.columns, j.k];
   if (fixed && typeof columns === 'number' && typeof depth === 'number' && typeof count === 'number') {
     const m =
@@ -255,16 +238,19 @@ function packedB(j: Job, p: Panels): PackedB {
   const plain = c.need(1).ref;
   if (plain) {
     const b = operand(plain, c.attrs.transB, false);
-    const small = dimHi(j.k) * dimHi(columns) * 4 <= DIRECT_LIMIT || dimHi(j.a.dims[0]) <= 2 * tileRows(j.arith);
-    const whole = j.arith.lanes === 1 || (typeof columns === 'number' && columns % j.arith.lanes === 0);
+    const small = dimHi(j.k) * dimHi(columns) * 4 <= DIRECT_LIMIT || dimHi(j.a.dims[0]) <= 2 * p.rows;
+    const whole = j.arith.lanes === 1 || (typeof columns === 'number' && p.rest === p.restWidth);
     if (b.strides[1] === 1 && small && whole && plain.buffer.dtype === regOf(plain.buffer.dtype))
-      return {
-        buffer: b.buffer,
-        packed: false,
-        step: k => (typeof b.strides[0] === 'number' ? b.strides[0] : k.dim(b.strides[0])),
-        panel: (_, n) => mul(ex(n), PANEL),
-        stride: PANEL,
-        base: (k, idx) => (j.shared ? int(0) : k.let(batchOffset(k, b.batch, b.batchStrides, idx))),
+      return (k, idx) => {
+        const step = typeof b.strides[0] === 'number' ? b.strides[0] : k.dim(b.strides[0]);
+        return {
+          buffer: b.buffer,
+          base: j.shared ? int(0) : k.let(batchOffset(k, b.batch, b.batchStrides, idx)),
+          step,
+          restStep: step,
+          panel: n => mul(n, p.width),
+          stride: p.width,
+        };
       };
   }
   return packed(packAtRunTime(j, p, size, own));

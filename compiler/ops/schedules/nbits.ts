@@ -7,9 +7,12 @@ import { add, and, cast, div, int, konst, mul, reinterpret, rem, shr, sub, vtype
 import { blocksOf, storedAt, type NBitsAttrs } from '../nbits.ts';
 import { lanesOf } from '../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../lowering.ts';
-import { newRows, PANEL, rowTiles, tileRows } from './gemm.ts';
+import { newRows, panelsOf, rowTiles } from './gemm.ts';
 import { walkSink, type Walk } from './sink.ts';
-import { arithOf, gemmTile } from './tile.ts';
+import { arithOf, gemmTile, partsOf } from './tile.ts';
+
+/** Columns whose weights are turned to floats together. */
+const PANEL = 8;
 
 export function lowerNBits(c: LowerCtx<NBitsAttrs>): void {
   const out = must(c.out[0]);
@@ -23,7 +26,7 @@ export function lowerNBits(c: LowerCtx<NBitsAttrs>): void {
   const known = q && scales && (zeros || !c.node.inputs[3]);
   if (
     out.dtype === 'f32' &&
-    lanesOf(c.profile) === 4 &&
+    lanesOf(c.profile) >= 4 &&
     bits === 4 &&
     n % PANEL === 0 &&
     k % block === 0 &&
@@ -72,21 +75,25 @@ function panels(
   const x = c.contiguous(0).buffer;
   const rows = dimProd(must(c.types[0]).shape.slice(0, -1));
   const arith = arithOf(c.profile, 'f32');
+  const parts = partsOf(PANEL, arith.lanes);
   const single = must(c.out[0]).shape.length === 1;
   c.kernel('matmul_nbits', k =>
     k.for(0, count, p => {
       unpackPanel(k, a, p, weights, scale, panel);
       const column = k.let(mul(p, PANEL));
-      rowTiles(k, rows, tileRows(arith), (first, height, skip) => {
+      rowTiles(k, rows, panelsOf(c.profile, PANEL, arith).rows, (first, height, skip) => {
         const acc = gemmTile(k, {
           arith,
           rows: height,
           a: { buffer: x, at: mul(first, a.k), rows: { k: 'stride', stride: a.k } },
-          b: { buffer: panel, at: 0, step: PANEL, vectors: [0, 4] },
+          b: { buffer: panel, at: 0, step: PANEL, parts },
           k: [{ n: a.k, stride: 1 }],
         });
         newRows(k, { rows: height, skip }, i =>
-          must(acc[i]).forEach((v, j) => walk.put(k, single ? [add(column, 4 * j)] : [add(first, i), add(column, 4 * j)], v)),
+          must(acc[i]).forEach((v, j) => {
+            const at = add(column, must(parts[j]).at);
+            walk.put(k, single ? [at] : [add(first, i), at], v);
+          }),
         );
       });
     }),

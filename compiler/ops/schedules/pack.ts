@@ -5,7 +5,7 @@ import { fromTyped, toNumbers, typed, writer, type Tensor } from '../../core/ten
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, cast, int, konst, lt, mul, shuffle, vtype, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
 import type { SlotBuffer } from '../lowering.ts';
-import { packedSize, PANEL, type Panels } from './gemm.ts';
+import { packedSize, type Panels } from './gemm.ts';
 
 /** A matrix of a constant: element (k, column) is at `offset` + k * `kStride` + column * `columnStride` of the tensor. */
 export interface ConstMatrix {
@@ -25,7 +25,7 @@ export function registerValues(t: Tensor): { readonly dtype: DType; readonly dat
 }
 
 /**
- * Packs constant matrices of `k` x `p.columns`, one after the other: panels of PANEL columns, [panel][k][PANEL], then a last one of
+ * Packs constant matrices of `k` x `p.columns`, one after the other: panels of `p.width` columns, [panel][k][width], then a last one of
  * `p.restWidth` columns, filled up with zeros.
  */
 export function packConstant(t: Tensor, matrices: readonly ConstMatrix[], k: number, p: Panels): Tensor {
@@ -37,9 +37,9 @@ export function packConstant(t: Tensor, matrices: readonly ConstMatrix[], k: num
   const to = out as unknown as number[];
   let q = 0;
   for (const m of matrices)
-    for (let first = 0; first < columns; first += PANEL) {
-      const n = Math.min(PANEL, columns - first);
-      const width = n === PANEL ? PANEL : p.restWidth;
+    for (let first = 0; first < columns; first += p.width) {
+      const n = Math.min(p.width, columns - first);
+      const width = n === p.width ? p.width : p.restWidth;
       let row = m.offset + first * m.columnStride;
       for (let i = 0; i < k; i++, row += m.kStride, q += width)
         for (let j = 0; j < n; j++) to[q + j] = must(from[row + j * m.columnStride]);
@@ -56,30 +56,32 @@ export interface ReadMatrix {
 export function packMatrix(b: KernelBuilder, m: ReadMatrix, n: Dim, p: Panels, to: SlotBuffer, base: Num, lanes: Lanes): void {
   const want = vtype(regOf(to.dtype));
   const one = (k: Expr, column: Expr): Expr => cast(want, m.at(k, column, 1));
-  const place = (panel: Expr): Expr => b.let(add(base, mul(panel, b.dim(dimMul(n, PANEL)))));
-  if (m.run === 'k' && lanes === 4) {
+  const place = (panel: Expr): Expr => b.let(add(base, mul(panel, b.dim(dimMul(n, p.width)))));
+  if (m.run === 'k' && lanes >= 4) {
     const blocks = dimMul(dimFloorDiv(n, 4), 4);
     b.for(0, p.full, panel => {
       const at = place(panel);
-      b.for(0, blocks, k => transpose4(b, m, k, panel, to, at), { step: 4 });
-      b.for(blocks, n, k => b.for(0, PANEL, j => b.store(to, add(at, add(mul(k, PANEL), j)), one(k, add(mul(panel, PANEL), j)))));
+      b.for(0, blocks, k => transpose4(b, m, k, p, panel, to, at), { step: 4 });
+      b.for(blocks, n, k =>
+        b.for(0, p.width, j => b.store(to, add(at, add(mul(k, p.width), j)), one(k, add(mul(panel, p.width), j)))),
+      );
     });
   } else {
     const width: Lanes = m.run === 'columns' ? lanes : 1;
     b.for(0, p.full, panel => {
       const at = place(panel);
-      const column = b.let(mul(panel, PANEL));
+      const column = b.let(mul(panel, p.width));
       b.for(0, n, k => {
-        const row = b.let(add(at, mul(k, PANEL)));
-        if (width === 1) b.for(0, PANEL, j => b.store(to, add(row, j), one(k, add(column, j))));
-        else for (let j = 0; j < PANEL; j += width) b.store(to, add(row, j), m.at(k, add(column, j), width));
+        const row = b.let(add(at, mul(k, p.width)));
+        if (width === 1) b.for(0, p.width, j => b.store(to, add(row, j), one(k, add(column, j))));
+        else for (let j = 0; j < p.width; j += width) b.store(to, add(row, j), m.at(k, add(column, j), width));
       });
     });
   }
   if (p.restWidth === 0 || rangeOf(p.rest).hi === 0) return;
   const rest = (): void => {
     const at = place(b.dim(p.full));
-    const column = b.let(mul(b.dim(p.full), PANEL));
+    const column = b.let(mul(b.dim(p.full), p.width));
     b.for(0, n, k => {
       const row = b.let(add(at, mul(k, p.restWidth)));
       b.for(0, p.rest, j => b.store(to, add(row, j), one(k, add(column, j))));
@@ -90,10 +92,10 @@ export function packMatrix(b: KernelBuilder, m: ReadMatrix, n: Dim, p: Panels, t
   else b.if(lt(int(0), b.dim(p.rest)), rest);
 }
 /** Four steps of k of one panel, read along k and turned by shuffles. */
-function transpose4(b: KernelBuilder, m: ReadMatrix, k: Expr, panel: Expr, to: SlotBuffer, at: Expr): void {
-  for (let j = 0; j < PANEL; j += 4) {
-    const rows = [0, 1, 2, 3].map(i => b.let(m.at(k, add(mul(panel, PANEL), j + i), 4)));
-    turn4(b, rows).forEach((v, i) => b.store(to, add(at, add(mul(add(k, i), PANEL), j)), v));
+function transpose4(b: KernelBuilder, m: ReadMatrix, k: Expr, p: Panels, panel: Expr, to: SlotBuffer, at: Expr): void {
+  for (let j = 0; j < p.width; j += 4) {
+    const rows = [0, 1, 2, 3].map(i => b.let(m.at(k, add(mul(panel, p.width), j + i), 4)));
+    turn4(b, rows).forEach((v, i) => b.store(to, add(at, add(mul(add(k, i), p.width), j)), v));
   }
 }
 /** The transpose of four vectors of four. */

@@ -7,7 +7,7 @@ import { forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../lowering.ts';
 import { emitActivation, parseActivations, type Activation } from '../recurrent-activation.ts';
 import { GATES, type RecurrentAttrs } from '../recurrent.ts';
-import { orderOf, packedSize, PANEL, panelsOf, product, tileRows, type Panels, type Product } from './gemm.ts';
+import { blockSize, orderOf, packedPanels, packedSize, panelsOf, product, type Panels, type Product } from './gemm.ts';
 import { packConstant, packMatrix } from './pack.ts';
 import { arithOf, type Arith } from './tile.ts';
 
@@ -94,7 +94,7 @@ interface Packed {
 }
 function packGates(j: Job, first: number, gates: number): Packed {
   const { c, hidden } = j;
-  const panels = panelsOf(dimMul(hidden, gates), j.arith.lanes);
+  const panels = panelsOf(c.profile, dimMul(hidden, gates), j.arith);
   const fixed = c.constant(1);
   if (fixed && typeof hidden === 'number') {
     const m = { offset: first * hidden * hidden, kStride: 1, columnStride: hidden };
@@ -115,35 +115,21 @@ function multiplier(j: Job, a: SlotBuffer, b: Packed): { readonly sums: SlotBuff
   const { c, hidden, batch, arith } = j;
   const { columns } = b.panels;
   const sums = c.temp('sums', j.reg, dimMul(batch, columns));
-  const scratch = c.temp('edge', j.reg, PANEL * tileRows(arith));
+  const scratch = c.temp('edge', j.reg, blockSize(b.panels));
   const run = (): void =>
     c.kernel('recurrent', k => {
       const height = k.dim(hidden);
       const width = k.dim(columns);
-      const panel = k.dim(dimMul(hidden, PANEL));
       const g: Product = {
         arith,
-        profile: c.profile,
+        panels: b.panels,
         a: { buffer: a, block: first => ({ at: mul(first, height), rows: { k: 'stride', stride: height } }) },
-        b: {
-          buffer: b.buffer,
-          base: 0,
-          step: PANEL,
-          restStep: b.panels.restWidth,
-          panel: p => mul(p, panel),
-          stride: typeof hidden === 'number' ? hidden * PANEL : undefined,
-        },
+        b: packedPanels(k, b.buffer, 0, b.panels, hidden),
         k: [{ n: hidden, stride: 1 }],
         scratch,
         put: (row, column, v) => k.store(sums, add(mul(row, width), column), v),
       };
-      product(
-        k,
-        g,
-        batch,
-        b.panels,
-        orderOf(c.profile, 4 * dimHi(packedSize(b.panels, hidden)), 4 * dimHi(hidden), tileRows(arith)),
-      );
+      product(k, g, batch, orderOf(c.profile, b.panels, 4 * dimHi(packedSize(b.panels, hidden)), 4 * dimHi(hidden)));
     });
   return { sums, run };
 }

@@ -11,6 +11,8 @@ export interface Arith {
   readonly base: Base;
   readonly lanes: Lanes;
   readonly fma: boolean;
+  /** Vector registers that a micro-kernel may fill. */
+  readonly registers: number;
 }
 /** The lanes of a target for f32 and i32; scalar for the other types. */
 export function arithOf(profile: Profile, base: Base): Arith {
@@ -19,6 +21,7 @@ export function arithOf(profile: Profile, base: Base): Arith {
     base,
     lanes: wide ? (Math.max(1, profile.vector.bits / 32) as Lanes) : 1,
     fma: base === 'f32' && profile.vector.bits > 0 && profile.vector.fma !== 'none',
+    registers: profile.registers,
   };
 }
 /** a * b + c in the arithmetic of the kernel. */
@@ -33,14 +36,28 @@ export interface Seg {
 /** Where the rows of a tile lie, from its first row on, in elements: equally far apart, or each at a place of its own (row 0 at 0). */
 export type Rows = { readonly k: 'stride'; readonly stride: Num } | { readonly k: 'each'; readonly at: readonly Expr[] };
 
+/** A vector of a row of B, `at` elements from its beginning. */
+export interface Part {
+  readonly at: number;
+  readonly lanes: Lanes;
+}
+/** `width` elements as vectors of `lanes`, and a narrower one, of four lanes at least, that covers what is left. */
+export function partsOf(width: number, lanes: Lanes): readonly Part[] {
+  const out: Part[] = [];
+  let at = 0;
+  for (; at + lanes <= width; at += lanes) out.push({ at, lanes });
+  if (at < width) out.push({ at, lanes: Math.max(Math.min(4, lanes), 2 ** Math.ceil(Math.log2(width - at))) as Lanes });
+  return out;
+}
+
 /** One block of the result: some rows by some vectors, accumulated in registers. */
 export interface Tile {
   readonly arith: Arith;
   readonly rows: number;
   /** Element (first row, k = 0) of A. */
   readonly a: { readonly buffer: Buffer; readonly at: Num; readonly rows: Rows };
-  /** Element (k = 0, first column) of B; one step of k moves `step` elements. Vector j lies `vectors[j]` elements further on. */
-  readonly b: { readonly buffer: Buffer; readonly at: Num; readonly step: Num; readonly vectors: readonly number[] };
+  /** Element (k = 0, first column) of B; one step of k moves `step` elements. */
+  readonly b: { readonly buffer: Buffer; readonly at: Num; readonly step: Num; readonly parts: readonly Part[] };
   /** The walk over k, outermost first. B moves on by one step for each of its innermost steps. */
   readonly k: readonly Seg[];
 }
@@ -51,7 +68,8 @@ export interface Tile {
  */
 export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[] {
   const { arith: m, rows, a, b } = t;
-  const acc = Array.from({ length: rows }, () => b.vectors.map(() => k.var(zero(m))));
+  const acc = Array.from({ length: rows }, () => b.parts.map(p => k.var(zero({ ...m, lanes: p.lanes }))));
+  const widths = [...new Set(b.parts.map(p => p.lanes))];
   const size = bytesOf(a.buffer.dtype);
   const places = rowPlaces(k, t);
   const step = constOf(typeof b.step === 'number' ? konst(vtype('i32'), b.step) : b.step);
@@ -59,13 +77,14 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
   const pb = k.var(address(k, b.buffer, b.at));
 
   const multiply = (pa: Expr, q: Expr): void => {
-    const vs = b.vectors.map(at => k.let(loadFrom(k, b.buffer, q, at, m.lanes)));
+    const vs = b.parts.map(p => k.let(loadFrom(k, b.buffer, q, p.at, p.lanes)));
     for (let i = 0; i < rows; i++) {
       const { from, at } = must(places[i]);
-      const s = k.let(splat(loadFrom(k, a.buffer, from ? add(pa, from) : pa, at), m.lanes));
+      const x = loadFrom(k, a.buffer, from ? add(pa, from) : pa, at);
+      const splats = new Map(widths.map(w => [w, k.let(splat(x, w))]));
       vs.forEach((v, j) => {
         const c = must(acc[i]?.[j]);
-        k.set(c, mulAdd(m, s, v, c));
+        k.set(c, mulAdd(m, must(splats.get(v.t.lanes)), v, c));
       });
     }
   };

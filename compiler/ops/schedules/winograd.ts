@@ -7,7 +7,7 @@ import { add, int, konst, lt, mul, sub, vtype, type Expr, type Lanes, type Num }
 import { forLanes } from '../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../lowering.ts';
 import type { WindowAttrs } from '../spatial.ts';
-import { packedSize, PANEL, panelsOf, product, tileRows, type Panels, type Product } from './gemm.ts';
+import { blockSize, packedPanels, packedSize, panelsOf, product, type Panels, type Product } from './gemm.ts';
 import { packConstant } from './pack.ts';
 import { padInto } from './pad.ts';
 import { isCostly, walkSink, type Walk } from './sink.ts';
@@ -116,11 +116,11 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   const fits = c.attrs.pads.every(p => p === 0) && sizes.every((n, i) => n === whole[i]);
   const x = fits ? c.contiguous(0).buffer : padInto(c, c.need(0), sizes, c.attrs.pads);
   const strides = dimStrides([...sizes, s.channels]);
-  const p = panelsOf(s.outs, arith.lanes);
+  const p = panelsOf(c.profile, s.outs, arith);
   const size = Number(packedSize(p, s.channels));
   const weights = c.weights('winograd', transformed(must(c.constant(1)), s, rows, columns, p));
   const scratch = c.temp('tile', 'f32', points * arith.lanes);
-  const edge = c.temp('edge', 'f32', PANEL * tileRows(arith));
+  const edge = c.temp('edge', 'f32', blockSize(p));
   const [inputStep, productStep] = [pointStep(chunk * s.channels), pointStep(chunk * s.outs)];
   const inputs = c.temp('tiles', 'f32', points * inputStep);
   const products = c.temp('products', 'f32', points * productStep);
@@ -138,24 +138,17 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
         const to = k.let(mul(point, productStep));
         const job: Product = {
           arith,
-          profile: c.profile,
+          panels: p,
           a: {
             buffer: inputs,
             block: row => ({ at: k.let(add(from, mul(row, s.channels))), rows: { k: 'stride', stride: s.channels } }),
           },
-          b: {
-            buffer: weights,
-            base: k.let(mul(point, size)),
-            step: PANEL,
-            restStep: p.restWidth,
-            panel: n => mul(n, s.channels * PANEL),
-            stride: s.channels * PANEL,
-          },
+          b: packedPanels(k, weights, k.let(mul(point, size)), p, s.channels),
           k: [{ n: s.channels, stride: 1 }],
           scratch: edge,
           put: (row, column, v) => k.store(products, add(to, add(mul(row, s.outs), column)), v),
         };
-        product(k, job, count, p, { k: 'rows' });
+        product(k, job, count, { k: 'rows' });
       }),
     );
     c.kernel('winograd_out', k => outputTiles(k, j, walk));
