@@ -47,12 +47,23 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     vector: { bits: 256, fma: 'fused' },
     toolchain: { flags: ['-std=c11', '-march=x86-64-v3'] },
   },
+  'linux-x64-v4': {
+    name: 'linux-x64-v4',
+    doc: 'C for Linux on x86-64 with AVX-512 (servers since 2017), GCC 12 or Clang.',
+    extends: 'linux-x64-v3',
+    vector: { bits: 512 },
+    registers: 32,
+    cache: { l2: 1048576 },
+    toolchain: { flags: ['-std=c11', '-march=x86-64-v4', '-mprefer-vector-width=512'] },
+  },
+  ml_c5: { name: 'ml_c5', doc: "SageMaker's ml.c5 machines: Intel servers with AVX-512.", extends: 'linux-x64-v4' },
   ml_c6g: {
     name: 'ml_c6g',
     doc: 'AWS Graviton 2 (c6g, m6g and the like).',
     extends: 'linux-arm64',
     toolchain: { flags: ['-std=c11', '-mcpu=neoverse-n1'] },
   },
+  ml_m5: { name: 'ml_m5', doc: "SageMaker's ml.m5 machines: Intel servers with AVX-512.", extends: 'linux-x64-v4' },
   rasp3b: {
     name: 'rasp3b',
     doc: 'Raspberry Pi 3 B with a 64-bit system.',

@@ -151,7 +151,6 @@ function profileOf(json: Json, seen: readonly string[]): Profile {
   const profile = PROFILE({ doc: '', ...inherit(json, [...seen, name]) }, bad);
   if (profile.emit === 'wasm' && profile.vector.bits > 128) bad("'vector.bits' of WebAssembly is 0 or 128");
   if (profile.emit === 'wasm' && profile.vector.fma === 'fused') bad("'vector.fma' of WebAssembly is none or relaxed");
-  if (profile.emit === 'c' && profile.vector.bits > 256) bad("'vector.bits' of C is 0, 128 or 256 in this version");
   if (profile.emit === 'c' && profile.toolchain.cc === '') bad("'toolchain.cc' is empty; name a C compiler");
   if (profile.vector.bits === 0 && (profile.vector.fma !== 'none' || profile.vector.intDot !== 'none'))
     bad("'vector.fma' and 'vector.intDot' need 'vector.bits'");

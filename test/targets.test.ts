@@ -39,7 +39,6 @@ describe('targets', () => {
     [own({ memory: { align: 48 } }), "'memory' 'align' must be a power of two"],
     [own({ colour: 1 }), "has no field 'colour'"],
     [own({ emit: 'c' }), "'toolchain.cc' is empty"],
-    [{ name: 'wide', extends: 'linux-x64-v3', vector: { bits: 512 } }, "'vector.bits' of C is 0, 128 or 256"],
     [own({ extends: 'wasm-sidm' }), "extends 'wasm-sidm', which is not known; did you mean 'wasm-simd'?"],
     [own({ extends: 'wasm-auto' }), "extends 'wasm-auto', which is a list of modules"],
     [{ name: 'bare' }, "'emit' is missing; give it, or extend another profile"],
