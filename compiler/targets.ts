@@ -141,7 +141,11 @@ const PROFILE = fields<Profile>({
     embedBelow: whole(0, 2 ** 32),
     arenaLimit: whole(65536, 2 ** 32),
   }),
-  toolchain: fields<Profile['toolchain']>({ cc: text, flags: listOf(text) }),
+  toolchain: fields<Profile['toolchain']>({
+    cc: text,
+    flags: listOf(text),
+    system: oneOf('unix', 'macos', 'windows', 'bare'),
+  }),
   cache: fields<Profile['cache']>({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32) }),
 });
 

@@ -13,7 +13,7 @@ import { compile } from './api.ts';
 import type { ExitCode } from './command.ts';
 import { openBundle, type Manifest } from './bundle.ts';
 import { newFolder, readText, writeFile } from './files.ts';
-import { buildLibraries, type Built, type NativeBuild } from './native.ts';
+import { buildLibraries, type Built, type Footprint, type NativeBuild } from './native.ts';
 import { openOriginal, reference } from './reference.ts';
 import { many, showBytes, showCount, showMs, showTrees, table, UsageError, type Terminal } from './terminal.ts';
 import { certify, type Parity } from './certificate.ts';
@@ -126,6 +126,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
       if (folder) for (const [name, bytes] of files) writeFile(join(folder.dir, sub, name), bytes);
       const native = nativeOf(files);
       const built = folder && native && buildLibraries(join(folder.dir, sub), native);
+      if (folder && built && 'made' in built && built.footprint) noteFootprint(join(folder.dir, sub), built.footprint);
       const parity = folder && o.verify === true ? await prove(join(folder.dir, sub), model) : undefined;
       if (parity) verified.push(parity);
       if (o.json !== true) {
@@ -155,6 +156,12 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
 function nativeOf(files: ReadonlyMap<string, Uint8Array>): NativeBuild | undefined {
   const text = files.get('manifest.json');
   return text && (JSON.parse(new TextDecoder().decode(text)) as Pick<Manifest, 'native'>).native;
+}
+/** Puts what a model takes on its machine into the manifest. */
+function noteFootprint(dir: string, footprint: Footprint): void {
+  const file = join(dir, 'manifest.json');
+  const manifest = JSON.parse(readText(file)) as Manifest;
+  writeFile(file, `${JSON.stringify({ ...manifest, native: { ...manifest.native, footprint } }, null, 2)}\n`);
 }
 /** Compares a new bundle with the original, and puts the result into its manifest if they agree. */
 async function prove(dir: string, model: string): Promise<Parity> {
@@ -223,6 +230,17 @@ function summary(r: Report, place: string | undefined, files: ReadonlyMap<string
       'libraries',
       'why' in built ? `not built: ${built.why}` : built.made.map(([f, n]) => `${f} ${showBytes(n)}`).join(', '),
     ]);
+  if (built && 'made' in built && built.footprint) {
+    const { flash, ram, stack } = built.footprint;
+    rows.push([
+      'flash',
+      `${showBytes(flash)}: weights ${showBytes(m?.weights ?? 0)}, code and constants ${showBytes(flash - (m?.weights ?? 0))}`,
+    ]);
+    rows.push([
+      'RAM',
+      `${showBytes(ram)}: arena ${showBytes(m?.arena ?? 0)}, stack ${showBytes(stack)}, besides inputs and outputs`,
+    ]);
+  }
   const sum = r.phases.reduce((n, p) => n + p.ms, 0);
   const byPhase = new Map<string, number>();
   for (const p of r.phases) byPhase.set(p.name, (byPhase.get(p.name) ?? 0) + p.ms);

@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path';
 import { fail, must } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { outputNames } from '../emit/c/names.ts';
+import { productsOf, toolOf } from '../emit/c/toolchain.ts';
+import type { Profile } from '../ops/profile.ts';
 import { dtypeOf, type Bundle, type Manifest } from './bundle.ts';
 import { readNpy, writeNpy } from './io/npy.ts';
 
@@ -14,6 +16,17 @@ export interface NativeBuild {
   readonly cc: string;
   readonly sources: readonly string[];
   readonly flags: readonly string[];
+  readonly system: Profile['toolchain']['system'];
+  /** Bytes of scratch memory for a run. */
+  readonly arena: number;
+}
+/** Bytes that a model takes on a machine without an operating system, as measured from its objects. */
+export interface Footprint {
+  /** Code, weights and other constants. */
+  readonly flash: number;
+  /** The arena and the stack of a run; the inputs and outputs are the caller's. */
+  readonly ram: number;
+  readonly stack: number;
 }
 /** The command that builds the program of a bundle, as text. */
 export const buildCommand = (n: NativeBuild, out = 'model'): string => [n.cc, ...compileArgs(n, out)].join(' ');
@@ -23,33 +36,58 @@ const compileArgs = (n: NativeBuild, out: string): string[] => [...n.flags, 'mai
 const isHere = (command: string): boolean => !spawnSync(command, ['--version'], { stdio: 'ignore' }).error;
 
 /** Libraries with their sizes in bytes, or why there are none. */
-export type Built = { readonly made: readonly (readonly [file: string, bytes: number])[] } | { readonly why: string };
+export type Built =
+  | { readonly made: readonly (readonly [file: string, bytes: number])[]; readonly footprint?: Footprint }
+  | { readonly why: string };
 /**
  * Builds the libraries of a native bundle beside its sources, where its compiler is here. Gives what was made, or a text that says why
  * nothing was: the sources are kept in any case.
  */
 export function buildLibraries(dir: string, n: NativeBuild): Built {
   if (!isHere(n.cc)) return { why: `${n.cc} is not here; on a machine that has it: make` };
+  const { archive, shared, objectFlags } = productsOf(n.system);
   const objects = n.sources.map(s => s.replace(/\.[cS]$/, '.o'));
+  const usage = n.sources.filter(s => s.endsWith('.c')).map(s => s.replace(/c$/, 'su'));
+  const bare = n.system === 'bare';
   try {
     for (const [i, s] of n.sources.entries()) {
-      const bad = run(n.cc, [...n.flags, '-fPIC', '-c', s, '-o', must(objects[i])], dir);
+      const flags = [...n.flags, ...objectFlags, ...(bare ? ['-fstack-usage'] : [])];
+      const bad = run(n.cc, [...flags, '-c', s, '-o', must(objects[i])], dir);
       if (bad !== undefined) return { why: bad };
     }
     const made: (readonly [string, number])[] = [];
-    const ar = n.cc.replace(/(?:gcc|clang|cc)(?=[^-]*$)/, 'ar');
-    for (const [file, command, args] of [
-      ['libmodel.a', isHere(ar) ? ar : 'ar', ['rcs', 'libmodel.a', ...objects]],
-      ['libmodel.so', n.cc, ['-shared', '-o', 'libmodel.so', ...objects, '-lm']],
-    ] as const) {
+    const ar = toolOf(n.cc, 'ar');
+    const steps: (readonly [file: string, command: string, args: readonly string[]])[] = [
+      [archive, isHere(ar) ? ar : 'ar', ['rcs', archive, ...objects]],
+      ...(shared ? [[shared.file, n.cc, [...shared.flags, '-o', shared.file, ...objects, '-lm']] as const] : []),
+    ];
+    for (const [file, command, args] of steps) {
       const bad = run(command, args, dir);
       if (bad !== undefined) return { why: bad };
       made.push([file, statSync(join(dir, file)).size]);
     }
-    return { made };
+    const footprint = bare ? measure(dir, n, archive, usage) : undefined;
+    return { made, ...(footprint && { footprint }) };
   } finally {
-    for (const o of objects) rmSync(join(dir, o), { force: true });
+    for (const o of [...objects, ...usage]) rmSync(join(dir, o), { force: true });
   }
+}
+/** Room on the stack for functions of the C library and the compiler's own, which report none. */
+const LIBRARY_STACK = 256;
+/** What the objects in an archive take, by the binutils' `size` and by what the compiler said of each function's stack. */
+function measure(dir: string, n: NativeBuild, archive: string, usage: readonly string[]): Footprint | undefined {
+  const r = spawnSync(toolOf(n.cc, 'size'), ['-t', archive], { cwd: dir, encoding: 'utf8' });
+  const total = /^\s*(\d+)\s+(\d+)\s+(\d+)\s.*\(TOTALS\)/m.exec(r.error ? '' : r.stdout);
+  if (!total) return undefined;
+  const [text, data, bss] = total.slice(1).map(Number);
+  const frames = new Map(
+    usage.flatMap(f => [...readFileSync(join(dir, f), 'utf8').matchAll(/:(\w+)\t(\d+)\t/g)]).map(m => [must(m[1]), Number(m[2])]),
+  );
+  // NAME_run calls steps, which calls one kernel after the other; no other function calls one that has not been inlined.
+  const chain = [`${n.prefix}_run`, 'steps'];
+  const kernels = [...frames].filter(([f]) => !chain.includes(f)).map(([, bytes]) => bytes);
+  const stack = chain.reduce((sum, f) => sum + (frames.get(f) ?? 0), 0) + Math.max(0, ...kernels) + LIBRARY_STACK;
+  return { flash: must(text) + must(data), ram: must(data) + must(bss) + n.arena + stack, stack };
 }
 /** Runs a command; undefined where it went well, else what it said, and the command. */
 function run(command: string, args: readonly string[], cwd: string): string | undefined {
@@ -67,8 +105,9 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild): Bun
   const work = mkdtempSync(join(tmpdir(), 'sinter-native-'));
   process.on('exit', () => rmSync(work, { recursive: true, force: true }));
   const broken = (why: string): never => fail('E205', { file: dir, why: `it is C, and building it went wrong: ${why}` });
+  if (n.system === 'bare') broken('it is for a machine without an operating system; c-portable gives the same results here');
   if (!isHere(n.cc)) broken(`${n.cc} is not here; its sources build elsewhere with: ${buildCommand(n)}`);
-  const program = join(work, 'model');
+  const program = join(work, productsOf(n.system).program);
   const bad = run(n.cc, compileArgs(n, program), resolve(dir));
   if (bad !== undefined) broken(bad);
   return {

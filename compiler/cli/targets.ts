@@ -29,7 +29,12 @@ function meaning(p: Profile): string[][] {
     ['vector.fma', `multiply-add as one operation: ${fma}`],
     ['vector.intDot', `dot products of small integers: ${dot}`],
     ['registers', `${p.registers} that a kernel's inner loop may fill`],
-    ...(p.emit === 'c' ? [['toolchain', [p.toolchain.cc, ...p.toolchain.flags].join(' ')]] : []),
+    ...(p.emit === 'c'
+      ? [
+          ['toolchain', [p.toolchain.cc, ...p.toolchain.flags].join(' ')],
+          ['toolchain.system', p.toolchain.system],
+        ]
+      : []),
     ...(p.emit === 'wasm' ? [['features', p.features.join(', ') || 'those of the first version only']] : []),
     ['memory.align', `${p.memory.align} bytes`],
     [

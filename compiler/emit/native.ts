@@ -5,6 +5,7 @@ import type { Profile } from '../ops/profile.ts';
 import type { MemoryPlan, Program } from '../program/program.ts';
 import { aboutModel, allSteps, sha256, weightsOf, type BundleInput } from './bundle/index.ts';
 import { emitC, type CResult } from './c.ts';
+import { flagsOf, productsOf, toolOf } from './c/toolchain.ts';
 import { commentText } from './c/types.ts';
 import { pythonText } from './c/python.ts';
 import { runnerText } from './c/runner.ts';
@@ -41,8 +42,6 @@ export function nativeReport(m: NativeModule): ModuleReport {
   };
 }
 
-/** What every source of a bundle is compiled with: arithmetic as it stands, and nothing that assumes less than C says. */
-export const FLAGS = ['-O3', '-ffp-contract=off', '-fno-math-errno'];
 const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
 
 /**
@@ -64,7 +63,8 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
     files.set('model.weights', weights);
   }
   files.set('main.c', utf8(runnerText(program, c.arena)));
-  files.set('model.py', utf8(pythonText(program, head, c.arena, profile.memory.align)));
+  const { shared } = productsOf(profile.toolchain.system);
+  if (shared) files.set('model.py', utf8(pythonText(program, head, c.arena, profile.memory.align, shared.file)));
   files.set('Makefile', utf8(makefile(profile, sources)));
   files.set('CMakeLists.txt', utf8(cmake(c.prefix, profile, sources)));
   files.set(
@@ -79,7 +79,8 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
             arena: c.arena,
             weights: { bytes: weights?.length ?? 0, ...(weights && { sha256: await sha256(weights) }) },
             sources,
-            flags: [...profile.toolchain.flags, ...FLAGS],
+            system: profile.toolchain.system,
+            flags: flagsOf(profile),
           },
         },
         null,
@@ -126,27 +127,29 @@ NAME:
 `;
 const makefile = (profile: Profile, sources: readonly string[]): string => {
   const objects = sources.map(s => s.replace(/\.[cS]$/, '.o'));
-  return `# make: the libraries and a program that runs the model on .npy files (${commentText(profile.doc)}).
+  const { archive, shared, program, objectFlags } = productsOf(profile.toolchain.system);
+  const made = [archive, ...(shared ? [shared.file] : []), program];
+  const compile = ['$(CC) $(CFLAGS)', ...objectFlags, '-c $< -o $@'].join(' ');
+  return `# make: ${shared ? 'the libraries and a' : 'the library; make ' + program + ': with the LDFLAGS of a board, a'} program that runs the model on .npy files (${commentText(profile.doc)}).
 CC = ${profile.toolchain.cc}
-CFLAGS = ${[...profile.toolchain.flags, ...FLAGS].join(' ')}
+AR = ${toolOf(profile.toolchain.cc, 'ar')}
+CFLAGS = ${flagsOf(profile).join(' ')}
 OBJECTS = ${objects.join(' ')}
 
-all: libmodel.a libmodel.so model
+all: ${(shared ? made : [archive]).join(' ')}
 
-libmodel.a: $(OBJECTS)
+${archive}: $(OBJECTS)
 \t$(AR) rcs $@ $(OBJECTS)
-libmodel.so: $(OBJECTS)
-\t$(CC) $(CFLAGS) -shared -o $@ $(OBJECTS) -lm
-model: main.o libmodel.a
-\t$(CC) $(CFLAGS) -o $@ main.o libmodel.a -lm
+${shared ? `${shared.file}: $(OBJECTS)\n\t$(CC) $(CFLAGS) ${shared.flags.join(' ')} -o $@ $(OBJECTS) -lm\n` : ''}${program}: main.o ${archive}
+\t$(CC) $(CFLAGS) $(LDFLAGS) -o $@ main.o ${archive} -lm
 
 %.o: %.c model.h
-\t$(CC) $(CFLAGS) -fPIC -c $< -o $@
+\t${compile}
 weights.o: ${sources.find(s => s.startsWith('weights')) ?? 'model.h'}
-\t$(CC) $(CFLAGS) -fPIC -c $< -o $@
+\t${compile}
 
 clean:
-\trm -f *.o libmodel.a libmodel.so model
+\trm -f *.o ${made.join(' ')}
 .PHONY: all clean
 `;
 };
@@ -154,7 +157,7 @@ const cmake = (prefix: string, profile: Profile, sources: readonly string[]): st
 project(${prefix} C${sources.includes('weights.S') ? ' ASM' : ''})
 add_library(${prefix} ${sources.join(' ')})
 target_include_directories(${prefix} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})
-target_compile_options(${prefix} PRIVATE ${[...profile.toolchain.flags, ...FLAGS].join(' ')})
+target_compile_options(${prefix} PRIVATE ${flagsOf(profile).join(' ')})
 set_target_properties(${prefix} PROPERTIES POSITION_INDEPENDENT_CODE ON)
 if(NOT MSVC)
   target_link_libraries(${prefix} PUBLIC m)
@@ -167,7 +170,7 @@ function readme(m: NativeModule, sources: readonly string[]): string {
   const n = c.prefix;
   const list = (ports: typeof program.inputs): string =>
     ports.map(p => `\`${commentText(p.name)}\` ${p.type.dtype} [${p.type.shape.map(showDim).join(', ')}]`).join(', ') || 'none';
-  const build = [profile.toolchain.cc, ...profile.toolchain.flags, ...FLAGS, 'main.c', ...sources, '-lm -o model'].join(' ');
+  const build = [profile.toolchain.cc, ...flagsOf(profile), 'main.c', ...sources, '-lm -o model'].join(' ');
   return `# ${commentText(program.name)}
 C for ${profile.name}; model.h says how to call it: \`${n}_run(&inputs, &outputs, arena, sizeof arena)\`, with an arena of
 ${c.arena} bytes that the caller owns. It allocates nothing and keeps nothing between calls.

@@ -24,6 +24,11 @@ export interface Profile {
     readonly arenaLimit: number;
   };
   /** For C: the usual compiler and what it must be told. */
-  readonly toolchain: { readonly cc: string; readonly flags: readonly string[] };
+  readonly toolchain: {
+    readonly cc: string;
+    readonly flags: readonly string[];
+    /** What the code runs under, which says what libraries look like; `bare`: no operating system, and so no shared library. */
+    readonly system: 'unix' | 'macos' | 'windows' | 'bare';
+  };
   readonly cache: { readonly l1: number; readonly l2: number };
 }

@@ -9,7 +9,8 @@ import { emitC } from '../../compiler/emit/c.ts';
 import { namesOf, outputNames } from '../../compiler/emit/c/names.ts';
 import { runnerText } from '../../compiler/emit/c/runner.ts';
 import { weightsOf } from '../../compiler/emit/bundle/module.ts';
-import { assembly, FLAGS } from '../../compiler/emit/native.ts';
+import { flagsOf } from '../../compiler/emit/c/toolchain.ts';
+import { assembly } from '../../compiler/emit/native.ts';
 import type { Profile } from '../../compiler/ops/profile.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 
@@ -45,7 +46,7 @@ export function native(
     writeFileSync(join(dir, 'weights.S'), assembly(c.prefix, profile.memory.align));
     sources.push('weights.S');
   }
-  const flags = [...profile.toolchain.flags, ...FLAGS, ...WARNINGS, '-O0'];
+  const flags = [...flagsOf(profile), ...WARNINGS, '-O0'];
   run(profile.toolchain.cc, [...flags, ...sources, '-o', 'model', '-lm'], dir);
   const names = namesOf(program);
   return inputs => {

@@ -31,7 +31,7 @@ const text = (s: string): string =>
   JSON.stringify(s).replace(/[^\x20-\x7e]/g, c => `\\u${(c.codePointAt(0) ?? 63).toString(16).padStart(4, '0').slice(-4)}`);
 
 /** model.py: the shared library behind ctypes, with NumPy arrays in and out. Python 3.8, NumPy alone. */
-export function pythonText(p: Program, head: string, arena: number, align: number): string {
+export function pythonText(p: Program, head: string, arena: number, align: number, library: string): string {
   const names = namesOf(p);
   const n = names.prefix;
   const given = p.symbols.filter(s => s.from === 'input');
@@ -93,7 +93,7 @@ ${
         )
       : ''
   }${struct('Inputs', [...(given.length > 0 ? ['("dims", _Dims)'] : []), ...p.inputs.map(x => pointer(must(names.inputs.get(x))))])}${struct('Outputs', [...p.outputs.map(x => pointer(must(names.outputs.get(x)))), ...(computed.length > 0 ? ['("sizes", ctypes.POINTER(_Sizes))'] : [])])}_here = os.path.dirname(os.path.abspath(__file__))
-_library = ctypes.CDLL(os.path.join(_here, "libmodel.so"))
+_library = ctypes.CDLL(os.path.join(_here, "${library}"))
 _run = _library.${n}_run
 _run.argtypes = [ctypes.POINTER(_Inputs), ctypes.POINTER(_Outputs), ctypes.c_void_p, ctypes.c_size_t]
 _error = _library.${n}_error

@@ -1,0 +1,117 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { buildLibraries, type NativeBuild } from '../../compiler/cli/native.ts';
+import { readNpy, writeNpy } from '../../compiler/cli/io/npy.ts';
+import { must } from '../../compiler/core/diagnostic.ts';
+import { randomTensor } from '../../compiler/core/random.ts';
+import { toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
+import { compile } from '../../compiler/index.ts';
+import type { CompileOptions } from '../../compiler/options.ts';
+import { projectDir } from '../../fixtures/paths.ts';
+import { feed, loadBundle } from '../models/bundle.ts';
+import { has, WARNINGS } from './build.ts';
+import { keywordNetwork } from './keywords.ts';
+
+/** Bundles for microcontrollers, built by ARM's GCC and run on boards that QEMU plays: the bits, and the memory that was promised. */
+const CC = 'arm-none-eabi-gcc';
+const ready = has(CC) && has('qemu-system-arm');
+const suite = ready ? describe : describe.skip;
+const why = ready ? '' : ` (needs ${CC} and qemu-system-arm)`;
+const folders: string[] = [];
+afterAll(() => {
+  for (const f of folders) rmSync(f, { recursive: true, force: true });
+});
+
+interface Model extends Pick<CompileOptions, 'model' | 'file' | 'dims'> {
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  /** Bytes that a person would call too many for it. */
+  readonly most: { readonly flash: number; readonly ram: number };
+}
+const MODELS: Readonly<Record<string, Model>> = {
+  'a keyword network': {
+    model: keywordNetwork(),
+    file: 'keywords.onnx',
+    inputs: new Map([['features', randomTensor('f32', [1, 1, 49, 10], 7)]]),
+    most: { flash: 110e3, ram: 72e3 },
+  },
+  '150 trees': {
+    model: readFileSync(join(projectDir, 'fixtures/bike/model.json')),
+    file: 'bike.json',
+    dims: { batch: 3 },
+    inputs: new Map([['features', randomTensor('f32', [3, 13], 7, 0, 40)]]),
+    most: { flash: 40e3, ram: 2e3 },
+  },
+};
+
+/** Runs a bundle's main.c on a board; gives the outputs and the stack that the run took. */
+function onBoard(
+  dir: string,
+  board: string,
+  n: NativeBuild,
+  inputs: readonly Tensor[],
+): { stack: number; file: (name: string) => Tensor } {
+  cpSync(new URL('./mps2', import.meta.url), dir, { recursive: true });
+  const link = [
+    '-std=c11',
+    `-DRUN=${n.prefix}_run`,
+    `-Wl,--wrap=${n.prefix}_run`,
+    '--specs=rdimon.specs',
+    '-Wl,--gc-sections',
+    '-T',
+    'board.ld',
+  ];
+  call(CC, [...n.flags, ...link, ...WARNINGS, 'start.c', 'main.c', 'libmodel.a', '-lm', '-o', 'model.elf'], dir);
+  inputs.forEach((t, i) => writeFileSync(join(dir, `in${i}.npy`), writeNpy(t)));
+  const args = ['model', ...inputs.map((_, i) => `in${i}.npy`), '--out', '.'].map(a => `arg=${a}`);
+  const semihosting = ['enable=on', 'target=native', ...args].join(',');
+  const machine = ['-M', board, '-nographic', '-monitor', 'none', '-serial', 'none'];
+  const said = call('qemu-system-arm', [...machine, '-semihosting-config', semihosting, '-kernel', 'model.elf'], dir);
+  return {
+    stack: Number(must(/^stack (\d+)$/m.exec(said)?.[1], said)),
+    file: name => readNpy(readFileSync(join(dir, name)), name),
+  };
+}
+function call(command: string, args: readonly string[], cwd: string): string {
+  const r = spawnSync(command, args, { cwd, encoding: 'utf8', timeout: 120_000 });
+  if (r.status !== 0) throw new Error(`${command}: ${r.error?.message ?? ''}${r.stderr}${r.stdout}`.slice(0, 4000));
+  return r.stdout;
+}
+
+suite(`microcontrollers${why}`, () => {
+  it.each([
+    ['cortex-m4', 'mps2-an386', 'a keyword network'],
+    ['cortex-m4', 'mps2-an386', '150 trees'],
+    ['cortex-m7', 'mps2-an500', 'a keyword network'],
+    ['cortex-m7', 'mps2-an500', '150 trees'],
+  ] as const)(
+    '%s (%s) computes %s as WebAssembly does, in the memory that was promised',
+    async (target, board, name) => {
+      const { inputs, most, ...options } = must(MODELS[name]);
+      const wasm = (await loadBundle((await compile({ ...options, target: 'wasm-mvp' })).files)).run(feed(inputs));
+      const { files } = await compile({ ...options, target });
+      const dir = mkdtempSync(join(tmpdir(), 'sinter-board-'));
+      folders.push(dir);
+      for (const [file, bytes] of files) writeFileSync(join(dir, file), bytes);
+      const { native } = JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8')) as { readonly native: NativeBuild };
+      // No arithmetic in double precision slips in, which these processors emulate.
+      const built = buildLibraries(dir, { ...native, flags: [...native.flags, ...WARNINGS, '-Wdouble-promotion'] });
+      if ('why' in built) throw new Error(built.why);
+      expect(built.made.map(([file]) => file)).toEqual(['libmodel.a']);
+      const { flash, ram, stack } = must(built.footprint);
+      expect(flash).toBeGreaterThan(files.get('weights.c') === undefined ? 0 : 1000);
+      expect(flash).toBeLessThan(most.flash);
+      expect(ram).toBeLessThan(most.ram);
+      const run = onBoard(dir, board, native, [...inputs.values()]);
+      expect(run.stack).toBeLessThanOrEqual(stack);
+      for (const [k, t] of Object.entries(wasm)) {
+        const got = run.file(`${k}.npy`);
+        expect(got.dims).toEqual(t.dims);
+        expect([...toNumbers(got)]).toEqual([...(t.data as Float32Array)]);
+      }
+    },
+    120_000,
+  );
+});
