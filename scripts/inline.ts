@@ -1,16 +1,27 @@
 // Writes what the compiler carries as text (profiles, the loader and the demo page of a bundle) into TypeScript modules, so that it is
 // there in a browser too: JSON modules warn in Node 20 and need newer browsers, and a page has no file system. `npm run inline` after
-// a change; a test compares.
+// a change; a test compares (`--check`).
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { transform } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { format, resolveConfig } from 'prettier';
 
 const root = new URL('../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
+const SHORT = { minify: true, target: 'es2022', legalComments: 'none' } as const;
+/** A module of runtimes and what it imports, as one; what a bundle has as files of its own stays outside. */
+async function bundled(path: string): Promise<string> {
+  const entryPoints = [new URL(path, root).pathname];
+  const external = ['node:*', './emnapi-runtime.js'];
+  const { outputFiles } = await build({ ...SHORT, entryPoints, bundle: true, format: 'esm', external, write: false });
+  return outputFiles[0]?.text ?? '';
+}
+/** The terms of what EMNAPI_RUNTIME holds. */
+const LICENCES = ['node_modules/@emnapi/core/LICENSE', 'node_modules/@emnapi/runtime/LICENSE'];
+const comment = (text: string): string => `/*\n${text.trim()}\n*/\n`;
 const HEAD = '// Written by `npm run inline`. Do not edit.\n';
 
 /** The TypeScript modules by path, as they should be. */
-export async function inlined(): Promise<ReadonlyMap<string, string>> {
+async function inlined(): Promise<ReadonlyMap<string, string>> {
   const out = new Map<string, string>();
   const names = readdirSync(new URL('targets/', root))
     .filter(f => f.endsWith('.json'))
@@ -22,20 +33,22 @@ export async function inlined(): Promise<ReadonlyMap<string, string>> {
   );
   const { version } = JSON.parse(read('package.json')) as { version: string };
   out.set('compiler/core/version.data.ts', `${HEAD}export const VERSION = ${JSON.stringify(version)};\n`);
-  const files = new Map(
-    readdirSync(new URL('runtimes/js/', root))
-      .sort()
-      .map(f => [f, read(`runtimes/js/${f}`)]),
-  );
-  // What becomes a part of index.js is carried without comments and long names.
-  for (const part of ['loader', 'rows']) {
-    const { code } = await transform(files.get(`${part}.js`) ?? '', { minify: true, target: 'es2022', legalComments: 'none' });
-    files.delete(`${part}.js`);
-    files.set(`${part}.min.js`, code);
-  }
+  const runtime = new Map([
+    // Parts of index.js: without comments and long names. Each way to load a model is a module with what it imports.
+    ...(await Promise.all(
+      ['wasm', 'addon', 'emnapi'].map(async f => [`${f}.min.js`, await bundled(`runtimes/js/${f}.js`)] as const),
+    )),
+    ['rows.min.js', (await transform(read('runtimes/js/rows.js'), SHORT)).code] as const,
+    ...['demo.html', 'demo.js'].map(f => [f, read(`runtimes/js/${f}`)] as const),
+  ]);
   out.set(
     'compiler/emit/bundle/runtime.data.ts',
-    `${HEAD}/** The files of runtimes/js by name. */\nexport const RUNTIME = {\n${[...files].map(([f, text]) => `${JSON.stringify(f)}: ${JSON.stringify(text)},`).join('\n')}\n} as const;\n`,
+    `${HEAD}/** The files of runtimes/js by name, those of index.js minified. */\nexport const RUNTIME = {\n${[...runtime].map(([f, text]) => `${JSON.stringify(f)}: ${JSON.stringify(text)},`).join('\n')}\n} as const;\n`,
+  );
+  out.set(
+    'compiler/emit/c/binding.data.ts',
+    `${HEAD}/** runtimes/node-api/binding.c. */\nexport const BINDING = ${JSON.stringify(read('runtimes/node-api/binding.c'))};\n` +
+      `/** runtimes/node-api/emnapi-runtime.js with what it imports. */\nexport const EMNAPI_RUNTIME = ${JSON.stringify(LICENCES.map(f => comment(read(f))).join('') + (await bundled('runtimes/node-api/emnapi-runtime.js')))};\n`,
   );
   out.set(
     'compiler/emit/c/runner.data.ts',
@@ -46,5 +59,10 @@ export async function inlined(): Promise<ReadonlyMap<string, string>> {
   return out;
 }
 
-if (process.argv[1]?.endsWith('inline.ts') === true)
-  for (const [path, text] of await inlined()) writeFileSync(new URL(path, root), text);
+const check = process.argv.includes('--check');
+for (const [path, text] of await inlined())
+  if (!check) writeFileSync(new URL(path, root), text);
+  else if (read(path) !== text) {
+    console.error(`${path} is not what its sources make of it; run: npm run inline`);
+    process.exitCode = 1;
+  }

@@ -4,10 +4,11 @@ import type { Kernel } from '../kernel/ir.ts';
 import { prepareKernel } from '../kernel/passes/index.ts';
 import type { Profile } from '../ops/profile.ts';
 import type { Arg, MemoryPlan, Program, Slot, Step } from '../program/program.ts';
+import { computedSymbols } from './bundle/symbols.ts';
 import { ERRORS, headerText } from './c/header.ts';
 import { newHelpers } from './c/helpers.ts';
 import { kernelName, kernelText } from './c/kernel.ts';
-import { computedSymbols, namesOf } from './c/names.ts';
+import { namesOf } from './c/names.ts';
 import { SIZE_FUNCTIONS, sizeText } from './c/sizes.ts';
 import { commentText, elementBytes, elementType } from './c/types.ts';
 

@@ -1,10 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
-import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { dimMul } from '../../compiler/core/dim.ts';
-import { RUNTIME } from '../../compiler/emit/bundle/runtime.data.ts';
-import { TARGETS } from '../../compiler/targets.data.ts';
 import { VERSION } from '../../compiler/core/version.data.ts';
+import { projectDir } from '../../fixtures/paths.ts';
 import { bundleOf, dim, handMade } from './hand-made.ts';
 import { typeErrors } from './type-errors.ts';
 
@@ -95,18 +94,10 @@ describe('the files of a bundle', () => {
 });
 
 describe('what the compiler carries as text', () => {
-  const root = new URL('../../', import.meta.url);
-  const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
   it('is what runtimes/, targets/ and package.json hold (npm run inline)', () => {
-    for (const f of readdirSync(new URL('targets/', root)))
-      expect(TARGETS[f.replace('.json', '')]).toEqual(JSON.parse(read(`targets/${f}`)));
-    for (const [f, carried] of Object.entries(RUNTIME))
-      if (!f.endsWith('.min.js')) expect(carried).toBe(read(`runtimes/js/${f}`));
-    expect((JSON.parse(read('package.json')) as { version: string }).version).toBe(VERSION);
-  });
-  it.each(['loader', 'rows'] as const)('is the %s without comments', async part => {
-    const { transform } = await import('esbuild');
-    const { code } = await transform(read(`runtimes/js/${part}.js`), { minify: true, target: 'es2022', legalComments: 'none' });
-    expect(RUNTIME[`${part}.min.js`]).toBe(code);
+    const args = ['--import', 'tsx', 'scripts/inline.ts', '--check'];
+    const r = spawnSync(process.execPath, args, { cwd: projectDir, encoding: 'utf8' });
+    expect(r.stderr).toBe('');
+    expect(r.status).toBe(0);
   });
 });

@@ -138,6 +138,17 @@ describe('run', () => {
     for (const [inputs, message] of wrong) expect(() => model.run(inputs)).toThrow(message);
     expect([...(model.run({ x: [1, 2] })['y']?.data ?? [])]).toEqual([3, 6]);
   });
+  it('refuses a run from within a run', async () => {
+    const { model } = await make(triple);
+    const inputs = {
+      get x(): number[] {
+        model.run({ x: [1, 2, 3, 4] });
+        return [1, 2];
+      },
+    };
+    expect(() => model.run(inputs)).toThrow('E502: run was called from within an input of a run');
+    expect([...(model.run({ x: [1, 2] })['y']?.data ?? [])]).toEqual([3, 6]);
+  });
   it('stays usable after a trap', async () => {
     const { model } = await make({
       inputs: [['x', 'i32', []]],

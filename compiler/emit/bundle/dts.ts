@@ -2,7 +2,7 @@ import { showDim, type Dim } from '../../core/dim.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
 import type { RowsOfFeatures } from '../../import/model.ts';
 import type { Port, SymbolInfo } from '../../program/program.ts';
-import { comment } from './index-js.ts';
+import { comment, type Loader } from './index-js.ts';
 import { rangeText, solveSymbols } from './symbols.ts';
 
 const js = (x: unknown): string => JSON.stringify(x);
@@ -14,6 +14,7 @@ const tuple = (shape: readonly Dim[]): string => `[${shape.map(d => (typeof d ==
 /** The type declarations of one model's index.js: names, shapes and element types are literal. */
 export function indexDts(
   head: string,
+  loader: Loader,
   inputs: readonly Port[],
   outputs: readonly Port[],
   symbols: readonly SymbolInfo[],
@@ -79,19 +80,7 @@ export interface Model {
    */
   run(inputs${inputs.length === 0 ? '?' : ''}: Inputs, options?: { into?: Into }): Outputs;
 }
-export type Source = ArrayBuffer | ArrayBufferView | Blob | Response | URL | string;
-/**
- * Makes the model ready to run. Without an argument the files beside this one are read. Bytes, a Response, a WebAssembly.Module or a
- * URL: the module; a URL that ends with '/': the folder of both files; { wasm, weights }: each on its own.
- */
-export function load(
-  source?:
-    | Source
-    | WebAssembly.Module
-    | Promise<Source | WebAssembly.Module>
-    | { wasm?: Source | WebAssembly.Module | Promise<Source>; weights?: Source | Promise<Source> },
-): Promise<Model>;
-`;
+${LOAD[loader]}`;
 }
 
 /** What an input of rows of features takes. */
@@ -108,3 +97,34 @@ export type Rows =
   | readonly (Row | readonly Feature[] | Float32Array)[]
   | readonly Feature[];
 `;
+
+const SOURCE = 'export type Source = ArrayBuffer | ArrayBufferView | Blob | Response | URL | string;';
+/** How a model is loaded. */
+const LOAD: Readonly<Record<Loader, string>> = {
+  wasm: `${SOURCE}
+/**
+ * Makes the model ready to run. Without an argument the files beside this one are read. Bytes, a Response, a WebAssembly.Module or a
+ * URL: the module; a URL that ends with '/': the folder of both files; { wasm, weights }: each on its own.
+ */
+export function load(
+  source?:
+    | Source
+    | WebAssembly.Module
+    | Promise<Source | WebAssembly.Module>
+    | { wasm?: Source | WebAssembly.Module | Promise<Source>; weights?: Source | Promise<Source> },
+): Promise<Model>;
+`,
+  emnapi: `${SOURCE}
+/**
+ * Makes the model ready to run. Without an argument the file beside this one is read. Bytes, a Response, a WebAssembly.Module or a
+ * URL: the module; a URL that ends with '/': its folder.
+ */
+export function load(source?: Source | WebAssembly.Module | Promise<Source | WebAssembly.Module>): Promise<Model>;
+`,
+  addon: `/**
+ * Makes the model ready to run. Without an argument model.node beside this file is loaded, else the one at a path or URL, or in the folder
+ * where that ends with '/'.
+ */
+export function load(source?: URL | string | Promise<URL | string>): Promise<Model>;
+`,
+};

@@ -1,36 +1,44 @@
 import { InternalError, must } from '../../core/diagnostic.ts';
-import { dimHi, dimProd, dimSub, showDim, symbolsOf } from '../../core/dim.ts';
+import { dimHi, dimProd, dimSub, showDim } from '../../core/dim.ts';
 import { DTYPES } from '../../core/dtype.ts';
 import type { RowsOfFeatures } from '../../import/model.ts';
+import type { Profile } from '../../ops/profile.ts';
 import type { Port, Program } from '../../program/program.ts';
-import { needsOf, type CompiledModule } from './module.ts';
 import { RUNTIME } from './runtime.data.ts';
-import { dimSource, rangeText, solveSymbols } from './symbols.ts';
+import { dimSource, computedSymbols, rangeText, solveSymbols } from './symbols.ts';
 
 /** A module as index.js sees it. */
-export interface ModuleFiles {
-  readonly module: CompiledModule;
-  /** In the custom section of the module. */
+export interface IndexModule {
+  readonly program: Program;
+  readonly profile: Profile;
+  /** Known to the module too, so that files of different compilations are not mixed. */
   readonly id: string;
-  readonly wasm: string;
-  /** Absent where the weights are inside. */
-  readonly weights: { readonly file: string; readonly bytes: number; readonly sum: number } | undefined;
+  /** Where inputs and outputs lie in its memory, in bytes. */
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  /** What its loader needs besides: members of an object literal. */
+  readonly more: string;
 }
+/** What loads the modules: the parts of runtimes/js by name. */
+export type Loader = 'wasm' | 'addon' | 'emnapi';
 
 const js = (x: unknown): string => JSON.stringify(x);
 /** Text for a comment: it cannot end the comment. */
 export const comment = (s: string): string => s.replace(/[\s\p{C}]+/gu, ' ').replaceAll('*/', '* /');
 
+/** A file beside index.js, as a function that gives its URL. */
+export const besideIndex = (file: string): string => `() => new URL(${js(`./${file}`)}, import.meta.url)`;
+
 /** The source of index.js: a description of the model and the loader. All text from the model is quoted. */
 export function indexJs(
   head: string,
-  files: readonly ModuleFiles[],
+  loader: Loader,
+  modules: readonly IndexModule[],
   labels: readonly string[] | undefined,
   rows: RowsOfFeatures | undefined,
 ): string {
-  const [first] = files;
-  const { program } = must(first).module;
-  for (const f of files) sameSignature(program, f.module.program);
+  const { program } = must(modules[0]);
+  for (const m of modules) sameSignature(program, m.program);
   const index = indexOf(program);
 
   const port = (p: Port): string => {
@@ -57,20 +65,12 @@ export function indexJs(
   const guards = program.guards
     .filter(g => typeof dimSub(g.a, g.b) !== 'number')
     .map(g => `{ what: ${js(g.what)}, a: s => ${dimSource(g.a, index)}, b: s => ${dimSource(g.b, index)} }`);
-  const module = (f: ModuleFiles): string => {
-    const { plan, program: p, profile } = f.module;
-    const at = (x: Port): number => must(plan.offsets.get(x.slot), `offset of ${x.name}`);
-    const used = lateSymbols(p);
+  const module = ({ program: p, profile, id, inputs, outputs, more }: IndexModule): string => {
     const args = p.symbols.flatMap((s, i) => (s.from === 'input' ? [i] : []));
-    const url = (name: string): string => `() => new URL(${js(`./${name}`)}, import.meta.url)`;
-    const weights = f.weights
-      ? `base: ${plan.base}, bytes: ${f.weights.bytes}, sum: ${f.weights.sum}, weights: ${url(f.weights.file)},`
-      : 'bytes: 0,';
+    const late = computedSymbols(p).map(s => p.symbols.indexOf(s));
     return `{
-      profile: ${js(profile.name)}, id: ${js(f.id)}, needs: ${js(needsOf(profile))},
-      files: ${js([f.wasm, ...(f.weights ? [f.weights.file] : [])])}, wasm: ${url(f.wasm)},
-      ${weights}
-      inputs: ${js(p.inputs.map(at))}, outputs: ${js(p.outputs.map(at))}, args: ${js(args)}, late: ${js(used)},
+      profile: ${js(profile.name)}, id: ${js(id)}, ${more}
+      inputs: ${js(inputs)}, outputs: ${js(outputs)}, args: ${js(args)}, late: ${js(late)},
     }`;
   };
   const list = (name: string, items: readonly string[]): string =>
@@ -78,15 +78,15 @@ export function indexJs(
   return `// ${comment(head)}
 ${rows ? `/** The columns of '${comment(rows.input)}'. */\nexport const featureNames = ${nameList(rows)};\n` : ''}const MODEL = {
   name: ${js(program.name)},
-${list('modules', files.map(module))}
+${list('modules', modules.map(module))}
 ${list('inputs', program.inputs.map(port))}
 ${list('outputs', program.outputs.map(port))}
 ${list('symbols', symbols)}
 ${list('guards', guards)}
 ${list('stops', program.stops.map(js))}
 };
-${labels ? `/** The names of the classes. */\nexport const labels = ${js(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/loader.js of the package sinter.
-${RUNTIME['loader.min.js']}${rows ? RUNTIME['rows.min.js'] : ''}`;
+${labels ? `/** The names of the classes. */\nexport const labels = ${js(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/${loader}.js of the package sinter.
+${RUNTIME[`${loader}.min.js`]}${rows ? RUNTIME['rows.min.js'] : ''}`;
 }
 /** The names of columns, which are f0, f1, … where the model has none. */
 const nameList = (r: RowsOfFeatures): string =>
@@ -96,12 +96,6 @@ const indexOf = (p: Program): ((name: string) => number) => {
   const at = new Map(p.symbols.map((s, i) => [s.name, i]));
   return name => must(at.get(name), `symbol ${name}`);
 };
-/** The run-time symbols that the loader reads after a run: those in sizes of outputs. */
-function lateSymbols(p: Program): number[] {
-  const used = new Set<string>();
-  for (const o of p.outputs) for (const d of o.type.shape) for (const s of symbolsOf(d)) used.add(s.name);
-  return p.symbols.flatMap((s, i) => (s.from === 'run' && used.has(s.name) ? [i] : []));
-}
 /** The modules of a bundle are the same model: they share the description. */
 function sameSignature(a: Program, b: Program): void {
   const text = (p: Program): string =>

@@ -6,9 +6,9 @@ import type { Profile } from '../../ops/profile.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { VERSION } from '../../core/version.data.ts';
 import { indexDts } from './dts.ts';
-import { indexJs, type ModuleFiles } from './index-js.ts';
+import { besideIndex, indexJs, type IndexModule } from './index-js.ts';
 import { moduleReport, portReport } from './manifest.ts';
-import { sampleSum, sha256, weightsOf, withId, type CompiledModule } from './module.ts';
+import { needsOf, sampleSum, sha256, weightsOf, withId, type CompiledModule } from './module.ts';
 import { demoHtml, packageJson, readme } from './page.ts';
 import { RUNTIME } from './runtime.data.ts';
 
@@ -45,8 +45,8 @@ export async function makeBundle(b: BundleInput): Promise<Map<string, Uint8Array
   const modules = await moduleFiles(b.modules, out);
   const head = `${program.name}: compiled by Sinter ${VERSION} for ${b.target} from ${b.source.file}`;
   const files = new Map<string, Uint8Array>([
-    ['index.js', utf8(indexJs(head, modules, b.labels, b.rows))],
-    ['index.d.ts', utf8(indexDts(head, inputs, outputs, symbols, b.labels, b.rows))],
+    ['index.js', utf8(indexJs(head, 'wasm', modules.map(indexModule), b.labels, b.rows))],
+    ['index.d.ts', utf8(indexDts(head, 'wasm', inputs, outputs, symbols, b.labels, b.rows))],
     ...out,
     ['manifest.json', utf8(`${JSON.stringify(await manifest(b, modules, out), null, 2)}\n`)],
     ['demo.html', utf8(demoHtml(program.name, head))],
@@ -57,6 +57,24 @@ export async function makeBundle(b: BundleInput): Promise<Map<string, Uint8Array
   return files;
 }
 
+/** A module and its files. */
+interface ModuleFiles {
+  readonly module: CompiledModule;
+  /** In the custom section of the module. */
+  readonly id: string;
+  readonly wasm: string;
+  /** Absent where the weights are inside. */
+  readonly weights: { readonly file: string; readonly bytes: number; readonly sum: number } | undefined;
+}
+function indexModule({ module, id, wasm, weights }: ModuleFiles): IndexModule {
+  const { program, plan, profile } = module;
+  const at = (x: Port): number => must(plan.offsets.get(x.slot), `offset of ${x.name}`);
+  const files = [wasm, ...(weights ? [weights.file] : [])];
+  const more = `needs: ${JSON.stringify(needsOf(profile))},
+      files: ${JSON.stringify(files)}, wasm: ${besideIndex(wasm)},
+      ${weights ? `base: ${plan.base}, bytes: ${weights.bytes}, sum: ${weights.sum}, weights: ${besideIndex(weights.file)},` : 'bytes: 0,'}`;
+  return { program, profile, id, inputs: program.inputs.map(at), outputs: program.outputs.map(at), more };
+}
 /** Puts modules and weights into `out`; modules whose weights are equal share a file, and no more than one copy of it is held. */
 async function moduleFiles(modules: readonly CompiledModule[], out: Map<string, Uint8Array>): Promise<ModuleFiles[]> {
   const many = modules.length > 1;

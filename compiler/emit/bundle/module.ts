@@ -24,7 +24,7 @@ export function weightsOf(program: Program, plan: MemoryPlan): Uint8Array {
   return out;
 }
 
-/** A checksum over some of the bytes: what `sample` in runtimes/js/loader.js computes. */
+/** A checksum over some of the bytes: what `sample` in runtimes/js/wasm.js computes. */
 export function sampleSum(bytes: Uint8Array): number {
   const step = Math.max(1, Math.floor(bytes.length / 1024));
   let h = 0;

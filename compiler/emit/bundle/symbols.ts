@@ -1,7 +1,7 @@
 import { fail } from '../../core/diagnostic.ts';
 import { dimAdd, dimEq, dimMul, dimSub, rangeOf, substitute, symbol, symbolsOf, type Dim } from '../../core/dim.ts';
 import { sizeSource } from '../sizes.ts';
-import type { Port, SymbolInfo } from '../../program/program.ts';
+import type { Port, Program, SymbolInfo } from '../../program/program.ts';
 
 /** How a symbol follows from the inputs: dimension `axis` of input `port` is mul * symbol + add, over symbols solved before. */
 export interface Solution {
@@ -67,3 +67,9 @@ export const dimSource = (d: Dim, index: (name: string) => number): string =>
     floordiv: (a, b) => (/^[1-9]\d*$/.test(b) ? `Math.floor(${a} / ${b})` : `(${b} ? Math.floor(${a} / (${b})) : 0)`),
     extreme: (op, a, b) => `Math.${op}(${a}, ${b})`,
   });
+
+/** The symbols that the model works out and that its outputs' sizes are made of. */
+export function computedSymbols(p: Program): SymbolInfo[] {
+  const used = new Set(p.outputs.flatMap(o => o.type.shape.flatMap(d => symbolsOf(d).map(s => s.name))));
+  return p.symbols.filter(s => s.from === 'run' && used.has(s.name));
+}

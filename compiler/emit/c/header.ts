@@ -1,7 +1,8 @@
 import { must } from '../../core/diagnostic.ts';
 import { showDim } from '../../core/dim.ts';
 import type { Port, Program } from '../../program/program.ts';
-import { computedSymbols, type Names } from './names.ts';
+import { computedSymbols } from '../bundle/symbols.ts';
+import type { Names } from './names.ts';
 import { commentText, elementType } from './types.ts';
 
 /** Codes that NAME_run gives back; those for the model's own reasons to stop follow. */

@@ -1,6 +1,5 @@
 import { must } from '../../core/diagnostic.ts';
-import { symbolsOf } from '../../core/dim.ts';
-import type { Port, Program, SymbolInfo } from '../../program/program.ts';
+import type { Port, Program } from '../../program/program.ts';
 import { identifier } from './types.ts';
 
 /** The names of a program in C: each once. */
@@ -45,10 +44,4 @@ export function namesOf(p: Program): Names {
       ),
     ),
   };
-}
-
-/** The symbols that the model works out and that its outputs' sizes are made of. */
-export function computedSymbols(p: Program): SymbolInfo[] {
-  const used = new Set(p.outputs.flatMap(o => o.type.shape.flatMap(d => symbolsOf(d).map(s => s.name))));
-  return p.symbols.filter(s => s.from === 'run' && used.has(s.name));
 }

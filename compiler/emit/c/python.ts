@@ -2,9 +2,9 @@ import { must } from '../../core/diagnostic.ts';
 import { showDim, type Dim } from '../../core/dim.ts';
 import type { DType } from '../../core/dtype.ts';
 import type { Port, Program } from '../../program/program.ts';
-import { solveSymbols } from '../bundle/symbols.ts';
+import { computedSymbols, solveSymbols } from '../bundle/symbols.ts';
 import { sizeSource } from '../sizes.ts';
-import { computedSymbols, namesOf } from './names.ts';
+import { namesOf } from './names.ts';
 
 const NUMPY: Readonly<Record<DType, string>> = {
   f32: 'float32',
