@@ -46,14 +46,18 @@ interface RuntimeModel {
   run(inputs: Record<string, RuntimeTensor>): Record<string, RuntimeTensor>;
 }
 
-/** Loads a bundle by its own index.js, or builds it where it is C. E205 where the folder holds none. */
-export async function openBundle(dir: string): Promise<Bundle> {
+/** What a bundle says of itself. E205 where the folder holds none. */
+export function readManifest(dir: string): Manifest {
   if (!isBundle(dir)) {
     const inside = existsSync(dir) ? readdirSync(dir).filter(d => isBundle(join(dir, d))) : [];
     const hint = inside.length === 0 ? '' : `; it holds the bundles ${inside.join(', ')}`;
     fail('E205', { file: dir, why: `it is not a bundle: it has no manifest.json of Sinter${hint}` });
   }
-  const manifest = JSON.parse(readText(join(dir, 'manifest.json'))) as Manifest;
+  return JSON.parse(readText(join(dir, 'manifest.json'))) as Manifest;
+}
+/** Loads a bundle by its own index.js, or builds it where it is C. E205 where the folder holds none. */
+export async function openBundle(dir: string): Promise<Bundle> {
+  const manifest = readManifest(dir);
   if (manifest.native) return openNative(dir, manifest, manifest.native);
   const index = (await import(pathToFileURL(resolve(dir, 'index.js')).href)) as { load(): Promise<RuntimeModel> };
   const model = await index.load();
@@ -114,7 +118,7 @@ export function makeInputs(
   o: {
     readonly given?: ReadonlyMap<string, Tensor>;
     readonly seed?: number;
-    readonly size?: (symbol: string, lo: number, hi: number) => number;
+    readonly size?: (symbol: string, lo: number, hi: number) => number | undefined;
     /** Is told what is passed over in files. */
     readonly note?: (text: string) => void;
   } = {},

@@ -5,6 +5,9 @@ import { FORMATS } from '../import/model.ts';
 import { TREE_OUTPUTS } from '../import/trees.ts';
 import { TREE_STRATEGIES } from '../ops/lowering.ts';
 import { PHASES } from '../options.ts';
+import { benchCommand } from './bench/command.ts';
+import { DEFAULTS as BENCH } from './bench/engine.ts';
+import { PEER_NAMES } from './bench/peers.ts';
 import { compileCommand } from './compile.ts';
 import { inspectCommand } from './inspect.ts';
 import { optCommand } from './opt.ts';
@@ -98,6 +101,30 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     )
     .action(async (bundle: string, o: Parameters<typeof verifyCommand>[1]) => {
       code = await verifyCommand(bundle, o, t);
+    });
+  command('bench <model...>', 'time models or bundles against what runs them otherwise, on the same inputs and in turns')
+    .option(
+      '-t, --target <name|file.json>',
+      'what models are compiled for; may be given several times (default: wasm-simd)',
+      collect,
+      [],
+    )
+    .option('-d, --dim <name=n|a..b|a..b:step>', 'the size of a free dimension, or its range, as for compile', collect, [])
+    .option('--against <list>', `peers: ${PEER_NAMES.join(',')} (default: all that may run such a model)`)
+    .option('--size <name=n,...>', 'sizes to run free dimensions at; may be given several times, a run each', collect, [])
+    .option('--batch <list>', 'sizes of the first axis to run at, such as 1,1000')
+    .option('-m, --model <model>', 'the model of a bundle, for the peers')
+    .option('--inputs <file>', 'inputs as .npz, .json or (rows of features) .csv instead of random ones')
+    .option('--threads <n>', 'threads of each, where it has them', atLeast(1, true), BENCH.threads)
+    .option('--rounds <n>', 'rounds in which everybody has a turn, in each process', atLeast(3, true), BENCH.rounds)
+    .option('--seconds <n>', 'begin no further round of a run after so long, in each process', atLeast(0, false), BENCH.seconds)
+    .option('--processes <n>', 'processes to measure in, one after the other', atLeast(1, true), BENCH.processes)
+    .option('--first <n>', 'fresh processes of each for the time to the first answer', atLeast(0, true), BENCH.first)
+    .option('--seed <n>', 'what random inputs are made from', atLeast(1, true), BENCH.seed)
+    .option('--python <command>', 'the Python that has XGBoost', BENCH.python)
+    .option('--json <file>', 'write the result as JSON')
+    .action(async (models: string[], o: Parameters<typeof benchCommand>[1]) => {
+      code = await benchCommand(models, o, argv, t);
     });
   command('opt <file.graph>', 'run passes over a graph in text form (for work on the compiler)')
     .option('-p, --pass <name>', 'a pass; may be given several times', collect, [])

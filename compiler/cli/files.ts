@@ -1,6 +1,9 @@
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -9,6 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { fail } from '../core/diagnostic.ts';
 import { UsageError } from './terminal.ts';
@@ -52,6 +56,42 @@ export function writeFile(path: string, data: Uint8Array | string): void {
   } catch (e) {
     fail('E206', { file: path, why: reason(e) });
   }
+}
+
+/** A file that appears as a whole or not at all; what was there before stays until then. */
+export interface NewFile {
+  commit(data: Uint8Array | string): void;
+}
+/** Begins a file that is only written in the end. E206 where nothing can be written, before any work is done. */
+export function newFile(path: string): NewFile {
+  const place = existsSync(path) ? realpathSync(path) : resolve(path);
+  const folder = dirname(place);
+  const refuse = (why: string): never => fail('E206', { file: path, why });
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (e) {
+    refuse(reason(e));
+  }
+  if (existsSync(place) && !statSync(place).isFile()) refuse('it is no file');
+  return {
+    commit: data => {
+      const half = join(folder, `.${basename(place)}.${process.pid}`);
+      try {
+        writeFileSync(half, data);
+        renameSync(half, place);
+      } catch (e) {
+        rmSync(half, { force: true });
+        refuse(reason(e));
+      }
+    },
+  };
+}
+/** A new folder of the system's for temporary files; the end of the process removes it. */
+export function temporaryFolder(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'sinter-'));
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+  return dir;
 }
 
 /** A folder that appears with all its files or not at all. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,24 +15,41 @@ export interface OrtModel {
   /** Outputs that are no tensors, which JavaScript cannot have. */
   readonly others: readonly string[];
   run(inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
+  /** A call on these inputs, and nothing but the call: for timing. */
+  prepare(inputs: ReadonlyMap<string, Tensor>): () => Promise<unknown>;
   release(): Promise<void>;
 }
 
-/** onnxruntime-node of this package's surroundings or of the current folder; undefined where there is none. */
-export async function findOnnxruntime(): Promise<Ort | undefined> {
-  // It reports to its maker by default.
-  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
-  for (const from of [import.meta.url, pathToFileURL(join(process.cwd(), 'x.js')).href]) {
-    let path: string;
+/** The versions of onnxruntime for JavaScript: native code, and WebAssembly. */
+export type OrtPackage = 'onnxruntime-node' | 'onnxruntime-web';
+/** Where a package is loaded from: the current folder's, which its user chose, or that of this package's surroundings. */
+export interface PackagePlace {
+  readonly main: string;
+  /** The package's folder. */
+  readonly dir: string;
+  readonly version: string;
+}
+export function findPackage(name: string): PackagePlace | undefined {
+  for (const from of [pathToFileURL(join(process.cwd(), 'x.js')).href, import.meta.url])
     try {
-      path = createRequire(from).resolve('onnxruntime-node');
+      const main = createRequire(from).resolve(name);
+      const end = main.lastIndexOf(join('node_modules', name));
+      const dir = main.slice(0, end + join('node_modules', name).length);
+      const { version } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as { version: string };
+      return { main, dir, version };
     } catch {
       continue;
     }
-    const m = (await import(pathToFileURL(path).href)) as Ort & { readonly default?: Ort };
-    return m.default ?? m;
-  }
   return undefined;
+}
+/** A package of onnxruntime; undefined where there is none. */
+export async function findOnnxruntime(name: OrtPackage = 'onnxruntime-node'): Promise<Ort | undefined> {
+  // It reports to its maker by default.
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+  const place = findPackage(name);
+  if (!place) return undefined;
+  const m = (await import(pathToFileURL(place.main).href)) as Ort & { readonly default?: Ort };
+  return m.default ?? m;
 }
 export async function needOnnxruntime(): Promise<Ort> {
   return (
@@ -49,15 +67,22 @@ const tensorOutputs = (s: Outputs): string[] =>
   s.outputNames.filter(n => s.outputMetadata?.find(m => m.name === n)?.isTensor !== false);
 /**
  * Opens a model, given by its bytes; `path` tells where files beside it are. Outputs that are no tensors (maps of ZipMap) are left out,
- * and text is its place among `labels`, as in bundles. E202 where onnxruntime does not take it.
+ * and text is its place among `labels`, as in bundles. `options` are onnxruntime's own. E202 where onnxruntime does not take it.
  */
-export async function openOrt(ort: Ort, bytes: Uint8Array, path: string, labels: readonly string[] = []): Promise<OrtModel> {
+export async function openOrt(
+  ort: Ort,
+  bytes: Uint8Array,
+  path: string,
+  labels: readonly string[] = [],
+  options: InferenceSession.SessionOptions = {},
+): Promise<OrtModel> {
   let session: InferenceSession;
   try {
     session = await ort.InferenceSession.create(bytes, {
       // Errors come as exceptions, too.
       logSeverityLevel: 4,
       extra: { session: { model_external_initializers_file_folder_path: dirname(path) } },
+      ...options,
     });
   } catch (e) {
     return fail('E202', { file: path, why: `onnxruntime does not take it: ${e instanceof Error ? e.message : String(e)}` });
@@ -71,15 +96,22 @@ export async function openOrt(ort: Ort, bytes: Uint8Array, path: string, labels:
       BigInt64Array.from(t.data as string[], s => BigInt(labels.indexOf(s))),
     );
   };
+  const feedsOf = (inputs: ReadonlyMap<string, Tensor>): Record<string, OrtTensor> => {
+    const feeds: Record<string, OrtTensor> = {};
+    for (const [name, t] of inputs)
+      // Models may have initialisers for inputs that the session does not list.
+      feeds[name] = new ort.Tensor(DTYPES[t.dtype].ort as 'float32', typed(t) as Float32Array, t.dims);
+    return feeds;
+  };
   return {
     others: session.outputNames.filter(n => !fetches.includes(n)),
     release: () => session.release(),
+    prepare: inputs => {
+      const feeds = feedsOf(inputs);
+      return () => session.run(feeds, fetches);
+    },
     run: async inputs => {
-      const feeds: Record<string, OrtTensor> = {};
-      for (const [name, t] of inputs)
-        // Models may have initialisers for inputs that the session does not list.
-        feeds[name] = new ort.Tensor(DTYPES[t.dtype].ort as 'float32', typed(t) as Float32Array, t.dims);
-      const out = await session.run(feeds, fetches).catch((e: unknown) =>
+      const out = await session.run(feedsOf(inputs), fetches).catch((e: unknown) =>
         fail('E502', {
           why: `onnxruntime stops on these inputs: ${e instanceof Error ? e.message : String(e)}. Give inputs that make sense with --inputs FILE`,
         }),

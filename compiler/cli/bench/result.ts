@@ -84,8 +84,9 @@ export interface Footprint {
 }
 export interface Bytes {
   readonly disk: number;
-  readonly gzip: number;
-  readonly brotli: number;
+  /** Undefined where there is a file that is too large to be packed just to know. */
+  readonly gzip?: number;
+  readonly brotli?: number;
 }
 /** Samples in one figure. `lo` and `hi` are the quartiles: half of the samples lie between them. */
 export interface Spread {

@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { TypedArray } from '../../core/dtype.ts';
+import { DTYPES } from '../../core/dtype.ts';
+import { fromTyped, typed } from '../../core/tensor.ts';
+import { dtypeOf, type Manifest } from '../bundle.ts';
+import { scripts } from './first.ts';
+import type { Feed } from './job.ts';
+import { firstScript, type FirstAnswer, type Runner } from './runner.ts';
+import { timedOver } from './turns.ts';
+
+interface JsTensor {
+  readonly data: TypedArray;
+  readonly dims: readonly number[];
+  readonly type: string;
+}
+interface JsModel {
+  readonly profile: string;
+  run(inputs: Readonly<Record<string, JsTensor>>): Readonly<Record<string, JsTensor>>;
+}
+const record = (feed: Feed): Record<string, JsTensor> =>
+  Object.fromEntries([...feed].map(([name, t]) => [name, { data: typed(t), dims: t.dims, type: DTYPES[t.dtype].ort }]));
+
+/** A bundle by its own index.js, as an application uses it; undefined where it has none. */
+export async function openOurs(dir: string, manifest: Manifest): Promise<(Runner & { readonly profile: string }) | undefined> {
+  const index = join(resolve(dir), 'index.js');
+  if (!existsSync(index)) return undefined;
+  const loader = (await import(pathToFileURL(index).href)) as { load(): Promise<JsModel> };
+  const model = await loader.load();
+  const types = new Map(manifest.outputs.map(p => [p.name, dtypeOf(p.type)]));
+  return {
+    profile: model.profile,
+    turn: feeds =>
+      timedOver(
+        feeds.map(f => {
+          const inputs = record(f);
+          return () => model.run(inputs);
+        }),
+      ),
+    answer: feed => {
+      const out = Object.entries(model.run(record(feed)));
+      return Promise.resolve(new Map(out.map(([name, t]) => [name, fromTyped(types.get(name) ?? 'f32', t.dims, t.data)])));
+    },
+    close: () => Promise.resolve(),
+  };
+}
+/** A fresh process that loads the bundle and answers once. */
+export function firstOfOurs(dir: string, feeds: string, work: string): FirstAnswer | undefined {
+  const index = join(resolve(dir), 'index.js');
+  if (!existsSync(index)) return undefined;
+  const url = JSON.stringify(pathToFileURL(index).href);
+  return scripts(
+    work,
+    'sinter',
+    firstScript(feeds, `const { load } = await import(${url});\nconst model = await load();\nmodel.run(inputs);`),
+  );
+}
