@@ -134,6 +134,7 @@ const PROFILE = fields<Profile>({
     fma: oneOf('none', 'relaxed', 'fused'),
     intDot: oneOf('none', 'i16', 'i8u7'),
   }),
+  threads: whole(1, 64),
   registers: whole(1, 64),
   features: listOf(oneOf('bulk-memory', 'sign-ext', 'sat-float-to-int')),
   memory: fields<Profile['memory']>({
@@ -152,9 +153,10 @@ const PROFILE = fields<Profile>({
 function profileOf(json: Json, seen: readonly string[]): Profile {
   const name = nameOf(json, seen);
   const bad = (why: string): never => fail('E401', { target: name, why });
-  const profile = PROFILE({ doc: '', ...inherit(json, [...seen, name]) }, bad);
+  const profile = PROFILE({ doc: '', threads: 1, ...inherit(json, [...seen, name]) }, bad);
   if (profile.emit === 'wasm' && profile.vector.bits > 128) bad("'vector.bits' of WebAssembly is 0 or 128");
   if (profile.emit === 'wasm' && profile.vector.fma === 'fused') bad("'vector.fma' of WebAssembly is none or relaxed");
+  if (profile.emit === 'wasm' && profile.threads > 1) bad("'threads' of WebAssembly is 1 in this version");
   if (profile.emit === 'c' && profile.toolchain.cc === '') bad("'toolchain.cc' is empty; name a C compiler");
   if (profile.vector.bits === 0 && (profile.vector.fma !== 'none' || profile.vector.intDot !== 'none'))
     bad("'vector.fma' and 'vector.intDot' need 'vector.bits'");

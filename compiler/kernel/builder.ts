@@ -30,6 +30,8 @@ import {
 export interface Buffer {
   readonly name: string;
   readonly dtype: DType;
+  /** Each iteration of a parallel loop has its own; see `Param`. */
+  readonly scratch?: true;
 }
 /** What a kernel is called with, in the order of its parameters. */
 export type Actual = { readonly k: 'buf'; readonly buffer: Buffer } | { readonly k: 'int'; readonly dim: Dim };
@@ -119,7 +121,8 @@ export class KernelBuilder {
       if (o.k === 'int') return { k: 'int', name: o.name };
       const b = this.bufs.get(o.buffer);
       if (!b) throw new InternalError('unknown buffer');
-      return { k: 'buf', name: b.name, dtype: o.buffer.dtype, access: b.read ? (b.write ? 'both' : 'read') : 'write' };
+      const access = b.read ? (b.write ? 'both' : 'read') : 'write';
+      return { k: 'buf', name: b.name, dtype: o.buffer.dtype, access, ...(o.buffer.scratch && { scratch: true }) };
     });
     return { kernel: { name, params, body: this.stmts, loc }, actuals: this.order };
   }

@@ -11,12 +11,24 @@ export type InterpretArg = BufferArg | number;
 /**
  * Runs a kernel: this is the definition of the kernel language. Every access is checked against the memory that was given; a read or
  * write outside is an InternalError, because it is the kernel that is wrong. MathOps must have been expanded.
- * A kernel is compiled to closures at its first run and kept.
+ * A kernel is compiled to closures at its first run and kept; not so with `watch`, which is told what happens in parallel loops.
  */
-export function interpret(kernel: Kernel, args: readonly InterpretArg[]): void {
+export function interpret(kernel: Kernel, args: readonly InterpretArg[], watch?: Watch): void {
+  if (watch) {
+    compile(kernel, watch)(args);
+    return;
+  }
   let run = compiled.get(kernel);
   if (!run) compiled.set(kernel, (run = compile(kernel)));
   run(args);
+}
+/** Is told of every access to memory, and of the iterations of parallel loops, which may nest. */
+export interface Watch {
+  enter(): void;
+  iteration(v: number): void;
+  leave(): void;
+  /** `at` and `size` in bytes of `memory`, which is the whole that the buffer lies in. */
+  access(kind: 'load' | 'store', memory: ArrayBufferLike, at: number, size: number, scratch: boolean, name: string): void;
 }
 const compiled = new WeakMap<Kernel, (args: readonly InterpretArg[]) => void>();
 
@@ -25,7 +37,7 @@ type Scalar = () => Value;
 type Vector = () => readonly Value[];
 type Run = () => void;
 
-function compile(kernel: Kernel): (args: readonly InterpretArg[]) => void {
+function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[]) => void {
   const cells = new Map<string, Cell>();
   const scalars: Value[] = [];
   const vectors: Value[][] = [];
@@ -57,7 +69,19 @@ function compile(kernel: Kernel): (args: readonly InterpretArg[]) => void {
     return c;
   };
   /** The index of an access in elements from the start of the memory. */
-  const index = (c: Cell, at: Expr, base: Expr | undefined, lanes: number, what: string): (() => number) => {
+  const index = (c: Cell, at: Expr, base: Expr | undefined, lanes: number, what: 'load' | 'store'): (() => number) => {
+    const inside = indexIn(c, at, base, lanes, what);
+    if (!watch) return inside;
+    const size = DTYPES[c.dtype].bytes;
+    const param = kernel.params[c.param];
+    const scratch = param?.k === 'buf' && param.scratch === true;
+    return () => {
+      const n = inside();
+      watch.access(what, c.view.buffer, c.view.byteOffset + n * size, lanes * size, scratch, where(`${what} of ${c.name}`));
+      return n;
+    };
+  };
+  const indexIn = (c: Cell, at: Expr, base: Expr | undefined, lanes: number, what: 'load' | 'store'): (() => number) => {
     const i = number(at);
     const checked = (n: number): number =>
       n >= 0 && n + lanes <= c.view.length
@@ -398,6 +422,17 @@ function compile(kernel: Kernel): (args: readonly InterpretArg[]) => void {
         const hi = number(s.hi);
         const at = newSlot(s.v, 1);
         const body = block(s.body);
+        if (watch && s.parallel)
+          return () => {
+            const end = hi();
+            watch.enter();
+            for (let v = lo(); v < end; v += s.step) {
+              scalars[at] = v;
+              watch.iteration(v);
+              body();
+            }
+            watch.leave();
+          };
         return () => {
           const end = hi();
           for (let v = lo(); v < end; v += s.step) {

@@ -82,7 +82,9 @@ export type Expr =
 
 /**
  * Structured statements; no phi, no goto. Every name is unique in its kernel and visible to the end of its block. A `for` counts up
- * by a positive step while v < hi; `hi` is evaluated once. `parallel` iterations do not depend on each other.
+ * by a positive step while v < hi; `hi` is evaluated once. The iterations of a `parallel` one may run in any order and at the same time:
+ * they set no variable from outside of the loop, what one of them writes no other reads or writes, and of `scratch` buffers each reads
+ * only what it has written itself.
  */
 export type Stmt =
   | {
@@ -108,9 +110,18 @@ export type Stmt =
     }
   | { readonly k: 'if'; readonly c: Expr; readonly then: readonly Stmt[]; readonly else: readonly Stmt[] };
 
-/** A buffer (passed as its address) or an i32 known when the kernel is called (a size, a stride). */
+/**
+ * A buffer (passed as its address) or an i32 known when the kernel is called (a size, a stride). `scratch`: what it holds means nothing
+ * from one iteration of a parallel loop to the next, so each thread may have one of its own.
+ */
 export type Param =
-  | { readonly k: 'buf'; readonly name: string; readonly dtype: DType; readonly access: 'read' | 'write' | 'both' }
+  | {
+      readonly k: 'buf';
+      readonly name: string;
+      readonly dtype: DType;
+      readonly access: 'read' | 'write' | 'both';
+      readonly scratch?: true;
+    }
   | { readonly k: 'int'; readonly name: string };
 export interface Kernel {
   readonly name: string;

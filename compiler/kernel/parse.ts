@@ -77,16 +77,17 @@ export function parseKernelAt(s: Scanner, file: string): Kernel {
 }
 function param(s: Scanner): Param {
   if (s.has('int')) return { k: 'int', name: s.take(NAME, 'a name') };
+  const scratch = s.has('scratch');
   const access = s.has('read')
     ? 'read'
     : s.has('write')
       ? 'write'
       : s.has('both')
         ? 'both'
-        : s.fail('expected int, read, write or both');
+        : s.fail('expected int, scratch, read, write or both');
   const name = s.take(NAME, 'a name');
   s.lit(':');
-  return { k: 'buf', name, dtype: dtype(s), access };
+  return { k: 'buf', name, dtype: dtype(s), access, ...(scratch && { scratch }) };
 }
 function dtype(s: Scanner): DType {
   const mark = s.mark();

@@ -113,7 +113,9 @@ function showStmt(s: Stmt, pad: string, out: string[]): void {
 }
 /** A kernel as text, which `parseKernel` reads. */
 export function showKernel(k: Kernel): string {
-  const params = k.params.map(p => (p.k === 'int' ? `int ${p.name}` : `${p.access} ${p.name}: ${p.dtype}`));
+  const params = k.params.map(p =>
+    p.k === 'int' ? `int ${p.name}` : `${p.scratch ? 'scratch ' : ''}${p.access} ${p.name}: ${p.dtype}`,
+  );
   const out = [`kernel ${k.name}(${params.join(', ')}) {`];
   for (const s of k.body) showStmt(s, '  ', out);
   out.push('}', '');

@@ -28,6 +28,8 @@ export function verifyKernel(kernel: Kernel): void {
   const buffers = new Map<string, Extract<Param, { k: 'buf' }>>();
   const names = new Set<string>();
   const counters = new Set<string>();
+  /** Variables that the parallel loop around sees but may not set. */
+  let shared: ReadonlySet<string> = new Set();
   const where = showLoc(kernel.loc);
   const fail = (what: string, e?: Expr): never => {
     throw new InternalError(`kernel ${kernel.name}${where === '' ? '' : ` of ${where}`}: ${what}${e ? `: ${showExpr(e)}` : ''}`);
@@ -80,6 +82,7 @@ export function verifyKernel(kernel: Kernel): void {
           expr(s.value, vars);
           const t = vars.get(s.name);
           if (!t || counters.has(s.name)) fail(`set of ${s.name}, which is not a variable here`);
+          else if (shared.has(s.name)) fail(`set of ${s.name} in a parallel loop, which does not own it`);
           else if (!sameType(t, s.value.t)) fail(`set of ${s.name}: ${showVType(t)} to a ${showVType(s.value.t)}`);
           break;
         }
@@ -101,15 +104,19 @@ export function verifyKernel(kernel: Kernel): void {
           if (!sameType(s.c.t, I32)) fail('a condition must be an i32', s.c);
           block(s.body, vars);
           break;
-        case 'for':
+        case 'for': {
           expr(s.lo, vars);
           expr(s.hi, vars);
           if (!sameType(s.lo.t, I32) || !sameType(s.hi.t, I32)) fail(`the bounds of ${s.v} must be i32`);
           if (!Number.isInteger(s.step) || s.step <= 0) fail(`the step of ${s.v} is ${s.step}`);
           bindName(s.v);
           counters.add(s.v);
+          const outside = shared;
+          if (s.parallel) shared = new Set(vars.keys());
           block(s.body, new Map(vars).set(s.v, I32));
+          shared = outside;
           break;
+        }
       }
     }
   };

@@ -82,8 +82,15 @@ interface State {
   readonly guards: Guard[];
   readonly stops: string[];
 }
-function newSlot(state: State, name: string, dtype: DType, size: Dim, where: Slot['where'], bytes?: Uint8Array): Slot {
-  const slot: Slot = bytes ? { name, dtype, size, where, bytes } : { name, dtype, size, where };
+function newSlot(
+  state: State,
+  name: string,
+  dtype: DType,
+  size: Dim,
+  where: Slot['where'],
+  more: Pick<Slot, 'bytes' | 'scratch'> = {},
+): Slot {
+  const slot: Slot = { name, dtype, size, where, ...more };
   state.slots.push(slot);
   return slot;
 }
@@ -367,6 +374,7 @@ class Frame {
       },
       sink: i => (i === 0 ? sink0() : memorySink(must(outs[i]))),
       temp: (name, dtype, size) => slotBuffer(newSlot(this.state, name, dtype, size, 'arena')),
+      scratch: (name, dtype, size) => slotBuffer(newSlot(this.state, name, dtype, size, 'arena', { scratch: true })),
       weights: (name, t) => this.weights(name, t),
       part: partOf,
       kernel: (name, build) => this.kernel(name, build, loc),
@@ -393,13 +401,19 @@ class Frame {
           else: record(this.state, otherwise),
         }),
       loop: (symbol, trip, cond, body) => {
-        const [s] = symbolsOf(symbol);
-        assert(s !== undefined, 'a loop counts with a symbol');
-        this.state.symbols.set(s.name, { name: s.name, lo: s.lo, hi: s.hi, from: 'run' });
-        this.state.steps.push({ k: 'loop', symbol: s.name, trip, cond: cond && slotOf(cond), body: record(this.state, body) });
+        this.loop(symbol, { trip, cond: cond && slotOf(cond) }, body);
+      },
+      parallelLoop: (symbol, trip, body) => {
+        this.loop(symbol, { trip, cond: undefined, parallel: true }, body);
       },
       tensor: (name, t) => this.tensor(name, t),
     };
+  }
+  private loop(symbol: Dim, how: Pick<Extract<Step, { k: 'loop' }>, 'trip' | 'cond' | 'parallel'>, body: () => void): void {
+    const [s] = symbolsOf(symbol);
+    assert(s !== undefined, 'a loop counts with a symbol');
+    this.state.symbols.set(s.name, { name: s.name, lo: s.lo, hi: s.hi, from: 'run' });
+    this.state.steps.push({ k: 'loop', symbol: s.name, ...how, body: record(this.state, body) });
   }
   /** A run-time symbol of a node, with the range that the node's types and attributes give it. */
   private defineSymbol(name: string, n: Node): SymbolInfo {
@@ -457,7 +471,7 @@ class Frame {
   private weights(name: string, t: Tensor): SlotBuffer {
     let slot = this.state.weights.get(t.bytes);
     if (slot?.dtype !== t.dtype) {
-      slot = newSlot(this.state, name, t.dtype, dimProd(t.dims), 'weights', t.bytes);
+      slot = newSlot(this.state, name, t.dtype, dimProd(t.dims), 'weights', { bytes: t.bytes });
       this.state.weights.set(t.bytes, slot);
     }
     return slotBuffer(slot);

@@ -20,6 +20,8 @@ export interface SlotId {
   readonly dtype: DType;
   /** In elements; storage is planned for its largest value. */
   readonly size: Dim;
+  /** Each iteration of a parallel loop has its own. */
+  readonly scratch?: true;
 }
 /** A tensor as it lies in memory: element [i, j, …] is at i*strides[0] + j*strides[1] + … of the buffer. */
 export interface Ref {
@@ -87,8 +89,10 @@ export interface LowerCtx<A> {
   /** The contents of input i if it is a constant. */
   constant(i: number): Tensor | undefined;
   sink(i: number): Sink;
-  /** Scratch memory for the kernels of this node. */
+  /** Memory for the kernels of this node. */
   temp(name: string, dtype: DType, size: Dim): SlotBuffer;
+  /** Memory that means nothing from one iteration of a parallel loop to the next: each thread has its own. */
+  scratch(name: string, dtype: DType, size: Dim): SlotBuffer;
   /** A constant made at compile time (packed weights, tables); equal bytes are stored once. */
   weights(name: string, t: Tensor): SlotBuffer;
   /** A part of a buffer, `offset` elements further on. */
@@ -110,6 +114,8 @@ export interface LowerCtx<A> {
    * `trip` (if given) and `cond[0] != 0` (if given), tested before each iteration. Afterwards the symbol holds the number of iterations.
    */
   loop(symbol: Dim, trip: Dim | undefined, cond: SlotBuffer | undefined, body: () => void): void;
+  /** A loop whose iterations may run in any order and at the same time: of memory that they write they share none but `scratch`. */
+  parallelLoop(symbol: Dim, trip: Dim, body: () => void): void;
   /** Compact memory for a tensor of this type, alive while it is used. */
   tensor(name: string, t: TensorType): Ref;
 }

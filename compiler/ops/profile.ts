@@ -11,6 +11,8 @@ export interface Profile {
     /** Dot products of small integers into i32 lanes. */
     readonly intDot: 'none' | 'i16' | 'i8u7';
   };
+  /** How many threads may share the work of a run; C only. */
+  readonly threads: number;
   /** Vector registers that a micro-kernel may fill. */
   readonly registers: number;
   /** WebAssembly features beyond the first version. */

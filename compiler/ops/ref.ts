@@ -5,7 +5,13 @@ import type { KernelBuilder } from '../kernel/builder.ts';
 import { add, ex, int, mul, type Expr, type Num } from '../kernel/ir.ts';
 import type { Ref, SlotBuffer, SlotId } from './lowering.ts';
 
-export const slotBuffer = (slot: SlotId, offset: Dim = 0): SlotBuffer => ({ name: slot.name, dtype: slot.dtype, slot, offset });
+export const slotBuffer = (slot: SlotId, offset: Dim = 0): SlotBuffer => ({
+  name: slot.name,
+  dtype: slot.dtype,
+  slot,
+  offset,
+  ...(slot.scratch && { scratch: true }),
+});
 /** The same memory, `offset` elements further on. */
 export const partOf = (b: SlotBuffer, offset: Dim): SlotBuffer => (offset === 0 ? b : { ...b, offset: dimAdd(b.offset, offset) });
 /** A compact row-major tensor at the start of a buffer. */

@@ -2,7 +2,7 @@ import { fail, InternalError, must } from '../core/diagnostic.ts';
 import { dimHi, evalDim, symbolsOf, type Dim } from '../core/dim.ts';
 import { DTYPES, type TypedArray } from '../core/dtype.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
-import { interpret, type InterpretArg } from '../kernel/interpret.ts';
+import { interpret, type InterpretArg, type Watch } from '../kernel/interpret.ts';
 import type { Kernel, Param } from '../kernel/ir.ts';
 import { expandMath } from '../kernel/passes/expand-math.ts';
 import { bindSymbols, checkGuards } from './bind.ts';
@@ -11,8 +11,9 @@ import type { Arg, Program, Slot, Step } from './program.ts';
 /**
  * Runs a program with the kernel interpreter, every slot in memory of its own. Inputs are named as the program's ports; sizes of
  * input symbols follow from them. Errors: E501 (an input is missing or does not fit), E502 (two sizes that must be equal are not).
+ * `watch` is told what happens in parallel loops.
  */
-export function interpretProgram(program: Program, inputs: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+export function interpretProgram(program: Program, inputs: ReadonlyMap<string, Tensor>, watch?: Watch): Map<string, Tensor> {
   const env = bindSymbols(program, name => inputs.get(name));
   checkGuards(program, env);
   const runTime = new Set(program.symbols.filter(s => s.from === 'run').map(s => s.name));
@@ -38,6 +39,7 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
           interpret(
             expanded(s.kernel),
             s.args.map((a, i) => arg(a, s.kernel.params[i])),
+            watch,
           );
           break;
         case 'read': {
@@ -55,11 +57,15 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
           break;
         case 'loop': {
           let i = 0;
+          const watched = s.parallel ? watch : undefined;
+          watched?.enter();
           for (env.set(s.symbol, 0); ; env.set(s.symbol, ++i)) {
             if (s.trip !== undefined && i >= evalDim(s.trip, env)) break;
             if (s.cond && Number(element(s.cond)) === 0) break;
+            watched?.iteration(i);
             run(s.body);
           }
+          watched?.leave();
           break;
         }
       }

@@ -73,11 +73,12 @@ export function parseProgram(text: string, file = 'program'): Program {
       const cond = element();
       return { k: 'branch', cond, then: steps(), else: s.has('else') ? steps() : [] };
     }
+    const parallel = s.has('parallel');
     if (s.has('loop')) {
       const symbol = s.take(SYMBOL, 'a symbol');
       const trip = s.has('to') ? size(/\s+(?:while\b|\{)/) : undefined;
       const cond = s.has('while') ? element() : undefined;
-      return { k: 'loop', symbol, trip, cond, body: steps() };
+      return { k: 'loop', symbol, trip, cond, body: steps(), ...(parallel && { parallel }) };
     }
     const mark = s.mark();
     const name = s.take(/\w+/, 'a step');
@@ -103,9 +104,10 @@ export function parseProgram(text: string, file = 'program'): Program {
       const label = string(s);
       s.lit(':');
       const where = (['input', 'output', 'weights', 'arena'] as const).find(w => s.has(w)) ?? s.fail('expected a kind of slot');
+      const scratch = s.has('scratch');
       const t = parseType(s, ranges);
       const [n = s.fail('a slot has one size')] = t.shape;
-      const made = { name: label, dtype: t.dtype, size: n, where };
+      const made: Slot = { name: label, dtype: t.dtype, size: n, where, ...(scratch && { scratch }) };
       slots.set(key, where === 'weights' ? { ...made, bytes: contents(s, t).bytes } : made);
     } else if (s.has('input')) inputs.push(port());
     else if (s.has('output')) outputs.push(port());

@@ -6,6 +6,8 @@ import type { MemoryPlan, Program, Slot, Step } from './program.ts';
 
 /** The first bytes stay unused, so that no tensor has address 0. */
 const BASE = 64;
+/** Memory of two threads is at least this far apart, so that they do not fight for lines of the cache. */
+const APART = 128;
 /** Up to this many slots the better, quadratic packing is used. */
 const QUADRATIC_LIMIT = 1500;
 
@@ -25,7 +27,8 @@ const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /**
  * Gives every slot its place. Constants come first, each with its own; in WebAssembly inputs and outputs have theirs alone too, so that a
- * caller may hold views on them; scratch slots that never live at the same time share. Fails with E402 beyond the target's memory.
+ * caller may hold views on them; arena slots that never live at the same time share. Where the profile has threads, each of them has the
+ * scratch slots once, at the end of the arena. Fails with E402 beyond the target's memory.
  */
 export function planMemory(program: Program, profile: Profile): MemoryPlan {
   const { align } = profile.memory;
@@ -42,19 +45,22 @@ export function planMemory(program: Program, profile: Profile): MemoryPlan {
   // Native code works on the caller's own inputs and outputs.
   if (profile.emit === 'wasm') for (const s of program.slots) if (s.where === 'input' || s.where === 'output') append(s);
   const arenaStart = end;
-  const scratch: Live[] = [];
+  const threads = profile.threads;
+  const [shared, own]: readonly [Live[], Live[]] = [[], []];
   for (const s of program.slots) {
     const live = used.get(s);
-    if (s.where === 'arena' && live) scratch.push({ slot: s, bytes: slotBytes(s, align), ...live });
+    if (s.where !== 'arena' || !live) continue;
+    (s.scratch && threads > 1 ? own : shared).push({ slot: s, bytes: slotBytes(s, align), ...live });
   }
-  const place = scratch.length <= QUADRATIC_LIMIT ? packBySize : packByTime;
-  const at = place(scratch);
-  let top = arenaStart;
-  scratch.forEach((l, i) => {
-    const offset = arenaStart + must(at[i]);
-    offsets.set(l.slot, offset);
-    top = Math.max(top, offset + l.bytes);
-  });
+  /** Places slots from `start` on; gives the end. */
+  const pack = (slots: readonly Live[], start: number): number => {
+    const at = (slots.length <= QUADRATIC_LIMIT ? packBySize : packByTime)(slots);
+    slots.forEach((l, i) => offsets.set(l.slot, start + must(at[i])));
+    return slots.reduce((end, l, i) => Math.max(end, start + must(at[i]) + l.bytes), start);
+  };
+  const threadsStart = pack(shared, arenaStart);
+  const threadBytes = roundUp(pack(own, threadsStart) - threadsStart, own.length > 0 ? Math.max(align, APART) : 1);
+  const top = threadsStart + threads * threadBytes;
   const arenaBytes = top - base - weightsBytes;
   const limit = profile.memory.arenaLimit;
   if (top > limit)
@@ -63,7 +69,7 @@ export function planMemory(program: Program, profile: Profile): MemoryPlan {
       limit: megabytes(limit),
       target: `${profile.name}; narrow a dimension's range with --dim NAME=A..B`,
     });
-  return { offsets, weightsBytes, arenaBytes, base };
+  return { offsets, weightsBytes, arenaBytes, threadBytes, base };
 }
 const megabytes = (n: number): string => `${(n / 2 ** 20).toFixed(1)} MB`;
 

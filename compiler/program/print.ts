@@ -38,7 +38,10 @@ export function printProgram(p: Program, o: { readonly data?: boolean } = {}): s
   const port = (what: string, x: Port): string => `${what} ${q(x.name)} = ${name(x.slot)}: ${showType(x.type)}`;
   const lines = [
     ...p.symbols.map(s => `dim ${s.name}: ${s.lo}..${s.hi} ${s.from}`),
-    ...p.slots.map(s => `slot ${name(s)} ${q(s.name)}: ${s.where} ${s.dtype}[${showDim(s.size)}]${slotContents(s, o)}`),
+    ...p.slots.map(s => {
+      const where = `${s.where}${s.scratch ? ' scratch' : ''}`;
+      return `slot ${name(s)} ${q(s.name)}: ${where} ${s.dtype}[${showDim(s.size)}]${slotContents(s, o)}`;
+    }),
     ...p.inputs.map(x => port('input', x)),
     ...p.outputs.map(x => port('output', x)),
     ...p.guards.map(g => `guard ${showDim(g.a)} = ${showDim(g.b)} ${q(g.what)}`),
@@ -75,7 +78,8 @@ function step(s: Step, name: (s: Slot) => string): string[] {
     }
     case 'loop': {
       const trip = s.trip === undefined ? '' : ` to ${showDim(s.trip)}`;
-      return [`loop ${s.symbol}${trip}${s.cond ? ` while ${element(s.cond)}` : ''} {`, ...block(s.body), '}'];
+      const head = `${s.parallel ? 'parallel ' : ''}loop ${s.symbol}${trip}${s.cond ? ` while ${element(s.cond)}` : ''}`;
+      return [`${head} {`, ...block(s.body), '}'];
     }
   }
 }

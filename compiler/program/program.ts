@@ -30,6 +30,8 @@ export type Step =
       readonly symbol: string;
       readonly trip: Dim | undefined;
       readonly cond: { readonly slot: Slot; readonly offset: Dim } | undefined;
+      /** The iterations are independent, as those of a parallel `for`: it has a `trip`, no `cond`, and its body is calls. */
+      readonly parallel?: true;
       readonly body: readonly Step[];
     };
 /** An input or output of the model: a compact tensor at the start of its slot. */
@@ -67,6 +69,8 @@ export interface MemoryPlan {
   readonly weightsBytes: number;
   /** Bytes of inputs, outputs and scratch together. */
   readonly arenaBytes: number;
+  /** Of them, at the end, those of scratch slots for each thread of the profile; 0 where there is one thread. */
+  readonly threadBytes: number;
   /** First byte of the weights; what lies before is never written. */
   readonly base: number;
 }

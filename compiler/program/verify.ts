@@ -26,6 +26,7 @@ export function verifyProgram(p: Program): void {
   for (const s of p.slots) {
     if ((s.where === 'weights') !== (s.bytes !== undefined)) fail(`slot ${s.name}: weights, and only they, have contents`);
     if (s.bytes && s.bytes.length !== Number(s.size) * DTYPES[s.dtype].bytes) fail(`slot ${s.name}: ${s.bytes.length} bytes`);
+    if (s.scratch && s.where !== 'arena') fail(`slot ${s.name}: only the arena has scratch`);
     for (const x of symbolsOf(s.size)) if (!symbols.has(x.name)) fail(`slot ${s.name}: ${x.name} is not declared`);
   }
   for (const [where, ports] of [
@@ -91,6 +92,8 @@ export function verifyProgram(p: Program): void {
         case 'loop':
           if (s.trip !== undefined) known(s.trip, values, 'loop');
           if (s.cond) element(s.cond, 'loop');
+          if (s.parallel && (s.trip === undefined || s.cond || s.body.some(x => x.k !== 'call')))
+            fail('a parallel loop has a count, no condition, and calls alone');
           counted(s.symbol, 'loop');
           walk(s.body, new Set(values));
           break;

@@ -74,7 +74,7 @@ export function handMade(h: HandMade): CompiledModule {
       guards: h.guards ?? [],
       stops: h.stops ?? [],
     },
-    plan: { offsets, base: BASE, weightsBytes: weights.length, arenaBytes: at - BASE - weights.length },
+    plan: { offsets, base: BASE, weightsBytes: weights.length, arenaBytes: at - BASE - weights.length, threadBytes: 0 },
     wasm: wasmOf(`(module (memory (export "memory") ${Math.ceil(at / 65536)}) ${wat})`),
     functions: [],
     embedded: false,

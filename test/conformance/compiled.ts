@@ -14,6 +14,7 @@ import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
 import type { LowerSettings } from '../../compiler/ops/lowering.ts';
 import type { Profile } from '../../compiler/ops/profile.ts';
+import { races } from '../kernel/races.ts';
 import { native } from '../native/build.ts';
 import type { Run } from './runners.ts';
 
@@ -29,7 +30,7 @@ export async function compiled(
   const plan = planMemory(program, profile);
   switch (way) {
     case 'program':
-      return inputs => interpretProgram(program, inputs);
+      return inputs => interpretProgram(program, inputs, races());
     case 'wasm':
       return wasm(program, plan, profile);
     case 'c':

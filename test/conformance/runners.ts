@@ -2,7 +2,7 @@ import type { Tensor } from '../../compiler/core/tensor.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 
-/** Ways to run a graph. `program`: lowered, run by the kernel interpreter. `wasm`, `c`: lowered and emitted. */
+/** Ways to run a graph. `program`: lowered, run by the kernel interpreter, which sees whether parallel loops are such. `wasm`, `c`: lowered and emitted. */
 export const WAYS = ['evaluate', 'program', 'wasm', 'c'] as const;
 export type Way = (typeof WAYS)[number];
 export type Run = (inputs: ReadonlyMap<string, Tensor>) => ReadonlyMap<string, Tensor>;

@@ -10,6 +10,7 @@ import type { Attrs, Op } from '../../compiler/ops/define.ts';
 import type { Profile } from '../../compiler/ops/profile.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
+import { races } from '../kernel/races.ts';
 
 export const target = (name: string): Profile => {
   const p = resolveTarget(name).profiles[0];
@@ -78,10 +79,10 @@ export function inputsFor(g: Graph, env: Readonly<Record<string, number>>, seed:
     g.inputs.map((v, i) => [v.def.k === 'input' ? v.def.name : '', noise(v.type.dtype, v.type.shape.map(size), seed + i)]),
   );
 }
-/** The kernels, run by the interpreter, give what the reference evaluation gives. */
+/** The kernels, run by the interpreter, give what the reference evaluation gives, and their parallel loops are such. */
 export function expectAgreement(g: Graph, inputs: ReadonlyMap<string, Tensor>, profile: Profile, rtol = 1e-4, atol = 1e-5): void {
   const want = evaluate(g, inputs);
-  const got = interpretProgram(lowerGraph(g, profile), inputs);
+  const got = interpretProgram(lowerGraph(g, profile), inputs, races());
   for (const [name, t] of want) expectClose(got.get(name), t, rtol, atol);
 }
 export function expectClose(got: Tensor | undefined, want: Tensor, rtol = 1e-4, atol = 1e-5): void {

@@ -51,7 +51,7 @@ function planOf(p: Program, size: (d: Dim) => number): MemoryPlan {
   p.slots.filter(s => s.where === 'weights').forEach(place);
   const weightsBytes = next - base;
   p.slots.filter(s => s.where !== 'weights').forEach(place);
-  return { offsets, base, weightsBytes, arenaBytes: next - base - weightsBytes };
+  return { offsets, base, weightsBytes, arenaBytes: next - base - weightsBytes, threadBytes: 0 };
 }
 /** Runs the module as the loader does. */
 async function runWasm(

@@ -90,13 +90,13 @@ export function lowerAttention(c: LowerCtx<AttentionAttrs>): void {
     dv,
     columns,
     valueColumns,
-    scores: c.temp('scores', reg, dimMul(columns.columns, most)),
-    sums: c.temp('sums', reg, most),
-    panels: few ? undefined : c.temp('keys', reg, dimMul(columns.columns, d)),
+    scores: c.scratch('scores', reg, dimMul(columns.columns, most)),
+    sums: c.scratch('sums', reg, most),
+    panels: few ? undefined : c.scratch('keys', reg, dimMul(columns.columns, d)),
     values:
       few || typeof dv !== 'number' || !(lanes === 1 || valueColumns.rest === valueColumns.restWidth)
         ? undefined
-        : c.temp('values', reg, packedSize(valueColumns, keys)),
+        : c.scratch('values', reg, packedSize(valueColumns, keys)),
     reg,
   };
   c.kernel('attention', k => heads(k, job));

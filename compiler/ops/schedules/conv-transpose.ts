@@ -68,11 +68,11 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
   const p = panelsOf(c.profile, columns, arith);
   const size = Number(packedSize(p, channels));
   const b = c.weights('kernel', packConstant(w, matrices, channels, p));
-  const scratch = c.temp('edge', 'f32', blockSize(p));
+  const scratch = c.scratch('edge', 'f32', blockSize(p));
   const walk = walkSink(c.sink(0), transposeSpace(c.node));
   const costly = isCostly(walk, transposeSpace(c.node).length, vtype('f32', arith.lanes));
   // A row of outputs is gathered in scratch, then stored by whole vectors.
-  const line = join ? c.temp('line', 'f32', dimAdd(dimMul(must(x.dims[nd]), columns), p.width)) : undefined;
+  const line = join ? c.scratch('line', 'f32', dimAdd(dimMul(must(x.dims[nd]), columns), p.width)) : undefined;
   const outer = x.dims.slice(0, nd);
   const width = must(x.dims[nd]);
   c.kernel('convtranspose', k =>
@@ -151,7 +151,7 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
   );
   const costly = isCostly(walk, out.length, vtype('f32', arith.lanes));
   const p = panelsOf(c.profile, outs, arith);
-  const scratch = c.temp('edge', 'f32', blockSize(p));
+  const scratch = c.scratch('edge', 'f32', blockSize(p));
   for (const pick of indices(axes.map(a => a.stride))) {
     const phases = axes.map((a, d) => must(a.phases[must(pick[d])]));
     const depth = channels * phases.reduce((n, f) => n * f.taps.length, 1);

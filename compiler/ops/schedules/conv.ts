@@ -267,7 +267,7 @@ function lowerPanels(j: Job, depth: number): void {
     'kernel',
     packConstant(channelsLast(must(c.constant(1))), groupMatrices(s.group, outsPer, depth), depth, p),
   );
-  const scratch = c.temp('edge', 'f32', blockSize(p));
+  const scratch = c.scratch('edge', 'f32', blockSize(p));
   const costly = isCostly(j.walk, j.rows.first + 2, vtype('f32', j.arith.lanes));
   const order = orderOf(c.profile, p, 4 * depth * outsPer, 4 * depth);
   c.kernel('conv', k =>

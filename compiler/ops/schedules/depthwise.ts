@@ -44,7 +44,7 @@ export function lowerDepthwise(c: LowerCtx<WindowAttrs>, s: DepthwiseShape): voi
     s,
     a: c.attrs,
     arith,
-    scratch: costly ? c.temp('sums', 'f32', TILE * arith.lanes) : undefined,
+    scratch: costly ? c.scratch('sums', 'f32', TILE * arith.lanes) : undefined,
     x: r,
     weights: c.weights('kernel', byChannel(must(c.constant(1)))),
     walk,

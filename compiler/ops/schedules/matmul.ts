@@ -176,7 +176,7 @@ function panelProduct(j: Job): void {
   const { c, a, arith } = j;
   const p = panelsOf(c.profile, j.columns, arith);
   const b = placedB(j, p);
-  const scratch = c.temp('edge', regOf(must(c.out[0]).dtype), blockSize(p));
+  const scratch = c.scratch('edge', regOf(must(c.out[0]).dtype), blockSize(p));
   const costly = isCostly(j.walk, matMulSpace(c.node).length, vtype(arith.base, arith.lanes));
   const rowBytes = 4 * dimHi(j.k);
   const order = orderOf(c.profile, p, rowBytes * dimHi(j.columns), rowBytes);

@@ -71,7 +71,7 @@ function panels(
   }
   const weights = c.weights('nibbles', fromTyped('u8', [bytes.length], bytes));
   const scale = c.weights('scales', fromTyped('f32', [factors.length], factors));
-  const panel = c.temp('panel', 'f32', a.k * PANEL);
+  const panel = c.scratch('panel', 'f32', a.k * PANEL);
   const x = c.contiguous(0).buffer;
   const rows = dimProd(must(c.types[0]).shape.slice(0, -1));
   const arith = arithOf(c.profile, 'f32');

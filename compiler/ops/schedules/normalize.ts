@@ -55,7 +55,7 @@ function scratchOf<A>(c: LowerCtx<A>, w: AxisWalk, base: 'f32' | 'f64', apart: b
     };
   const sizes = w.inside.map(g => must(w.dims[g]));
   const width = isRowwise(w) ? 1 : WAYS * lanesOf(c.profile);
-  const buffer = c.temp('group', base, dimMul(dimProd(sizes), width));
+  const buffer = c.scratch('group', base, dimMul(dimProd(sizes), width));
   const at = (k: KernelBuilder, e: Element): Expr =>
     w.inside.reduce<Expr>(
       (sum, g, i) => add(sum, mul(must(e.idx[g]), k.dim(dimMul(dimProd(sizes.slice(i + 1)), width)))),

@@ -115,7 +115,7 @@ function multiplier(j: Job, a: SlotBuffer, b: Packed): { readonly sums: SlotBuff
   const { c, hidden, batch, arith } = j;
   const { columns } = b.panels;
   const sums = c.temp('sums', j.reg, dimMul(batch, columns));
-  const scratch = c.temp('edge', j.reg, blockSize(b.panels));
+  const scratch = c.scratch('edge', j.reg, blockSize(b.panels));
   const run = (): void =>
     c.kernel('recurrent', k => {
       const height = k.dim(hidden);

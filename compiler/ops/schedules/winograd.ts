@@ -119,14 +119,14 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   const p = panelsOf(c.profile, s.outs, arith);
   const size = Number(packedSize(p, s.channels));
   const weights = c.weights('winograd', transformed(must(c.constant(1)), s, rows, columns, p));
-  const scratch = c.temp('tile', 'f32', points * arith.lanes);
-  const edge = c.temp('edge', 'f32', blockSize(p));
+  const scratch = c.scratch('tile', 'f32', points * arith.lanes);
+  const edge = c.scratch('edge', 'f32', blockSize(p));
   const [inputStep, productStep] = [pointStep(chunk * s.channels), pointStep(chunk * s.outs)];
   const inputs = c.temp('tiles', 'f32', points * inputStep);
   const products = c.temp('products', 'f32', points * productStep);
   const walk = walkSink(c.sink(0), s.out.map((_, i) => [i]).concat([[s.out.length]]));
   const costly = isCostly(walk, s.out.length + 1, vtype('f32', arith.lanes));
-  const line = c.temp('line', 'f32', OUT * arith.lanes);
+  const line = c.scratch('line', 'f32', OUT * arith.lanes);
   const body = (at: Dim): void => {
     const first = dimMul(at, chunk);
     const count = isMultiple(total, chunk) ? chunk : dimMin(chunk, dimSub(total, first));
