@@ -51,6 +51,13 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     },
     cache: { l1: 16384, l2: 65536 },
   },
+  emnapi: {
+    name: 'emnapi',
+    doc: 'An addon of Node as a WebAssembly module, with Node-API by emnapi: C for Clang 14 or later with lld and wasi-libc.',
+    extends: 'linux-x64-v2',
+    memory: { arenaLimit: 2147483648 },
+    toolchain: { cc: 'clang', flags: ['-std=c11', '--target=wasm32-wasi', '-msimd128'], system: 'emnapi' },
+  },
   lambda: { name: 'lambda', doc: 'AWS Lambda on x86-64, which has AVX2.', extends: 'linux-x64-v3' },
   'linux-arm64': {
     name: 'linux-arm64',

@@ -145,7 +145,7 @@ const PROFILE = fields<Profile>({
   toolchain: fields<Profile['toolchain']>({
     cc: text,
     flags: listOf(text),
-    system: oneOf('unix', 'macos', 'windows', 'bare'),
+    system: oneOf('unix', 'macos', 'windows', 'emnapi', 'bare'),
   }),
   cache: fields<Profile['cache']>({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32) }),
 });

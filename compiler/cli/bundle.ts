@@ -6,6 +6,7 @@ import { parseDim, rangeOf, symbolsOf, type Dim } from '../core/dim.ts';
 import { DTYPES, isDType, type DType, type TypedArray } from '../core/dtype.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
 import { bindAll, concrete, showMisfit, type Bindings } from '../graph/bind.ts';
+import { productsOf } from '../emit/c/toolchain.ts';
 import type { CompileOptions, PortReport, Report } from '../options.ts';
 import type { Profile } from '../ops/profile.ts';
 import { isBundle, readText } from './files.ts';
@@ -19,7 +20,7 @@ export interface Manifest {
   readonly name: string;
   readonly target: string;
   readonly source: Report['source'];
-  readonly options: Pick<CompileOptions, 'dims' | 'format' | 'iterations' | 'outputs'>;
+  readonly options: Pick<CompileOptions, 'dims' | 'format' | 'iterations' | 'outputs' | 'treeStrategy'>;
   readonly inputs: readonly PortReport[];
   readonly outputs: readonly PortReport[];
   readonly symbols: Report['symbols'];
@@ -55,10 +56,22 @@ export function readManifest(dir: string): Manifest {
   }
   return JSON.parse(readText(join(dir, 'manifest.json'))) as Manifest;
 }
-/** Loads a bundle by its own index.js, or builds it where it is C. E205 where the folder holds none. */
+/** Loads a bundle by its own index.js, or builds its program where it is C without one that loads. E205 where the folder holds none. */
 export async function openBundle(dir: string): Promise<Bundle> {
   const manifest = readManifest(dir);
-  if (manifest.native) return openNative(dir, manifest, manifest.native);
+  const { native } = manifest;
+  if (!native) return openIndex(dir, manifest);
+  const { addon, program } = productsOf(native.system);
+  if (addon && (program === undefined || existsSync(join(dir, addon.file))))
+    try {
+      return await openIndex(dir, manifest);
+    } catch (e) {
+      // The addon may be for another machine, whose programs an emulator may run.
+      if (program === undefined) throw e;
+    }
+  return openNative(dir, manifest, native);
+}
+async function openIndex(dir: string, manifest: Manifest): Promise<Bundle> {
   const index = (await import(pathToFileURL(resolve(dir, 'index.js')).href)) as { load(): Promise<RuntimeModel> };
   const model = await index.load();
   const types = new Map(manifest.outputs.map(p => [p.name, dtypeOf(p.type)]));

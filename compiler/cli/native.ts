@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { fail, must } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { outputNames } from '../emit/c/names.ts';
-import { productsOf, toolOf } from '../emit/c/toolchain.ts';
+import { linkedOf, objectOf, productsOf, toolOf } from '../emit/c/toolchain.ts';
 import type { Profile } from '../ops/profile.ts';
 import { dtypeOf, type Bundle, type Manifest } from './bundle.ts';
 import { readNpy, writeNpy } from './io/npy.ts';
@@ -45,31 +45,37 @@ export type Built =
  */
 export function buildLibraries(dir: string, n: NativeBuild): Built {
   if (!isHere(n.cc)) return { why: `${n.cc} is not here; on a machine that has it: make` };
-  const { archive, shared, objectFlags } = productsOf(n.system);
-  const objects = n.sources.map(s => s.replace(/\.[cS]$/, '.o'));
+  const products = productsOf(n.system);
+  const { archive, objectFlags } = products;
+  const linked = linkedOf(products);
+  const objects = n.sources.map(objectOf);
+  const all = [...n.sources, ...linked.flatMap(l => l.own)];
   const usage = n.sources.filter(s => s.endsWith('.c')).map(s => s.replace(/c$/, 'su'));
   const bare = n.system === 'bare';
   try {
-    for (const [i, s] of n.sources.entries()) {
+    for (const s of all) {
       const flags = [...n.flags, ...objectFlags, ...(bare ? ['-fstack-usage'] : [])];
-      const bad = run(n.cc, [...flags, '-c', s, '-o', must(objects[i])], dir);
+      const bad = run(n.cc, [...flags, '-c', s, '-o', objectOf(s)], dir);
       if (bad !== undefined) return { why: bad };
     }
     const made: (readonly [string, number])[] = [];
     const ar = toolOf(n.cc, 'ar');
     const steps: (readonly [file: string, command: string, args: readonly string[]])[] = [
-      [archive, isHere(ar) ? ar : 'ar', ['rcs', archive, ...objects]],
-      ...(shared ? [[shared.file, n.cc, [...shared.flags, '-o', shared.file, ...objects, '-lm']] as const] : []),
+      ...(archive === undefined ? [] : [[archive, isHere(ar) ? ar : 'ar', ['rcs', archive, ...objects]] as const]),
+      ...linked.map(
+        ({ file, flags, own }) =>
+          [file, n.cc, [...n.flags, ...flags, '-o', file, ...own.map(objectOf), ...objects, '-lm']] as const,
+      ),
     ];
     for (const [file, command, args] of steps) {
       const bad = run(command, args, dir);
       if (bad !== undefined) return { why: bad };
       made.push([file, statSync(join(dir, file)).size]);
     }
-    const footprint = bare ? measure(dir, n, archive, usage) : undefined;
+    const footprint = bare && archive !== undefined ? measure(dir, n, archive, usage) : undefined;
     return { made, ...(footprint && { footprint }) };
   } finally {
-    for (const o of [...objects, ...usage]) rmSync(join(dir, o), { force: true });
+    for (const o of [...all.map(objectOf), ...usage]) rmSync(join(dir, o), { force: true });
   }
 }
 /** Room on the stack for functions of the C library and the compiler's own, which report none. */
@@ -107,7 +113,7 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild): Bun
   const broken = (why: string): never => fail('E205', { file: dir, why: `it is C, and building it went wrong: ${why}` });
   if (n.system === 'bare') broken('it is for a machine without an operating system; c-portable gives the same results here');
   if (!isHere(n.cc)) broken(`${n.cc} is not here; its sources build elsewhere with: ${buildCommand(n)}`);
-  const program = join(work, productsOf(n.system).program);
+  const program = join(work, productsOf(n.system).program ?? broken('it makes no program'));
   const bad = run(n.cc, compileArgs(n, program), resolve(dir));
   if (bad !== undefined) broken(bad);
   return {

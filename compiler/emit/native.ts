@@ -4,8 +4,14 @@ import type { ModuleReport } from '../options.ts';
 import type { Profile } from '../ops/profile.ts';
 import type { MemoryPlan, Program } from '../program/program.ts';
 import { aboutModel, allSteps, sha256, weightsOf, type BundleInput } from './bundle/index.ts';
+import { indexDts } from './bundle/dts.ts';
+import { indexJs } from './bundle/index-js.ts';
+import { packageJson, usage } from './bundle/page.ts';
 import { emitC, type CResult } from './c.ts';
-import { flagsOf, productsOf, toolOf } from './c/toolchain.ts';
+import { EMNAPI_RUNTIME } from './c/binding.data.ts';
+import { bindingOf } from './c/binding.ts';
+import { cmake, makefile } from './c/make.ts';
+import { flagsOf, productsOf } from './c/toolchain.ts';
 import { commentText } from './c/types.ts';
 import { pythonText } from './c/python.ts';
 import { runnerText } from './c/runner.ts';
@@ -45,8 +51,9 @@ export function nativeReport(m: NativeModule): ModuleReport {
 const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
 
 /**
- * The files of a native bundle by name: model.c, model.h, the weights, main.c (a program that runs the model on .npy files), model.py, a Makefile and
- * CMakeLists.txt, manifest.json, README.md. The same input gives the same bytes.
+ * The files of a native bundle by name: model.c, model.h, the weights, main.c (a program that runs the model on .npy files), node.c, index.js
+ * and index.d.ts (for JavaScript), model.py, a Makefile and CMakeLists.txt, manifest.json, README.md; less what the target cannot have. The
+ * same input gives the same bytes.
  */
 export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'modules'>): Promise<Map<string, Uint8Array>> {
   const { profile, program, c, head } = m;
@@ -59,14 +66,25 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
   ]);
   if (weights && asArray) files.set('weights.c', arrayText(c.prefix, weights));
   else if (weights) {
-    files.set('weights.S', utf8(assembly(c.prefix, profile.memory.align)));
+    files.set('weights.S', utf8(assembly(c.prefix, profile.memory.align, weights.length)));
     files.set('model.weights', weights);
   }
-  files.set('main.c', utf8(runnerText(program, c.arena)));
-  const { shared } = productsOf(profile.toolchain.system);
+  const { shared, addon, program: main } = productsOf(profile.toolchain.system);
+  if (main !== undefined) files.set('main.c', utf8(runnerText(program, c.arena)));
   if (shared) files.set('model.py', utf8(pythonText(program, head, c.arena, profile.memory.align, shared.file)));
+  const digest = weights && (await sha256(weights));
+  if (addon) {
+    const id = (await sha256(utf8(`${c.header}${c.source}${digest ?? ''}`))).slice(0, 16);
+    const binding = bindingOf(program, profile, c, id, addon.file);
+    files.set('node.c', utf8(binding.source));
+    files.set('index.js', utf8(indexJs(head, addon.loader, [binding.module], b.labels, b.rows)));
+    const { inputs, outputs, symbols } = program;
+    files.set('index.d.ts', utf8(indexDts(head, addon.loader, inputs, outputs, symbols, b.labels, b.rows)));
+    files.set('package.json', utf8(packageJson(program.name)));
+    if (addon.loader === 'emnapi') files.set('emnapi-runtime.js', utf8(EMNAPI_RUNTIME));
+  }
   files.set('Makefile', utf8(makefile(profile, sources)));
-  files.set('CMakeLists.txt', utf8(cmake(c.prefix, profile, sources)));
+  if (main !== undefined) files.set('CMakeLists.txt', utf8(cmake(c.prefix, profile, sources)));
   files.set(
     'manifest.json',
     utf8(
@@ -77,7 +95,7 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
             prefix: c.prefix,
             cc: profile.toolchain.cc,
             arena: c.arena,
-            weights: { bytes: weights?.length ?? 0, ...(weights && { sha256: await sha256(weights) }) },
+            weights: { bytes: weights?.length ?? 0, ...(digest !== undefined && { sha256: digest }) },
             sources,
             system: profile.toolchain.system,
             flags: flagsOf(profile),
@@ -88,7 +106,7 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
       )}\n`,
     ),
   );
-  files.set('README.md', utf8(readme(m, sources)));
+  files.set('README.md', utf8(readme(m, sources, b.rows)));
   return files;
 }
 
@@ -109,76 +127,60 @@ function arrayText(prefix: string, bytes: Uint8Array): Uint8Array {
   return out.subarray(0, at);
 }
 /** weights.S: puts model.weights into the object file. */
-export const assembly = (prefix: string, align: number): string => `/* The weights, as they are in model.weights. */
+export const assembly = (
+  prefix: string,
+  align: number,
+  bytes: number,
+): string => `/* The weights, as they are in model.weights. */
 #if defined(__APPLE__)
 .section __TEXT,__const
 #define NAME _${prefix}_weights
 #else
 #define NAME ${prefix}_weights
+#if defined(__wasm__)
+.section .rodata.NAME,"",@
+.type NAME,@object
+.size NAME, ${bytes}
+#else
 #if defined(__ELF__)
 .section .note.GNU-stack,"",%progbits
 #endif
 .section .rodata
+#endif
 #endif
 .globl NAME
 .balign ${align}
 NAME:
 .incbin "model.weights"
 `;
-const makefile = (profile: Profile, sources: readonly string[]): string => {
-  const objects = sources.map(s => s.replace(/\.[cS]$/, '.o'));
-  const { archive, shared, program, objectFlags } = productsOf(profile.toolchain.system);
-  const made = [archive, ...(shared ? [shared.file] : []), program];
-  const compile = ['$(CC) $(CFLAGS)', ...objectFlags, '-c $< -o $@'].join(' ');
-  return `# make: ${shared ? 'the libraries and a' : 'the library; make ' + program + ': with the LDFLAGS of a board, a'} program that runs the model on .npy files (${commentText(profile.doc)}).
-CC = ${profile.toolchain.cc}
-AR = ${toolOf(profile.toolchain.cc, 'ar')}
-CFLAGS = ${flagsOf(profile).join(' ')}
-OBJECTS = ${objects.join(' ')}
-
-all: ${(shared ? made : [archive]).join(' ')}
-
-${archive}: $(OBJECTS)
-\t$(AR) rcs $@ $(OBJECTS)
-${shared ? `${shared.file}: $(OBJECTS)\n\t$(CC) $(CFLAGS) ${shared.flags.join(' ')} -o $@ $(OBJECTS) -lm\n` : ''}${program}: main.o ${archive}
-\t$(CC) $(CFLAGS) $(LDFLAGS) -o $@ main.o ${archive} -lm
-
-%.o: %.c model.h
-\t${compile}
-weights.o: ${sources.find(s => s.startsWith('weights')) ?? 'model.h'}
-\t${compile}
-
-clean:
-\trm -f *.o ${made.join(' ')}
-.PHONY: all clean
-`;
-};
-const cmake = (prefix: string, profile: Profile, sources: readonly string[]): string => `cmake_minimum_required(VERSION 3.10)
-project(${prefix} C${sources.includes('weights.S') ? ' ASM' : ''})
-add_library(${prefix} ${sources.join(' ')})
-target_include_directories(${prefix} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})
-target_compile_options(${prefix} PRIVATE ${flagsOf(profile).join(' ')})
-set_target_properties(${prefix} PROPERTIES POSITION_INDEPENDENT_CODE ON)
-if(NOT MSVC)
-  target_link_libraries(${prefix} PUBLIC m)
-endif()
-add_executable(${prefix}_main main.c)
-target_link_libraries(${prefix}_main ${prefix})
-`;
-function readme(m: NativeModule, sources: readonly string[]): string {
-  const { c, program, profile } = m;
+function readme(m: NativeModule, sources: readonly string[], rows: BundleInput['rows']): string {
+  const { c, program, profile, head } = m;
   const n = c.prefix;
+  const { addon, program: main, shared } = productsOf(profile.toolchain.system);
   const list = (ports: typeof program.inputs): string =>
     ports.map(p => `\`${commentText(p.name)}\` ${p.type.dtype} [${p.type.shape.map(showDim).join(', ')}]`).join(', ') || 'none';
   const build = [profile.toolchain.cc, ...flagsOf(profile), 'main.c', ...sources, '-lm -o model'].join(' ');
-  return `# ${commentText(program.name)}
-C for ${profile.name}; model.h says how to call it: \`${n}_run(&inputs, &outputs, arena, sizeof arena)\`, with an arena of
-${c.arena} bytes that the caller owns. It allocates nothing and keeps nothing between calls.
-\`\`\`sh
-make && ./model ${program.inputs.map(p => `${commentText(p.name)}.npy`).join(' ')} --out .
+  const parts = [
+    `# ${commentText(program.name)}
+${commentText(head)}
+
+model.h says how to call it from C: \`${n}_run(&inputs, &outputs, arena, sizeof arena)\`, with an arena of ${c.arena} bytes that the caller owns.
+It allocates nothing and keeps nothing between calls. Inputs: ${list(program.inputs)}. Outputs: ${list(program.outputs)}.
+manifest.json tells what was compiled, and how.`,
+    ...(main === undefined
+      ? []
+      : [
+          `\`\`\`sh
+make && ./${main} ${program.inputs.map(p => `${commentText(p.name)}.npy`).join(' ')} --out .
 ${build}    # the same by hand
-\`\`\`
-Inputs: ${list(program.inputs)}. Outputs: ${list(program.outputs)}.
-From Python, with NumPy: \`import model; model.run(...)\`. manifest.json tells what was compiled, and how.
-`;
+\`\`\``,
+        ]),
+    ...(addon
+      ? [
+          `From JavaScript (\`make ${addon.file}\`), as a bundle for WebAssembly:\n${usage(program.inputs, program.outputs, rows)}`,
+        ]
+      : []),
+    ...(shared ? ['From Python, with NumPy: `import model; model.run(...)`.'] : []),
+  ];
+  return `${parts.join('\n\n')}\n`;
 }

@@ -30,7 +30,7 @@ export interface Profile {
     readonly cc: string;
     readonly flags: readonly string[];
     /** What the code runs under, which says what libraries look like; `bare`: no operating system, and so no shared library. */
-    readonly system: 'unix' | 'macos' | 'windows' | 'bare';
+    readonly system: 'unix' | 'macos' | 'windows' | 'emnapi' | 'bare';
   };
   readonly cache: { readonly l1: number; readonly l2: number };
 }

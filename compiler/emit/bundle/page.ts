@@ -30,7 +30,22 @@ export const packageJson = (name: string): string =>
     2,
   )}\n`;
 
-/** README.md of a bundle: how to load and run it. */
+/** How to load and run a bundle from JavaScript, as Markdown. */
+export function usage(inputs: readonly Port[], outputs: readonly Port[], rows: RowsOfFeatures | undefined): string {
+  // A first and a second feature, to show how rows are written.
+  const columns = (rows?.names ?? ['f0', 'f1']).slice(0, Math.min(2, rows?.columns ?? 0));
+  const row = `{ ${columns.map(c => `${JSON.stringify(c)}: 0.5`).join(', ')}${(rows?.columns ?? 0) > 2 ? ', /* … */' : ''} }`;
+  const arg = (p: Port): string => `${JSON.stringify(p.name)}: ${p.name === rows?.input ? `[${row}]` : '{ data, dims }'}`;
+  const out = outputs[0] ? `out[${JSON.stringify(outputs[0].name)}].data` : 'out';
+  return `\`\`\`js
+import { load } from './index.js';
+const model = await load();
+const out = model.run({ ${inputs.map(arg).join(', ')} });
+console.log(${out});
+\`\`\`
+${rows ? `Rows are objects by feature name (\`featureNames\` lists them), lists of numbers in that order, or a Float32Array of whole rows; what is missing is left out, null or NaN.\n` : ''}`;
+}
+/** README.md of a bundle. */
 export function readme(
   name: string,
   head: string,
@@ -40,20 +55,9 @@ export function readme(
 ): string {
   const shape = (p: Port): string => `${DTYPES[p.type.dtype].ort} [${p.type.shape.map(showDim).join(', ')}]`;
   const list = (ports: readonly Port[]): string => ports.map(p => `\`${comment(p.name)}\` ${shape(p)}`).join(', ');
-  // A first and a second feature, to show how rows are written.
-  const columns = (rows?.names ?? ['f0', 'f1']).slice(0, Math.min(2, rows?.columns ?? 0));
-  const row = `{ ${columns.map(c => `${JSON.stringify(c)}: 0.5`).join(', ')}${(rows?.columns ?? 0) > 2 ? ', /* … */' : ''} }`;
-  const arg = (p: Port): string => `${JSON.stringify(p.name)}: ${p.name === rows?.input ? `[${row}]` : '{ data, dims }'}`;
-  const out = outputs[0] ? `out[${JSON.stringify(outputs[0].name)}].data` : 'out';
   return `# ${comment(name)}
 ${comment(head)}
-\`\`\`js
-import { load } from './index.js';
-const model = await load();
-const out = model.run({ ${inputs.map(arg).join(', ')} });
-console.log(${out});
-\`\`\`
-${rows ? `Rows are objects by feature name (\`featureNames\` lists them), lists of numbers in that order, or a Float32Array of whole rows; what is missing is left out, null or NaN.\n` : ''}Inputs: ${list(inputs) || 'none'}. Outputs: ${list(outputs)}.
+${usage(inputs, outputs, rows)}Inputs: ${list(inputs) || 'none'}. Outputs: ${list(outputs)}.
 \`npx serve .\` and open demo.html to try it; manifest.json tells what was compiled, and how.
 `;
 }

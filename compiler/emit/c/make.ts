@@ -1,0 +1,81 @@
+import type { Profile } from '../../ops/profile.ts';
+import { flagsOf, linkedOf, objectOf, productsOf, toolOf } from './toolchain.ts';
+import { commentText } from './types.ts';
+
+/** The Makefile of a bundle whose model is made of `sources`. */
+export function makefile(profile: Profile, sources: readonly string[]): string {
+  const products = productsOf(profile.toolchain.system);
+  const { archive, shared, addon, program, objectFlags } = products;
+  const linked = linkedOf(products);
+  const files = [archive, ...linked.map(l => l.file), program].filter(f => f !== undefined);
+  // Without shared libraries there is no telling how a program is made.
+  const all = shared || program === undefined ? files : files.filter(f => f !== program);
+  const compile = ['$(CC) $(CFLAGS)', ...objectFlags, '-c $< -o $@'].join(' ');
+  const rule = (file: string, needs: string, command: string): string => `${file}: ${needs}\n\t${command}\n`;
+  const link = (flags: readonly string[], objects: string): string =>
+    ['$(CC) $(CFLAGS)', ...flags, '-o $@', objects, '-lm'].join(' ');
+  const rules = [
+    ...(archive === undefined ? [] : [rule(archive, '$(OBJECTS)', '$(AR) rcs $@ $(OBJECTS)')]),
+    ...linked.map(({ file, flags, own }) => {
+      const objects = [...own.map(objectOf), '$(OBJECTS)'].join(' ');
+      return rule(file, objects, link(flags, objects));
+    }),
+    ...(archive === undefined || program === undefined
+      ? []
+      : [rule(program, `main.o ${archive}`, link(['$(LDFLAGS)'], `main.o ${archive}`))]),
+    ...(addon ? [`node: ${addon.file}\n`] : []),
+  ];
+  const head = [
+    ...(archive === undefined ? [] : [shared ? 'the libraries' : 'the library']),
+    ...(addon ? ['what index.js loads'] : []),
+    ...(program === undefined
+      ? []
+      : [`${shared ? '' : `with \`make ${program}\` and the LDFLAGS of a board, `}a program that runs the model on .npy files`]),
+  ];
+  return `# ${commentText(profile.doc)}
+# make: ${head.join('; ')}.
+CC = ${profile.toolchain.cc}
+AR = ${toolOf(profile.toolchain.cc, 'ar')}
+CFLAGS = ${flagsOf(profile).join(' ')}
+OBJECTS = ${sources.map(objectOf).join(' ')}
+
+all: ${all.join(' ')}
+
+${rules.join('')}
+%.o: %.c model.h
+\t${compile}
+weights.o: ${sources.find(s => s.startsWith('weights')) ?? 'model.h'}
+\t${compile}
+
+clean:
+\trm -f *.o ${files.join(' ')}
+.PHONY: all clean${addon ? ' node' : ''}
+`;
+}
+
+/** The CMakeLists.txt of a bundle whose model is made of `sources`. */
+export function cmake(prefix: string, profile: Profile, sources: readonly string[]): string {
+  const { addon } = productsOf(profile.toolchain.system);
+  return `cmake_minimum_required(VERSION 3.13)
+project(${prefix} C${sources.includes('weights.S') ? ' ASM' : ''})
+add_library(${prefix} ${sources.join(' ')})
+target_include_directories(${prefix} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})
+target_compile_options(${prefix} PRIVATE ${flagsOf(profile).join(' ')})
+set_target_properties(${prefix} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+if(NOT MSVC)
+  target_link_libraries(${prefix} PUBLIC m)
+endif()
+add_executable(${prefix}_main main.c)
+target_link_libraries(${prefix}_main ${prefix})
+${
+  addon
+    ? `# What index.js loads: cmake --build . --target ${prefix}_node
+add_library(${prefix}_node MODULE EXCLUDE_FROM_ALL node.c)
+target_compile_options(${prefix}_node PRIVATE ${flagsOf(profile).join(' ')})
+target_link_libraries(${prefix}_node ${prefix})
+target_link_options(${prefix}_node PRIVATE ${addon.flags.filter(f => f !== '-shared' && f !== '-bundle').join(' ')})
+set_target_properties(${prefix}_node PROPERTIES PREFIX "" OUTPUT_NAME model SUFFIX .node LIBRARY_OUTPUT_DIRECTORY \${CMAKE_CURRENT_SOURCE_DIR})
+`
+    : ''
+}`;
+}
