@@ -122,6 +122,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--first <n>', 'fresh processes of each for the time to the first answer', atLeast(0, true), BENCH.first)
     .option('--seed <n>', 'what random inputs are made from', atLeast(1, true), BENCH.seed)
     .option('--python <command>', 'the Python that has XGBoost', BENCH.python)
+    .option('--profile', 'tell where the time goes, by operator, and how far each is from the limit of this machine')
     .option('--json <file>', 'write the result as JSON')
     .action(async (models: string[], o: Parameters<typeof benchCommand>[1]) => {
       code = await benchCommand(models, o, argv, t);

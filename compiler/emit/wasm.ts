@@ -4,6 +4,7 @@ import { foldDim, type Dim } from '../core/dim.ts';
 import type { Kernel } from '../kernel/ir.ts';
 import type { Profile } from '../ops/profile.ts';
 import type { Arg, MemoryPlan, Program, Slot, Step } from '../program/program.ts';
+import type { Ticks } from '../program/ticks.ts';
 import { loadBinaryen, type Binaryen, type Ref } from './wasm/binaryen.ts';
 import { newModule, type WasmFunction, type WasmModule } from './wasm/module.ts';
 
@@ -25,13 +26,14 @@ export interface WasmResult {
  * - `run(sizes…)`: one i32 for each symbol that comes from the inputs, in the order of `program.symbols`;
  * - `symbol(i)`: the value of `program.symbols[i]` now; only where there are run-time symbols;
  * - `stopped()`: after a trap of `run`, 1 + the index of the reason in `program.stops`, or 0; only where there are such reasons.
- * The caller puts the inputs at their offsets and, unless they are embedded, the weights at `plan.base`.
+ * The caller puts the inputs at their offsets and, unless they are embedded, the weights at `plan.base`. Only with `ticks`, for measurements,
+ * there is an import: `sinter.tick(i)` is called after step i.
  */
 export async function emitWasm(
   program: Program,
   plan: MemoryPlan,
   profile: Profile,
-  opts: { readonly embed: boolean },
+  opts: { readonly embed: boolean; readonly ticks?: Ticks },
 ): Promise<WasmResult> {
   const b = await loadBinaryen();
   const mod = newModule(b, profile);
@@ -39,7 +41,8 @@ export async function emitWasm(
   const pages = Math.max(1, Math.ceil((plan.base + plan.weightsBytes + plan.arenaBytes) / PAGE));
   if (pages > PAGE) throw new InternalError(`a memory of ${pages} pages`);
   m.setMemory(pages, pages, 'memory', opts.embed ? segments(mod, program, plan) : []);
-  addRun(mod, program, plan);
+  if (opts.ticks) m.addFunctionImport('tick', 'sinter', 'tick', b.i32, b.none);
+  addRun(mod, program, plan, opts.ticks);
   return result(b, mod);
 }
 /**
@@ -103,7 +106,7 @@ function nonZero(bytes: Uint8Array): [number, number][] {
 const slotOffset = (plan: MemoryPlan, s: Slot): number => must(plan.offsets.get(s), `offset of slot ${s.name}`);
 
 /** `run` and what it calls. Symbols are globals, so that a long run may be many functions. */
-function addRun(mod: WasmModule, program: Program, plan: MemoryPlan): void {
+function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, ticks: Ticks | undefined): void {
   const { m, b } = mod.asm;
   for (const s of program.symbols) m.addGlobal(`s.${s.name}`, b.i32, true, m.i32.const(0));
   const ranges = new Map(program.symbols.map(s => [s.name, s]));
@@ -170,13 +173,17 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan): void {
       }
     }
   };
+  const ticked = (s: Step): Ref => {
+    const i = ticks?.get(s);
+    return i === undefined ? step(s) : m.block(null, [step(s), m.call('tick', [m.i32.const(i)], b.none)], b.none);
+  };
   /** Steps in place while they are few, else as calls of functions of a chunk each. */
   const body = (steps: readonly Step[]): Ref => {
-    if (steps.length <= CHUNK) return m.block(null, steps.map(step), b.none);
+    if (steps.length <= CHUNK) return m.block(null, steps.map(ticked), b.none);
     const calls: Ref[] = [];
     for (let i = 0; i < steps.length; i += CHUNK) {
       const name = `steps${functions++}`;
-      m.addFunction(name, b.none, b.none, [], m.block(null, steps.slice(i, i + CHUNK).map(step), b.none));
+      m.addFunction(name, b.none, b.none, [], m.block(null, steps.slice(i, i + CHUNK).map(ticked), b.none));
       calls.push(m.call(name, [], b.none));
     }
     return m.block(null, calls, b.none);

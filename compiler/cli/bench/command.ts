@@ -14,7 +14,8 @@ import { PEER_NAMES } from './peers.ts';
 import type { PeerName } from './result.ts';
 import { showCase, showSummary } from './table.ts';
 
-export interface BenchFlags extends Omit<BenchOptions, 'command'> {
+export interface BenchFlags extends Omit<BenchOptions, 'command' | 'profile'> {
+  readonly profile?: boolean;
   readonly target: readonly string[];
   readonly against?: string;
   readonly model?: string;
@@ -51,6 +52,7 @@ export async function benchCommand(
     if (isBundle(path)) {
       if (o.target.length > 0 || o.dim.length > 0)
         throw new UsageError(`${path} is compiled already: --target and --dim are for models`);
+      if (o.profile === true && o.model === undefined) throw new UsageError(`--profile of ${path} needs its --model`);
       const { name } = readManifest(path);
       return [{ name, source: { k: 'bundle', dir: path, model: o.model }, against, runs }];
     }
@@ -68,7 +70,7 @@ export async function benchCommand(
   };
   const result = await bench(
     cases,
-    { ...o, command: `sinter ${argv.join(' ')}` },
+    { ...o, profile: o.profile === true, command: `sinter ${argv.join(' ')}` },
     {
       doing: (name, target, what) => line(`${name}${target === '' ? '' : ` for ${target}`}: ${what} …`),
       done: c => {

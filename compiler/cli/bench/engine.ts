@@ -24,6 +24,7 @@ import {
   type Machine,
   type Outcome,
   type PeerName,
+  type Profile,
   type Ratio,
   type Run,
 } from './result.ts';
@@ -43,6 +44,8 @@ export interface BenchOptions {
   readonly python: string;
   /** Fresh processes of each contender for the time to the first answer; 0: none. */
   readonly first: number;
+  /** Whether to tell where our time goes, step by step. */
+  readonly profile: boolean;
   /** The command line, for the result. */
   readonly command: string;
 }
@@ -129,6 +132,7 @@ async function benchCase(c: BenchCase, o: BenchOptions, work: string, doing: (wh
       warmMs: WARM_MS,
       threads: o.threads,
       python: o.python,
+      profile: o.profile && original !== undefined,
     },
     o.processes,
     work,
@@ -160,6 +164,7 @@ async function benchCase(c: BenchCase, o: BenchOptions, work: string, doing: (wh
     ...(macs !== undefined && { macs }),
     contenders,
     runs: inputs.map((r, i) => merge(r, measured.runs[i] ?? [], measured.failures[i] ?? [])),
+    ...(measured.profiles.length > 0 && { profiles: measured.profiles }),
   };
 }
 const sized = (size: Footprint['size']): Pick<Footprint, 'size'> => (size ? { size } : {});
@@ -181,6 +186,7 @@ interface All {
   /** Why ours cannot be measured. */
   readonly broken?: string;
   readonly profile: string;
+  readonly profiles: readonly Profile[];
   readonly failed: ReadonlyMap<PeerName, string>;
   /** By run, then by process. */
   readonly runs: readonly (readonly Measured[])[];
@@ -191,17 +197,20 @@ async function measureAll(job: Job, processes: number, work: string, doing: (wha
   const failed = new Map<PeerName, string>();
   const runs: Measured[][] = job.runs.map(() => []);
   const failures = job.runs.map(() => new Map<PeerName, string>());
+  const profiles: Profile[] = [];
   let profile = '';
   const all = (broken?: string): All => ({
     ...(broken !== undefined && { broken }),
     profile,
+    profiles,
     failed,
     runs,
     failures: failures.map(f => [...f].map(([name, message]) => ({ name, message }))),
   });
   const file = join(work, 'job.json');
   for (let p = 0; p < processes;) {
-    writeFile(file, JSON.stringify({ ...job, peers: job.peers.filter(n => !failed.has(n)) } satisfies Job));
+    const peers = job.peers.filter(n => !failed.has(n));
+    writeFile(file, JSON.stringify({ ...job, peers, profile: job.profile && p === 0 } satisfies Job));
     const now = new Map<number, Measured>();
     const ended = await measureApart(file, m => {
       switch (m.k) {
@@ -220,6 +229,9 @@ async function measureAll(job: Job, processes: number, work: string, doing: (wha
           break;
         case 'measured':
           now.set(m.run, m);
+          break;
+        case 'profiled':
+          profiles.push(m.profile);
           break;
         case 'done':
         case 'broken':

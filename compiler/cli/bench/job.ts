@@ -4,7 +4,7 @@ import { numel, type Tensor } from '../../core/tensor.ts';
 import { DTYPES } from '../../core/dtype.ts';
 import { must } from '../../core/diagnostic.ts';
 import { writeFile } from '../files.ts';
-import type { AccuracyDifference, ContenderName, PeerName } from './result.ts';
+import type { AccuracyDifference, ContenderName, PeerName, Profile } from './result.ts';
 import type { Samples } from './turns.ts';
 
 /** Inputs of one call by name. */
@@ -26,6 +26,8 @@ export interface Job {
   readonly warmMs: readonly [number, number];
   readonly threads: number;
   readonly python: string;
+  /** Whether to profile, step by step, after the measurements. */
+  readonly profile: boolean;
 }
 /** The inputs of a run in files: of each input those of all feeds, one after the other, as bytes. */
 export interface FeedFiles {
@@ -49,6 +51,7 @@ export type Message =
   | { readonly k: 'broken'; readonly message: string }
   | { readonly k: 'opened'; readonly profile: string }
   | ({ readonly k: 'measured'; readonly run: number } & Measured)
+  | { readonly k: 'profiled'; readonly profile: Profile }
   | { readonly k: 'done' };
 /** The samples of a run in one process. */
 export interface Measured {

@@ -153,7 +153,7 @@ export interface Profile {
   readonly rows: readonly ProfileRow[];
 }
 export interface ProfileRow {
-  /** The operators that became one kernel, such as `Conv + Relu`. */
+  /** The operators that became code together, such as `Conv + Relu`, as they are after the compiler's passes. */
   readonly what: string;
   readonly kernel: string;
   /** The model's own names of the nodes in it. */

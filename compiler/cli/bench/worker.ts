@@ -1,13 +1,15 @@
 /** The process that measures one case: `Job` as JSON is the file of its argument, `Message`s go to its parent. */
 import { must } from '../../core/diagnostic.ts';
 import { type Tensor } from '../../core/tensor.ts';
-import { readManifest } from '../bundle.ts';
+import { readManifest, type Manifest } from '../bundle.ts';
 import { compare, departure } from '../compare.ts';
 import { readText } from '../files.ts';
+import { openOriginal } from '../reference.ts';
 import { readFeeds, type Feed, type Job, type Message } from './job.ts';
 import { openNativeOurs } from './native.ts';
 import { openOurs } from './ours.ts';
 import { PEERS } from './peers.ts';
+import { openProfiler } from './profile.ts';
 import type { AccuracyDifference, ContenderName, PeerName } from './result.ts';
 import type { Runner } from './runner.ts';
 import { calibration, takeTurns, type Turn } from './turns.ts';
@@ -42,6 +44,7 @@ async function measure(job: Job): Promise<void> {
     }
   }
   for (const [i, files] of job.runs.entries()) await measureRun(job, i, readFeeds(files), ours, peers);
+  if (job.profile) await profile(job, manifest, ours);
   at('sinter', 'ending');
   await ours.close();
   for (const [name, p] of peers) {
@@ -96,6 +99,19 @@ async function answers(r: Runner, feeds: readonly Feed[]): Promise<ReadonlyMap<s
   const out: ReadonlyMap<string, Tensor>[] = [];
   for (const f of feeds) out.push(await r.answer(f));
   return out;
+}
+/** Where our time goes. What is profiled is compiled again from the model, for the module that ran. */
+async function profile(job: Job, manifest: Manifest, ours: Runner & { readonly profile: string }): Promise<void> {
+  at('sinter', 'compiling for the profile');
+  const { graph } = openOriginal(must(job.model), manifest.options);
+  const target = must(manifest.profiles[ours.profile] ?? Object.values(manifest.profiles)[0], 'profile');
+  const p = await openProfiler(graph, target, manifest.options);
+  for (const files of job.runs) {
+    at('sinter', `profiling ${files.label}`);
+    const [feed] = readFeeds(files);
+    if (feed) say({ k: 'profiled', profile: await p.profile(files.label, feed, await ours.turn([feed])) });
+  }
+  p.close();
 }
 /** A turn that is told of before it is taken, so that a process that ends is known by who ended it. */
 function blamed(who: ContenderName, t: Turn): Turn {
