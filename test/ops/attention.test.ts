@@ -9,7 +9,7 @@ import { Attention } from '../../compiler/ops/attention.ts';
 import { Relu } from '../../compiler/ops/elementwise.ts';
 import { expectAgreement, inputsFor, noise, single, target, type Operand } from './problems.ts';
 
-const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3'].map(target);
+const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3', 'linux-x64-v4'].map(target);
 const problem = fc.record({
   batch: fc.integer({ min: 1, max: 2 }),
   kvHeads: fc.integer({ min: 1, max: 2 }),
@@ -29,7 +29,7 @@ const problem = fc.record({
   tail: fc.boolean(),
   dtype: fc.constantFrom('f32', 'f32', 'f64'),
   seed: fc.nat(1000),
-  profile: fc.nat(3),
+  profile: fc.nat(4),
 });
 
 describe('Attention', () => {

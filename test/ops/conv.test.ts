@@ -11,7 +11,7 @@ import { lowerGraph } from '../../compiler/lower/index.ts';
 import { layoutShape } from '../../compiler/ops/spatial.ts';
 import { expectAgreement, inputsFor, noise, single, target } from './problems.ts';
 
-const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3'].map(target);
+const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3', 'linux-x64-v4'].map(target);
 /** What is fused behind: a bias and an activation; one of little code, one of much. */
 function tailOf(kind: 'none' | 'relu' | 'swish', bias: Tensor): (v: Value) => Value {
   return v => {
@@ -45,7 +45,7 @@ const problem = fc.record({
   noPads: fc.boolean(),
   tail,
   seed: fc.nat(1000),
-  profile: fc.nat(3),
+  profile: fc.nat(4),
 });
 const depthwise = fc.record({
   batch: fc.integer({ min: 1, max: 2 }),
@@ -53,7 +53,7 @@ const depthwise = fc.record({
   channels: fc.constantFrom(2, 4, 5, 8, 9),
   tail,
   seed: fc.nat(1000),
-  profile: fc.nat(3),
+  profile: fc.nat(4),
 });
 interface Axis {
   size: number;
@@ -201,7 +201,7 @@ const transposed = fc.record({
   nhwc: fc.boolean(),
   tail,
   seed: fc.nat(1000),
-  profile: fc.nat(3),
+  profile: fc.nat(4),
 });
 
 describe('ConvTranspose', () => {

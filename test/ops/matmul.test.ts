@@ -8,10 +8,10 @@ import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, constant } from '../../compiler/graph/graph.ts';
 import { Add, Relu, Sigmoid } from '../../compiler/ops/elementwise.ts';
 import { MatMul } from '../../compiler/ops/matmul.ts';
-import { splitRows } from '../../compiler/ops/schedules/gemm.ts';
+import { splitRows } from '../../compiler/ops/schedules/rows.ts';
 import { expectAgreement, inputsFor, noise, single, target, type Operand } from './problems.ts';
 
-const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3'].map(target);
+const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3', 'linux-x64-v4'].map(target);
 const size = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(1, 6, 8, 16, 24, 64));
 const problem = fc.record({
   m: fc.oneof(size, fc.constantFrom(61, 67)),
@@ -26,7 +26,7 @@ const problem = fc.record({
   symbols: fc.subarray(['m', 'n', 'k'] as const),
   tail: fc.constantFrom('none', 'relu', 'sigmoid'),
   seed: fc.nat(1000),
-  profile: fc.nat(3),
+  profile: fc.nat(4),
 });
 
 describe('MatMul', () => {

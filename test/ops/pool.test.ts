@@ -5,7 +5,7 @@ import { AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool } from '../../c
 import { layoutShape } from '../../compiler/ops/spatial.ts';
 import { expectAgreement, inputsFor, single, target } from './problems.ts';
 
-const profiles = ['wasm-mvp', 'wasm-simd', 'linux-x64-v3'].map(target);
+const profiles = ['wasm-mvp', 'wasm-simd', 'linux-x64-v3', 'linux-x64-v4'].map(target);
 const axis = fc.record({
   size: fc.integer({ min: 1, max: 12 }),
   kernel: fc.integer({ min: 1, max: 4 }),
@@ -27,7 +27,7 @@ const problem = fc.record({
   p: fc.integer({ min: 1, max: 3 }),
   f64: fc.constantFrom(false, false, true),
   seed: fc.nat(1000),
-  profile: fc.nat(2),
+  profile: fc.nat(3),
 });
 
 describe('pools', () => {

@@ -9,7 +9,7 @@ import { activationName, parseActivations, showActivations } from '../../compile
 import { ACTIVATIONS, CELLS, GATES, Recurrent } from '../../compiler/ops/recurrent.ts';
 import { expectAgreement, inputsFor, noise, single, target, type Operand } from './problems.ts';
 
-const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3'].map(target);
+const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3', 'linux-x64-v4'].map(target);
 const problem = fc.record({
   cell: fc.constantFrom(...CELLS),
   time: fc.integer({ min: 1, max: 4 }),
@@ -23,7 +23,7 @@ const problem = fc.record({
   resetAfter: fc.boolean(),
   dtype: fc.constantFrom('f32', 'f32', 'f32', 'f64'),
   seed: fc.nat(1000),
-  profile: fc.nat(3),
+  profile: fc.nat(4),
 });
 
 describe('Recurrent', () => {

@@ -48,7 +48,7 @@ const setting = (dtypes: readonly DType[], smallest: number): fc.Arbitrary<Setti
         before: fc.boolean(),
         after: fc.constantFrom('none', 'relu', 'last'),
         dtype: fc.constantFrom(...dtypes),
-        profile: fc.constantFrom('wasm-mvp', 'wasm-simd', 'linux-x64-v3'),
+        profile: fc.constantFrom('wasm-mvp', 'wasm-simd', 'linux-x64-v3', 'linux-x64-v4'),
         seed: fc.nat(1000),
       }),
     );

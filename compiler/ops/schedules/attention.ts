@@ -27,8 +27,9 @@ import type { AttentionAttrs } from '../attention.ts';
 import { lanesOf, narrower } from '../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../lowering.ts';
 import { rowDots } from './dot.ts';
-import { newRows, packedSize, panelsOf, rowTiles, stepOf, type Panels } from './gemm.ts';
+import { newRows, packedSize, panelsOf, stepOf, type Panels } from './gemm.ts';
 import { packMatrix } from './pack.ts';
+import { rowTiles } from './rows.ts';
 import { arithOf, gemmTile, partsOf, type Arith, type Part } from './tile.ts';
 
 /**

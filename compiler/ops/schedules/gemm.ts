@@ -1,10 +1,11 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimSub, isMultiple, rangeOf, type Dim } from '../../core/dim.ts';
+import { dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimSub, rangeOf, type Dim } from '../../core/dim.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, ge, le, lt, min, mul, sub, type Expr, type Num } from '../../kernel/ir.ts';
+import { add, ge, le, min, mul, type Expr, type Num } from '../../kernel/ir.ts';
 import { forLanes } from '../loops.ts';
 import type { Profile } from '../profile.ts';
 import type { SlotBuffer } from '../lowering.ts';
+import { dynamicRows, rowTiles, tileOf, type RowBlock } from './rows.ts';
 import { gemmTile, partsOf, type Arith, type Part, type Rows, type Seg } from './tile.ts';
 
 /**
@@ -17,65 +18,6 @@ function tileRows(m: Arith, vectors: number): number {
   return vectors === 1 && m.lanes > 4 ? 2 * rows : rows;
 }
 
-/**
- * Calls `body` for blocks of up to `most` of `n` rows. A small static `n` is split into blocks of nearly equal size. Else all blocks
- * are full, so that there is one micro-kernel, and the last begins early: it computes some rows again, but only rows from `skip` on
- * are new. Where `n` may be less than a block, single rows do it.
- */
-export function rowTiles(
-  k: KernelBuilder,
-  n: Dim,
-  most: number,
-  body: (first: Expr, rows: number, skip: Expr | undefined) => void,
-): void {
-  if (typeof n === 'number' && (n % most === 0 || n <= 10 * most)) {
-    let at = 0;
-    for (const g of splitRows(n, most)) {
-      k.for(at, at + g.rows * g.times, i => body(i, g.rows, undefined), { step: g.rows });
-      at += g.rows * g.times;
-    }
-    return;
-  }
-  const full = (): void => k.for(0, dimCeilDiv(n, most), t => tileOf(k, n, most, t, body));
-  if (rangeOf(n).lo >= most) full();
-  else k.if(lt(k.dim(n), most), () => k.for(0, n, i => body(i, 1, undefined)), full);
-}
-/** Block number `t` of `most` rows out of `n`, which are at least as many. */
-function tileOf(
-  k: KernelBuilder,
-  n: Dim,
-  most: number,
-  t: Expr,
-  body: (first: Expr, rows: number, skip: Expr | undefined) => void,
-): void {
-  const begin = k.let(mul(t, most));
-  if (isMultiple(n, most)) {
-    body(begin, most, undefined);
-    return;
-  }
-  const first = k.let(min(begin, k.dim(dimSub(n, most))));
-  body(first, most, k.let(sub(begin, first)));
-}
-/** `n` as blocks of at most `most`: a small rest is shared with the block before it (6 + 2 → 4 + 4). */
-export function splitRows(n: number, most: number): readonly { readonly rows: number; readonly times: number }[] {
-  let times = Math.floor(n / most);
-  const rest = n % most;
-  const out: { rows: number; times: number }[] = [];
-  const push = (rows: number, count: number): void => {
-    const last = out.at(-1);
-    if (rows === 0 || count === 0) return;
-    if (last?.rows === rows) last.times += count;
-    else out.push({ rows, times: count });
-  };
-  const share = rest > 0 && rest <= most / 2 && times > 0;
-  if (share) times--;
-  push(most, times);
-  if (share) {
-    push(Math.ceil((most + rest) / 2), 1);
-    push(Math.floor((most + rest) / 2), 1);
-  } else push(rest, 1);
-  return out;
-}
 /** Runs `put` for the rows of a block that are new. */
 export function newRows(k: KernelBuilder, { rows, skip }: Pick<Block, 'rows' | 'skip'>, put: (row: number) => void): void {
   for (let i = 0; i < rows; i++) {
@@ -273,8 +215,8 @@ export function product(k: KernelBuilder, g: Product, n: Dim, order: Order): voi
     k.for(grouped, p.full, j => fullPanels(k, g, t, j, 1));
   };
   const withPlace =
-    (body: (t: Block) => void) =>
-    (first: Expr, rows: number, skip: Expr | undefined): void =>
+    (body: (t: Block) => void): RowBlock =>
+    (first, rows, skip) =>
       body({ first, rows, skip, place: g.a.block(first, rows) });
   const all = (t: Block): void => {
     panels(t);
@@ -298,8 +240,7 @@ export function product(k: KernelBuilder, g: Product, n: Dim, order: Order): voi
       { step: order.tiles },
     );
   };
-  if (rangeOf(n).lo >= most) blocked();
-  else k.if(lt(k.dim(n), most), () => k.for(0, n, i => withPlace(all)(i, 1, undefined)), blocked);
+  dynamicRows(k, n, most, withPlace(all), blocked);
 }
 /** Panels that a block of few rows takes at once, so that its multiply-adds do not wait for each other. */
 function panelGroup(g: Product, rows: number): number {

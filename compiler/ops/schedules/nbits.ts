@@ -7,7 +7,8 @@ import { add, and, cast, div, int, konst, mul, reinterpret, rem, shr, sub, vtype
 import { blocksOf, storedAt, type NBitsAttrs } from '../nbits.ts';
 import { lanesOf } from '../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../lowering.ts';
-import { newRows, panelsOf, rowTiles } from './gemm.ts';
+import { newRows, panelsOf } from './gemm.ts';
+import { rowTiles } from './rows.ts';
 import { walkSink, type Walk } from './sink.ts';
 import { arithOf, gemmTile, partsOf } from './tile.ts';
 
