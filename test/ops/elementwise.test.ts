@@ -65,7 +65,8 @@ describe('elementwise kernels at the ends of the range', () => {
     const g = graphOf(op, ['f32'], values.length);
     const want = evaluate(g, named([x])).get('y');
     if (!want) throw new Error('no result');
-    for (const profile of ['wasm-mvp', 'wasm-simd', 'linux-x64-v3', 'linux-x64-v4']) expectClose(run(g, [x], profile), want, 2e-6, 2e-7);
+    for (const profile of ['wasm-mvp', 'wasm-simd', 'linux-x64-v3', 'linux-x64-v4'])
+      expectClose(run(g, [x], profile), want, 2e-6, 2e-7);
   });
 });
 
@@ -192,7 +193,8 @@ describe('Cast', () => {
     const g = graphOf(e.Cast, [from], usable.length, { to });
     const want = evaluate(g, named([x])).get('y');
     if (!want) throw new Error('no result');
-    for (const profile of ['wasm-mvp', 'wasm-simd', 'linux-x64-v3', 'linux-x64-v4']) expectClose(run(g, [x], profile), want, 0, 0);
+    for (const profile of ['wasm-mvp', 'wasm-simd', 'linux-x64-v3', 'linux-x64-v4'])
+      expectClose(run(g, [x], profile), want, 0, 0);
     if (to === 'f32' || to === 'f64' || to === 'f16' || to === 'bf16') return;
     // Floats saturate; NaN becomes 0 (true, as bool).
     const [lo, hi] = limitsOf(to).map(Number);
@@ -237,7 +239,8 @@ describe('half floats', () => {
         definers: [],
       };
       const want = fromNumbers('f32', x.dims, toNumbers(fromNumbers(half, x.dims, toNumbers(x))));
-      for (const profile of ['wasm-mvp', 'wasm-simd', 'linux-x64-v3', 'linux-x64-v4']) expectClose(run(g, [x], profile), want, 0, 0);
+      for (const profile of ['wasm-mvp', 'wasm-simd', 'linux-x64-v3', 'linux-x64-v4'])
+        expectClose(run(g, [x], profile), want, 0, 0);
     }
   });
 });
