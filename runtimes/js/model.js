@@ -33,6 +33,9 @@ export const isFolder = at => /\/$/.test(at);
 export const near = (at, name, own) =>
   at ? (isPath(at) ? at.replace(/[^/\\]*$/, name) : new URL(name, new URL(at, globalThis.location?.href))) : own();
 
+/** A size that may vary is named. */
+const varies = n => typeof n === 'string';
+
 /**
  * The model as users see it. `memory`: the bytes in which m.inputs and m.outputs are places. `code`: what runs it, `run(...sizes)`, and tells
  * what came of it: `stopped()`, the number of a reason of the model's own (from 1), and `symbol(i)`, a size that it worked out.
@@ -43,9 +46,21 @@ export function ready(m, memory, code) {
   const s = [];
   const ports = (list, offsets) =>
     list.map((p, i) => {
-      const view = new ARRAYS[p.type](memory.buffer, memory.byteOffset + offsets[i], p.size);
-      // d: the actual dimensions, written anew by each run.
-      return { ...p, view, d: p.shape.map(Number), tensor: { data: view, dims: [], type: p.type, shape: p.shape } };
+      const array = ARRAYS[p.type];
+      const view = new array(memory.buffer, memory.byteOffset + offsets[i], p.size);
+      // The axes that vary, and how many elements there are for one of each.
+      const free = p.shape.flatMap((n, axis) => (varies(n) ? [axis] : []));
+      const rest = count(p.shape.filter(n => !varies(n)));
+      // d: the actual dimensions; those that vary are written anew by each run.
+      return {
+        ...p,
+        array,
+        view,
+        free,
+        rest,
+        d: p.shape.map(Number),
+        tensor: { data: view, dims: [], type: p.type, shape: p.shape },
+      };
     });
   const ins = ports(MODEL.inputs, m.inputs);
   const outs = ports(MODEL.outputs, m.outputs);
@@ -53,12 +68,14 @@ export function ready(m, memory, code) {
   const D = ins.map(p => p.d);
   const data = [];
   const args = [];
+  const is = (p, x) => x instanceof p.array || tag(x) === p.array.name;
   const bad = (p, why) => error('E501', `input ${p.name}: ${why}; it is ${p.type} [${p.shape.join(', ')}]`);
 
   const checkType = (p, x) => {
+    if (is(p, x)) return;
     const t = tag(x);
-    const want = ARRAYS[p.type].name;
-    if (t === want || (t === 'Array' && !/float16/.test(p.type)) || (t === 'Float16Array' && p.type === 'float16')) return;
+    const want = p.array.name;
+    if ((t === 'Array' && !/float16/.test(p.type)) || (t === 'Float16Array' && p.type === 'float16')) return;
     const how =
       ArrayBuffer.isView(x) && !/float16/.test(p.type)
         ? `: ${want}.from(data${/64$/.test(p.type) && want[0] === 'B' ? ', BigInt' : ''})`
@@ -72,15 +89,14 @@ export function ready(m, memory, code) {
     checkType(p, values);
     let dims = x.data && x !== p.tensor ? x.dims : undefined;
     if (!dims) {
-      const free = p.shape.filter(isUrl).length;
-      if (free > 1) throw bad(p, 'pass { data, dims }, since its shape does not follow from the length');
-      const rest = count(p.shape.filter(n => !isUrl(n)));
-      dims = p.shape.map(n => (isUrl(n) ? values.length / rest : n));
+      if (p.free.length > 1) throw bad(p, 'pass { data, dims }, since its shape does not follow from the length');
+      for (const i of p.free) p.d[i] = values.length / p.rest;
+      dims = p.d;
     }
     if (dims.length !== p.shape.length) throw bad(p, `has ${dims.length} dimensions, [${dims}], instead of ${p.shape.length}`);
     for (let i = 0; i < dims.length; i++) {
       const n = Number(dims[i]);
-      if (isUrl(p.shape[i]) ? !(Number.isInteger(n) && n >= 0) : n !== p.shape[i])
+      if (varies(p.shape[i]) ? !(Number.isInteger(n) && n >= 0) : n !== p.shape[i])
         throw bad(p, `dimension ${i} of [${dims}] does not fit`);
       p.d[i] = n;
     }
@@ -104,8 +120,9 @@ export function ready(m, memory, code) {
   };
   const write = (p, x) => {
     if (x === p.view) return;
-    if (tag(x) === 'Float16Array') x = new Uint16Array(x.buffer, x.byteOffset, x.length);
-    p.view.set(tag(x) === 'Array' && /^Big/.test(tag(p.view)) ? x.map(BigInt) : x);
+    const t = is(p, x) ? '' : tag(x);
+    if (t === 'Float16Array') x = new Uint16Array(x.buffer, x.byteOffset, x.length);
+    p.view.set(t === 'Array' && /^Big/.test(p.array.name) ? x.map(BigInt) : x);
   };
   const read = (p, into) => {
     const { tensor, d } = p;
@@ -116,8 +133,8 @@ export function ready(m, memory, code) {
     if (tensor.data.length !== n) tensor.data = p.view.subarray(0, n);
     const to = into === undefined ? { data: tensor.data.slice() } : ArrayBuffer.isView(into) ? { data: into } : into;
     if (to !== tensor && into !== undefined) {
-      if (tag(to.data) !== tag(p.view) || to.data.length < n)
-        throw error('E502', `output ${p.name}: into needs a ${tag(p.view)} of ${n} or more`);
+      if (!is(p, to.data) || to.data.length < n)
+        throw error('E502', `output ${p.name}: into needs a ${p.array.name} of ${n} or more`);
       to.data.set(tensor.data);
     }
     to.dims ??= [];
@@ -125,16 +142,17 @@ export function ready(m, memory, code) {
     to.type ??= p.type;
     return to;
   };
-  const known = (names, list, what) => {
-    for (const name in names)
-      if (!list.some(p => p.name === name))
-        throw error('E502', `there is no ${what} ${name}; the ${what}s are ${list.map(p => p.name).join(', ')}`);
+  const inputNames = ins.map(p => p.name);
+  const outputNames = outs.map(p => p.name);
+  const known = (given, names, what) => {
+    for (const name in given)
+      if (!names.includes(name)) throw error('E502', `there is no ${what} ${name}; the ${what}s are ${names.join(', ')}`);
   };
   return {
     name: MODEL.name,
     profile: m.profile,
-    inputNames: ins.map(p => p.name),
-    outputNames: outs.map(p => p.name),
+    inputNames,
+    outputNames,
     inputs: record(ins),
     outputs: record(outs),
     run(inputs, { into } = {}) {
@@ -143,8 +161,8 @@ export function ready(m, memory, code) {
       if (memory.length === 0) throw error('E502', 'the memory of the model was transferred; load the model again');
       running = true;
       try {
-        known(inputs, ins, 'input');
-        known(into, outs, 'output');
+        known(inputs, inputNames, 'input');
+        known(into, outputNames, 'output');
         for (let i = 0; i < ins.length; i++) data[i] = take(ins[i], inputs?.[ins[i].name]);
         bind();
         for (const g of MODEL.guards)
