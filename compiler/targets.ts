@@ -11,6 +11,9 @@ export interface Target {
 }
 type Json = Readonly<Record<string, unknown>>;
 
+/** Systems whose threads the pool of runtimes/c can use. */
+const THREADED: readonly string[] = ['unix', 'macos', 'windows'];
+
 /** Names of the targets that ship with the compiler. */
 export const targetNames = (): string[] => Object.keys(TARGETS);
 
@@ -21,7 +24,13 @@ export const targetNames = (): string[] => Object.keys(TARGETS);
 export function resolveTarget(target: string | object): Target {
   return resolve(target, []);
 }
-/** The same from the text of a JSON file; `file` is for messages. */
+/** The target with another number of threads for each of its profiles. */
+export function withThreads(target: Target, threads: number): Target {
+  whole(1, 64)(threads, why => fail('E401', { target: target.name, why: `'threads' ${why}` }));
+  const profiles = target.profiles.map(p => checked(target.name, { ...p, threads }));
+  return { ...target, profiles };
+}
+/** A target from the text of a JSON file; `file` is for messages. */
 export function parseTarget(text: string, file: string): Target {
   let json: unknown;
   try {
@@ -99,6 +108,7 @@ const whole =
     typeof v === 'number' && Number.isInteger(v) && v >= lo && v <= hi
       ? v
       : bad(`must be a whole number from ${lo} to ${hi}, not ${JSON.stringify(v)}`);
+const flag: Check<boolean> = (v, bad) => (typeof v === 'boolean' ? v : bad('must be true or false'));
 const text: Check<string> = (v, bad) => (typeof v === 'string' ? v : bad('must be text'));
 const listOf =
   <T>(item: Check<T>): Check<readonly T[]> =>
@@ -133,6 +143,7 @@ const PROFILE = fields<Profile>({
     bits: oneOf(0, 128, 256, 512),
     fma: oneOf('none', 'relaxed', 'fused'),
     intDot: oneOf('none', 'i16', 'i8u7'),
+    permute: flag,
   }),
   threads: whole(1, 64),
   registers: whole(1, 64),
@@ -153,13 +164,21 @@ const PROFILE = fields<Profile>({
 function profileOf(json: Json, seen: readonly string[]): Profile {
   const name = nameOf(json, seen);
   const bad = (why: string): never => fail('E401', { target: name, why });
-  const profile = PROFILE({ doc: '', threads: 1, ...inherit(json, [...seen, name]) }, bad);
+  return checked(name, PROFILE({ doc: '', threads: 1, ...inherit(json, [...seen, name]) }, bad));
+}
+/** The profile, if its fields fit each other. */
+function checked(name: string, profile: Profile): Profile {
+  const bad = (why: string): never => fail('E401', { target: name, why });
   if (profile.emit === 'wasm' && profile.vector.bits > 128) bad("'vector.bits' of WebAssembly is 0 or 128");
   if (profile.emit === 'wasm' && profile.vector.fma === 'fused') bad("'vector.fma' of WebAssembly is none or relaxed");
   if (profile.emit === 'wasm' && profile.threads > 1) bad("'threads' of WebAssembly is 1 in this version");
+  if (profile.threads > 1 && !THREADED.includes(profile.toolchain.system))
+    bad(`'threads' needs POSIX threads, which '${profile.toolchain.system}' does not have`);
   if (profile.emit === 'c' && profile.toolchain.cc === '') bad("'toolchain.cc' is empty; name a C compiler");
-  if (profile.vector.bits === 0 && (profile.vector.fma !== 'none' || profile.vector.intDot !== 'none'))
-    bad("'vector.fma' and 'vector.intDot' need 'vector.bits'");
+  const { bits, fma, intDot, permute } = profile.vector;
+  if (bits === 0 && (fma !== 'none' || intDot !== 'none' || permute))
+    bad("'vector.fma', 'vector.intDot' and 'vector.permute' need 'vector.bits'");
+  if (profile.emit === 'wasm' && permute) bad("'vector.permute' is for C");
   return profile;
 }
 /** The fields with those of the extended profile behind them; objects are merged, arrays replaced. */

@@ -206,6 +206,7 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
       case 'splat':
       case 'vec':
       case 'shuffle':
+      case 'permute':
       case 'widen':
       case 'dot':
         throw new InternalError(where(`${e.k} of one lane`));
@@ -336,6 +337,14 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
           const x = a();
           const y = b();
           e.lanes.forEach((l, i) => (out[i] = (l < m ? x[l] : y[l - m]) ?? 0));
+          return out;
+        };
+      }
+      case 'permute': {
+        const [a, b, at] = [vector(e.a), vector(e.b), vector(e.at)];
+        return () => {
+          const both = [...a(), ...b()];
+          at().forEach((l, i) => (out[i] = both[Number(l) & (2 * n - 1)] ?? 0));
           return out;
         };
       }

@@ -50,6 +50,7 @@ export type MathOp =
  * - `dot` adds to each i32 lane of `acc` the products of the 4 adjacent i8 pairs (a: i8, b: i8 in 0..127) or the 2 adjacent i16 pairs.
  * - `reduce` folds the lanes of a vector: pairwise, upper half onto lower half.
  * - `shuffle` picks lanes from a (0..n-1) and b (n..2n-1).
+ * - `permute` picks lanes as well, by the integers `at`, as wide as the lanes: of each the lowest bits count, 0..2n-1. Only for targets that have it.
  * - `widen` takes the low or the high half of a vector to the next wider integer base.
  * - `addr` is a byte address: base of the buffer + at * size.
  */
@@ -74,6 +75,7 @@ export type Expr =
   | { readonly k: 'vec'; readonly t: VType; readonly parts: readonly Expr[] }
   | { readonly k: 'lane'; readonly t: VType; readonly a: Expr; readonly lane: number }
   | { readonly k: 'shuffle'; readonly t: VType; readonly a: Expr; readonly b: Expr; readonly lanes: readonly number[] }
+  | { readonly k: 'permute'; readonly t: VType; readonly a: Expr; readonly b: Expr; readonly at: Expr }
   | { readonly k: 'widen'; readonly t: VType; readonly a: Expr; readonly half: 'low' | 'high' }
   | { readonly k: 'fma'; readonly t: VType; readonly a: Expr; readonly b: Expr; readonly c: Expr }
   | { readonly k: 'dot'; readonly t: VType; readonly a: Expr; readonly b: Expr; readonly acc: Expr }
@@ -298,6 +300,7 @@ export const lane = (a: Expr, i: number): Expr => (a.t.lanes === 1 ? a : { k: 'l
 /** What one lane of a vector is as a scalar: narrow integers become i32. */
 export const scalarOf = (t: VType): VType => vtype(regOf(t.base));
 export const shuffle = (a: Expr, b: Expr, lanes: readonly number[]): Expr => ({ k: 'shuffle', t: a.t, a, b, lanes });
+export const permute = (a: Expr, b: Expr, at: Expr): Expr => ({ k: 'permute', t: a.t, a, b, at });
 export function widen(a: Expr, half: 'low' | 'high'): Expr {
   const to = ({ i8: 'i16', u8: 'u16', i16: 'i32', u16: 'u32', i32: 'i64', u32: 'u64' } as Partial<Record<Base, Base>>)[a.t.base];
   if (to === undefined) throw new InternalError(`widen of ${showVType(a.t)}`);
@@ -344,6 +347,8 @@ export function children(e: Expr): readonly Expr[] {
       return [e.a, e.b, e.c];
     case 'dot':
       return [e.a, e.b, e.acc];
+    case 'permute':
+      return [e.a, e.b, e.at];
     case 'vec':
       return e.parts;
   }
@@ -381,6 +386,8 @@ export function withChildren(e: Expr, c: readonly Expr[]): Expr {
       return { ...e, a: at(0), b: at(1), c: at(2) };
     case 'dot':
       return { ...e, a: at(0), b: at(1), acc: at(2) };
+    case 'permute':
+      return { ...e, a: at(0), b: at(1), at: at(2) };
     case 'vec':
       return { ...e, parts: c };
   }

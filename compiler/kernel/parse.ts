@@ -274,6 +274,10 @@ function call(s: Scanner, name: string, types: Types, mark: number): Expr {
       const [a] = operands(s, types, 1);
       return { k: 'lane', t: scalarOf(a.t), a, lane };
     }
+    case 'permute': {
+      const [a, b, at] = operands(s, types, 3);
+      return { k: 'permute', t: a.t, a, b, at };
+    }
     case 'shuffle': {
       const picked = bracket(s);
       const [a, b] = operands(s, types, 2);

@@ -59,6 +59,8 @@ export function showExpr(e: Expr): string {
       return `lane[${e.lane}](${showExpr(e.a)})`;
     case 'shuffle':
       return `shuffle[${e.lanes.join(', ')}](${showExpr(e.a)}, ${showExpr(e.b)})`;
+    case 'permute':
+      return call('permute', e.a, e.b, e.at);
     case 'widen':
       return call(e.half, e.a);
     case 'fma':

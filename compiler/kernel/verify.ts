@@ -186,6 +186,11 @@ function typeError(e: Expr, vars: ReadonlyMap<string, VType>): string | undefine
           e.lanes.every(l => l >= 0 && l < 2 * e.a.t.lanes),
         'lanes that are not there',
       );
+    case 'permute':
+      return check(
+        t.lanes > 1 && same(e.a, e.b) && sameType(e.at.t, maskType(t)),
+        'permute takes two vectors of one type and integers of their width',
+      );
     case 'widen':
       return check(
         e.a.t.lanes === 2 * t.lanes &&

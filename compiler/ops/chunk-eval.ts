@@ -102,6 +102,7 @@ function column(e: Expr, names: ReadonlyMap<string, number>): Column | undefined
     case 'vec':
     case 'lane':
     case 'shuffle':
+    case 'permute':
     case 'widen':
     case 'dot':
     case 'reduce':

@@ -10,6 +10,8 @@ export interface Profile {
     readonly fma: 'none' | 'relaxed' | 'fused';
     /** Dot products of small integers into i32 lanes. */
     readonly intDot: 'none' | 'i16' | 'i8u7';
+    /** Whether lanes of a vector can be chosen by those of another (`permute`): tables in registers. */
+    readonly permute: boolean;
   };
   /** How many threads may share the work of a run; C only. */
   readonly threads: number;

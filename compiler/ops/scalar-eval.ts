@@ -77,6 +77,7 @@ function compile(e: Expr, names: ReadonlyMap<string, number>): Fn {
     case 'vec':
     case 'lane':
     case 'shuffle':
+    case 'permute':
     case 'widen':
     case 'dot':
     case 'reduce':

@@ -13,7 +13,7 @@ import { TreeEnsemble } from '../../compiler/ops/trees.ts';
 import { readTables } from '../../compiler/ops/trees-tables.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
 import { compiled } from '../conformance/compiled.ts';
-import { has } from '../native/build.ts';
+import { has, runsHere } from '../native/build.ts';
 import { randomForest, type ForestShape } from './random-trees.ts';
 
 interface Problem {
@@ -56,7 +56,7 @@ const problems: Problem[] = [
   },
   { title: 'forty levels', shape: { trees: 5, depth: 40, features: 3, categorical: true, seed: 12 } },
 ];
-const batch = symbol('batch', 0, 300);
+const batch = symbol('batch', 0, 600);
 const sizes = [0, 1, 2, 15, 16, 17, 127, 128, 129, 300];
 
 function graphOf(p: Problem, tables: readonly (Tensor | undefined)[]): Graph {
@@ -122,21 +122,38 @@ describe('strategies for trees', () => {
   }
 
   const cc = has('gcc');
+  const levels = (['linux-x64-v2', 'linux-x64-v3', 'linux-x64-v4'] as const).filter(runsHere);
   for (const p of problems.filter((_, i) => i % 2 === 1))
     (cc ? it : it.skip)(
-      `${p.title}: as C${cc ? '' : ' (needs gcc)'}`,
+      `${p.title}: as C for ${levels.join(', ')}${cc ? '' : ' (needs gcc)'}`,
       async () => {
         const tables = randomForest(p.shape);
         const g = graphOf(p, tables);
-        const x = rowsOn(p, tables, 140);
+        // More rows than a block of 512 has.
+        const x = rowsOn(p, tables, 530);
         const want = [...typed(evaluate(g, new Map([['x', x]])).get('margin') ?? zeros('f32', []))];
-        for (const treeStrategy of ['auto', 'gather'] as const) {
-          const run = await compiled('c', g, 'linux-x64-v2', { treeStrategy });
-          expect([...typed(run(new Map([['x', x]])).get('margin') ?? zeros('f32', []))]).toEqual(want);
-        }
+        for (const target of levels)
+          for (const treeStrategy of target === 'linux-x64-v2' ? (['auto', 'gather'] as const) : (['auto'] as const)) {
+            const run = await compiled('c', g, target, { treeStrategy });
+            expect([target, ...typed(run(new Map([['x', x]])).get('margin') ?? zeros('f32', []))]).toEqual([target, ...want]);
+          }
       },
       60_000,
     );
+
+  for (const target of ['linux-x64-v3', 'linux-x64-v4'])
+    it(`with tables in registers, ${target}: the bits of the evaluator`, async () => {
+      for (const p of problems) {
+        const tables = randomForest(p.shape);
+        const g = graphOf(p, tables);
+        const run = await compiled('program', g, target, { treeStrategy: 'compare' });
+        for (const n of [1, 23]) {
+          const inputs = new Map([['x', rowsOn(p, tables, n)]]);
+          const want = [...typed(evaluate(g, inputs).get('margin') ?? zeros('f32', []))];
+          expect([p.title, ...typed(run(inputs).get('margin') ?? zeros('f32', []))]).toEqual([p.title, ...want]);
+        }
+      }
+    }, 60_000);
 
   const forest = (shape: ForestShape, attrs: Attrs = {}): Graph => graphOf({ title: '', shape, attrs }, randomForest(shape));
   const usual = forest({ trees: 9, depth: 5, features: 4, seed: 1 });

@@ -110,6 +110,8 @@ function expr(e: Expr, x: Scope): Text {
       return { s: `${paren(expr(e.a, x), ATOM)}[${e.lane}]`, p: ATOM };
     case 'shuffle':
       return call('__builtin_shufflevector', show(e.a), show(e.b), e.lanes.join(', '));
+    case 'permute':
+      return call(h.permute(e.t), show(e.a), show(e.b), show(e.at));
     case 'widen': {
       const n = e.t.lanes;
       const from = e.half === 'low' ? 0 : n;

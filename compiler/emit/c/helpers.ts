@@ -38,6 +38,8 @@ export interface Helpers {
   bits(from: VType, to: VType): string;
   reduce(op: 'add' | 'min' | 'max', t: VType): string;
   dot(a: VType, acc: VType): string;
+  /** Lanes of two vectors by index. */
+  permute(t: VType): string;
   /** Everything asked for, in order. */
   text(): string;
 }
@@ -182,7 +184,8 @@ export function newHelpers(): Helpers {
       const { hi, lo, most, least } = limits(from.base, to.base);
       return fn(name, v, `${f} a`, `return a >= ${hi} ? ${most} : a <= ${lo} ? ${least} : a == a ? (${v})a : 0;`);
     }
-    if (!isFloatBase(from.base) || isFloatBase(to.base)) return fn(name, v, `${f} a`, `return __builtin_convertvector(a, ${v});`);
+    if (!isFloatBase(from.base) || isFloatBase(to.base))
+      return simd(name, to, `${f} a`, widening(from, to, v), `return __builtin_convertvector(a, ${v});`);
     const one = convert(scalarOf(from), vtype(regOf(to.base)));
     if (to.base !== 'i32' || from.base !== 'f32') {
       const { most, least } = limits(from.base, to.base);
@@ -232,6 +235,36 @@ export function newHelpers(): Helpers {
     const next = reduce(op, half);
     return fn(name, ctype(s), `${v} a`, `return ${next}(${join(half, part(0), part(half.lanes))});`);
   };
+  const permute = (t: VType): string => {
+    const v = type(t);
+    const m = maskType(t);
+    const bits = 8 * vectorBytes(t);
+    const prefix = bits === 128 ? '_mm' : `_mm${bits}`;
+    const suffix = t.base === 'f32' ? 'ps' : t.base === 'f64' ? 'pd' : `epi${8 * baseBytes(t.base)}`;
+    const int = bits === 128 ? '__m128i' : `__m${bits}i`;
+    const as = (x: string): string => `(__typeof__(${prefix}_setzero_${isFloatBase(t.base) ? suffix : `si${bits}`}()))${x}`;
+    const list: [string, string][] = [];
+    if (baseBytes(t.base) >= 4 && bits >= 128)
+      list.push([
+        bits === 512 ? 'defined(__AVX512F__)' : 'defined(__AVX512VL__)',
+        `return (${v})${prefix}_permutex2var_${suffix}(${as('a')}, (${int})at, ${as('b')});`,
+      ]);
+    if (baseBytes(t.base) === 4 && bits === 256) {
+      const of = (x: string): string => `_mm256_permutevar8x32_ps((__m256)${x}, (__m256i)at)`;
+      list.push([
+        'defined(__AVX2__)',
+        `return (${v})_mm256_blendv_ps(${of('a')}, ${of('b')}, _mm256_castsi256_ps(_mm256_slli_epi32((__m256i)at, 28)));`,
+      ]);
+    }
+    const index = `at[i] & ${2 * t.lanes - 1}`;
+    return simd(
+      `permute_${v}`,
+      t,
+      `${v} a, ${v} b, ${type(m)} at`,
+      list,
+      loop(t, `r[i] = (${index}) < ${t.lanes} ? a[${index}] : b[(${index}) - ${t.lanes}];`),
+    );
+  };
   const dot = (a: VType, acc: VType): string => {
     const [x, v] = [type(a), type(acc)];
     const group = a.lanes / acc.lanes;
@@ -262,6 +295,7 @@ export function newHelpers(): Helpers {
     bits,
     reduce,
     dot,
+    permute,
     text: () => out.join('\n'),
   };
 }
@@ -280,6 +314,31 @@ function intel(t: VType, make: (prefix: string, suffix: string) => string, also?
       return [['defined(__AVX512F__)', make('_mm512', suffix)]];
   }
   return [];
+}
+/** The instructions of x86 that convert integers to wider ones, for vectors of up to 16 bytes: GCC 12 takes them apart otherwise. */
+function widening(from: VType, to: VType, v: string): [string, string][] {
+  if (isFloatBase(from.base) || isFloatBase(to.base) || baseBytes(from.base) >= baseBytes(to.base)) return [];
+  const bytes = vectorBytes(from);
+  const source =
+    bytes === 16
+      ? '(__m128i)a'
+      : bytes === 8
+        ? '_mm_cvtsi64_si128((long long)a)'
+        : bytes === 4
+          ? '_mm_cvtsi32_si128((int)a)'
+          : undefined;
+  const has = { 16: '__SSE4_1__', 32: '__AVX2__', 64: baseBytes(to.base) === 2 ? '__AVX512BW__' : '__AVX512F__' }[
+    vectorBytes(to)
+  ];
+  if (source === undefined || has === undefined) return [];
+  const prefix = vectorBytes(to) === 16 ? '_mm' : `_mm${8 * vectorBytes(to)}`;
+  const epi = (b: Base): string => `ep${isUnsigned(b) ? 'u' : 'i'}${8 * baseBytes(b)}`;
+  return [
+    [
+      `defined(${has}) && defined(__x86_64__)`,
+      `return (${v})${prefix}_cvt${epi(from.base)}_epi${8 * baseBytes(to.base)}(${source});`,
+    ],
+  ];
 }
 /** The largest and smallest integers, and the floats from which on they are the result. */
 function limits(

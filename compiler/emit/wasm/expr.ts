@@ -89,6 +89,8 @@ export function emitExpr(f: Fn, e: Expr): Ref {
       }
       return shuffleLanes(f, size, e.lanes, e.a.t.lanes, emitExpr(f, e.a), emitExpr(f, e.b));
     }
+    case 'permute':
+      throw new InternalError('WebAssembly has no permute');
     case 'widen':
       return vectorWiden(f, e.a.t, e.half, emitExpr(f, e.a));
     case 'fma': {

@@ -90,6 +90,7 @@ function fold(e: Expr): Expr {
     case 'splat':
     case 'vec':
     case 'shuffle':
+    case 'permute':
     case 'widen':
     case 'fma':
     case 'dot':

@@ -17,8 +17,8 @@ import {
   vtype,
   type Expr,
 } from '../../kernel/ir.ts';
-import { BLOCK } from './trees-masks.ts';
-import { addLeaves, placeOf, type TreeSums } from './trees-sums.ts';
+import { blockOf, type MaskLanes, type Masks } from './trees-masks.ts';
+import { addLeaves, addLookedUp, leafTable, placeOf, type TreeSums } from './trees-sums.ts';
 
 /** Completed trees in memory; see `Complete`. */
 export interface CompleteTables {
@@ -29,32 +29,32 @@ export interface CompleteTables {
 }
 /** Levels at most that `compareTrees` decides by comparing all of their nodes: a place has to fit a byte. */
 export const MOST_LEVELS = 8;
-export const ROWS = vtype('u8', 16);
 /** Nodes that are chosen from at once: as many as there are registers for. */
 const CHUNK = 8;
 
 /**
- * Adds to the sums of the rows of a block the leaf of each tree, in order. masks: of `makeMasks`, sums: [groups, BLOCK], scratch:
- * u8[COMPARE_SCRATCH]. The way of all rows through the upper `levels` levels is found at once, bit by bit: on level l each row is at one
+ * Adds to the sums of the rows of a block the leaf of each tree, in order. masks: of `makeMasks`, sums: [groups, rows of a block], scratch:
+ * u8[COMPARE_SCRATCH, lanes]. The way of all rows through the upper `levels` levels is found at once, bit by bit: on level l each row is at one
  * of 2^l nodes, and the outcome of its test is chosen from theirs by the outcomes on the levels above, from the lowest up. Then the
- * outcomes of 16 rows at a time become their places, bytes, and what is left of a tree is walked.
+ * outcomes of as many rows as a vector has bytes become their places, bytes, and what is left of a tree is walked.
  */
 export function compareTrees(
   k: KernelBuilder,
   t: CompleteTables,
   levels: number,
   to: TreeSums,
-  masks: Buffer,
+  masks: Masks,
   sums: Buffer,
   scratch: Buffer,
   rows: Expr,
 ): void {
+  const { lanes } = masks;
   const size = 2 ** t.depth;
-  const plane = (l: number): Expr => int(l * 16);
-  const kept = (i: Expr): Expr => add(mul(i, 16), MOST_LEVELS * 16);
+  const plane = (l: number): Expr => int(l * lanes);
+  const kept = (i: Expr): Expr => add(mul(i, lanes), MOST_LEVELS * lanes);
   k.for(0, t.trees, tree => {
     const node = k.let(mul(tree, size));
-    const maskOf = (h: Expr): Expr => k.load(masks, mul(k.load(t.tests, add(node, h)), 16), 16);
+    const maskOf = (h: Expr): Expr => k.load(masks.bits, mul(k.load(t.tests, add(node, h)), lanes), lanes);
     for (let l = 0; l < levels; l++) {
       let n = 2 ** l;
       let from = (i: Expr): Expr => maskOf(add(i, 2 ** l));
@@ -66,7 +66,7 @@ export function compareTrees(
         const selectors = Array.from({ length: rounds }, (_, i) => by - i);
         const load = from;
         k.for(0, n / chunk, c => {
-          const outcome = selectors.map(p => k.let(k.load(scratch, plane(p), 16)));
+          const outcome = selectors.map(p => k.let(k.load(scratch, plane(p), lanes)));
           let x = Array.from({ length: chunk }, (_, i) => load(add(mul(c, chunk), i)));
           for (const bit of outcome)
             x = Array.from({ length: x.length / 2 }, (_, i) => k.let(select(bit, must(x[2 * i + 1]), must(x[2 * i]))));
@@ -75,80 +75,98 @@ export function compareTrees(
         if (n === chunk) break;
         n /= chunk;
         by -= rounds;
-        from = i => k.load(scratch, kept(i), 16);
+        from = i => k.load(scratch, kept(i), lanes);
       }
     }
     const rest = t.depth - levels;
-    const leaf = (place: Expr, w: Walker): Expr => {
-      if (rest === 0) return add(node, place);
+    const walk: Walk = (place, goesRight) => {
       let h = k.let(add(place, 2 ** levels));
-      for (let d = 0; d < rest; d++) h = k.let(add(shl(h, 1), w.goesRight(k.load(t.tests, add(node, h)))));
-      return add(node, sub(h, size));
+      for (let d = 0; d < rest; d++) h = k.let(add(shl(h, 1), goesRight(k.load(t.tests, add(node, h)))));
+      return sub(h, size);
     };
-    addPlaces(k, levels, leaf, rest > 0, to, tree, masks, sums, scratch, rows);
+    addPlaces(k, { planes: levels, first: node, walk: rest > 0 ? walk : undefined }, to, tree, masks, sums, scratch, rows);
   });
 }
-/** A row in the middle of `addPlaces`. */
-export interface Walker {
-  /** The outcome of a test, 0 or 1. */
-  readonly goesRight: (test: Expr) => Expr;
+/** The leaf that a row reaches from a place, among those of its tree. `goesRight`: the outcome of a test for the row, 0 or 1. */
+type Walk = (place: Expr, goesRight: (test: Expr) => Expr) => Expr;
+/** Where the rows of a block are: the first of scratch are planes, a bit of each row's place each, the highest first. */
+interface Places {
+  readonly planes: number;
+  /** The first leaf of the tree: 2^planes may be read from there. */
+  readonly first: Expr;
+  /** Leads from places to leaves; absent: they are the leaves. */
+  readonly walk: Walk | undefined;
 }
-/**
- * Turns planes, the first of scratch, into places, a bit of each plane, the first being the highest; and adds the leaf of that place
- * (its number) to the sum of each row. `loop`: finding a leaf is long code, so that it stands there once for 16 rows.
- */
+/** Adds the leaf of each row's place to its sum. */
 export function addPlaces(
   k: KernelBuilder,
-  planes: number,
-  leaf: (place: Expr, w: Walker) => Expr,
-  loop: boolean,
+  { planes, first, walk }: Places,
   to: TreeSums,
   tree: Expr,
-  masks: Buffer,
+  masks: Masks,
   sums: Buffer,
   scratch: Buffer,
   rows: Expr,
 ): void {
-  const sum = placeOf(k, to, BLOCK, tree);
-  const pattern = k.let(bitPattern());
+  const { lanes } = masks;
+  const bytes = lanes / 8;
+  const rowsType = vtype('u8', lanes);
+  const kept = KEPT * lanes;
+  const sum = placeOf(k, to, blockOf(lanes), tree);
+  const pattern = k.let(bitPattern(lanes));
+  const table = walk ? undefined : leafTable(k, to, first, planes);
   k.for(
     0,
     rows,
     row => {
-      const pair = k.let(shr(row, 4));
-      let place = konst(ROWS, 0);
+      const group = k.let(shr(row, Math.log2(lanes)));
+      const bitsOf = (plane: number): Expr => {
+        const some = k.load(scratch, add(group, plane * 8), 1, PIECE[lanes]);
+        return reinterpret(rowsType, splat(some, 8, PIECE[lanes]));
+      };
+      let place = konst(rowsType, 0);
       for (let l = 0; l < planes; l++) {
-        const two = splat(k.load(scratch, add(pair, l * 8), 1, 'u16'), 8, 'u16');
-        const set = reinterpret(ROWS, eq(and(reinterpret(ROWS, two), pattern), pattern));
+        const set = reinterpret(rowsType, eq(and(bitsOf(l), pattern), pattern));
         place = k.let(sub(l === 0 ? place : add(place, place), set));
       }
-      k.store(scratch, KEPT, place);
-      const { lanes } = to;
+      k.store(scratch, kept, place);
       const some = (r: Expr): void => {
-        const leaves = Array.from({ length: lanes }, (_, i) => {
-          const goesRight = (test: Expr): Expr => {
-            const byte = k.load(masks, add(add(mul(test, 16), mul(pair, 2)), i & 1));
-            return and(shr(byte, add(shr(r, 1), i >> 1)), 1);
-          };
-          return leaf(k.load(scratch, add(r, KEPT + i)), { goesRight });
+        if (table) {
+          addLookedUp(k, to, sums, sum, k.let(add(row, r)), table, k.load(scratch, add(r, kept), table.lanes));
+          return;
+        }
+        const leaves = Array.from({ length: to.lanes }, (_, i) => {
+          const place = k.load(scratch, add(r, kept + i));
+          if (!walk) return add(first, place);
+          const own = k.let(add(r, i));
+          const at = k.let(add(mul(group, bytes), and(own, bytes - 1)));
+          const bit = k.let(shr(own, Math.log2(bytes)));
+          return add(
+            first,
+            walk(place, test => and(shr(k.load(masks.bits, add(mul(test, lanes), at)), bit), 1)),
+          );
         });
         addLeaves(k, to, sums, sum, k.let(add(row, r)), leaves);
       };
-      if (loop || to.width > 1) k.for(0, 16, some, { step: lanes });
-      else for (let r = 0; r < 16; r += lanes) some(int(r));
+      const step = table?.lanes ?? to.lanes;
+      // Walking and adding vectors is long code.
+      if (walk || to.width > 1) k.for(0, lanes, some, { step });
+      else for (let r = 0; r < lanes; r += step) some(int(r));
     },
-    { step: 16 },
+    { step: lanes },
   );
 }
-/** Planes, chosen results of a level, and the places of 16 rows. */
-const KEPT = (MOST_LEVELS + 2 ** (MOST_LEVELS - 1) / CHUNK) * 16;
-export const COMPARE_SCRATCH = KEPT + 16;
-/** Bit i / 2 in byte i of 16: which bit of two bytes, repeated, is the row's. */
-const bitPattern = (): Expr =>
-  reinterpret(
-    ROWS,
-    vec([
-      { k: 'const', t: vtype('i64'), value: 0x0808040402020101n },
-      { k: 'const', t: vtype('i64'), value: BigInt.asIntN(64, 0x8080404020201010n) },
-    ]),
-  );
+/** An integer of as many bytes as rows of a vector have in a mask. */
+const PIECE = { 16: 'u16', 32: 'i32', 64: 'i64' } as const;
+/** In scratch, in vectors: planes, chosen results of a level, and the places of some rows. */
+const KEPT = MOST_LEVELS + 2 ** (MOST_LEVELS - 1) / CHUNK;
+export const COMPARE_SCRATCH = KEPT + 1;
+/** Which bit of its byte is a row's: the bytes of a group of rows, repeated. */
+function bitPattern(lanes: MaskLanes): Expr {
+  const words = Array.from({ length: lanes / 8 }, (_, w) => {
+    let word = 0n;
+    for (let i = 0; i < 8; i++) word |= 1n << BigInt(8 * i + Math.floor((8 * w + i) / (lanes / 8)));
+    return { k: 'const', t: vtype('i64'), value: BigInt.asIntN(64, word) } as const;
+  });
+  return reinterpret(vtype('u8', lanes), vec(words));
+}

@@ -1,8 +1,9 @@
 import { must } from '../../core/diagnostic.ts';
 import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
-import { add, and, int, konst, lt, mul, not, or, select, sub, type Expr } from '../../kernel/ir.ts';
+import { add, and, int, konst, lt, mul, not, or, select, sub, vtype, type Expr } from '../../kernel/ir.ts';
 import type { TreeTables } from '../trees-tables.ts';
-import { addPlaces, ROWS } from './trees-compare.ts';
+import { addPlaces } from './trees-compare.ts';
+import type { MaskLanes, Masks } from './trees-masks.ts';
 import type { TreeOrder, TreeSums } from './trees-sums.ts';
 
 /**
@@ -25,8 +26,11 @@ export const MOST_LEAVES = 256;
 const LEAF = 256;
 const PLACE = 4;
 
-/** Undefined if a tree has more than `MOST_LEAVES` leaves (those of several parents counted each time). `tests` is by node. */
-export function listTrees(t: TreeTables, tests: Int32Array, order: TreeOrder): Listed | undefined {
+/**
+ * Undefined if a tree has more than `MOST_LEAVES` leaves (those of several parents counted each time). `tests` is by node. `filled`:
+ * 2^planes values may be read from the first leaf of each tree on.
+ */
+export function listTrees(t: TreeTables, tests: Int32Array, order: TreeOrder, filled: boolean): Listed | undefined {
   const trees = order.tree.length;
   const places = new Int32Array(trees * PLACE);
   const ids: number[] = [];
@@ -60,13 +64,15 @@ export function listTrees(t: TreeTables, tests: Int32Array, order: TreeOrder): L
     // A tree without nodes names one that exists.
     places.set([queue.length === 0 ? 0 : firstNode, queue.length, firstLeaf, own], i * PLACE);
   }
+  const planes = Math.ceil(Math.log2(most));
+  if (filled) for (let i = 1; i < 2 ** planes * t.width; i++) values.push(0);
   return {
     trees,
     tests: Int32Array.from(ids),
     next: Int32Array.from(next),
     places,
     values: t.values instanceof Float32Array ? Float32Array.from(values) : Float64Array.from(values),
-    planes: Math.ceil(Math.log2(most)),
+    planes,
   };
 }
 
@@ -80,10 +86,10 @@ export interface ListedTables {
   readonly places: Buffer;
 }
 
-/** In scratch: planes and the places of 16 rows (see `addPlaces`), the rows at each node, at each leaf, and at each 8 and 64 of them. */
+/** In scratch, in vectors: what `addPlaces` has there, the rows at each node, at each leaf, and at each 8 and 64 of them. */
 const NODES = 64;
 const LEAVES = NODES + LEAF;
-export const LISTED_SCRATCH = (LEAVES + MOST_LEAVES + MOST_LEAVES / 8 + MOST_LEAVES / 64) * 16;
+export const LISTED_SCRATCH = LEAVES + MOST_LEAVES + MOST_LEAVES / 8 + MOST_LEAVES / 64;
 
 /**
  * As `compareTrees`, in another way: the rows at a node are a mask, and its test divides them among its children. Bit b of a row's leaf
@@ -93,55 +99,57 @@ export function compareListed(
   k: KernelBuilder,
   t: ListedTables,
   to: TreeSums,
-  masks: Buffer,
+  masks: Masks,
   sums: Buffer,
   scratch: Buffer,
   rows: Expr,
 ): void {
-  const at = (base: number, i: Expr): Expr => mul(add(i, base), 16);
+  const { lanes } = masks;
+  const rowsType = vtype('u8', lanes);
+  const at = (base: number, i: Expr): Expr => mul(add(i, base), lanes);
   const slots = 2 ** t.planes;
   k.for(0, t.trees, tree => {
     const place = k.let(mul(tree, PLACE));
     const [firstNode, nodes, firstLeaf, leaves] = [0, 1, 2, 3].map(i => k.let(k.load(t.places, add(place, i))));
-    const all = k.let(konst(ROWS, 255));
+    const all = k.let(konst(rowsType, 255));
     k.store(scratch, at(NODES, int(0)), all);
     k.store(scratch, at(LEAVES, int(0)), all);
-    k.for(must(leaves), slots, l => k.store(scratch, at(LEAVES, l), konst(ROWS, 0)));
+    k.for(must(leaves), slots, l => k.store(scratch, at(LEAVES, l), konst(rowsType, 0)));
     k.for(0, must(nodes), n => {
       const node = k.let(add(must(firstNode), n));
-      const mask = k.let(k.load(masks, mul(k.load(t.tests, node), 16), 16));
-      const here = k.let(k.load(scratch, at(NODES, n), 16));
+      const mask = k.let(k.load(masks.bits, mul(k.load(t.tests, node), lanes), lanes));
+      const here = k.let(k.load(scratch, at(NODES, n), lanes));
       const link = k.let(mul(node, 2));
       const [left, right] = [k.let(k.load(t.next, link)), k.let(k.load(t.next, add(link, 1)))];
       k.store(scratch, at(NODES, left), and(here, not(mask)));
       k.store(scratch, at(NODES, right), and(here, mask));
     });
-    numberRows(k, t.planes, scratch);
-    addPlaces(k, t.planes, p => add(must(firstLeaf), p), false, to, tree, masks, sums, scratch, rows);
+    numberRows(k, t.planes, scratch, lanes);
+    addPlaces(k, { planes: t.planes, first: must(firstLeaf), walk: undefined }, to, tree, masks, sums, scratch, rows);
   });
 }
 /** Makes the planes from the rows at each leaf. */
-function numberRows(k: KernelBuilder, planes: number, scratch: Buffer): void {
+function numberRows(k: KernelBuilder, planes: number, scratch: Buffer, lanes: MaskLanes): void {
   let from = LEAVES;
   let to = LEAVES + MOST_LEAVES;
   for (let done = 0; done < planes; done += 3) {
     const n = 2 ** (planes - done);
     const chunk = Math.min(8, n);
     const bits = Math.log2(chunk);
-    const sums = Array.from({ length: bits }, () => k.var(konst(ROWS, 0)));
+    const sums = Array.from({ length: bits }, () => k.var(konst(vtype('u8', lanes), 0)));
     const source = from;
     const joined = to;
     k.for(0, n / chunk, c => {
-      let x = Array.from({ length: chunk }, (_, i) => k.let(k.load(scratch, mul(add(mul(c, chunk), source + i), 16), 16)));
+      let x = Array.from({ length: chunk }, (_, i) => k.let(k.load(scratch, mul(add(mul(c, chunk), source + i), lanes), lanes)));
       for (const sum of sums) {
         const odd = x.filter((_, i) => i % 2 === 1).reduce(or);
         k.set(sum, or(sum, odd));
         x = Array.from({ length: x.length / 2 }, (_, i) => k.let(or(must(x[2 * i]), must(x[2 * i + 1]))));
       }
-      if (n > chunk) k.store(scratch, mul(add(c, joined), 16), must(x[0]));
+      if (n > chunk) k.store(scratch, mul(add(c, joined), lanes), must(x[0]));
     });
     // The highest bit is the first plane.
-    sums.forEach((sum, i) => k.store(scratch, int((planes - 1 - done - i) * 16), sum));
+    sums.forEach((sum, i) => k.store(scratch, int((planes - 1 - done - i) * lanes), sum));
     from = to;
     to += n / chunk;
   }

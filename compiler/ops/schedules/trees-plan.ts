@@ -11,13 +11,24 @@ import { completeTrees } from './trees-complete.ts';
 import { gatherRows, gatherTrees, makeValues, type SparseTables } from './trees-gather.ts';
 import { interleaveTrees } from './trees-interleave.ts';
 import { compareListed, interleaveListed, LISTED_SCRATCH, listTrees, type ListedTables } from './trees-listed.ts';
-import { bitsSize, BLOCK, makeBits, makeMasks, testTables, type TestTables } from './trees-masks.ts';
+import {
+  bitsSize,
+  blockOf,
+  makeBits,
+  makeMasks,
+  testTables,
+  type MaskLanes,
+  type Masks,
+  type TestTables,
+} from './trees-masks.ts';
 import { sparseTrees } from './trees-sparse.ts';
 import { endSums, orderTrees, startSums, sumRow, treeSums, type TreeSums } from './trees-sums.ts';
 import { GROUP, testsOf, type Tests } from './trees-tests.ts';
 import { setTables } from './trees-values.ts';
 import { sumByWalk, type TreeAttrs } from './trees.ts';
 
+/** Rows of a block that `gather` walks, at most. */
+const GATHER_BLOCK = 128;
 /** Rows that `gather` walks at once. */
 const GATHER_UNIT = 4;
 /** Trees deeper than this are not completed. */
@@ -60,20 +71,21 @@ function worthTests(c: LowerCtx<TreeAttrs>, tests: Tests, { cost }: TestedTrees,
   // Without vectors bytes are written one by one.
   const vectors = c.profile.vector.bits >= 128;
   const alone = search + (vectors ? tests.count / 8 : 2 * tests.count) + cost.interleaved;
-  const block = search + (3 * tests.count + cost.block) / BLOCK + cost.compared;
+  const block = search + (3 * tests.count + cost.block) / blockOf(maskLanes(c, tests)) + cost.compared;
   return Math.min(alone, vectors ? block : Infinity) <= 1.2 * gathered && alone <= 2.5 * gathered;
 }
 
 /** Trees over tests: what blocks of rows and single rows need. */
 interface TestedTrees {
   readonly sums: TreeSums;
+  /** Vectors. */
   readonly scratch: number;
   /**
    * About the instructions (measured, of WebAssembly on V8) of a block of rows, of a row in a block, and of a row alone, without the tests;
    * and what a row alone costs more because the tables are not in the cache.
    */
   readonly cost: { readonly block: number; readonly compared: number; readonly interleaved: number; readonly misses: number };
-  compare(k: KernelBuilder, masks: SlotBuffer, sums: SlotBuffer, scratch: SlotBuffer, rows: Expr): void;
+  compare(k: KernelBuilder, masks: Masks, sums: SlotBuffer, scratch: SlotBuffer, rows: Expr): void;
   interleave(k: KernelBuilder, bits: SlotBuffer, from: Expr, to: Expr, tell: Tell): void;
 }
 type Tell = (tree: Expr, leaf: Expr) => void;
@@ -119,7 +131,7 @@ function completed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, depth: n
 function listed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, steps: number): TestedTrees | undefined {
   const unit = unitOf(t);
   const order = orderTrees(t, unit);
-  const of = listTrees(t, tests.of, order);
+  const of = listTrees(t, tests.of, order, c.profile.vector.permute);
   if (!of) return undefined;
   const tables: ListedTables = {
     trees: of.trees,
@@ -141,6 +153,11 @@ function listed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, steps: numb
     compare: (k, masks, to, scratch, rows) => compareListed(k, tables, sums, masks, to, scratch, rows),
     interleave: (k, bits, from, to, tell) => interleaveListed(k, tables, unit, bits, from, to, tell),
   };
+}
+/** Bytes of a mask: a vector, or less of it where the second cache would not hold the masks of all tests. */
+function maskLanes(c: LowerCtx<TreeAttrs>, tests: Tests): MaskLanes {
+  const { vector, cache } = c.profile;
+  return ([64, 32] as const).find(lanes => 8 * lanes <= vector.bits && tests.count * lanes <= cache.l2) ?? 16;
 }
 /** From how many rows on comparing is faster than walking them one by one. */
 function crossover(t: TestedTrees, tests: number): number {
@@ -181,14 +198,16 @@ function sumByTests(
   const one = c.temp('tree_row', sum.rules.dtype, sum.rules.groups);
   const bits = c.temp('tree_bits', 'u8', bitsSize(tests));
 
+  const lanes = maskLanes(c, tests);
+  const block = blockOf(lanes);
   const compare = (first: Dim, count: Dim): void => {
-    const masks = c.temp('tree_masks', 'u8', tests.count * 16);
-    const sums = c.temp('tree_sums', sum.rules.dtype, sum.rules.groups * BLOCK);
-    const scratch = c.temp('tree_places', 'u8', trees.scratch);
+    const masks: Masks = { lanes, bits: c.temp('tree_masks', 'u8', tests.count * lanes) };
+    const sums = c.temp('tree_sums', sum.rules.dtype, sum.rules.groups * block);
+    const scratch = c.temp('tree_places', 'u8', trees.scratch * lanes);
     c.kernel('tree_masks', k => k.if(gt(k.dim(count), 0), () => makeMasks(k, rows, k.dim(first), k.dim(count), masks)));
-    c.kernel('tree_start', k => startSums(k, sum, sums, BLOCK, count));
+    c.kernel('tree_start', k => startSums(k, sum, sums, block, count));
     c.kernel('tree_compare', k => k.if(gt(k.dim(count), 0), () => trees.compare(k, masks, sums, scratch, k.dim(count))));
-    c.kernel('tree_end', k => endSums(k, sum, sums, BLOCK, out, first, count));
+    c.kernel('tree_end', k => endSums(k, sum, sums, block, out, first, count));
   };
   const interleave = (from: Dim, to: Dim): void =>
     c.kernel('tree_rows', k =>
@@ -198,9 +217,9 @@ function sumByTests(
       }),
     );
   const most = dimHi(batch);
-  eachBlock(c, batch, BLOCK, (first, count) => {
+  eachBlock(c, batch, block, (first, count) => {
     // All rows of the block, or none.
-    const compared = least > Math.min(BLOCK, most) ? 0 : dimMul(dimMin(dimFloorDiv(count, least), 1), count);
+    const compared = least > Math.min(block, most) ? 0 : dimMul(dimMin(dimFloorDiv(count, least), 1), count);
     if (compared !== 0) compare(first, compared);
     interleave(dimAdd(first, compared), dimAdd(first, count));
   });
@@ -236,7 +255,7 @@ function sumByGather(c: LowerCtx<TreeAttrs>, t: TreeTables): boolean {
   const out = c.sink(0);
   // As many rows as have their values in half of the first cache.
   const fit = Math.floor(c.profile.cache.l1 / 2 / (columns * bytesOf(tables.bounds.dtype)) / GATHER_UNIT) * GATHER_UNIT;
-  const rows = Math.max(GATHER_UNIT, Math.min(BLOCK, fit));
+  const rows = Math.max(GATHER_UNIT, Math.min(GATHER_BLOCK, fit));
   const values = c.temp('tree_values', tables.bounds.dtype, rows * columns);
   const sums = c.temp('tree_sums', sum.rules.dtype, sum.rules.groups * rows);
   eachBlock(c, must(out.dims[0]), rows, (first, count) => {

@@ -1,9 +1,10 @@
 import type { Dim } from '../../core/dim.ts';
 import { fromTyped } from '../../core/tensor.ts';
 import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
-import { add, cast, int, mul, vec, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
+import { add, cast, int, maskType, mul, vec, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
 import type { LowerCtx, Sink, SlotBuffer } from '../lowering.ts';
 import type { TreeTables } from '../trees-tables.ts';
+import { lookUp, lookupLanes, MOST_VECTORS } from './trees-lookup.ts';
 import { sumRules, type SumRules, type TreeAttrs } from './trees.ts';
 
 /** The order in which trees are summed: -1 is a tree of -0 that only fills up; it changes no sum. */
@@ -46,6 +47,8 @@ export interface TreeSums {
   readonly runs: number;
   /** Lanes for adding vectors. */
   readonly lanes: Lanes;
+  /** Lanes of vectors that leaves are looked up in; undefined: one by one in memory. */
+  readonly lookup: Lanes | undefined;
 }
 export function treeSums(c: LowerCtx<TreeAttrs>, t: TreeTables, order: TreeOrder, values: Buffer): TreeSums {
   const rules = sumRules(c);
@@ -59,6 +62,7 @@ export function treeSums(c: LowerCtx<TreeAttrs>, t: TreeTables, order: TreeOrder
     starts: i32('tree_starts', order.starts),
     runs: order.starts.length - 1,
     lanes,
+    lookup: values.dtype === rules.dtype ? lookupLanes(c.profile, rules.dtype) : undefined,
   };
 }
 const indexOf = (s: TreeSums, pitch: number, g: Expr, r: Expr): Expr =>
@@ -92,6 +96,34 @@ export function addLeaves(k: KernelBuilder, s: TreeSums, sums: Buffer, place: Ex
   const values = leaves.map(leaf => cast(t, k.load(s.values, leaf)));
   if (s.lanes === leaves.length) k.store(sums, at, add(k.load(sums, at, s.lanes), vec(values)));
   else values.forEach((v, i) => k.store(sums, add(at, i), add(k.load(sums, add(at, i)), v)));
+}
+/** The leaves of a tree in registers, a power of two of vectors. */
+export interface LeafTable {
+  readonly lanes: Lanes;
+  readonly vectors: readonly Expr[];
+}
+/** 2^planes leaves from `first` on, where the target can look them up. */
+export function leafTable(k: KernelBuilder, s: TreeSums, first: Expr, planes: number): LeafTable | undefined {
+  const lanes = s.lookup;
+  const leaves = 2 ** planes;
+  if (lanes === undefined || s.width > 1 || leaves < 2 * lanes || leaves > MOST_VECTORS * lanes) return undefined;
+  const from = k.let(first);
+  const vectors = Array.from({ length: leaves / lanes }, (_, i) => k.let(k.load(s.values, add(from, i * lanes), lanes)));
+  return { lanes, vectors };
+}
+/** Adds to the sums of neighbouring rows the leaves at places (u8, one a row) of one tree. */
+export function addLookedUp(
+  k: KernelBuilder,
+  s: TreeSums,
+  sums: Buffer,
+  place: Expr,
+  row: Expr,
+  { lanes, vectors }: LeafTable,
+  places: Expr,
+): void {
+  const at = k.let(cast(maskType(vtype(s.rules.dtype, lanes)), places));
+  const to = k.let(add(place, row));
+  k.store(sums, to, add(k.load(sums, to, lanes), lookUp(k, vectors, at)));
 }
 function addVector(k: KernelBuilder, s: TreeSums, sums: Buffer, at: Expr, leaf: Expr): void {
   const t = vtype(s.rules.dtype);
