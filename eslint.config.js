@@ -17,9 +17,11 @@ export default defineConfig(
     },
   },
   {
-    files: ['fixtures/*.js'],
+    files: ['fixtures/*.js', 'test/**/*.mjs'],
     languageOptions: {
-      globals: Object.fromEntries(['process', 'console', 'URL', 'performance'].map(g => [g, 'readonly'])),
+      globals: Object.fromEntries(
+        ['process', 'console', 'URL', 'performance', 'setTimeout', 'structuredClone'].map(g => [g, 'readonly']),
+      ),
     },
   },
   {

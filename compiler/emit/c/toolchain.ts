@@ -52,14 +52,17 @@ export function productsOf(system: Profile['toolchain']['system']): Products {
       };
     case 'emnapi':
       return {
-        addon: { file: 'model.wasm', flags: ['-nostartfiles', ...WASM_ADDON.map(f => `-Wl,${f}`)], loader: 'emnapi' },
+        addon: { file: 'model.wasm', flags: ['-O0', '-nostartfiles', ...WASM_ADDON.map(f => `-Wl,${f}`)], loader: 'emnapi' },
         objectFlags: [],
       };
     case 'bare':
       return { archive, program, objectFlags: [] };
   }
 }
-/** What emnapi calls of a module; and a stack at whose end the module traps. */
+/**
+ * What emnapi calls of a module; and a stack at whose end the module traps. Where Clang links with optimization, it runs whatever wasm-opt is in
+ * PATH: with -O0 it does not.
+ */
 const WASM_ADDON = [
   '--no-entry',
   '--import-undefined',
