@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { fail } from '../core/diagnostic.ts';
+import { fail, must } from '../core/diagnostic.ts';
 import { parseDim, rangeOf, symbolsOf, type Dim } from '../core/dim.ts';
 import { DTYPES, isDType, type DType, type TypedArray } from '../core/dtype.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
@@ -102,7 +102,16 @@ interface InputPort {
   readonly dtype: DType;
   readonly shape: readonly Dim[];
 }
-const portsOf = (m: Manifest): InputPort[] => m.inputs.map(p => ({ name: p.name, dtype: dtypeOf(p.type), shape: dimsOf(p, m) }));
+const port = (p: PortReport, m: Manifest): InputPort => ({ name: p.name, dtype: dtypeOf(p.type), shape: dimsOf(p, m) });
+const portsOf = (m: Manifest): InputPort[] => m.inputs.map(p => port(p, m));
+/** An input's type, and its sizes where they are fixed. E501 where there is none of that name. */
+export function inputOf(m: Manifest, name: string): { readonly dtype: DType; readonly dims: readonly number[] | undefined } {
+  const p = m.inputs.find(x => x.name === name) ?? noInput(m, name);
+  const dims = p.shape.flatMap(d => (typeof d === 'number' ? [d] : []));
+  return { dtype: dtypeOf(p.type), dims: dims.length === p.shape.length ? dims : undefined };
+}
+const noInput = (m: Manifest, input: string): never =>
+  fail('E501', { input, why: `there is no such input; the inputs are ${m.inputs.map(p => p.name).join(', ')}` });
 const wantsOf = (ports: readonly InputPort[], m: Manifest): Want[] =>
   ports.map(p => {
     const columns = columnsOf(p, m);
@@ -117,6 +126,19 @@ function columnsOf(p: InputPort, m: Manifest): Columns | undefined {
 }
 /** The inputs that a .npz or .json file holds. E205, E501. */
 export const inputsOfFile = (m: Manifest, file: string): Map<string, Tensor> => loadInputs(file, wantsOf(portsOf(m), m));
+
+/** The outputs that a .npz, .npy, .json or (of one column or more) .csv file holds. E205, E501. */
+export function outputsOfFile(m: Manifest, file: string): Map<string, Tensor> {
+  const ports = m.outputs.map(p => port(p, m));
+  const list = (p: InputPort): boolean => p.shape.length === 1;
+  const wants = wantsOf(ports, m).map((w, i) => (list(must(ports[i])) ? { ...w, columns: { count: 1, names: undefined } } : w));
+  const out = loadInputs(file, wants);
+  for (const p of ports) {
+    const t = out.get(p.name);
+    if (t && list(p) && t.dims[1] === 1) out.set(p.name, { ...t, dims: t.dims.slice(0, 1) });
+  }
+  return out;
+}
 
 /** A size to try a symbol with: of a batch one, of a length some, within its range. */
 const START = 64;
@@ -177,5 +199,5 @@ function splitFlag(f: string, m: Manifest): readonly [string, string] {
   const name = names.find(n => f.startsWith(`${n}=`));
   if (name !== undefined) return [name, f.slice(name.length + 1)];
   if (!f.includes('=')) throw new UsageError(`--input ${f}: write NAME=FILE.npy, .npz, .json, .csv, zeros or random[:SEED]`);
-  return fail('E501', { input: f.slice(0, f.indexOf('=')), why: `there is no such input; the inputs are ${names.join(', ')}` });
+  return noInput(m, f.slice(0, f.indexOf('=')));
 }

@@ -11,6 +11,7 @@ import { PEER_NAMES } from './bench/peers.ts';
 import { compileCommand } from './compile.ts';
 import { inspectCommand } from './inspect.ts';
 import { optCommand } from './opt.ts';
+import { PARTS, regressCommand, type Part } from './regress/command.ts';
 import { runBundleCommand } from './run.ts';
 import { targetsCommand } from './targets.ts';
 import { UsageError, type Terminal } from './terminal.ts';
@@ -28,6 +29,28 @@ const atLeast =
       throw new InvalidArgumentError(`must be a ${whole ? 'whole ' : ''}number of ${lo} or more.`);
     return n;
   };
+
+function parseParts(value: string): Part[] {
+  return value.split(',').map(word => {
+    const part = PARTS.find(p => p === word.trim());
+    if (part === undefined) throw new InvalidArgumentError(`must be some of ${PARTS.join(', ')}.`);
+    return part;
+  });
+}
+const REGRESS_HELP = `
+Exit codes: 0 nothing is worse, 3 something is, 2 wrong usage. A suite lists models, what to run them on, targets and peers:
+
+  { "targets": ["wasm-simd"], "against": ["onnxruntime-web"],
+    "models": [{ "name": "mine", "model": "mine.onnx", "dims": { "batch": 1, "seq": "8..256" },
+                 "runs": [{ "inputs": "real.npz" }, { "sizes": { "ids": [1, 128] } }] }] }
+
+Paths are relative to the suite. A run takes inputs from a file (.npz, .npy, .json, .csv) or makes them; "expected": { "file": "y.npy", "by":
+"PyTorch 2.8" } gives the answers of the model's own framework. Without that, answers are compared with the model in float64, which is the same
+on every machine, and with onnxruntime-node where it is installed. Accuracy and size may not get worse at all.
+
+In your CI:  sinter regress --suite suite.json --baseline baseline.json
+and once, and whenever a change is meant, with --update; the baseline is a text file to be reviewed with the change.
+`;
 
 /** Runs the command that the arguments name, and gives the code to exit with. Never throws. */
 export async function runCommand(argv: readonly string[], t: Terminal): Promise<ExitCode> {
@@ -126,6 +149,16 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--json <file>', 'write the result as JSON')
     .action(async (models: string[], o: Parameters<typeof benchCommand>[1]) => {
       code = await benchCommand(models, o, argv, t);
+    });
+  command('regress', 'measure the models of a suite, and fail where something is worse than in the baseline')
+    .requiredOption('-s, --suite <file>', 'the models, as JSON')
+    .requiredOption('-b, --baseline <file>', 'what they are compared with; --update makes it')
+    .option('--update', 'write what is found to the baseline')
+    .option('--only <parts>', `some of ${PARTS.join(',')} (default: accuracy,size)`, parseParts, ['accuracy', 'size'])
+    .option('--filter <text>', 'models with this in their names')
+    .addHelpText('after', REGRESS_HELP)
+    .action(async (o: Parameters<typeof regressCommand>[0]) => {
+      code = await regressCommand(o, t);
     });
   command('opt <file.graph>', 'run passes over a graph in text form (for work on the compiler)')
     .option('-p, --pass <name>', 'a pass; may be given several times', collect, [])
