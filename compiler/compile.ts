@@ -16,7 +16,7 @@ import { runPasses } from './passes/index.ts';
 import { planMemory } from './program/plan.ts';
 import { printProgram } from './program/print.ts';
 import { verifyProgram } from './program/verify.ts';
-import { resolveTarget } from './targets.ts';
+import { resolveTarget, withThreads } from './targets.ts';
 
 /**
  * Compiles a model to a bundle: the whole pipeline. Nothing here knows a file system. Errors: CompileError, with a code and the place
@@ -24,7 +24,8 @@ import { resolveTarget } from './targets.ts';
  */
 export async function compile(options: CompileOptions): Promise<CompileResult> {
   const run = newRun(options);
-  const target = resolveTarget(options.target ?? 'wasm-simd');
+  const named = resolveTarget(options.target ?? 'wasm-simd');
+  const target = options.threads === undefined ? named : withThreads(named, options.threads);
   const imported = run.phase('import', '', () => importFor(options));
   run.stage('import', '', '', 'graph', () => printGraph(imported.graph));
   const modules: CompiledModule[] = [];

@@ -19,6 +19,8 @@ export interface CompileOptions {
   readonly format?: Format;
   /** A target's name, or a profile of one's own with the fields of targets/*.json. Default: wasm-simd. */
   readonly target?: string | object;
+  /** Threads that may share the work of a run, for C; default: the profile's, which is 1 for all that ship. */
+  readonly threads?: number;
   /**
    * Sizes of named dimensions; the default of a free dimension is told by the importer. Rows of features have one, `batch`: from 1 to
    * 10,000, or to as many rows as 64 MiB hold of inputs and outputs.

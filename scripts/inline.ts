@@ -54,6 +54,10 @@ async function inlined(): Promise<ReadonlyMap<string, string>> {
     'compiler/emit/c/runner.data.ts',
     `${HEAD}/** runtimes/c/runner.c. */\nexport const RUNNER = ${JSON.stringify(read('runtimes/c/runner.c'))};\n`,
   );
+  out.set(
+    'compiler/emit/c/pool.data.ts',
+    `${HEAD}/** The files of runtimes/c that threads need, by name. */\nexport const POOL = {\n${['pool.h', 'pool.c'].map(f => `${JSON.stringify(f)}: ${JSON.stringify(read(`runtimes/c/${f}`))},`).join('\n')}\n} as const;\n`,
+  );
   for (const [path, text] of out)
     out.set(path, await format(text, { ...(await resolveConfig(new URL(path, root))), parser: 'typescript' }));
   return out;

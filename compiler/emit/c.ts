@@ -10,6 +10,7 @@ import { newHelpers } from './c/helpers.ts';
 import { kernelName, kernelText } from './c/kernel.ts';
 import { namesOf } from './c/names.ts';
 import { SIZE_FUNCTIONS, sizeText } from './c/sizes.ts';
+import { slicedLoop } from './c/slices.ts';
 import { commentText, elementBytes, elementType } from './c/types.ts';
 
 export interface CResult {
@@ -38,18 +39,23 @@ export function emitC(
   const { prefix: n } = names;
   const helpers = newHelpers();
   const notes = notesOf(program.steps);
-  const kernels = program.kernels.map(k => kernelText(prepareKernel(k, profile), helpers, notes.get(k) ?? []));
+  const { threads } = profile;
+  const texts = new Map(
+    program.kernels.map(k => [k, kernelText(prepareKernel(k, profile), helpers, notes.get(k) ?? [], threads > 1)]),
+  );
+  const kernels = [...texts.values()].map(k => k.text);
   const { align } = profile.memory;
-  const run = runText(program, plan, names);
+  const run = runText(program, plan, names, threads > 1 ? k => texts.get(k)?.pooled === true : undefined);
   const arena = plan.arenaBytes;
   const text = [...kernels, run].join('\n');
   const sizes = Object.entries(SIZE_FUNCTIONS).filter(([name]) => text.includes(`${name}(`));
+  const call = `steps(${threads > 1 ? 'pool, ' : ''}inputs, outputs, (uint8_t *)arena)`;
   const stops = program.stops.map((why, i) => `    case ${ERRORS.length + i}: return ${cString(why)};`);
   const source = `/* ${commentText(head)} */
 #include "model.h"
 #include <math.h>
 #include <string.h>
-${PRELUDE}${flush ? FLUSH : ''}
+${PRELUDE}${flush ? FLUSH : ''}${text.includes('run_slices(') ? runSlices(threads, plan.threadBytes, flush) : ''}
 ${[helpers.text(), ...sizes.map(([, f]) => f)].filter(s => s !== '').join('\n')}
 
 ${plan.weightsBytes > 0 ? `extern const uint8_t ${n}_weights[${plan.weightsBytes}];\n` : ''}
@@ -57,9 +63,16 @@ ${kernels.join('\n\n')}
 
 ${run}
 
-int ${n}_run(const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes) {
+${
+  threads > 1
+    ? `int ${n}_run(const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes) {
+  return ${n}_run_on(NULL, inputs, outputs, arena, arena_bytes);
+}
+int ${n}_run_on(sinter_pool *pool, `
+    : `int ${n}_run(`
+}const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes) {
 ${checks(program, names, arena, align)}
-${flush ? '  const float_mode mode = flush_denormals();\n  const int code = steps(inputs, outputs, (uint8_t *)arena);\n  restore_denormals(mode);\n  return code;' : '  return steps(inputs, outputs, (uint8_t *)arena);'}
+${flush ? `  const float_mode mode = flush_denormals();\n  const int code = ${call};\n  restore_denormals(mode);\n  return code;` : `  return ${call};`}
 }
 
 const char *${n}_error(int code) {
@@ -69,7 +82,7 @@ ${stops.length > 0 ? `${stops.join('\n')}\n` : ''}    default: return "no such c
   }
 }
 `;
-  return { source, header: headerText({ head, program, names, arena, align }), prefix: n, arena };
+  return { source, header: headerText({ head, program, names, arena, align, threads }), prefix: n, arena };
 }
 const cString = (s: string): string =>
   `"${s
@@ -121,8 +134,13 @@ function checks(p: Program, names: ReturnType<typeof namesOf>, arena: number, al
   return lines.join('\n');
 }
 
-/** The steps of a program as one function. */
-function runText(p: Program, plan: MemoryPlan, names: ReturnType<typeof namesOf>): string {
+/** The steps of a program as one function. `pooled`: whether a kernel takes a pool; undefined where there is none. */
+function runText(
+  p: Program,
+  plan: MemoryPlan,
+  names: ReturnType<typeof namesOf>,
+  pooled: ((k: Kernel) => boolean) | undefined,
+): string {
   const { prefix: n } = names;
   const symbols = new Map(p.symbols.map(s => [s.name, `s_${must(names.symbols.get(s.name))}`]));
   const size = (d: Dim): string => sizeText(d, name => must(symbols.get(name), name));
@@ -144,7 +162,7 @@ function runText(p: Program, plan: MemoryPlan, names: ReturnType<typeof namesOf>
         return at('w', must(plan.offsets.get(s), s.name) - plan.base);
       case 'arena':
         used.arena = true;
-        return at('a', must(plan.offsets.get(s), s.name) - plan.base - plan.weightsBytes);
+        return at(s.scratch && inSlice ? 't' : 'a', must(plan.offsets.get(s), s.name) - plan.base - plan.weightsBytes);
       case 'input':
         used.inputs = true;
         return `${own === type ? '' : `(const ${type} *)`}in->${must(inputs.get(s))}${plus}`;
@@ -161,13 +179,17 @@ function runText(p: Program, plan: MemoryPlan, names: ReturnType<typeof namesOf>
   };
   const element = (x: { readonly slot: Slot; readonly offset: Dim }): string =>
     `(${pointer(x.slot, elementType(x.slot.dtype), true, 0)})[${size(x.offset)}]`;
-  const lines: string[] = [];
+  /** The pool, while steps are printed that have one. */
+  const poolOf = (k: Kernel): string => (pooled?.(k) ? (inSlice ? 'NULL, ' : 'pool, ') : '');
+  const functions: string[] = [];
+  let inSlice = false;
+  let lines: string[] = [];
   const walk = (steps: readonly Step[], pad: string): void => {
     const put = (text: string): void => void lines.push(pad + text);
     for (const s of steps)
       switch (s.k) {
         case 'call':
-          put(`${kernelName(s.kernel)}(${s.args.map((a, i) => arg(a, s.kernel, i)).join(', ')});`);
+          put(`${kernelName(s.kernel)}(${poolOf(s.kernel)}${s.args.map((a, i) => arg(a, s.kernel, i)).join(', ')});`);
           break;
         case 'read': {
           const { lo, hi } = must(p.symbols.find(x => x.name === s.symbol));
@@ -190,6 +212,30 @@ function runText(p: Program, plan: MemoryPlan, names: ReturnType<typeof namesOf>
           break;
         case 'loop': {
           const name = must(symbols.get(s.symbol));
+          if (s.parallel && pooled && s.trip !== undefined) {
+            const outer = lines;
+            [lines, inSlice] = [[], true];
+            walk(s.body, '    ');
+            const sliced = slicedLoop({
+              name: `steps_${functions.length}`,
+              v: name,
+              lines: lines.some(x => /\bt\b/.test(x)) ? [OWN_SCRATCH, ...lines] : lines,
+              visible: [
+                { name: 'w', type: 'const uint8_t *' },
+                { name: 'a', type: 'uint8_t *' },
+                { name: 'in', type: `const ${n}_inputs *` },
+                { name: 'out', type: `const ${n}_outputs *` },
+                ...[...symbols.values()].filter(x => x !== name).map(x => ({ name: x, type: 'int32_t' })),
+              ],
+              count: name,
+              cost: ITERATION_OF_STEPS,
+            });
+            [lines, inSlice] = [outer, false];
+            functions.push(sliced.function);
+            put(`${name} = ${size(s.trip)};`);
+            sliced.call.forEach(put);
+            break;
+          }
           const tests = [...(s.trip === undefined ? [] : [`${name} < ${size(s.trip)}`]), ...(s.cond ? [element(s.cond)] : [])];
           put(`for (${name} = 0; ${tests.join(' && ')}; ${name}++) {`);
           walk(s.body, `${pad}  `);
@@ -218,8 +264,11 @@ function runText(p: Program, plan: MemoryPlan, names: ReturnType<typeof namesOf>
           ...computed.map(s => `    out->sizes->${must(names.symbols.get(s.name))} = ${must(symbols.get(s.name))};`),
           '  }',
         ];
+  const poolParam = pooled ? 'sinter_pool *pool, ' : '';
+  if (pooled && !/\bpool\b/.test(body)) declare.unshift('  (void)pool;');
   return [
-    `static int steps(const ${n}_inputs *in, const ${n}_outputs *out, uint8_t *arena) {`,
+    ...functions,
+    `static int steps(${poolParam}const ${n}_inputs *in, const ${n}_outputs *out, uint8_t *arena) {`,
     ...declare,
     body,
     ...results,
@@ -228,6 +277,34 @@ function runText(p: Program, plan: MemoryPlan, names: ReturnType<typeof namesOf>
   ].join('\n');
 }
 
+/** Inside of a slice of steps: the thread's own copy of what is scratch. */
+const OWN_SCRATCH = '    uint8_t *const t = a + (size_t)thread * THREAD_BYTES;';
+/** Nanoseconds that an iteration of a loop of steps takes at least, roughly: it is some calls of kernels. */
+const ITERATION_OF_STEPS = '5000.0f';
+
+/** What parallel loops are run by. Each thread flushes denormals as the caller does. */
+const runSlices = (threads: number, threadBytes: number, flush: boolean): string => `
+/* Each thread has its own scratch memory, one after the other at the end of the arena. */
+#define THREADS ${threads}
+#define THREAD_BYTES ${threadBytes}u
+${
+  flush
+    ? `typedef struct { sinter_slice slice; const void *args; } flushed;
+static void flushed_slice(const void *p, int32_t begin, int32_t end, int32_t thread) {
+  const flushed *const f = p;
+  const float_mode mode = flush_denormals();
+  f->slice(f->args, begin, end, thread);
+  restore_denormals(mode);
+}
+INLINE void run_slices(sinter_pool *pool, sinter_slice slice, const void *args, int32_t count, float cost) {
+  const flushed f = {slice, args};
+  sinter_pool_run(pool, THREADS, flushed_slice, &f, count, cost);
+}`
+    : `INLINE void run_slices(sinter_pool *pool, sinter_slice slice, const void *args, int32_t count, float cost) {
+  sinter_pool_run(pool, THREADS, slice, args, count, cost);
+}`
+}
+`;
 const PRELUDE = `
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))

@@ -11,6 +11,7 @@ import { emitC, type CResult } from './c.ts';
 import { EMNAPI_RUNTIME } from './c/binding.data.ts';
 import { bindingOf } from './c/binding.ts';
 import { cmake, makefile } from './c/make.ts';
+import { POOL } from './c/pool.data.ts';
 import { flagsOf, productsOf } from './c/toolchain.ts';
 import { commentText } from './c/types.ts';
 import { pythonText } from './c/python.ts';
@@ -51,7 +52,7 @@ export function nativeReport(m: NativeModule): ModuleReport {
 const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
 
 /**
- * The files of a native bundle by name: model.c, model.h, the weights, main.c (a program that runs the model on .npy files), node.c, index.js
+ * The files of a native bundle by name: model.c, model.h, the weights, pool.c and pool.h (where it has threads), main.c (a program that runs the model on .npy files), node.c, index.js
  * and index.d.ts (for JavaScript), model.py, a Makefile and CMakeLists.txt, manifest.json, README.md; less what the target cannot have. The
  * same input gives the same bytes.
  */
@@ -59,7 +60,8 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
   const { profile, program, c, head } = m;
   const weights = m.plan.weightsBytes > 0 ? weightsOf(program, m.plan) : undefined;
   const asArray = weights !== undefined && weights.length <= (b.options.embedBelow ?? profile.memory.embedBelow);
-  const sources = ['model.c', ...(weights ? [asArray ? 'weights.c' : 'weights.S'] : [])];
+  const pooled = profile.threads > 1;
+  const sources = ['model.c', ...(weights ? [asArray ? 'weights.c' : 'weights.S'] : []), ...(pooled ? ['pool.c'] : [])];
   const files = new Map<string, Uint8Array>([
     ['model.h', utf8(c.header)],
     ['model.c', utf8(c.source)],
@@ -69,9 +71,10 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
     files.set('weights.S', utf8(assembly(c.prefix, profile.memory.align, weights.length)));
     files.set('model.weights', weights);
   }
+  if (pooled) for (const [name, text] of Object.entries(POOL)) files.set(name, utf8(text));
   const { shared, addon, program: main } = productsOf(profile.toolchain.system);
-  if (main !== undefined) files.set('main.c', utf8(runnerText(program, c.arena)));
-  if (shared) files.set('model.py', utf8(pythonText(program, head, c.arena, profile.memory.align, shared.file)));
+  if (main !== undefined) files.set('main.c', utf8(runnerText(program, c.arena, profile.threads)));
+  if (shared) files.set('model.py', utf8(pythonText(program, head, c.arena, profile, shared.file)));
   const digest = weights && (await sha256(weights));
   if (addon) {
     const id = (await sha256(utf8(`${c.header}${c.source}${digest ?? ''}`))).slice(0, 16);
@@ -165,7 +168,7 @@ function readme(m: NativeModule, sources: readonly string[], rows: BundleInput['
 ${commentText(head)}
 
 model.h says how to call it from C: \`${n}_run(&inputs, &outputs, arena, sizeof arena)\`, with an arena of ${c.arena} bytes that the caller owns.
-It allocates nothing and keeps nothing between calls. Inputs: ${list(program.inputs)}. Outputs: ${list(program.outputs)}.
+It allocates nothing and keeps nothing between calls. ${profile.threads > 1 ? `\`${n}_run_on\` is the same with up to ${profile.threads} threads of a pool (pool.h). ` : ''}Inputs: ${list(program.inputs)}. Outputs: ${list(program.outputs)}.
 manifest.json tells what was compiled, and how.`,
     ...(main === undefined
       ? []

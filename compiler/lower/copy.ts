@@ -31,8 +31,8 @@ export function copyKernel(k: KernelBuilder, from: Source, to: Ref, profile: Pro
   const nest = (idx: readonly Expr[]): void => {
     const axis = idx.length;
     if (axis === dst.dims.length) put(idx, 1);
-    else if (axis === dst.dims.length - 1) forLanes(k, must(dst.dims[axis]), lanes, (i, n) => put([...idx, i], n));
-    else k.for(0, must(dst.dims[axis]), i => nest([...idx, i]), { parallel: axis === 0 });
+    else if (axis < dst.dims.length - 1) k.for(0, must(dst.dims[axis]), i => nest([...idx, i]), { parallel: true });
+    else forLanes(k, must(dst.dims[axis]), lanes, (i, n) => put([...idx, i], n), { parallel: true });
   };
   nest([]);
 }

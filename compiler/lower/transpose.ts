@@ -64,7 +64,7 @@ export function transposeKernel(k: KernelBuilder, from: Ref, to: Ref): boolean {
           if (!isMultiple(n, V)) k.for(n4, n, j => k.for(0, V, t => scalar(set(set(idx, axis, add(i, t)), last, j))));
         }
       },
-      { step: V },
+      { step: V, parallel: true },
     );
     if (!isMultiple(m, V)) k.for(m4, m, i => k.for(0, n, j => scalar(set(set(idx, axis, i), last, j))));
   };
@@ -73,7 +73,7 @@ export function transposeKernel(k: KernelBuilder, from: Ref, to: Ref): boolean {
     const zero: Expr = { k: 'const', t: { base: 'i32', lanes: 1 }, value: 0 };
     if (a === to.dims.length) inner(idx);
     else if (a === axis || a === last) nest([...idx, zero]);
-    else k.for(0, must(to.dims[a]), i => nest([...idx, i]), { parallel: a === 0 });
+    else k.for(0, must(to.dims[a]), i => nest([...idx, i]), { parallel: true });
   };
   nest([]);
   return true;

@@ -200,7 +200,7 @@ function padRows(k: KernelBuilder, p: Plan, to: readonly Num[], from: readonly N
         const here = p.mode === 'constant' ? k.let(and(inside, within(raw, 0, k.dim(axis.n)))) : inside;
         padRows(k, p, [...to, i], [...from, originExpr(k, p.mode, raw, axis.n)], here);
       },
-      { parallel: to.length === 0 },
+      { parallel: true },
     );
     return;
   }

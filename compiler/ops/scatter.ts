@@ -1,30 +1,23 @@
 import { must } from '../core/diagnostic.ts';
-import type { Dim } from '../core/dim.ts';
 import { isFloat, type DType } from '../core/dtype.ts';
 import { fromNumbers, numel, stridesOf, toNumbers, typed, type Tensor } from '../core/tensor.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import { add, cast, I32, lt, max, min, mul, rem, select, type Expr, type Lanes, type Num } from '../kernel/ir.ts';
 import { attr, defineOp, type InferCtx } from './define.ts';
 import { checkAxis, checkIndices, safeIndex, wrapIndex } from './gather.ts';
-import { forLanes, lanesOf } from './loops.ts';
+import { forLanes, inOrder, lanesOf } from './loops.ts';
 import type { LowerCtx, Ref } from './lowering.ts';
 import { refIndex } from './ref.ts';
 import { cellsOf, indexOf } from './strided.ts';
 
-/** Operators that write elements to computed places of a copy of their first input. Indices are wrapped and clamped. */
+/**
+ * Operators that write elements to computed places of a copy of their first input, in order: later writes to one place win. Indices are
+ * wrapped and clamped.
+ */
 
 export const REDUCTIONS = ['none', 'add', 'mul', 'min', 'max'] as const;
 export type Reduction = (typeof REDUCTIONS)[number];
 
-/** Loops over all indices in order: later writes to one place win. */
-function inOrder(k: KernelBuilder, dims: readonly Dim[], body: (idx: readonly Expr[]) => void): void {
-  const nest = (done: readonly Expr[]): void => {
-    const n = dims[done.length];
-    if (n === undefined) body(done);
-    else k.for(0, n, i => nest([...done, i]));
-  };
-  nest([]);
-}
 function combine(r: Reduction, old: () => Expr, v: Expr): Expr {
   switch (r) {
     case 'none':

@@ -29,6 +29,11 @@ describe('the check of parallel loops', () => {
     ['the inner of two loops', 'for i in 0..2 parallel { for j in 0..4 parallel { b.f32[i] = 1:f32 } }'],
     ['the outer of two loops', 'for i in 0..2 parallel { for j in 0..4 parallel { b.f32[j] = 1:f32 } }'],
     ['scratch from outside', 's.f32[0] = 1:f32 for i in 0..8 parallel { b.f32[i] = s.f32[0] }'],
+    [
+      'scratch of the loop around',
+      'for i in 0..2 parallel { s.f32[0] = 1:f32 for j in 0..4 parallel { b.f32[((i * 4) + j)] = s.f32[0] } }',
+    ],
+    ['scratch after the loop', 'for i in 0..8 parallel { s.f32[i] = 1:f32 } b.f32[0] = s.f32[7]'],
     ['scratch of the iteration before', 'for i in 0..8 parallel { b.f32[i] = s.f32[i] s.f32[(i + 1)] = 1:f32 }'],
   ])('finds: %s', (_, body) => {
     expect(() => run(body)).toThrow('race');

@@ -1,55 +1,78 @@
 import type { Watch } from '../../compiler/kernel/interpret.ts';
 
-/** Who touched the bytes of one memory in the iterations of a loop: NOBODY, MANY (readers only), or the number of an iteration. */
+/** Who touched the bytes of one memory, by iterations, which all have numbers of their own. */
 interface Touched {
   readonly writer: Int32Array;
   readonly reader: Int32Array;
-  /** The last iteration that wrote a byte of a scratch buffer. */
-  readonly own: Int32Array;
+  /** The first iteration of the loop of which several read a byte. */
+  readonly readers: Int32Array;
 }
-interface Loop {
+/** What a depth of nesting remembers: of earlier loops too, so that nothing has to be cleared. */
+interface Depth {
   readonly memories: Map<ArrayBufferLike, Touched>;
+}
+interface Loop extends Depth {
+  /** Its first iteration, and the present one. */
+  readonly first: number;
   iteration: number;
 }
 const NOBODY = -1;
-const MANY = -2;
+/** Code outside of all parallel loops. */
+const OUTSIDE = 0;
 
 /**
- * Sees to it that the iterations of parallel loops are independent: throws where one reads or writes what another writes, or reads
- * from a scratch buffer what it has not written itself. It looks at what the iterations do, not at their order, so one run is enough.
+ * Sees to it that the iterations of parallel loops are independent: throws where one reads or writes what another writes, or where a
+ * scratch buffer is read by somebody else than the iteration that wrote it. It looks at what the iterations do, not at their order, so
+ * one run is enough.
  */
 export function races(): Watch {
+  const depths: Depth[] = [];
   const loops: Loop[] = [];
+  let iterations = OUTSIDE;
+  /** The iteration that wrote a byte of scratch last. */
+  const owners = new Map<ArrayBufferLike, Int32Array>();
   const touchedBy = (l: Loop, memory: ArrayBufferLike): Touched => {
     let t = l.memories.get(memory);
     const none = (): Int32Array => new Int32Array(memory.byteLength).fill(NOBODY);
-    if (!t) l.memories.set(memory, (t = { writer: none(), reader: none(), own: none() }));
+    if (!t) l.memories.set(memory, (t = { writer: none(), reader: none(), readers: none() }));
     return t;
   };
+  const scratch = (kind: 'load' | 'store', memory: ArrayBufferLike, at: number, end: number, name: string): void => {
+    const me = loops.at(-1)?.iteration ?? OUTSIDE;
+    let owner = owners.get(memory);
+    if (!owner) owners.set(memory, (owner = new Int32Array(memory.byteLength).fill(NOBODY)));
+    if (kind === 'store') owner.fill(me, at, end);
+    else if (owner.subarray(at, end).some(by => by !== me))
+      throw new Error(`race: ${name}: scratch that another iteration wrote`);
+  };
   return {
-    enter: () => void loops.push({ memories: new Map(), iteration: NOBODY }),
+    enter: () => {
+      const depth = (depths[loops.length] ??= { memories: new Map() });
+      loops.push({ ...depth, first: iterations + 1, iteration: NOBODY });
+    },
     iteration: () => {
       const l = loops.at(-1);
-      if (l) l.iteration++;
+      if (l) l.iteration = ++iterations;
     },
     leave: () => void loops.pop(),
-    access: (kind, memory, at, size, scratch, name) => {
-      for (const l of loops) {
-        const t = touchedBy(l, memory);
-        const me = l.iteration;
-        const other = (it: number | undefined): boolean => it !== NOBODY && it !== me;
-        for (let i = at; i < at + size; i++) {
-          if (scratch) {
-            if (kind === 'store') t.own[i] = me;
-            else if (t.own[i] !== me) throw new Error(`race: ${name}: iteration ${me} has not written this byte of scratch`);
-          } else if (other(t.writer[i])) {
-            throw new Error(`race: ${name}: iteration ${me} touches what iteration ${t.writer[i]} wrote`);
-          } else if (kind === 'store') {
-            if (other(t.reader[i])) throw new Error(`race: ${name}: iteration ${me} writes what another has read`);
-            t.writer[i] = me;
-          } else t.reader[i] = other(t.reader[i]) ? MANY : me;
+    access: (kind, memory, at, size, isScratch, name) => {
+      if (isScratch) scratch(kind, memory, at, at + size, name);
+      else
+        for (const l of loops) {
+          const t = touchedBy(l, memory);
+          const me = l.iteration;
+          const other = (it = NOBODY): boolean => it >= l.first && it !== me;
+          for (let i = at; i < at + size; i++) {
+            if (other(t.writer[i])) throw new Error(`race: ${name}: another iteration writes here`);
+            if (kind === 'store' && (other(t.reader[i]) || t.readers[i] === l.first))
+              throw new Error(`race: ${name}: another iteration reads here`);
+            if (kind === 'store') t.writer[i] = me;
+            else {
+              if (other(t.reader[i])) t.readers[i] = l.first;
+              t.reader[i] = me;
+            }
+          }
         }
-      }
     },
   };
 }

@@ -7,6 +7,7 @@ import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { emitC } from '../../compiler/emit/c.ts';
 import { namesOf, outputNames } from '../../compiler/emit/c/names.ts';
+import { POOL } from '../../compiler/emit/c/pool.data.ts';
 import { runnerText } from '../../compiler/emit/c/runner.ts';
 import { weightsOf } from '../../compiler/emit/bundle/module.ts';
 import { flagsOf } from '../../compiler/emit/c/toolchain.ts';
@@ -39,9 +40,13 @@ export function native(
   const weights = weightsOf(program, plan);
   writeFileSync(join(dir, 'model.c'), c.source);
   writeFileSync(join(dir, 'model.h'), c.header);
-  writeFileSync(join(dir, 'main.c'), runnerText(program, c.arena));
+  writeFileSync(join(dir, 'main.c'), runnerText(program, c.arena, profile.threads));
   writeFileSync(join(dir, 'model.weights'), weights);
   const sources = ['model.c', 'main.c'];
+  if (profile.threads > 1) {
+    for (const [name, text] of Object.entries(POOL)) writeFileSync(join(dir, name), text);
+    sources.push('pool.c');
+  }
   if (weights.length > 0) {
     writeFileSync(join(dir, 'weights.S'), assembly(c.prefix, profile.memory.align, weights.length));
     sources.push('weights.S');

@@ -21,6 +21,7 @@ export interface HeaderInput {
   readonly names: Names;
   readonly arena: number;
   readonly align: number;
+  readonly threads: number;
 }
 /** model.h: the only thing that a user of the code reads. */
 export function headerText(h: HeaderInput): string {
@@ -42,7 +43,7 @@ export function headerText(h: HeaderInput): string {
 
 #include <stddef.h>
 #include <stdint.h>
-
+${h.threads > 1 ? '#include "pool.h"\n' : ''}
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -82,7 +83,15 @@ ${codes.join('\n')}
 
 /* Computes the outputs. Gives ${n}_OK or another of the codes above, or a reason of the model's own; see ${n}_error. */
 int ${n}_run(const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes);
-
+${
+  h.threads > 1
+    ? `
+/* The same with the help of at most ${n}_THREADS threads of a pool (see pool.h), bit for bit; with none where it is null. */
+#define ${n}_THREADS ${h.threads}
+int ${n}_run_on(sinter_pool *pool, const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes);
+`
+    : ''
+}
 /* What a code means, in English. Never null. */
 const char *${n}_error(int code);
 

@@ -65,7 +65,7 @@ set_target_properties(${prefix} PROPERTIES POSITION_INDEPENDENT_CODE ON)
 if(NOT MSVC)
   target_link_libraries(${prefix} PUBLIC m)
 endif()
-add_executable(${prefix}_main main.c)
+${profile.threads > 1 ? `find_package(Threads REQUIRED)\ntarget_link_libraries(${prefix} PUBLIC Threads::Threads)\n` : ''}add_executable(${prefix}_main main.c)
 target_link_libraries(${prefix}_main ${prefix})
 ${
   addon

@@ -1,6 +1,7 @@
 import { must } from '../../core/diagnostic.ts';
 import { showDim, type Dim } from '../../core/dim.ts';
 import type { DType } from '../../core/dtype.ts';
+import type { Profile } from '../../ops/profile.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { computedSymbols, solveSymbols } from '../bundle/symbols.ts';
 import { sizeSource } from '../sizes.ts';
@@ -31,7 +32,9 @@ const text = (s: string): string =>
   JSON.stringify(s).replace(/[^\x20-\x7e]/g, c => `\\u${(c.codePointAt(0) ?? 63).toString(16).padStart(4, '0').slice(-4)}`);
 
 /** model.py: the shared library behind ctypes, with NumPy arrays in and out. Python 3.8, NumPy alone. */
-export function pythonText(p: Program, head: string, arena: number, align: number, library: string): string {
+export function pythonText(p: Program, head: string, arena: number, profile: Profile, library: string): string {
+  const { threads } = profile;
+  const { align } = profile.memory;
   const names = namesOf(p);
   const n = names.prefix;
   const given = p.symbols.filter(s => s.from === 'input');
@@ -94,12 +97,33 @@ ${
       : ''
   }${struct('Inputs', [...(given.length > 0 ? ['("dims", _Dims)'] : []), ...p.inputs.map(x => pointer(must(names.inputs.get(x))))])}${struct('Outputs', [...p.outputs.map(x => pointer(must(names.outputs.get(x)))), ...(computed.length > 0 ? ['("sizes", ctypes.POINTER(_Sizes))'] : [])])}_here = os.path.dirname(os.path.abspath(__file__))
 _library = ctypes.CDLL(os.path.join(_here, "${library}"))
-_run = _library.${n}_run
-_run.argtypes = [ctypes.POINTER(_Inputs), ctypes.POINTER(_Outputs), ctypes.c_void_p, ctypes.c_size_t]
+${
+  threads > 1
+    ? `_pool_create, _pool_destroy = _library.sinter_pool_create, _library.sinter_pool_destroy
+_pool_create.argtypes, _pool_create.restype = [ctypes.c_int], ctypes.c_void_p
+_pool_destroy.argtypes, _pool_destroy.restype = [ctypes.c_void_p], None
+_run = _library.${n}_run_on
+`
+    : `_run = _library.${n}_run
+`
+}_run.argtypes = [${threads > 1 ? 'ctypes.c_void_p, ' : ''}ctypes.POINTER(_Inputs), ctypes.POINTER(_Outputs), ctypes.c_void_p, ctypes.c_size_t]
 _error = _library.${n}_error
 _error.restype = ctypes.c_char_p
 
+${
+  threads > 1
+    ? `_pool = _pool_create(${threads})
 
+
+def threads(n):
+    """At most so many threads work on a run, of ${threads} that the model was compiled for. Not while one is under way."""
+    global _pool
+    _pool_destroy(_pool)
+    _pool = _pool_create(min(n, ${threads}))
+
+`
+    : ''
+}
 def _solve(shapes):
     s = {}
 ${solved.join('\n')}${solved.length > 0 ? '\n' : ''}    return s
@@ -136,7 +160,7 @@ def run(**inputs):
     pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in arrays]
 ${given.length > 0 ? `    dims = _Dims(${given.map(s => `s[${text(s.name)}]`).join(', ')})\n` : ''}${computed.length > 0 ? '    sizes = _Sizes()\n' : ''}    given = _Inputs(${given.length > 0 ? 'dims, ' : ''}*pointers)
     made = _Outputs(*[a.ctypes.data_as(ctypes.c_void_p) for a in results]${computed.length > 0 ? ', ctypes.pointer(sizes)' : ''})
-    code = _run(ctypes.byref(given), ctypes.byref(made), arena, _ARENA)
+    code = _run(${threads > 1 ? '_pool, ' : ''}ctypes.byref(given), ctypes.byref(made), arena, _ARENA)
     if code != 0:
         raise ValueError(_error(code).decode())
 ${computed.map(s => `    s[${text(s.name)}] = sizes.${word(s.name)}\n`).join('')}    return {

@@ -24,8 +24,8 @@ const DESCR: Readonly<Record<DType, string>> = {
   bool: '|b1',
 };
 
-/** main.c: a program that runs the model on .npy files. */
-export function runnerText(p: Program, arena: number): string {
+/** main.c: a program that runs the model on .npy files, with as many threads as the model was compiled for unless it is told fewer. */
+export function runnerText(p: Program, arena: number, threads: number): string {
   const names = namesOf(p);
   const { prefix: n } = names;
   const given = p.symbols.filter(s => s.from === 'input');
@@ -60,13 +60,14 @@ export function runnerText(p: Program, arena: number): string {
   const rank = Math.max(1, ...[...p.inputs, ...p.outputs].map(x => x.type.shape.length));
   const functions = Object.entries(SIZE_FUNCTIONS).filter(([name]) => body.includes(`${name}(`));
   return `/* Runs the model on .npy files: make && ./${n} input.npy --out . */
-#include "model.h"
+${threads > 1 ? '#define _POSIX_C_SOURCE 200112L\n' : ''}#include "model.h"
 #include <stddef.h>
 #define INLINE static inline
 #define MAX_RANK ${rank}
 #define INPUTS ${p.inputs.length}
 #define OUTPUTS ${p.outputs.length}
 #define ARENA ${Math.max(1, arena)}u
+#define THREADS ${threads}
 #define WRONG_SHAPE -1
 typedef struct { const char *name, *file, *descr; int rank; size_t bytes, most; } port;
 typedef struct { int rank; long long shape[MAX_RANK]; void *data; } tensor;
@@ -76,11 +77,11 @@ ${functions.map(([, f]) => `${f}\n`).join('')}
 static const char *error_text(int code) {
   return code == WRONG_SHAPE ? "an input has a shape that the model does not take" : ${n}_error(code);
 }
-static int run_model(const tensor *inputs, tensor *outputs, void *arena) {
+${threads > 1 ? 'static sinter_pool *pool;\n' : ''}static int run_model(const tensor *inputs, tensor *outputs, void *arena) {
   ${n}_inputs in;
   ${n}_outputs out;
 ${late ? `  ${n}_sizes sizes;\n` : ''}${given.length === 0 && p.inputs.length === 0 ? '  (void)inputs;\n  in.none = 0;\n' : ''}${lines.join('\n')}
-${late ? '  out.sizes = &sizes;\n' : ''}  const int code = ${n}_run(&in, &out, arena, ARENA);
+${late ? '  out.sizes = &sizes;\n' : ''}  const int code = ${n}_run${threads > 1 ? '_on(pool, ' : '('}&in, &out, arena, ARENA);
   if (code != ${n}_OK) return code;
 ${after.join('\n')}
   return ${n}_OK;

@@ -4,7 +4,11 @@ import type { Loader } from '../bundle/index-js.ts';
 /** What every source of a bundle is compiled with: arithmetic as it stands, and nothing that assumes less than C says. */
 export const FLAGS = ['-O3', '-ffp-contract=off', '-fno-math-errno'];
 /** All flags for a profile; its own come last, so that they prevail. */
-export const flagsOf = (p: Profile): readonly string[] => [...FLAGS, ...p.toolchain.flags];
+export const flagsOf = (p: Profile): readonly string[] => [
+  ...FLAGS,
+  ...(p.threads > 1 ? ['-pthread'] : []),
+  ...p.toolchain.flags,
+];
 
 /** What the linker makes of the objects, and what it is told. */
 interface Linked {

@@ -7,6 +7,7 @@ import { expandMath } from './expand-math.ts';
 import { hoist } from './hoist.ts';
 import { inline } from './inline.ts';
 import { simplify } from './simplify.ts';
+import { slices } from './slices.ts';
 
 /** A step from kernels to kernels. Only `expand-math` may change a bit of a result. */
 export interface KernelPass {
@@ -24,6 +25,7 @@ export const ADDRESSES = pass('addresses', 'lets accesses share pointers that ar
 export const HOIST = pass('hoist', 'moves what does not change out of loops', hoist);
 export const CSE = pass('cse', 'computes what a block needs twice once', cse);
 export const INLINE = pass('inline', 'moves values to their first use', inline);
+export const SLICES = pass('slices', 'brings parallel loops into the form that threads share', slices);
 /** Every pass, for people who run one by name. */
 export const ALL_KERNEL_PASSES: readonly KernelPass[] = [
   SIMPLIFY,
@@ -34,6 +36,7 @@ export const ALL_KERNEL_PASSES: readonly KernelPass[] = [
   HOIST,
   CSE,
   INLINE,
+  SLICES,
 ];
 
 /** What happens to a kernel before it is emitted for a profile, in order. C compilers do the rest themselves. */
@@ -41,7 +44,7 @@ export function kernelPasses(profile: Profile): readonly KernelPass[] {
   const math = profile.vector.fma === 'none' ? EXPAND_MATH : EXPAND_MATH_FMA;
   return profile.emit === 'wasm'
     ? [SIMPLIFY, math, EXPAND_HALF, ADDRESSES, HOIST, CSE, SIMPLIFY, INLINE]
-    : [SIMPLIFY, math, EXPAND_HALF];
+    : [SIMPLIFY, math, EXPAND_HALF, ...(profile.threads > 1 ? [SLICES] : [])];
 }
 
 const prepared = new WeakMap<Profile, WeakMap<Kernel, Kernel>>();

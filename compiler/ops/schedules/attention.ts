@@ -106,22 +106,30 @@ export function lowerAttention(c: LowerCtx<AttentionAttrs>): void {
 function heads(k: KernelBuilder, j: Job): void {
   const kvHeads = Number(j.k.dims[1]);
   const group = Number(j.q.dims[1]) / kvHeads;
-  k.for(0, must(j.q.dims[0]), b => {
-    const len = j.lengths ? k.let(max(min(cast(I32, j.lengths.at(k, [b])), k.dim(j.keys)), 0)) : k.dim(j.keys);
-    k.for(0, kvHeads, g => {
-      const from = (r: Ref, h: Expr): Expr => k.let(add(mul(b, strideOf(k, r, 0)), mul(h, strideOf(k, r, 1))));
-      const keysAt = from(j.k, g);
-      const valuesAt = from(j.v, g);
-      if (j.panels) packKeys(k, j, keysAt, j.panels);
-      if (j.values) packValues(k, j, valuesAt, j.values);
-      k.for(0, group, e => {
-        const h = k.let(add(mul(g, group), e));
-        const head: Head = { b, h, len, queries: from(j.q, h), keysAt, valuesAt };
-        if (j.panels) rowTiles(k, j.rows, j.columns.rows, (first, rows, skip) => block(k, j, head, first, rows, skip));
-        else block(k, j, head, int(0), Number(j.rows), undefined);
-      });
+  /** The heads that share keys and values. */
+  const shared = (b: Expr, g: Expr, len: Expr): void => {
+    const from = (r: Ref, h: Expr): Expr => k.let(add(mul(b, strideOf(k, r, 0)), mul(h, strideOf(k, r, 1))));
+    const keysAt = from(j.k, g);
+    const valuesAt = from(j.v, g);
+    if (j.panels) packKeys(k, j, keysAt, j.panels);
+    if (j.values) packValues(k, j, valuesAt, j.values);
+    k.for(0, group, e => {
+      const h = k.let(add(mul(g, group), e));
+      const head: Head = { b, h, len, queries: from(j.q, h), keysAt, valuesAt };
+      if (j.panels) rowTiles(k, j.rows, j.columns.rows, (first, rows, skip) => block(k, j, head, first, rows, skip));
+      else block(k, j, head, int(0), Number(j.rows), undefined);
     });
-  });
+  };
+  const parallel = true;
+  k.for(
+    0,
+    must(j.q.dims[0]),
+    b => {
+      const len = j.lengths ? k.let(max(min(cast(I32, j.lengths.at(k, [b])), k.dim(j.keys)), 0)) : k.dim(j.keys);
+      k.for(0, kvHeads, g => shared(b, g, len), { parallel });
+    },
+    { parallel },
+  );
 }
 interface Head {
   readonly b: Expr;

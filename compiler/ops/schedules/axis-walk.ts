@@ -79,7 +79,7 @@ export function nest(
   const [g, ...rest] = over;
   if (g === undefined) body(idx);
   else
-    k.for(0, must(w.dims[g]), i => nest(k, w, rest, withAt(idx, g, i), body), {
+    k.for(0, must(w.dims[g]), i => nest(k, w, rest, withAt(idx, g, i), body, parallel), {
       parallel,
     });
 }
@@ -99,13 +99,14 @@ export function forBlocks(
   lanes: Lanes,
   many: number,
   body: (i: Expr, vectors: number, lanes: Lanes) => void,
+  opt: { readonly parallel?: boolean } = {},
 ): void {
   const blocks = [many * lanes, lanes, 1].filter((b, i, all) => i === 0 || b < must(all[i - 1]));
   let from: Dim = 0;
   for (const b of blocks) {
     const to = b === 1 ? n : dimMul(dimFloorDiv(n, b), b);
     const wide: Lanes = b === 1 ? 1 : lanes;
-    k.for(from, to, i => body(i, b / wide, wide), { step: b });
+    k.for(from, to, i => body(i, b / wide, wide), { step: b, ...opt });
     if (isMultiple(n, b)) return;
     from = to;
   }

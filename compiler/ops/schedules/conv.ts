@@ -212,7 +212,7 @@ function around(k: KernelBuilder, j: Job, body: (idx: readonly Expr[], at: Expr)
     if (axis === j.rows.first) body(idx, at);
     else
       k.for(0, must(j.s.out[axis]), i => nest([...idx, i], k.let(add(at, mul(i, k.dim(must(j.steps[axis])))))), {
-        parallel: axis === 0,
+        parallel: true,
       });
   };
   nest([], int(0));
@@ -247,6 +247,7 @@ function lowerOneOutput(j: Job): void {
         arith: j.arith,
         rows: dimProd(s.out.slice(rows.first)),
         k: s.channels,
+        parallel: true,
         a: { buffer: j.input.buffer, at, stride: must(j.steps[stepAxis(s, rows)]) },
         x: { buffer: column, at: 0 },
         put: (row, v) => {

@@ -96,7 +96,7 @@ function outerAxes(k: KernelBuilder, j: Job, idx: readonly Expr[], at: Expr, spa
       };
       outerAxes(k, j, [...idx, i], k.let(add(at, mul(start, stride))), [...spans, span]);
     },
-    { parallel: axis === 0 },
+    { parallel: true },
   );
 }
 const mulDim = (d: Dim, n: number): Dim => (n === 1 ? d : dimProd([d, n]));

@@ -13,6 +13,8 @@ export interface RowDots {
   readonly k: Dim;
   readonly a: { readonly buffer: Buffer; readonly at: Num; readonly stride: Dim };
   readonly x: { readonly buffer: Buffer; readonly at: Num };
+  /** Whether the rows may be done at the same time: they are not put into scratch memory. */
+  readonly parallel?: boolean;
   /** Stores the value of one row, or of as many neighbours as the value has lanes. */
   put(row: Expr, value: Expr): void;
 }
@@ -20,8 +22,9 @@ export interface RowDots {
 /** Four rows at once, so that each vector of x is loaded once for four products; the sums are turned by shuffles at the end. */
 export function rowDots(b: KernelBuilder, d: RowDots): void {
   const four = dimMul(dimFloorDiv(d.rows, 4), 4);
-  b.for(0, four, row => dots(b, d, row, 4), { step: 4 });
-  if (!isMultiple(d.rows, 4)) b.for(four, d.rows, row => dots(b, d, row, 1));
+  const way = { parallel: d.parallel ?? false };
+  b.for(0, four, row => dots(b, d, row, 4), { step: 4, ...way });
+  if (!isMultiple(d.rows, 4)) b.for(four, d.rows, row => dots(b, d, row, 1), { ...way });
 }
 function dots(b: KernelBuilder, d: RowDots, row: Expr, rows: number): void {
   const { arith: m, a, x } = d;

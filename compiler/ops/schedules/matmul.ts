@@ -142,6 +142,7 @@ function dotColumn(j: Job): boolean {
       arith,
       rows: a.dims[0],
       k: j.k,
+      parallel: true,
       a: { buffer: a.buffer, at: 0, stride: a.strides[0] },
       x: { buffer: x, at: 0 },
       put: (row, v) => j.walk.put(k, [row], v),
@@ -162,6 +163,7 @@ function dotRow(j: Job): boolean {
       arith,
       rows: j.columns,
       k: j.k,
+      parallel: true,
       a: { buffer: b.buffer, at: 0, stride: b.strides[1] },
       x: { buffer: a.buffer, at: 0 },
       put: (column, v) => j.walk.put(k, single ? [column] : [int(0), column], v),
@@ -209,7 +211,7 @@ function panelProduct(j: Job): void {
     const nest = (idx: readonly Expr[]): void => {
       const n = j.shared ? undefined : j.batch[idx.length];
       if (n === undefined) body(idx);
-      else k.for(0, n, i => nest([...idx, i]), { parallel: idx.length === 0 });
+      else k.for(0, n, i => nest([...idx, i]), { parallel: true });
     };
     nest([]);
   });
@@ -266,7 +268,7 @@ function packAtRunTime(j: Job, p: Panels, size: Dim, own: readonly Dim[]): SlotB
     const nest = (idx: readonly Expr[]): void => {
       const n = own[idx.length];
       if (n !== undefined) {
-        k.for(0, n, i => nest([...idx, i]), { parallel: idx.length === 0 });
+        k.for(0, n, i => nest([...idx, i]), { parallel: true });
         return;
       }
       const strides = dimStrides(own);

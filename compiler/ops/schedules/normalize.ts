@@ -157,7 +157,10 @@ function forGroups(
       noIndex(w),
       idx => {
         if (w.rank === 0) columns(idx, 1, 1);
-        else forBlocks(k, must(w.dims[last]), lanes, WAYS, (j, vectors, l) => columns(withAt(idx, last, j), vectors, l));
+        else
+          forBlocks(k, must(w.dims[last]), lanes, WAYS, (j, vectors, l) => columns(withAt(idx, last, j), vectors, l), {
+            parallel,
+          });
       },
       parallel,
     );

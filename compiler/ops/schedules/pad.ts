@@ -67,7 +67,7 @@ export function padInto(c: LowerCtx<unknown>, x: Source, sizes: readonly Dim[], 
           const ok = pad === 0 && axis === 0 ? inside : k.let(and(inside, within(own, 0, k.dim(must(x.dims[axis])))));
           nest([...idx, own], k.let(add(at, mul(i, k.dim(must(strides[axis]))))), ok);
         },
-        { parallel: axis === 0 },
+        { parallel: true },
       );
     };
     nest([], int(0), int(1));

@@ -31,7 +31,7 @@ import {
 import { wrapNarrow } from '../elementwise-op.ts';
 import { perLane } from '../elementwise-util.ts';
 import type { LowerCtx } from '../lowering.ts';
-import { forAll } from '../loops.ts';
+import { forAll, inOrder } from '../loops.ts';
 import { limitsOf, type Reduction } from '../reduce.ts';
 import { forBlocks, forTurns, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
 
@@ -172,7 +172,10 @@ function reduceColumns(k: KernelBuilder, w: AxisWalk, f: Fold, base: Expr['t']['
     w,
     w.outside.filter(g => g !== last),
     noIndex(w),
-    idx => forBlocks(k, must(w.dims[last]), lanes, WAYS, (j, vectors, l) => columns(withAt(idx, last, j), vectors, l)),
+    idx =>
+      forBlocks(k, must(w.dims[last]), lanes, WAYS, (j, vectors, l) => columns(withAt(idx, last, j), vectors, l), {
+        parallel: true,
+      }),
     true,
   );
 }
@@ -187,7 +190,7 @@ export function buildReduceTo(c: LowerCtx<{ readonly of: Reduction; readonly sha
   c.kernel(`reduce_${of}_to`, k =>
     forAll(k, shape, idx => {
       const total = k.var(konst(vtype(regOf(x.dtype)), f.start));
-      forAll(k, inside, at =>
+      inOrder(k, inside, at =>
         k.set(
           total,
           f.step(
@@ -282,14 +285,21 @@ export function buildArgReduce(
       w.outside.filter(o => o !== inner),
       noIndex(w),
       idx =>
-        forBlocks(k, must(w.dims[inner]), lanes, 1, (j, _, l) => {
-          const [best, where] = fresh(k, l);
-          k.for(0, n, i => {
-            const x = k.let(w.x.at(k, withAt(withAt(idx, inner, j), g, i), l));
-            take(k, best, where, x, l === 1 ? i : { k: 'splat', t: vtype('i32', l), a: i });
-          });
-          for (let u = 0; u < l; u++) put(k, withAt(idx, inner, add(j, u)), lane(where, u));
-        }),
+        forBlocks(
+          k,
+          must(w.dims[inner]),
+          lanes,
+          1,
+          (j, _, l) => {
+            const [best, where] = fresh(k, l);
+            k.for(0, n, i => {
+              const x = k.let(w.x.at(k, withAt(withAt(idx, inner, j), g, i), l));
+              take(k, best, where, x, l === 1 ? i : { k: 'splat', t: vtype('i32', l), a: i });
+            });
+            for (let u = 0; u < l; u++) put(k, withAt(idx, inner, add(j, u)), lane(where, u));
+          },
+          { parallel: true },
+        ),
       true,
     );
   };
@@ -327,7 +337,7 @@ export function buildCumulative(
       noIndex(w),
       idx => {
         if (g === inner) run(k, idx, 1);
-        else forBlocks(k, must(w.dims[inner]), lanes, 1, (j, _, l) => run(k, withAt(idx, inner, j), l));
+        else forBlocks(k, must(w.dims[inner]), lanes, 1, (j, _, l) => run(k, withAt(idx, inner, j), l), { parallel: true });
       },
       true,
     ),

@@ -79,7 +79,7 @@ export function lowerResize(c: LowerCtx<ResizeAttrs> | LowerCtx<Attrs>): void {
           const beyond = table?.outside ? k.let(add(outside, k.load(table.outside, i))) : outside;
           walk([...idx, i], here ? new Map([...taps, [axis, here]]) : taps, beyond);
         },
-        { parallel: axis === 0 },
+        { parallel: true },
       );
     };
     const value = (

@@ -132,8 +132,8 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
     const count = isMultiple(total, chunk) ? chunk : dimMin(chunk, dimSub(total, first));
     const j: Job = { s, arith, rows, columns, first, count, scratch, costly, line, inputs, inputStep, products, productStep };
     c.kernel('winograd_in', k => inputTiles(k, j, x, strides));
-    c.kernel('winograd', k =>
-      k.for(0, points, point => {
+    c.kernel('winograd', k => {
+      const at = (point: Expr): void => {
         const from = k.let(mul(point, inputStep));
         const to = k.let(mul(point, productStep));
         const job: Product = {
@@ -149,8 +149,9 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
           put: (row, column, v) => k.store(products, add(to, add(mul(row, s.outs), column)), v),
         };
         product(k, job, count, { k: 'rows' });
-      }),
-    );
+      };
+      k.for(0, points, at, { parallel: true });
+    });
     c.kernel('winograd_out', k => outputTiles(k, j, walk));
   };
   if (chunks === 1) {
@@ -202,14 +203,15 @@ interface Place {
 function forTiles(k: KernelBuilder, j: Job, body: (t: Expr, place: Place) => void): void {
   const { rows, columns, s } = j;
   const grid = [must(s.out[0]), rows.dilation, rows.tiles, columns.dilation, columns.tiles];
-  k.for(0, j.count, t => {
+  const tile = (t: Expr): void => {
     const [n = int(0), py = int(0), ty = int(0), px = int(0), tx = int(0)] = unflatten(k, k.let(add(t, k.dim(j.first))), grid);
     body(t, {
       n,
       y: k.let(add(py, mul(ty, rows.out * rows.dilation))),
       x: k.let(add(px, mul(tx, columns.out * columns.dilation))),
     });
-  });
+  };
+  k.for(0, j.count, tile, { parallel: true });
 }
 const scaled = (f: number, v: Expr): Expr => mul(v, konst(v.t, f));
 const timesBy =
