@@ -142,7 +142,7 @@ const PROFILE = fields<Profile>({
   vector: fields<Profile['vector']>({
     bits: oneOf(0, 128, 256, 512),
     fma: oneOf('none', 'relaxed', 'fused'),
-    intDot: oneOf('none', 'i16', 'i8u7'),
+    intDot: oneOf('none', 'i16', 'i8u7', 'i8u8', 'i8i8'),
     permute: flag,
   }),
   threads: whole(1, 64),
@@ -174,6 +174,8 @@ function checked(name: string, profile: Profile): Profile {
   if (profile.emit === 'wasm' && profile.threads > 1) bad("'threads' of WebAssembly is 1 in this version");
   if (profile.threads > 1 && !THREADED.includes(profile.toolchain.system))
     bad(`'threads' needs POSIX threads, which '${profile.toolchain.system}' does not have`);
+  if (profile.emit === 'wasm' && /i8[ui]8/.test(profile.vector.intDot))
+    bad("'vector.intDot' of WebAssembly is none, i16 or i8u7");
   if (profile.emit === 'c' && profile.toolchain.cc === '') bad("'toolchain.cc' is empty; name a C compiler");
   const { bits, fma, intDot, permute } = profile.vector;
   if (bits === 0 && (fma !== 'none' || intDot !== 'none' || permute))

@@ -22,7 +22,13 @@ export function targetsCommand(name: string | undefined, t: Terminal): void {
 }
 function meaning(p: Profile): string[][] {
   const fma = { none: 'no', relaxed: 'yes, rounding once or twice', fused: 'yes' }[p.vector.fma];
-  const dot = { none: 'no', i16: 'pairs of int16 (i16)', i8u7: 'groups of int8 by uint7 (i8u7)' }[p.vector.intDot];
+  const dot = {
+    none: 'no',
+    i16: 'pairs of int16 (i16)',
+    i8u7: 'fours of int8 by uint7 (i8u7)',
+    i8u8: 'fours of int8 by uint8 (i8u8)',
+    i8i8: 'fours of int8 by int8 (i8i8)',
+  }[p.vector.intDot];
   return [
     ['emit', p.emit === 'wasm' ? 'WebAssembly' : 'C'],
     ['vector.bits', p.vector.bits === 0 ? '0 (scalar code)' : `${p.vector.bits} (${p.vector.bits / 32} floats)`],

@@ -36,7 +36,8 @@ export const Conv = defineOp({
   name: 'Conv',
   doc: 'Convolution over any number of spatial axes. x: [N, C, …] or, with layout NHWC, [N, …, C]; w: [O, C/group, …kernel] in both.',
   inputs: ['x', 'w'],
-  attrs: { ...windowAttrs, group: attr.int(1) },
+  // `integers`: as in MatMul, of x.
+  attrs: { ...windowAttrs, group: attr.int(1), integers: attr.ints([]) },
   infer: c => {
     const x = must(c.types[0]);
     const w = must(c.types[1]);

@@ -209,6 +209,7 @@ const products: Rule[] = [
     if (!a && !b) return undefined;
     const flip = (was: unknown, now: Value | undefined): boolean => (was === true) !== (now !== undefined);
     return m.apply1(MatMul, [a ?? inputs[0], b ?? inputs[1]], {
+      ...attrs,
       transA: flip(attrs['transA'], a),
       transB: flip(attrs['transB'], b),
     });

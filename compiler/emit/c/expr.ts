@@ -123,7 +123,7 @@ function expr(e: Expr, x: Scope): Text {
     case 'fma':
       return call(h.fma(e.t), show(e.a), show(e.b), show(e.c));
     case 'dot':
-      return call(h.dot(e.a.t, e.t), show(e.a), show(e.b), show(e.acc));
+      return call(h.dot(e.a.t, e.b.t, e.t), show(e.a), show(e.b), show(e.acc));
     case 'reduce':
       return call(h.reduce(e.op, e.a.t), show(e.a));
     case 'addr':

@@ -37,7 +37,7 @@ export interface Helpers {
   /** The same bits as another type. */
   bits(from: VType, to: VType): string;
   reduce(op: 'add' | 'min' | 'max', t: VType): string;
-  dot(a: VType, acc: VType): string;
+  dot(a: VType, b: VType, acc: VType): string;
   /** Lanes of two vectors by index. */
   permute(t: VType): string;
   /** Everything asked for, in order. */
@@ -265,20 +265,13 @@ export function newHelpers(): Helpers {
       loop(t, `r[i] = (${index}) < ${t.lanes} ? a[${index}] : b[(${index}) - ${t.lanes}];`),
     );
   };
-  const dot = (a: VType, acc: VType): string => {
+  const dot = (a: VType, b: VType, acc: VType): string => {
     const [x, v] = [type(a), type(acc)];
     const group = a.lanes / acc.lanes;
     const terms = Array.from({ length: group }, (_, j) => `(int32_t)a[${group} * i + ${j}] * b[${group} * i + ${j}]`).join(' + ');
-    const x86 = (has: string, p: string, int: string): [string, string][] => [
-      [`defined(${has})`, `return c + (${v})${p}_madd_epi16((${int})a, (${int})b);`],
-    ];
-    const pairs: Readonly<Partial<Record<Lanes, [string, string][]>>> = {
-      8: x86('__SSE2__', '_mm', '__m128i'),
-      16: x86('__AVX2__', '_mm256', '__m256i'),
-      32: x86('__AVX512BW__', '_mm512', '__m512i'),
-    };
-    const list = a.base === 'i16' ? (pairs[a.lanes] ?? []) : [];
-    return simd(`dot_${x}_${v}`, acc, `${x} a, ${x} b, ${v} c`, list, loop(acc, `r[i] = c[i] + ${terms};`));
+    const y = type(b);
+    const list = [...dotX86(a, b, v), ...dotArm(a, b, v)];
+    return simd(`dot_${x}_${y}`, acc, `${x} a, ${y} b, ${v} c`, list, loop(acc, `r[i] = c[i] + ${terms};`));
   };
   return {
     type,
@@ -339,6 +332,30 @@ function widening(from: VType, to: VType, v: string): [string, string][] {
       `return (${v})${prefix}_cvt${epi(from.base)}_epi${8 * baseBytes(to.base)}(${source});`,
     ],
   ];
+}
+/** Dot products of a (integers with a sign) and b as instructions of x86: pairs of i16, or fours of i8 by u8, whose sums do not saturate. */
+function dotX86(a: VType, b: VType, v: string): [string, string][] {
+  const bytes = vectorBytes(a);
+  const bits = bytes * 8;
+  if (a.base === 'i16') {
+    const [has, p, int] = { 128: ['__SSE2__', '_mm', '__m128i'], 256: ['__AVX2__', '_mm256', '__m256i'] }[bits] ?? [
+      '__AVX512BW__',
+      '_mm512',
+      '__m512i',
+    ];
+    return [[`defined(${has})`, `return c + (${v})${p}_madd_epi16((${int})a, (${int})b);`]];
+  }
+  if (b.base !== 'u8') return [];
+  // GCC 12 moves the sums of the intrinsic between registers and memory; those of a statement in assembler stay where they are.
+  const has = `defined(__AVX512VNNI__)${bits < 512 ? ' && defined(__AVX512VL__)' : ''}`;
+  const statement = (encoding: string): string =>
+    `__asm__("${encoding}vpdpbusd %2, %1, %0" : "+v"(c) : "v"(b), "vm"(a)); return c;`;
+  return [[has, statement('')], ...(bits < 512 ? [['defined(__AVXVNNI__)', statement('%{vex%} ')] as [string, string]] : [])];
+}
+/** The same of ARM: fours of i8 by i8, 16 at once. */
+function dotArm(a: VType, b: VType, v: string): [string, string][] {
+  if (a.base !== 'i8' || b.base !== 'i8' || a.lanes !== 16) return [];
+  return [['defined(__ARM_FEATURE_DOTPROD)', `return (${v})vdotq_s32((int32x4_t)c, (int8x16_t)a, (int8x16_t)b);`]];
 }
 /** The largest and smallest integers, and the floats from which on they are the result. */
 function limits(

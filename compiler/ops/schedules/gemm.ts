@@ -1,5 +1,6 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimSub, rangeOf, type Dim } from '../../core/dim.ts';
+import type { DType } from '../../core/dtype.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, ge, le, min, mul, type Expr, type Num } from '../../kernel/ir.ts';
 import { forLanes } from '../loops.ts';
@@ -14,6 +15,8 @@ import { gemmTile, partsOf, type Arith, type Part, type Rows, type Seg } from '.
  */
 function tileRows(m: Arith, vectors: number): number {
   if (m.lanes === 1 || !m.fma) return 4;
+  // GCC 12 keeps no more sums of dot products than these in registers, and they are enough.
+  if (m.dot) return m.registers / 4;
   const rows = Math.floor((m.registers - 3) / 2);
   return vectors === 1 && m.lanes > 4 ? 2 * rows : rows;
 }
@@ -95,7 +98,7 @@ export const packedPanels = (k: KernelBuilder, buffer: SlotBuffer, base: Num, p:
 export interface Product {
   readonly arith: Arith;
   readonly panels: Panels;
-  readonly a: { readonly buffer: SlotBuffer; block(first: Expr, rows: number): Place };
+  readonly a: { readonly buffer: SlotBuffer; readonly as?: DType; block(first: Expr, rows: number): Place };
   readonly b: PanelMemory;
   readonly k: readonly Seg[];
   /** Scratch for the columns of a vector that is not full: at least `blockSize` elements. */
@@ -180,7 +183,7 @@ function tileAt(
   return gemmTile(k, {
     arith: g.arith,
     rows: t.rows,
-    a: { buffer: g.a.buffer, ...t.place },
+    a: { buffer: g.a.buffer, ...(g.a.as && { as: g.a.as }), ...t.place },
     b: { buffer: g.b.buffer, at: add(g.b.base, at), step, parts },
     k: g.k,
   });

@@ -20,6 +20,7 @@ import {
   type Panels,
   type Product,
 } from './gemm.ts';
+import { columnOffsets, dotForm, finished, packWords, wordRows, wordsOf } from './int-dot.ts';
 import { everyMatrix, packConstant, packMatrix, registerValues } from './pack.ts';
 import { isCostly, walkSink, type Walk } from './sink.ts';
 import { arithOf, type Arith } from './tile.ts';
@@ -27,6 +28,7 @@ import { arithOf, type Arith } from './tile.ts';
 export interface MatMulAttrs {
   readonly transA: boolean;
   readonly transB: boolean;
+  readonly integers: readonly number[];
 }
 /** Whether B is one matrix for all rows of A, so that batches are rows. */
 const sharedB = (n: Node): boolean =>
@@ -91,7 +93,7 @@ function batchOffset(k: KernelBuilder, batch: readonly Dim[], strides: readonly 
 
 export function lowerMatMul(c: LowerCtx<MatMulAttrs>): void {
   const out = must(c.out[0]);
-  if (out.shape.some(d => dimHi(d) === 0)) return;
+  if (out.shape.some(d => dimHi(d) === 0) || integerProduct(c)) return;
   const shared = sharedB(c.node);
   const left = (r: Ref): Operand => operand(r, c.attrs.transA, true);
   const split = left(c.need(0).ref ?? c.rows(0));
@@ -125,6 +127,48 @@ interface Job {
   readonly columns: Dim;
   readonly shared: boolean;
   readonly batch: readonly Dim[];
+}
+
+/** Integers times constant integers, where the target has dot products for them. */
+function integerProduct(c: LowerCtx<MatMulAttrs>): boolean {
+  const b = c.constant(1);
+  const source = c.need(0);
+  if (!b || !sharedB(c.node) || oneColumn(c.node) || c.attrs.transA || source.dims.length < 2) return false;
+  const { data } = registerValues(b);
+  const values = data as unknown as ArrayLike<number>;
+  const form = dotForm(c.profile, c.attrs.integers, values);
+  if (!form) return false;
+  const [depth, columns] = [Number(must(source.dims.at(-1))), Number(columnsOf(c))];
+  const m = { offset: 0, ...(c.attrs.transB ? { kStride: 1, columnStride: depth } : { kStride: columns, columnStride: 1 }) };
+  const arith: Arith = { ...arithOf(c.profile, 'i32'), fma: form.group === 4, dot: form };
+  const words = wordsOf(form, depth);
+  const p = panelsOf(c.profile, columns, arith);
+  const packed = c.weights('matrix', packWords(form, values, [m], depth, depth, p));
+  const offsets = columnOffsets(c, form, values, m, depth, columns);
+  const a = wordRows(c, form, source);
+  const space = matMulSpace(c.node);
+  const walk = walkSink(c.sink(0), space);
+  const scratch = c.temp('edge', 'i32', blockSize(p));
+  const rows = dimProd(source.dims.slice(0, -1));
+  const order = orderOf(c.profile, p, 4 * words * columns, 4 * words);
+  c.kernel('matmul', k =>
+    product(
+      k,
+      {
+        arith,
+        panels: p,
+        a: { buffer: a, as: 'i32', block: first => ({ at: k.let(mul(first, words)), rows: { k: 'stride', stride: words } }) },
+        b: packedPanels(k, packed, 0, p, words),
+        k: [{ n: words, stride: 1 }],
+        scratch,
+        costly: isCostly(walk, space.length, vtype('f32', arith.lanes)),
+        put: (row, column, v) => walk.put(k, [row, column], finished(k, offsets, column, v)),
+      },
+      rows,
+      order,
+    ),
+  );
+  return true;
 }
 
 /** B is one column: dot products of the rows of A with it, if both lie along k. */

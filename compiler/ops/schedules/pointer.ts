@@ -8,15 +8,15 @@ import { add, ex, I32, mul, type Expr, type Lanes, type Num } from '../../kernel
  * whatever the passes after them do.
  */
 
-/** The byte address of element `at`. */
-export function address(k: KernelBuilder, b: Buffer, at: Num): Expr {
-  const e = k.load(b, at);
+/** The byte address of element `at`, which counts elements of type `as`. */
+export function address(k: KernelBuilder, b: Buffer, at: Num, as: DType = b.dtype): Expr {
+  const e = k.load(b, at, 1, as);
   if (e.k !== 'load') throw new InternalError('a load that is none');
   return { k: 'addr', t: I32, buf: e.buf, dtype: e.dtype, at: e.at };
 }
 /** Elements at a constant distance (in elements) from a byte address within the same buffer. */
-export function loadFrom(k: KernelBuilder, b: Buffer, pointer: Expr, at: number, lanes: Lanes = 1): Expr {
-  const e = k.load(b, at, lanes);
+export function loadFrom(k: KernelBuilder, b: Buffer, pointer: Expr, at: number, lanes: Lanes = 1, as: DType = b.dtype): Expr {
+  const e = k.load(b, at, lanes, as);
   if (e.k !== 'load') throw new InternalError('a load that is none');
   return { ...e, base: pointer };
 }

@@ -1,8 +1,23 @@
 import { must } from '../../core/diagnostic.ts';
 import type { Dim } from '../../core/dim.ts';
-import { bytesOf } from '../../core/dtype.ts';
+import { bytesOf, type DType } from '../../core/dtype.ts';
 import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
-import { add, constOf, fma, konst, mul, splat, vtype, type Base, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
+import {
+  add,
+  baseBytes,
+  constOf,
+  dot,
+  fma,
+  konst,
+  mul,
+  reinterpret,
+  splat,
+  vtype,
+  type Base,
+  type Expr,
+  type Lanes,
+  type Num,
+} from '../../kernel/ir.ts';
 import type { Profile } from '../profile.ts';
 import { address, advance, inBytes, loadFrom } from './pointer.ts';
 
@@ -13,6 +28,12 @@ export interface Arith {
   readonly fma: boolean;
   /** Vector registers that a micro-kernel may fill. */
   readonly registers: number;
+  /** For words (i32) that hold small integers, in A and in B: the product of two words is the dot product of what they hold. */
+  readonly dot?: DotTypes;
+}
+export interface DotTypes {
+  readonly a: 'i8' | 'u8' | 'i16';
+  readonly b: 'i8' | 'i16';
 }
 /** The lanes of a target for f32 and i32; scalar for the other types. */
 export function arithOf(profile: Profile, base: Base): Arith {
@@ -25,7 +46,11 @@ export function arithOf(profile: Profile, base: Base): Arith {
   };
 }
 /** a * b + c in the arithmetic of the kernel. */
-export const mulAdd = (m: Arith, a: Expr, b: Expr, c: Expr): Expr => (m.fma ? fma(a, b, c) : add(c, mul(a, b)));
+export function mulAdd(m: Arith, a: Expr, b: Expr, c: Expr): Expr {
+  if (!m.dot) return m.fma ? fma(a, b, c) : add(c, mul(a, b));
+  const held = (word: Expr, of: Base): Expr => reinterpret(vtype(of, ((4 / baseBytes(of)) * word.t.lanes) as Lanes), word);
+  return dot(held(b, m.dot.b), held(a, m.dot.a), c);
+}
 export const zero = (m: Arith): Expr => konst(vtype(m.base, m.lanes), 0);
 
 /** One level of the walk over k: `n` steps (a size, or a number that the kernel computes) of `stride` elements of A. */
@@ -54,8 +79,8 @@ export function partsOf(width: number, lanes: Lanes): readonly Part[] {
 export interface Tile {
   readonly arith: Arith;
   readonly rows: number;
-  /** Element (first row, k = 0) of A. */
-  readonly a: { readonly buffer: Buffer; readonly at: Num; readonly rows: Rows };
+  /** Element (first row, k = 0) of A; `as`: its memory is seen as elements of another type. */
+  readonly a: { readonly buffer: Buffer; readonly at: Num; readonly rows: Rows; readonly as?: DType };
   /** Element (k = 0, first column) of B; one step of k moves `step` elements. */
   readonly b: { readonly buffer: Buffer; readonly at: Num; readonly step: Num; readonly parts: readonly Part[] };
   /** The walk over k, outermost first. B moves on by one step for each of its innermost steps. */
@@ -70,7 +95,8 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
   const { arith: m, rows, a, b } = t;
   const acc = Array.from({ length: rows }, () => b.parts.map(p => k.var(zero({ ...m, lanes: p.lanes }))));
   const widths = [...new Set(b.parts.map(p => p.lanes))];
-  const size = bytesOf(a.buffer.dtype);
+  const as = a.as ?? a.buffer.dtype;
+  const size = bytesOf(as);
   const places = rowPlaces(k, t);
   const step = constOf(typeof b.step === 'number' ? konst(vtype('i32'), b.step) : b.step);
   const last = must(t.k.at(-1), 'a walk over k');
@@ -80,7 +106,7 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
     const vs = b.parts.map(p => k.let(loadFrom(k, b.buffer, q, p.at, p.lanes)));
     for (let i = 0; i < rows; i++) {
       const { from, at } = must(places[i]);
-      const x = loadFrom(k, a.buffer, from ? add(pa, from) : pa, at);
+      const x = loadFrom(k, a.buffer, from ? add(pa, from) : pa, at, 1, as);
       const splats = new Map(widths.map(w => [w, k.let(splat(x, w))]));
       vs.forEach((v, j) => {
         const c = must(acc[i]?.[j]);
@@ -98,7 +124,7 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
     if (step === undefined) {
       k.for(0, last.n, () => {
         multiply(pa, pb);
-        advance(k, pa, a.buffer.dtype, last.stride);
+        advance(k, pa, as, last.stride);
         advance(k, pb, b.buffer.dtype, b.step);
       });
       return;
@@ -111,7 +137,7 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
       end,
       q => {
         multiply(pa, q);
-        advance(k, pa, a.buffer.dtype, last.stride);
+        advance(k, pa, as, last.stride);
       },
       { step: by },
     );
@@ -123,19 +149,17 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
     else if (seg.n === 1) nest(depth + 1, start);
     else k.for(0, seg.n, i => nest(depth + 1, k.let(add(start, mul(mul(i, seg.stride), size)))));
   };
-  nest(0, k.let(address(k, a.buffer, a.at)));
+  nest(0, k.let(address(k, a.buffer, a.at, as)));
   return acc;
 }
 const count = (k: KernelBuilder, n: Dim | Expr): Expr => (typeof n === 'number' || n.k === 'poly' ? k.dim(n) : n);
 /** The place of each row: a constant distance, or a distance in bytes held in a variable. */
 function rowPlaces(k: KernelBuilder, t: Tile): readonly { readonly from: Expr | undefined; readonly at: number }[] {
-  const { rows, buffer } = t.a;
+  const { rows, buffer, as = buffer.dtype } = t.a;
   return Array.from({ length: t.rows }, (_, i) => {
     if (i === 0) return { from: undefined, at: 0 };
-    if (rows.k === 'each') return { from: k.let(inBytes(buffer.dtype, must(rows.at[i]))), at: 0 };
+    if (rows.k === 'each') return { from: k.let(inBytes(as, must(rows.at[i]))), at: 0 };
     const fixed = typeof rows.stride === 'number' ? rows.stride : constOf(rows.stride);
-    return fixed === undefined
-      ? { from: k.let(inBytes(buffer.dtype, mul(rows.stride, i))), at: 0 }
-      : { from: undefined, at: i * fixed };
+    return fixed === undefined ? { from: k.let(inBytes(as, mul(rows.stride, i))), at: 0 } : { from: undefined, at: i * fixed };
   });
 }

@@ -10,6 +10,7 @@ import * as e from '../../../ops/elementwise.ts';
 import { MatMul } from '../../../ops/matmul.ts';
 import type { ImportCtx } from '../registry.ts';
 import { rankOf } from './axes.ts';
+import { reduceOver } from './reduce.ts';
 import { slice } from './view.ts';
 
 /**
@@ -25,14 +26,19 @@ export interface Shifted {
 const EXACT = 2 ** 24;
 const RANGE: Partial<Record<DType, readonly [number, number]>> = { u8: [0, 255], i8: [-128, 127] };
 
-/** The largest |x - zero| there can be. */
-function magnitude(c: ImportCtx, s: Shifted): number {
+/** The smallest and largest x - zero there can be, for types of 8 bits. */
+function rangeOf(c: ImportCtx, s: Shifted): readonly [number, number] | undefined {
   const range = RANGE[s.x.type.dtype];
-  if (!range) return Infinity;
+  if (!range) return undefined;
   const [lo, hi] = range;
   const t = c.tensor(s.zero);
   const zeros = s.zero === undefined ? [0] : t && numel(t.dims) <= 4096 ? [...toNumbers(t)] : [lo, hi];
-  return Math.max(0, ...zeros.map(z => Math.max(hi - z, z - lo)));
+  return [lo - Math.max(...zeros), hi - Math.min(...zeros)];
+}
+/** The largest |x - zero| there can be. */
+function magnitude(c: ImportCtx, s: Shifted): number {
+  const range = rangeOf(c, s);
+  return range ? Math.max(-range[0], range[1]) : Infinity;
 }
 /** The operand in a type that holds all differences. */
 function shift(c: ImportCtx, s: Shifted, to: DType): Value {
@@ -107,9 +113,20 @@ export function integerMatMul(c: ImportCtx, a: Shifted, b: Shifted): Value {
   const across = Math.max(0, rankOf(b.x) - 2);
   const at = typeof n === 'number' && n > 0 && Number.isFinite(most) ? cuts(n, columnSums) : undefined;
   if (!at) return c.apply1(MatMul, [shift(c, a, 'i32'), shift(c, b, 'i32')]);
+  // A zero point that is not known yet is taken off the sums: what is multiplied stays within 8 bits.
+  const later = a.zero && !c.tensor(a.zero) && a.zero.type.shape.every(d => d === 1) && c.tensor(b.x) && rankOf(b.x) === 2;
+  const x = later ? { x: a.x, zero: undefined } : a;
+  const integers = must(rangeOf(c, x));
+  const left = later ? shift(c, x, 'f32') : fa;
   return total(c, at, (start, end) => {
     const cut = { start, size: end - start, step: 1 };
-    return c.apply1(MatMul, [slice(c, fa, new Map([[rankOf(a.x) - 1, cut]])), slice(c, fb, new Map([[across, cut]]))]);
+    const part = slice(c, fb, new Map([[across, cut]]));
+    const y = c.apply1(MatMul, [slice(c, left, new Map([[rankOf(a.x) - 1, cut]])), part], { integers });
+    if (!later) return y;
+    return c.apply1(e.Sub, [
+      y,
+      c.apply1(e.Mul, [c.apply1(e.Cast, [must(a.zero)], { to: 'f32' }), reduceOver(c, 'sum', part, [0], false)]),
+    ]);
   });
   function columnSums(steps: number): (from: number, to: number) => number {
     const w = sizesOfConstant(c, b);
@@ -130,7 +147,7 @@ export function integerConv(c: ImportCtx, x: Shifted, w: Shifted, attrs: Attrs):
   if (!at || (!whole && attrs['group'] !== 1)) return c.apply1(Conv, [shift(c, x, 'i32'), shift(c, w, 'i32')], attrs);
   return total(c, at, (start, end) => {
     const cut = new Map([[1, { start, size: end - start, step: 1 }]]);
-    return c.apply1(Conv, [whole ? fx : slice(c, fx, cut), slice(c, fw, cut)], attrs);
+    return c.apply1(Conv, [whole ? fx : slice(c, fx, cut), slice(c, fw, cut)], { ...attrs, integers: must(rangeOf(c, x)) });
   });
   function channelSums(sizes: readonly number[]): (from: number, to: number) => number {
     const [outs, channels] = [must(sizes[0]), must(sizes[1])];

@@ -1,0 +1,134 @@
+import { must } from '../../core/diagnostic.ts';
+import { dimMul, dimProd, type Dim } from '../../core/dim.ts';
+import { fromTyped, type Tensor } from '../../core/tensor.ts';
+import type { KernelBuilder } from '../../kernel/builder.ts';
+import { add, cast, int, konst, mul, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
+import { forLanes, lanesOf } from '../loops.ts';
+import type { LowerCtx, SlotBuffer, Source } from '../lowering.ts';
+import type { Profile } from '../profile.ts';
+import type { Panels } from './gemm.ts';
+import { everyMatrix, packConstant, type ConstMatrix } from './pack.ts';
+import type { DotTypes } from './tile.ts';
+
+/**
+ * Products of small integers by dot products of words: neighbours along k share a word of 32 bits in both operands, so that the product
+ * of floats (`gemm.ts`) serves, with words for floats. Everything is exact.
+ */
+export interface DotForm extends DotTypes {
+  /** Elements in a word. */
+  readonly group: 2 | 4;
+  /** What is taken off the elements of A so that they fit their type. */
+  readonly offset: number;
+}
+const FORMS: Readonly<Record<Profile['vector']['intDot'], readonly Omit<DotForm, 'offset'>[]>> = {
+  none: [],
+  i16: [{ a: 'i16', b: 'i16', group: 2 }],
+  // Activations of eight bits are more than i8u7 takes.
+  i8u7: [],
+  i8u8: [
+    { a: 'u8', b: 'i8', group: 4 },
+    { a: 'i16', b: 'i16', group: 2 },
+  ],
+  i8i8: [{ a: 'i8', b: 'i8', group: 4 }],
+};
+const LIMITS = { u8: [0, 255], i8: [-128, 127], i16: [-32768, 32767] } as const;
+const fits = (lo: number, hi: number, type: keyof typeof LIMITS): boolean => lo >= LIMITS[type][0] && hi <= LIMITS[type][1];
+
+/** The dot product of the target that takes integers `range[0]` to `range[1]` times those of B; undefined where there is none. */
+export function dotForm(profile: Profile, range: readonly number[], b: ArrayLike<number>): DotForm | undefined {
+  const [lo, hi] = range;
+  // All modules of a WebAssembly bundle share one file of packed weights, and not all have dot products.
+  if (lo === undefined || hi === undefined || profile.emit === 'wasm') return undefined;
+  let [least, most] = [0, 0];
+  for (let i = 0; i < b.length; i++) {
+    const v = must(b[i]);
+    if (!Number.isInteger(v)) return undefined;
+    least = Math.min(least, v);
+    most = Math.max(most, v);
+  }
+  for (const f of FORMS[profile.vector.intDot]) {
+    const offset = fits(lo, hi, f.a) ? 0 : lo - LIMITS[f.a][0];
+    if (fits(lo - offset, hi - offset, f.a) && fits(least, most, f.b)) return { ...f, offset };
+  }
+  return undefined;
+}
+/** Words that hold `n` elements. */
+export const wordsOf = (f: DotForm, n: number): number => Math.ceil(n / f.group);
+
+/** Packs constant matrices as `packConstant` does, as words; `depth` elements a column, in runs of `run` that begin with a new word each. */
+export function packWords(
+  f: DotForm,
+  data: ArrayLike<number>,
+  matrices: readonly ConstMatrix[],
+  depth: number,
+  run: number,
+  p: Panels,
+): Tensor {
+  const columns = Number(p.columns);
+  const perRun = wordsOf(f, run);
+  const rows = (depth / run) * perRun;
+  const words = new Int32Array(rows * columns * matrices.length);
+  const bits = 32 / f.group;
+  matrices.forEach((m, i) => {
+    for (let k = 0; k < depth; k++) {
+      const row = i * rows + Math.floor(k / run) * perRun + Math.floor((k % run) / f.group);
+      const shift = bits * ((k % run) % f.group);
+      for (let n = 0; n < columns; n++) {
+        const v = must(data[m.offset + k * m.kStride + n * m.columnStride]);
+        words[row * columns + n] = must(words[row * columns + n]) | ((v & (2 ** bits - 1)) << shift);
+      }
+    }
+  });
+  const each = everyMatrix(matrices.length, rows * columns, { offset: 0, kStride: columns, columnStride: 1 });
+  return packConstant(fromTyped('i32', [words.length], words), each, rows, p);
+}
+/** What the sums of each column lack because of the offset; undefined where there is none. */
+export function columnOffsets(
+  c: LowerCtx<unknown>,
+  f: DotForm,
+  data: ArrayLike<number>,
+  m: ConstMatrix,
+  depth: number,
+  columns: number,
+): SlotBuffer | undefined {
+  if (f.offset === 0) return undefined;
+  const sums = Int32Array.from({ length: columns }, (_, n) => {
+    let sum = 0;
+    for (let k = 0; k < depth; k++) sum += must(data[m.offset + k * m.kStride + n * m.columnStride]);
+    return f.offset * sum;
+  });
+  return c.weights('offsets', fromTyped('i32', [columns], sums));
+}
+/** Sums as floats of the same value, the offset of their columns added. */
+export const finished = (k: KernelBuilder, offsets: SlotBuffer | undefined, column: Expr, v: Expr): Expr =>
+  cast(vtype('f32', v.t.lanes), offsets ? add(v, k.load(offsets, column, v.t.lanes)) : v);
+
+/** Stores integers that are floats, `offset` taken off, as elements of words. */
+export function storeElements(k: KernelBuilder, f: DotForm, to: SlotBuffer, at: Expr, v: Expr): void {
+  const { lanes } = v.t;
+  const whole = cast(vtype('i32', lanes), v);
+  const moved = f.offset === 0 ? whole : add(whole, konst(vtype('i32', lanes), -f.offset));
+  k.store(to, at, lanes === 1 ? moved : cast(vtype(f.a, lanes), moved));
+}
+/** The rows of A as words: each row begins with a new word and is filled up with zeros. */
+export function wordRows(c: LowerCtx<unknown>, f: DotForm, x: Source): SlotBuffer {
+  const k0 = Number(must(x.dims.at(-1)));
+  const padded = wordsOf(f, k0) * f.group;
+  const outer = x.dims.slice(0, -1);
+  const to = c.temp('words', f.a, dimMul(dimProd(outer), padded));
+  const lanes: Lanes = x.vector ? lanesOf(c.profile) : 1;
+  c.kernel('words', k => {
+    const nest = (idx: readonly Expr[], row: Expr): void => {
+      const n: Dim | undefined = outer[idx.length];
+      if (n !== undefined) {
+        k.for(0, n, i => nest([...idx, i], k.let(add(mul(row, k.dim(n)), i))), { parallel: idx.length === 0 });
+        return;
+      }
+      const at = k.let(mul(row, padded));
+      forLanes(k, k0, lanes, (i, l) => storeElements(k, f, to, add(at, i), x.at(k, [...idx, i], l)));
+      k.for(k0, padded, i => k.store(to, add(at, i), int(0)));
+    };
+    nest([], int(0));
+  });
+  return to;
+}

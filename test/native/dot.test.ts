@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from '@jest/globals';
+import { must } from '../../compiler/core/diagnostic.ts';
+import { randomTensor } from '../../compiler/core/random.ts';
+import { toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
+import { compile } from '../../compiler/index.ts';
+import { feed, loadBundle } from '../models/bundle.ts';
+import { attribute, model, node, sub, tensor, value, type Part } from '../onnx-writer.ts';
+import { buildBundle, has, type Machine } from './build.ts';
+
+/**
+ * Products of 8-bit integers by the dot products of each target. WebAssembly computes them in floats, exactly, so all must give its bits;
+ * that those are right is what ONNX's own tests of the operators say.
+ */
+const [F32, U8, I8] = [1, 2, 3];
+const constant = (name: string, t: Tensor): Part =>
+  sub(5, tensor({ name, dims: t.dims, type: t.dtype === 'u8' ? U8 : t.dtype === 'i8' ? I8 : F32, raw: t.bytes }));
+
+interface Case {
+  readonly parts: readonly Part[];
+  readonly x: Tensor;
+}
+/** Activations u8 or i8 with a zero point times weights. */
+function product(name: string, type: 'u8' | 'i8', zero: number, [rows, depth, columns]: readonly number[], x?: Tensor): Case {
+  const [code, lo, hi] = type === 'u8' ? [U8, 0, 255] : [I8, -128, 127];
+  const [m, k, n] = [must(rows), must(depth), must(columns)];
+  return {
+    parts: [
+      constant(`${name}_w`, randomTensor('i8', [k, n], 5, -128, 127)),
+      constant(`${name}_z`, randomTensor(type, [], 1, zero, zero)),
+      node('MatMulInteger', [name, `${name}_w`, `${name}_z`], [`${name}_y`]),
+      value(11, name, code, [m, k]),
+      value(12, `${name}_y`, 6, [m, n]),
+    ],
+    x: x ?? randomTensor(type, [m, k], 6, lo, hi),
+  };
+}
+/** Sizes that fill words and panels, or leave rests; and one model of them all. */
+const CASES: Readonly<Record<string, Case>> = {
+  whole: product('whole', 'u8', 128, [24, 64, 64]),
+  largest: product('largest', 'u8', 0, [7, 512, 16], randomTensor('u8', [7, 512], 6, 255, 255)),
+  rests: product('rests', 'u8', 7, [13, 37, 41]),
+  sign: product('sign', 'i8', -5, [5, 30, 19]),
+  centred: product('centred', 'i8', 0, [3, 32, 32]),
+  row: product('row', 'u8', 128, [1, 100, 70]),
+  // The range is found while it runs, and what is behind the sums is done as they are stored.
+  dynamic: {
+    parts: [
+      constant('dynamic_w', randomTensor('i8', [48, 40], 5, -127, 127)),
+      constant('dynamic_s', randomTensor('f32', [40], 7, 0.01, 0.02)),
+      node('DynamicQuantizeLinear', ['dynamic'], ['q', 'scale', 'zero']),
+      node('MatMulInteger', ['q', 'dynamic_w', 'zero'], ['sums']),
+      node('Cast', ['sums'], ['floats'], attribute('to', F32)),
+      node('Mul', ['scale', 'dynamic_s'], ['scales']),
+      node('Mul', ['floats', 'scales'], ['dynamic_y']),
+      value(11, 'dynamic', F32, [2, 9, 48]),
+      value(12, 'dynamic_y', F32, [2, 9, 40]),
+    ],
+    x: randomTensor('f32', [2, 9, 48], 8, -3, 4),
+  },
+};
+const bytes = model(Object.values(CASES).flatMap(c => c.parts));
+const inputs = new Map(Object.entries(CASES).map(([name, c]) => [name, c.x]));
+const wanted = compile({ model: bytes, target: 'wasm-simd' }).then(async ({ files }) =>
+  (await loadBundle(files)).run(feed(inputs)),
+);
+
+const flags = has('cc') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
+const here = (target: string, ...features: readonly string[]): readonly [string, Machine | undefined, string] => {
+  const lacks = features.filter(f => !new RegExp(`\\b${f}\\b`).test(flags));
+  return [
+    target,
+    undefined,
+    !has('cc') ? 'needs a C compiler' : lacks.length > 0 ? `this processor has no ${lacks.join(', ')}` : '',
+  ];
+};
+const arm = { cc: 'aarch64-linux-gnu-gcc', under: ['qemu-aarch64-static', '-cpu', 'max', '-L', '/usr/aarch64-linux-gnu'] };
+const TARGETS: readonly (readonly [string, Machine | undefined, string])[] = [
+  here('c-portable'),
+  here('linux-x64-v2', 'sse4_2'),
+  here('linux-x64-v3', 'avx2', 'fma'),
+  here('linux-x64-v4', 'avx512bw', 'avx512_vnni'),
+  ['linux-arm64-dotprod', arm, has(arm.cc) && has(must(arm.under[0])) ? '' : `needs ${arm.cc} and ${must(arm.under[0])}`],
+];
+for (const [target, machine, why] of TARGETS)
+  (why === '' ? it : it.skip)(
+    `integer products of ${target}${why === '' ? '' : ` (${why})`}`,
+    async () => {
+      const { files } = await compile({ model: bytes, target, verifyIr: true });
+      const got = buildBundle(files, { flags: ['-O1'], ...(machine && { machine }) }).run(inputs);
+      for (const [k, t] of Object.entries(await wanted))
+        expect([k, ...toNumbers(must(got.get(k)))]).toEqual([k, ...(t.data as Int32Array)]);
+    },
+    120_000,
+  );
