@@ -51,6 +51,10 @@ async function inlined(): Promise<ReadonlyMap<string, string>> {
       `/** runtimes/node-api/emnapi-runtime.js with what it imports. */\nexport const EMNAPI_RUNTIME = ${JSON.stringify(LICENCES.map(f => comment(read(f))).join('') + (await bundled('runtimes/node-api/emnapi-runtime.js')))};\n`,
   );
   out.set(
+    'compiler/emit/c/wheel.data.ts',
+    `${HEAD}/** runtimes/python/build_wheel.py. */\nexport const WHEEL = ${JSON.stringify(read('runtimes/python/build_wheel.py'))};\n`,
+  );
+  out.set(
     'compiler/emit/c/runner.data.ts',
     `${HEAD}/** runtimes/c/runner.c. */\nexport const RUNNER = ${JSON.stringify(read('runtimes/c/runner.c'))};\n`,
   );

@@ -16,6 +16,7 @@ import { flagsOf, productsOf } from './c/toolchain.ts';
 import { commentText } from './c/types.ts';
 import { pythonText } from './c/python.ts';
 import { runnerText } from './c/runner.ts';
+import { packageName, wheelFiles } from './c/wheel.ts';
 
 /** A program as C for one profile. */
 export interface NativeModule {
@@ -76,8 +77,9 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
   if (main !== undefined) files.set('main.c', utf8(runnerText(program, c.arena, profile.threads)));
   if (shared) files.set('model.py', utf8(pythonText(program, head, c.arena, profile, shared.file)));
   const digest = weights && (await sha256(weights));
+  const id = (await sha256(utf8(`${c.header}${c.source}${digest ?? ''}`))).slice(0, 16);
+  if (shared) for (const [name, text] of wheelFiles(program, head, id, shared.file)) files.set(name, utf8(text));
   if (addon) {
-    const id = (await sha256(utf8(`${c.header}${c.source}${digest ?? ''}`))).slice(0, 16);
     const binding = bindingOf(program, profile, c, id, addon.file);
     files.set('node.c', utf8(binding.source));
     files.set('index.js', utf8(indexJs(head, addon.loader, [binding.module], b.labels, b.rows)));
@@ -183,7 +185,11 @@ ${build}    # the same by hand
           `From JavaScript (\`make ${addon.file}\`), as a bundle for WebAssembly:\n${usage(program.inputs, program.outputs, rows)}`,
         ]
       : []),
-    ...(shared ? ['From Python, with NumPy: `import model; model.run(...)`.'] : []),
+    ...(shared
+      ? [
+          `From Python, with NumPy: \`import model; model.run(...)\` here, or everywhere after \`pip install .\`: \`import ${packageName(program)}\`.`,
+        ]
+      : []),
   ];
   return `${parts.join('\n\n')}\n`;
 }

@@ -1,20 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import { openBundle } from '../../compiler/cli/bundle.ts';
-import { buildLibraries, type NativeBuild } from '../../compiler/cli/native.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
-import { typed } from '../../compiler/core/tensor.ts';
 import { compile, type CompileOptions } from '../../compiler/index.ts';
-import { dimOptions } from '../../fixtures/dims.ts';
-import { makeInputs } from '../../fixtures/inputs.ts';
-import { locate, REAL_MODELS } from '../../fixtures/models.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { attribute, model, node, value } from '../onnx-writer.ts';
 import { has, WARNINGS } from './build.ts';
+import { bike, bundle, folder, indexOf, real, removeFolders, rows, type Case, type Index, type Model } from './faces.ts';
 
 // What a program sees of a bundle is the same in WebAssembly and behind Node-API: the same cases through both.
 
@@ -30,33 +25,7 @@ const ready = has('cc') && has('make');
 const suite = ready ? describe : describe.skip;
 const why = ready ? '' : ' (no C compiler here)';
 
-const folders: string[] = [];
-afterAll(() => folders.forEach(d => rmSync(d, { recursive: true, force: true })));
-
-interface Output {
-  readonly data: ArrayLike<number | bigint> & ArrayBufferView;
-  readonly dims: readonly number[];
-  readonly type: string;
-}
-interface Model {
-  readonly inputs: Record<string, { readonly data: Float32Array; readonly shape: readonly (number | string)[] }>;
-  readonly outputs: Record<string, Output>;
-  run(inputs: Record<string, unknown>, o?: { readonly into?: Record<string, unknown> }): Record<string, Output>;
-}
-interface Index {
-  load(source?: unknown): Promise<Model>;
-}
-/** Writes a bundle, builds what is to be built as `sinter compile` does, and gives its folder. */
-async function bundle(options: CompileOptions): Promise<string> {
-  const dir = mkdtempSync(join(tmpdir(), 'sinter-node-'));
-  folders.push(dir);
-  const { files } = await compile(options);
-  for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
-  const { native } = JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8')) as { readonly native?: NativeBuild };
-  if (native) expect(buildLibraries(dir, native)).toHaveProperty('made');
-  return dir;
-}
-const indexOf = async (dir: string): Promise<Index> => (await import(pathToFileURL(join(dir, 'index.js')).href)) as Index;
+afterAll(removeFolders);
 
 /** What a run gives, or what it throws, in a form that can be compared. */
 function outcome(m: Model, inputs: Record<string, unknown>): unknown {
@@ -67,8 +36,6 @@ function outcome(m: Model, inputs: Record<string, unknown>): unknown {
     return e instanceof Error ? e.message : e;
   }
 }
-const bike = readFileSync(join(projectDir, 'fixtures/bike/model.json'));
-const rows = Float32Array.from({ length: 64 * 13 }, (_, i) => (i % 17 === 5 ? NaN : ((i * 7919) % 1009) / 40));
 const names = (n: number): Record<string, unknown> => ({ hour: n, workingday: true, temp: 21.3, year: null });
 /** Sizes that vary, one that the model works out, and a reason of its own to stop; its inputs are a C keyword and in Greek. */
 const dynamic = model([
@@ -83,21 +50,6 @@ const dynamic = model([
 const six = Float32Array.of(1, 2, 3, 4, 5, 6);
 const y = (n: number): Float32Array => new Float32Array(n).fill(10);
 
-interface Case {
-  readonly name: string;
-  readonly options: Omit<CompileOptions, 'target'>;
-  readonly inputs: () => readonly Record<string, unknown>[];
-}
-const real = (name: string): Case => {
-  const m = must(REAL_MODELS.find(x => x.name === name));
-  const bytes = readFileSync(must(locate(name), `${name}: npm run fixtures`));
-  return {
-    name,
-    options: { model: bytes, file: `${name}.onnx`, dims: dimOptions(m, bytes) },
-    inputs: () =>
-      m.runs.map(r => Object.fromEntries([...makeInputs(m, r)].map(([k, t]) => [k, { data: typed(t), dims: t.dims }]))),
-  };
-};
 const CASES: readonly (() => Case)[] = [
   () => ({
     name: 'trees',
@@ -193,8 +145,7 @@ suite(`model.node${why}`, () => {
     await expect(index.load(join(other, 'model.node'))).rejects.toThrow('E502: model.node is not of this index.js');
     // The addon of a path is loaded once: other folders.
     const alone = async (addon?: string): Promise<Index> => {
-      const there = mkdtempSync(join(tmpdir(), 'sinter-node-'));
-      folders.push(there);
+      const there = folder();
       for (const f of ['index.js', 'package.json']) copyFileSync(join(dir, f), join(there, f));
       if (addon !== undefined) writeFileSync(join(there, 'model.node'), addon);
       return indexOf(there);
