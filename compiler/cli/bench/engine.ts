@@ -35,7 +35,7 @@ import type { Samples } from './turns.ts';
 
 export interface BenchOptions {
   readonly rounds: number;
-  /** Rounds of a run end after so many seconds in each process. */
+  /** No further round of a run begins after so many seconds, in each process; and warm-up takes no longer. */
   readonly seconds: number;
   readonly processes: number;
   readonly threads: number;
@@ -51,6 +51,7 @@ export interface BenchOptions {
 }
 export const DEFAULTS = { rounds: 25, seconds: 20, processes: 2, threads: 1, seed: 1, python: 'python3', first: 5 } as const;
 const SAMPLE_MS = 4;
+/** Milliseconds of warm-up: at least, unless all is to be over sooner, and at most. */
 const WARM_MS = [600, 10_000] as const;
 
 /** What is told while it runs. */
@@ -129,7 +130,7 @@ async function benchCase(c: BenchCase, o: BenchOptions, work: string, doing: (wh
       rounds: o.rounds,
       seconds: o.seconds,
       sampleMs: SAMPLE_MS,
-      warmMs: WARM_MS,
+      warmMs: [Math.min(1000 * o.seconds, WARM_MS[0]), Math.min(1000 * o.seconds, WARM_MS[1])],
       threads: o.threads,
       python: o.python,
       profile: o.profile && original !== undefined,

@@ -16,7 +16,7 @@ import { instrumentC } from './profile-c.ts';
 import { copyTurn, peakProgram } from './peak.ts';
 import type { Profile, ProfileRow } from './result.ts';
 import { median } from './statistics.ts';
-import { takeTurns, timed, type Turn } from './turns.ts';
+import { takeTurns, timed, type Turn, type TurnOptions } from './turns.ts';
 
 /** Code that tells its clock after each step. */
 export interface Instrumented {
@@ -41,10 +41,14 @@ export interface Profiler {
   profile(label: string, feed: Feed, whole: Turn): Promise<Profile>;
   close(): void;
 }
-const RUNS = 40;
-const OPTIONS = { rounds: RUNS, seconds: 10, sampleMs: 0, warmMs: [500, 5000] } as const;
-
-export async function openProfiler(imported: Graph, target: Target, settings: LowerSettings): Promise<Profiler> {
+/** Single runs, as a clock between steps is of no use in many at once. `how` says how many and how long. */
+export async function openProfiler(
+  imported: Graph,
+  target: Target,
+  settings: LowerSettings,
+  how: Omit<TurnOptions, 'sampleMs' | 'onRound'>,
+): Promise<Profiler> {
+  const options = { ...how, sampleMs: 0 };
   const graph = runPasses(imported, target);
   const program = lowerGraph(graph, target, settings);
   const plan = planMemory(program, target);
@@ -74,12 +78,12 @@ export async function openProfiler(imported: Graph, target: Target, settings: Lo
         // Runs before the rounds begin are warm-up.
         if (kept >= 0) r.ms.forEach((ms, i) => samples[i]?.push(ms));
       };
-      const [all] = await takeTurns([whole, timed(run)], { ...OPTIONS, onRound: r => (kept = r) });
+      const [all] = await takeTurns([whole, timed(run)], { ...options, onRound: r => (kept = r) });
       let arithmetic = Infinity;
       const limit = async (): Promise<void> => {
         arithmetic = Math.min(arithmetic, (await peak.run()).ms[0] ?? Infinity);
       };
-      const [, copies] = await takeTurns([timed(limit), copy.turn], OPTIONS);
+      const [, copies] = await takeTurns([timed(limit), copy.turn], options);
       const gflops = top.flops / arithmetic / 1e6;
       const gbytes = copy.bytes / Math.min(...must(copies).ms) / 1e6;
       const wholeMs = median(must(all).ms);

@@ -9,7 +9,7 @@ import type { Bytes, Footprint } from './result.ts';
 const BROTLI_LEVEL = 5;
 
 /** Larger files are not packed: nobody should wait for that. */
-const LARGEST = 1 << 26;
+const LARGEST = 1 << 25;
 
 const known = new Map<string, Bytes>();
 /** Sizes of files together, each packed by itself as a server does. A file is packed once in the life of the process. */

@@ -18,7 +18,11 @@ import { calibration, takeTurns, type Turn } from './turns.ts';
 const COMPARED = 4;
 
 const say = (m: Message): void => void process.send?.(m);
-const at = (who: ContenderName, doing: string): void => say({ k: 'at', who, doing });
+let before = '';
+const at = (who: ContenderName, doing: string): void => {
+  if (before !== `${who} ${doing}`) say({ k: 'at', who, doing });
+  before = `${who} ${doing}`;
+};
 const reason = (e: unknown): string => (e instanceof Error ? e.message : String(e));
 class PeerStops extends Error {
   readonly who: PeerName;
@@ -105,7 +109,7 @@ async function profile(job: Job, manifest: Manifest, ours: Runner & { readonly p
   at('sinter', 'compiling for the profile');
   const { graph } = openOriginal(must(job.model), manifest.options);
   const target = must(manifest.profiles[ours.profile] ?? Object.values(manifest.profiles)[0], 'profile');
-  const p = await openProfiler(graph, target, manifest.options);
+  const p = await openProfiler(graph, target, manifest.options, job);
   for (const files of job.runs) {
     at('sinter', `profiling ${files.label}`);
     const [feed] = readFeeds(files);

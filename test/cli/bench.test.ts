@@ -1,0 +1,257 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { build } from 'esbuild';
+import type { BenchResult, CaseFigures, CaseResult, Contender } from '../../compiler/cli/bench/result.ts';
+import { model, node, sub, tensor, value } from '../onnx-writer.ts';
+import { document, json as treesJson } from '../trees/xgboost-writer.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'sinter-bench-test-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const at = (...p: string[]): string => join(root, ...p);
+const F32 = 1;
+const project = join(import.meta.dirname, '../..');
+
+const floats = (n: number): Uint8Array => new Uint8Array(Float32Array.from({ length: n }, (_, i) => Math.sin(i)).buffer);
+/** y = Relu(x · w), x: [batch, 64], named as an exporter would. */
+writeFileSync(
+  at('dense.onnx'),
+  model([
+    node('MatMul', ['x', 'w'], ['s']),
+    node('Relu', ['s'], ['y']),
+    sub(5, tensor({ name: 'w', dims: [64, 32], type: F32, raw: floats(64 * 32) })),
+    value(11, 'x', F32, ['batch', 64]),
+    value(12, 'y', F32, ['batch', 32]),
+  ]),
+);
+
+interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+// The command as it is installed: processes that translate TypeScript first would take most of the time of these tests.
+const dist = join(project, 'node_modules/.cache', `sinter-bench-test-${process.pid}`);
+afterAll(() => rmSync(dist, { recursive: true, force: true }));
+const main = join(dist, 'cli/main.js');
+/** The command in a process of its own. */
+function sinterIn(cwd: string, ...argv: string[]): Ran {
+  const r = spawnSync(process.execPath, [main, ...argv], { cwd, encoding: 'utf8' });
+  return { code: r.status, out: r.stdout, err: r.stderr };
+}
+const sinter = (...argv: string[]): Ran => sinterIn(root, ...argv);
+const QUICK = ['--rounds', '3', '--seconds', '0', '--processes', '1', '--first', '0'] as const;
+const read = (file: string): BenchResult => JSON.parse(readFileSync(file, 'utf8')) as BenchResult;
+const figures = (c: CaseResult | undefined): CaseFigures => {
+  if (c?.outcome.k !== 'done') throw new Error(c?.outcome.k === 'failed' ? c.outcome.message : 'no case');
+  return c.outcome;
+};
+const contender = (c: CaseFigures, name: string): Contender | undefined => c.contenders.find(x => x.name === name);
+
+beforeAll(async () => {
+  await build({
+    entryPoints: ['main.ts', 'bench/worker.ts', 'bench/self.ts'].map(f => join(project, 'compiler/cli', f)),
+    outbase: join(project, 'compiler'),
+    outdir: dist,
+    // self.ts looks for programs beside its own file, so what it becomes a part of must lie there.
+    chunkNames: 'cli/bench/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    logLevel: 'error',
+  });
+  expect(sinter('compile', at('dense.onnx'), '--out', at('dense')).code).toBe(0);
+}, 60_000);
+
+describe('a benchmark', () => {
+  it('measures a model against both of onnxruntime, and writes what it shows', () => {
+    const json = at('dense.json');
+    const argv = [at('dense.onnx'), '--batch', '1,3', '--against', 'onnxruntime-web,onnxruntime-node,tfjs,xgboost-python'];
+    const r = sinter('bench', ...argv, ...QUICK, '--first', '1', '--profile', '--json', json);
+    expect(r.err).toBe('');
+    expect(r.code).toBe(0);
+    const result = read(json);
+    expect(result).toMatchObject({ version: 1, settings: { rounds: 3, processes: 1, threads: 1 } });
+    expect(result.command).toContain('sinter bench');
+    const [c, more] = result.cases;
+    expect(more).toBeUndefined();
+    expect(c).toMatchObject({ name: 'dense', target: 'wasm-simd' });
+    const f = figures(c);
+    expect(f.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(f.contenders.map(x => [x.name, x.k])).toEqual([
+      ['sinter', 'ran'],
+      ['onnxruntime-web', 'ran'],
+      ['onnxruntime-node', 'ran'],
+      ['tfjs', 'unsuited'],
+      ['xgboost-python', 'unsuited'],
+    ]);
+    const versions = f.contenders.flatMap(x => (x.k === 'ran' ? [x.version] : []));
+    const peer = readFileSync(join(project, 'node_modules/onnxruntime-web/package.json'), 'utf8');
+    expect(peer).toContain(`"version": "${versions[1]}"`);
+    for (const x of f.contenders) {
+      if (x.k !== 'ran') continue;
+      expect(x.first?.median).toBeGreaterThan(0);
+      expect(x.memory).toBeGreaterThanOrEqual(0);
+      expect(x.size?.code.disk).toBeGreaterThan(1000);
+      if (x.name !== 'onnxruntime-node') expect(x.size?.code.gzip).toBeLessThan(x.size?.code.disk ?? 0);
+    }
+    expect(f.runs.map(run => [run.label, run.inputs])).toEqual([
+      ['1x64', { x: [1, 64] }],
+      ['3x64', { x: [3, 64] }],
+    ]);
+    for (const run of f.runs) {
+      expect(run.times.map(t => t.name)).toEqual(['sinter', 'onnxruntime-web', 'onnxruntime-node']);
+      for (const t of run.times) {
+        expect(t).toMatchObject({ count: 3 });
+        expect(t.min).toBeGreaterThan(0);
+        expect(t.lo).toBeLessThanOrEqual(t.median);
+        expect(t.hi).toBeGreaterThanOrEqual(t.median);
+      }
+      expect(run.ratios.map(x => x.to)).toEqual(['onnxruntime-web', 'onnxruntime-node', 'calibration']);
+      for (const d of run.differences) {
+        expect(d.outputs.map(o => o.name)).toEqual(['y']);
+        expect(d.outputs[0]?.relative).toBeLessThan(1e-5);
+      }
+      expect(run.differences).toHaveLength(2);
+      expect(run.failures).toEqual([]);
+    }
+    const [p] = f.profiles ?? [];
+    expect(f.profiles).toHaveLength(2);
+    // One kernel: the product with the Relu in it. It reads x and w and writes y.
+    expect(p?.rows).toHaveLength(1);
+    expect(p?.rows[0]).toMatchObject({ calls: 1, flops: 2 * 64 * 32, bytes: 4 * (64 + 64 * 32 + 32), share: 1 });
+    expect(p?.rows[0]?.what).toBe('MatMul + Relu');
+    expect(p?.peak.gflops).toBeGreaterThan(0);
+    for (const word of ['dense for wasm-simd', '1x64', '3x64', 'onnxruntime-web 1.', 'MatMul + Relu', 'geometric mean of 2'])
+      expect(r.out).toContain(word);
+    expect(r.out).toContain('tfjs did not run: TensorFlow.js runs models of TensorFlow only');
+  }, 120_000);
+
+  it('takes a bundle, and peers for it by its model', () => {
+    const json = at('bundle.json');
+    expect(sinter('bench', at('dense'), '--against', 'onnxruntime-node', ...QUICK, '--json', json).code).toBe(0);
+    const alone = figures(read(json).cases[0]);
+    expect(contender(alone, 'onnxruntime-node')).toMatchObject({ k: 'unsuited' });
+    expect(alone.runs[0]?.times.map(t => t.name)).toEqual(['sinter']);
+    expect(alone.compileMs).toBeUndefined();
+    const argv = ['--against', 'onnxruntime-node', '--model', at('dense.onnx'), '--size', 'batch=5'];
+    expect(sinter('bench', at('dense'), ...argv, ...QUICK, '--json', json).code).toBe(0);
+    expect(figures(read(json).cases[0]).runs[0]).toMatchObject({ label: '5x64', failures: [] });
+  }, 120_000);
+});
+
+describe('what goes wrong is a line of the result', () => {
+  it('a model that does not compile and a bundle that is damaged, while others go on', () => {
+    writeFileSync(
+      at('unknown.onnx'),
+      model([node('Frobnicate', ['x'], ['y']), value(11, 'x', F32, [1]), value(12, 'y', F32, [1])]),
+    );
+    mkdirSync(at('damaged'));
+    for (const f of readdirSync(at('dense'))) writeFileSync(at('damaged', f), readFileSync(at('dense', f)));
+    writeFileSync(at('damaged', 'model.wasm'), readFileSync(at('dense', 'model.wasm')).subarray(0, 100));
+    const json = at('bad.json');
+    const argv = [at('unknown.onnx'), at('damaged'), at('dense'), '--against', 'onnxruntime-node'];
+    const r = sinter('bench', ...argv, ...QUICK, '--json', json);
+    expect(r.code).toBe(1);
+    const [unknown, damaged, good] = read(json).cases;
+    expect(unknown?.outcome).toMatchObject({ k: 'failed' });
+    expect(unknown?.outcome.k === 'failed' && unknown.outcome.message).toContain('Frobnicate');
+    expect(damaged?.outcome.k === 'failed' && damaged.outcome.message).toMatch(/^E203: the module does not compile/);
+    expect(good?.outcome.k).toBe('done');
+    expect(r.out).toContain('2 of 3 failed');
+  }, 120_000);
+
+  it('a peer that ends its process in the middle', () => {
+    // What is installed in the current folder is what its user wants to be compared with.
+    const fake = at('project/node_modules/onnxruntime-web');
+    mkdirSync(fake, { recursive: true });
+    writeFileSync(join(fake, 'package.json'), JSON.stringify({ name: 'onnxruntime-web', version: '0.0.1', main: 'index.cjs' }));
+    writeFileSync(
+      join(fake, 'index.cjs'),
+      `let calls = 0;
+      exports.env = { wasm: {} };
+      exports.Tensor = class { constructor(type, data, dims) { Object.assign(this, { type, data, dims }); } };
+      const run = async () => {
+        if (++calls > 4) process.exit(7);
+        return { y: new exports.Tensor('float32', new Float32Array(32), [1, 32]) };
+      };
+      exports.InferenceSession = { create: async () => ({ outputNames: ['y'], run, release: async () => {} }) };`,
+    );
+    const argv = ['bench', at('dense.onnx'), '--against', 'onnxruntime-web,onnxruntime-node', ...QUICK, '--json', 'crash.json'];
+    const r = sinterIn(at('project'), ...argv);
+    expect(r.code).toBe(1);
+    const f = figures(read(at('project/crash.json')).cases[0]);
+    expect(contender(f, 'onnxruntime-web')).toEqual({
+      k: 'failed',
+      name: 'onnxruntime-web',
+      version: '0.0.1',
+      message: 'ended the process (exit code 7) while running',
+    });
+    expect(contender(f, 'onnxruntime-node')).toMatchObject({ k: 'ran' });
+    expect(f.runs[0]?.times.map(t => t.name)).toEqual(['sinter', 'onnxruntime-node']);
+    expect(r.out).toContain('onnxruntime-web 0.0.1 failed: ended the process (exit code 7) while running');
+  }, 120_000);
+
+  it('Python without XGBoost is told how to get it', () => {
+    const json = at('result.json');
+    const trees = [{ f: 0, t: 0.5, missingLeft: true, l: 10, r: 20 }];
+    writeFileSync(at('trees.json'), treesJson(document({ baseScore: '0E0', trees })));
+    const argv = [at('trees.json'), '--python', at('no-such-python'), ...QUICK, '--json', json];
+    const r = sinter('bench', ...argv);
+    expect(r.code).toBe(0);
+    const f = figures(read(json).cases[0]);
+    expect(f.contenders.map(c => c.name)).toEqual(['sinter', 'xgboost-python']);
+    expect(contender(f, 'xgboost-python')).toMatchObject({ k: 'missing' });
+    expect(r.out).toContain('xgboost-python is not installed: pip install xgboost');
+  }, 120_000);
+});
+
+it('Ctrl-C ends all processes and leaves no file', async () => {
+  const dir = at('interrupted');
+  mkdirSync(dir);
+  const argv = [main, 'bench', at('dense.onnx'), '--against', 'onnxruntime-web', '--json', join(dir, 'result.json')];
+  const env = { ...process.env, TMPDIR: dir };
+  const child = spawn(process.execPath, argv, { env, stdio: 'ignore', cwd: dir });
+  // The bundle is in the temporary folder as soon as the compiler is done: what follows are measurements.
+  const measuring = (): boolean => readdirSync(dir).some(d => existsSync(join(dir, d, 'job.json')));
+  while (!measuring() && child.exitCode === null) await new Promise(done => setTimeout(done, 50));
+  await new Promise(done => setTimeout(done, 500));
+  const ended = new Promise<number | null>(done => child.on('close', done));
+  child.kill('SIGINT');
+  expect(await ended).toBe(130);
+  await new Promise(done => setTimeout(done, 300));
+  expect(readdirSync(dir)).toEqual([]);
+  const left = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).stdout.split('\n');
+  expect(left.filter(l => l.includes(dir))).toEqual([]);
+}, 120_000);
+
+it.each([
+  [['bench'], "missing required argument 'model'"],
+  [['bench', at('dense.onnx'), '--against', 'onnxruntime'], "there is no 'onnxruntime'; did you mean 'onnxruntime-web'?"],
+  [['bench', at('dense.onnx'), '--rounds', '2'], 'must be a whole number of 3 or more'],
+  [['bench', at('dense.onnx'), '--size', 'batch'], 'write NAME=N'],
+  [['bench', at('dense'), '--size', 'rows=3'], 'the free dimensions of dense are batch (1 to 16)'],
+  [['bench', at('dense'), '--size', 'batch=300'], 'the free dimensions of dense are batch (1 to 16)'],
+  [['bench', at('dense.onnx'), '--batch', '0'], 'write whole numbers'],
+  [['bench', at('dense.onnx'), '--target', 'wasm-smid'], 'E401: target wasm-smid: is none of'],
+  [['bench', at('dense.onnx'), '--model', at('dense.onnx')], '--model is for bundles'],
+  [['bench', at('dense'), '--target', 'wasm-mvp'], 'is compiled already'],
+  [['bench', at('dense'), '--profile'], 'needs its --model'],
+])('bad arguments: %j', (argv, said) => {
+  const r = sinter(...argv);
+  expect(r.code).toBe(2);
+  expect(r.err).toContain(said);
+});
+it.each([
+  [[at('nowhere.onnx')], 'E205: cannot read'],
+  [[at('dense.onnx'), '--json', at('dense.onnx/x.json')], 'E206: cannot write'],
+])('what is not there: %j', (argv, said) => {
+  const r = sinter('bench', ...argv);
+  expect(r.code).toBe(1);
+  expect(r.err).toContain(said);
+});
