@@ -85,8 +85,8 @@ export type Expr =
 /**
  * Structured statements; no phi, no goto. Every name is unique in its kernel and visible to the end of its block. A `for` counts up
  * by a positive step while v < hi; `hi` is evaluated once. The iterations of a `parallel` one may run in any order and at the same time:
- * they set no variable from outside of the loop, what one of them writes no other reads or writes, and of `scratch` buffers each reads
- * only what it has written itself.
+ * they set no variable from outside of the loop, what one of them writes no other reads or writes, and what one reads of a `scratch`
+ * buffer without having written it may be anything.
  */
 export type Stmt =
   | {

@@ -102,6 +102,7 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
           k: [{ n: channels, stride: 1 }],
           scratch,
           loose: join,
+          parallel: !join,
           costly: !join && costly,
           put: (row, column, v) => {
             if (line) k.store(line, add(mul(row, columns), column), v);

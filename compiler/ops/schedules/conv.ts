@@ -271,8 +271,8 @@ function lowerPanels(j: Job, depth: number): void {
   const scratch = c.scratch('edge', 'f32', blockSize(p));
   const costly = isCostly(j.walk, j.rows.first + 2, vtype('f32', j.arith.lanes));
   const order = orderOf(c.profile, p, 4 * depth * outsPer, 4 * depth);
-  c.kernel('conv', k =>
-    k.for(0, s.group, g =>
+  c.kernel('conv', k => {
+    const group = (g: Expr): void =>
       around(k, j, (idx, at) => {
         const from = k.let(add(at, mul(g, perGroup)));
         const offset = k.let(mul(g, outsPer));
@@ -283,13 +283,14 @@ function lowerPanels(j: Job, depth: number): void {
           b: packedPanels(k, b, k.let(mul(g, size)), p, depth),
           k: segments(s, input.strides, k),
           scratch,
+          parallel: true,
           costly,
           put: (row, column, v) => j.walk.put(k, [...idx, row, add(offset, column)], v),
         };
         product(k, job, dimProd(s.out.slice(j.rows.first)), order);
-      }),
-    ),
-  );
+      });
+    k.for(0, s.group, group, { parallel: true });
+  });
 }
 /** Weights [O, C/g, …k] as [O, …k, C/g], the order in which the product walks the input. */
 const channelsLast = (w: Tensor): Tensor => permute(w, toChannelsLast(w.dims.length));

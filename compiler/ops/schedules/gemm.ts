@@ -108,6 +108,8 @@ export interface Product {
    * for less than a full panel of columns.
    */
   readonly loose?: boolean;
+  /** Blocks and panels may be done at the same time: neither B nor what is put lies in scratch memory. */
+  readonly parallel?: boolean;
   /** A put takes much code: it stands in a loop over the block instead of once for each of its vectors. */
   readonly costly?: boolean;
   /** Stores a vector or a scalar at (row, column). */
@@ -211,11 +213,12 @@ export function product(k: KernelBuilder, g: Product, n: Dim, order: Order): voi
     if (typeof p.rest === 'number') restPanel(k, g, t);
     else k.if(ge(k.dim(p.rest), 1), () => restPanel(k, g, t));
   };
+  const parallel = g.parallel ?? false;
   const panels = (t: Block): void => {
     const group = panelGroup(g, t.rows);
     const grouped = dimMul(dimFloorDiv(p.full, group), group);
-    k.for(0, grouped, j => fullPanels(k, g, t, j, group), { step: group });
-    k.for(grouped, p.full, j => fullPanels(k, g, t, j, 1));
+    k.for(0, grouped, j => fullPanels(k, g, t, j, group), { step: group, parallel });
+    k.for(grouped, p.full, j => fullPanels(k, g, t, j, 1), { parallel });
   };
   const withPlace =
     (body: (t: Block) => void): RowBlock =>
@@ -226,7 +229,7 @@ export function product(k: KernelBuilder, g: Product, n: Dim, order: Order): voi
     rest(t);
   };
   if (order.k === 'rows' || dimHi(n) <= most) {
-    rowTiles(k, n, most, withPlace(all));
+    rowTiles(k, n, most, withPlace(all), parallel);
     return;
   }
   const blocked = (): void => {
@@ -237,13 +240,13 @@ export function product(k: KernelBuilder, g: Product, n: Dim, order: Order): voi
       from => {
         const to = k.let(min(add(from, order.tiles), k.dim(count)));
         const tiles = (body: (t: Block) => void): void => k.for(from, to, t => tileOf(k, n, most, t, withPlace(body)));
-        k.for(0, p.full, j => tiles(t => fullPanels(k, g, t, j, 1)));
+        k.for(0, p.full, j => tiles(t => fullPanels(k, g, t, j, 1)), { parallel });
         if (hasRest) tiles(rest);
       },
       { step: order.tiles },
     );
   };
-  dynamicRows(k, n, most, withPlace(all), blocked);
+  dynamicRows(k, n, most, withPlace(all), blocked, parallel);
 }
 /** Panels that a block of few rows takes at once, so that its multiply-adds do not wait for each other. */
 function panelGroup(g: Product, rows: number): number {

@@ -244,6 +244,7 @@ function panelProduct(j: Job): void {
         b: b(k, idx),
         k: [{ n: j.k, stride: k.dim(a.strides[1]) }],
         scratch,
+        parallel: true,
         costly,
         put: (row, column, v) => {
           if (j.shared) j.walk.put(k, single ? [hasRows ? row : column] : [row, column], v);

@@ -78,8 +78,8 @@ function panels(
   const arith = arithOf(c.profile, 'f32');
   const parts = partsOf(PANEL, arith.lanes);
   const single = must(c.out[0]).shape.length === 1;
-  c.kernel('matmul_nbits', k =>
-    k.for(0, count, p => {
+  c.kernel('matmul_nbits', k => {
+    const panelOf = (p: Expr): void => {
       unpackPanel(k, a, p, weights, scale, panel);
       const column = k.let(mul(p, PANEL));
       rowTiles(k, rows, panelsOf(c.profile, PANEL, arith).rows, (first, height, skip) => {
@@ -97,8 +97,9 @@ function panels(
           }),
         );
       });
-    }),
-  );
+    };
+    k.for(0, count, panelOf, { parallel: true });
+  });
 }
 function unpackPanel(k: KernelBuilder, a: NBitsAttrs, p: Expr, weights: SlotBuffer, scale: SlotBuffer, to: SlotBuffer): void {
   const { blocks } = blocksOf(a);

@@ -127,6 +127,7 @@ function multiplier(j: Job, a: SlotBuffer, b: Packed): { readonly sums: SlotBuff
         b: packedPanels(k, b.buffer, 0, b.panels, hidden),
         k: [{ n: hidden, stride: 1 }],
         scratch,
+        parallel: true,
         put: (row, column, v) => k.store(sums, add(mul(row, width), column), v),
       };
       product(k, g, batch, orderOf(c.profile, b.panels, 4 * dimHi(packedSize(b.panels, hidden)), 4 * dimHi(hidden)));

@@ -11,24 +11,25 @@ const lower = (most: number): readonly number[] => (most > 8 ? [8, 4] : []);
 /**
  * Calls `body` for blocks of up to `most` of `n` rows. A small static `n` is split into blocks of nearly equal size. Else there is one
  * micro-kernel for full blocks and a few lower ones, and a block that would reach over the end begins early: it computes some rows
- * again, but only those from `skip` on are new.
+ * again, but only those from `skip` on are new. `parallel`: whether the blocks may run at the same time.
  */
-export function rowTiles(k: KernelBuilder, n: Dim, most: number, body: RowBlock): void {
+export function rowTiles(k: KernelBuilder, n: Dim, most: number, body: RowBlock, parallel = false): void {
   if (typeof n === 'number' && (n % most === 0 || n <= 10 * most)) {
     let at = 0;
     for (const g of splitRows(n, most)) {
-      k.for(at, at + g.rows * g.times, i => body(i, g.rows, undefined), { step: g.rows });
+      k.for(at, at + g.rows * g.times, i => body(i, g.rows, undefined), { step: g.rows, parallel });
       at += g.rows * g.times;
     }
     return;
   }
-  dynamicRows(k, n, most, body, () => k.for(0, dimCeilDiv(n, most), t => tileOf(k, n, most, t, body)));
+  const blocks = (): void => k.for(0, dimCeilDiv(n, most), t => tileOf(k, n, most, t, body), { parallel });
+  dynamicRows(k, n, most, body, blocks, parallel);
 }
 /** Runs `blocks`, which use `tileOf`; where `n` may be less than the lowest block, single rows do it. */
-export function dynamicRows(k: KernelBuilder, n: Dim, most: number, body: RowBlock, blocks: () => void): void {
+export function dynamicRows(k: KernelBuilder, n: Dim, most: number, body: RowBlock, blocks: () => void, parallel = false): void {
   const least = lower(most).at(-1) ?? most;
   if (rangeOf(n).lo >= least) blocks();
-  else k.if(lt(k.dim(n), least), () => k.for(0, n, i => body(i, 1, undefined)), blocks);
+  else k.if(lt(k.dim(n), least), () => k.for(0, n, i => body(i, 1, undefined), { parallel }), blocks);
 }
 /** Tile `t` of `most` rows out of `n`, of which there are enough for the lowest block. */
 export function tileOf(k: KernelBuilder, n: Dim, most: number, t: Expr, body: RowBlock): void {

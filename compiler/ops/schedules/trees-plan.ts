@@ -195,15 +195,15 @@ function sumByTests(
   const batch = must(out.dims[0]);
   const vectors = c.profile.vector.bits >= 128;
   const least = !vectors || asked === 'interleave' ? Infinity : asked === 'compare' ? 1 : crossover(trees, tests.count);
-  const one = c.temp('tree_row', sum.rules.dtype, sum.rules.groups);
-  const bits = c.temp('tree_bits', 'u8', bitsSize(tests));
+  const one = c.scratch('tree_row', sum.rules.dtype, sum.rules.groups);
+  const bits = c.scratch('tree_bits', 'u8', bitsSize(tests));
 
   const lanes = maskLanes(c, tests);
   const block = blockOf(lanes);
   const compare = (first: Dim, count: Dim): void => {
-    const masks: Masks = { lanes, bits: c.temp('tree_masks', 'u8', tests.count * lanes) };
-    const sums = c.temp('tree_sums', sum.rules.dtype, sum.rules.groups * block);
-    const scratch = c.temp('tree_places', 'u8', trees.scratch * lanes);
+    const masks: Masks = { lanes, bits: c.scratch('tree_masks', 'u8', tests.count * lanes) };
+    const sums = c.scratch('tree_sums', sum.rules.dtype, sum.rules.groups * block);
+    const scratch = c.scratch('tree_places', 'u8', trees.scratch * lanes);
     c.kernel('tree_masks', k => k.if(gt(k.dim(count), 0), () => makeMasks(k, rows, k.dim(first), k.dim(count), masks)));
     c.kernel('tree_start', k => startSums(k, sum, sums, block, count));
     c.kernel('tree_compare', k => k.if(gt(k.dim(count), 0), () => trees.compare(k, masks, sums, scratch, k.dim(count))));
@@ -211,10 +211,15 @@ function sumByTests(
   };
   const interleave = (from: Dim, to: Dim): void =>
     c.kernel('tree_rows', k =>
-      k.for(from, to, row => {
-        makeBits(k, rows, row, bits, vectors ? 16 : 1);
-        sumRow(k, sum, one, out, row, (from, to, tell) => trees.interleave(k, bits, from, to, tell));
-      }),
+      k.for(
+        from,
+        to,
+        row => {
+          makeBits(k, rows, row, bits, vectors ? 16 : 1);
+          sumRow(k, sum, one, out, row, (from, to, tell) => trees.interleave(k, bits, from, to, tell));
+        },
+        { parallel: true },
+      ),
     );
   const most = dimHi(batch);
   eachBlock(c, batch, block, (first, count) => {
@@ -251,13 +256,13 @@ function sumByGather(c: LowerCtx<TreeAttrs>, t: TreeTables): boolean {
     trees: sparse.roots.length,
   };
   const sum = treeSums(c, t, order, sparse.values ? floats(c, 'tree_leaves', sparse.values) : tables.bounds);
-  const one = c.temp('tree_row', sum.rules.dtype, sum.rules.groups);
+  const one = c.scratch('tree_row', sum.rules.dtype, sum.rules.groups);
   const out = c.sink(0);
   // As many rows as have their values in half of the first cache.
   const fit = Math.floor(c.profile.cache.l1 / 2 / (columns * bytesOf(tables.bounds.dtype)) / GATHER_UNIT) * GATHER_UNIT;
   const rows = Math.max(GATHER_UNIT, Math.min(GATHER_BLOCK, fit));
-  const values = c.temp('tree_values', tables.bounds.dtype, rows * columns);
-  const sums = c.temp('tree_sums', sum.rules.dtype, sum.rules.groups * rows);
+  const values = c.scratch('tree_values', tables.bounds.dtype, rows * columns);
+  const sums = c.scratch('tree_sums', sum.rules.dtype, sum.rules.groups * rows);
   eachBlock(c, must(out.dims[0]), rows, (first, count) => {
     c.kernel('tree_values', k => makeValues(k, tables, GATHER_UNIT, k.dim(first), k.dim(count), values));
     const many = dimMul(dimMin(dimFloorDiv(count, Math.ceil(GATHER_UNIT / 2)), 1), count);
@@ -285,7 +290,7 @@ function eachBlock(c: LowerCtx<TreeAttrs>, batch: Dim, size: number, body: (firs
   }
   const blocks = Math.ceil(most / size);
   const at = symbol(`tree_block_${blocks}`, 0, blocks - 1);
-  c.loop(at, dimFloorDiv(dimAdd(batch, size - 1), size), undefined, () => {
+  c.parallelLoop(at, dimFloorDiv(dimAdd(batch, size - 1), size), () => {
     const first = dimMul(at, size);
     body(first, dimMin(size, dimSub(batch, first)));
   });

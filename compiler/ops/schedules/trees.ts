@@ -66,9 +66,9 @@ export function sumByWalk(c: LowerCtx<TreeAttrs>): void {
   const width = must(values.dims[1]);
   const out = c.sink(0);
   const { start, end, groups, dtype } = sumRules(c);
-  const acc = c.temp('sums', dtype, groups);
+  const acc = c.scratch('sums', dtype, groups);
   c.kernel('tree_walk', k => {
-    k.for(0, must(out.dims[0]), row => {
+    const sum = (row: Expr): void => {
       k.for(0, groups, g => k.store(acc, g, start(k, g)));
       walk.trees(k, row, (tree, leaf) => {
         const to = k.let(width === groups ? int(0) : k.load(group.buffer, tree));
@@ -82,7 +82,8 @@ export function sumByWalk(c: LowerCtx<TreeAttrs>): void {
         });
       });
       k.for(0, groups, g => out.put(k, [row, g], end(k, g, k.load(acc, g))));
-    });
+    };
+    k.for(0, must(out.dims[0]), sum, { parallel: true });
   });
 }
 
