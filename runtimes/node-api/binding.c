@@ -1,9 +1,11 @@
 /* The part of node.c that is the same for every model: gives the model to JavaScript through Node-API, natively or, in WebAssembly,
- * through emnapi. What stands before it describes the model at hand: ID, MEMORY, ALIGN, STATE, ARGS, run_model and error_text.
+ * through emnapi. What stands before it describes the model at hand: ID, MEMORY, ALIGN, STATE, ARGS, start_pool and end_pool,
+ * run_model and error_text.
  *
  * The addon is { id, open }. open() makes an instance with memory of its own and gives { memory, run }: memory is a Uint8Array in which the
  * inputs and outputs lie, and after a run, at STATE, as int32: the code that it gave and the sizes that the model worked out; run(...sizes)
- * runs it. Nothing is shared between instances: each thread may load the addon and open its own. */
+ * runs it. Each thread may load the addon and open instances, which share the pool that a model of several threads has, since a run ends
+ * before another begins; threads of JavaScript share nothing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,9 +41,11 @@ IMPORT napi_status napi_create_string_utf8(napi_env, const char *, size_t, napi_
 IMPORT napi_status napi_create_object(napi_env, napi_value *);
 IMPORT napi_status napi_set_named_property(napi_env, napi_value, const char *, napi_value);
 IMPORT napi_status napi_create_function(napi_env, const char *name, size_t, napi_callback, void *data, napi_value *);
+IMPORT napi_status napi_set_instance_data(napi_env, void *, napi_finalize, void *hint);
+IMPORT napi_status napi_get_instance_data(napi_env, void **);
 IMPORT napi_status napi_add_finalizer(napi_env, napi_value, void *, napi_finalize, void *hint, napi_ref *);
 
-typedef struct { uint8_t *memory; napi_ref buffer; } instance;
+typedef struct { uint8_t *memory; napi_ref buffer; void *pool; } instance;
 
 /* The memory of an instance, as a Uint8Array. In WebAssembly it is a part of the module's own. Natively it is an ArrayBuffer, which Node's
  * garbage collector counts and frees, and which scripts can transfer elsewhere: then there is no memory any more. */
@@ -108,7 +112,7 @@ static napi_value run(napi_env env, napi_callback_info info) {
   for (size_t i = 0; i < ARGS; i++)
     if (i >= n || napi_get_value_int32(env, given[i], &sizes[i]) != napi_ok) return throw_error(env, "E502", "run takes the sizes as numbers");
   int32_t *state = (int32_t *)(void *)(x->memory + STATE);
-  const int code = state[0] = run_model(x->memory, sizes, state + 1);
+  const int code = state[0] = run_model(x->pool, x->memory, sizes, state + 1);
   return code == 0 ? NULL : throw_error(env, "E502", error_text(code));
 }
 
@@ -127,7 +131,8 @@ static napi_value open_instance(napi_env env, napi_callback_info info) {
     /* Where Node itself has thrown, this changes nothing. */
     return throw_error(env, "E502", "there is no memory for the model");
   }
-  if (napi_create_function(env, "run", NAPI_AUTO_LENGTH, run, x, &function) != napi_ok ||
+  if (napi_get_instance_data(env, &x->pool) != napi_ok ||
+      napi_create_function(env, "run", NAPI_AUTO_LENGTH, run, x, &function) != napi_ok ||
       napi_add_finalizer(env, function, x, close_instance, NULL, NULL) != napi_ok) {
     close_instance(env, x, NULL);
     return NULL;
@@ -136,6 +141,12 @@ static napi_value open_instance(napi_env env, napi_callback_info info) {
       napi_set_named_property(env, out, "run", function) != napi_ok)
     return NULL;
   return out;
+}
+
+static void end(napi_env env, void *pool, void *hint) {
+  (void)env;
+  (void)hint;
+  end_pool(pool);
 }
 
 /* Instructions that the code was compiled for and this processor has not would end the program. */
@@ -168,6 +179,11 @@ EXPORT napi_value REGISTER(napi_env env, napi_value exports) {
     char text[64] = "this processor has no ";
     strcat(text, lacks);
     return throw_error(env, "E401", text);
+  }
+  void *pool = start_pool();
+  if (napi_set_instance_data(env, pool, end, NULL) != napi_ok) {
+    end_pool(pool);
+    return NULL;
   }
   if (napi_create_string_utf8(env, ID, NAPI_AUTO_LENGTH, &id) != napi_ok ||
       napi_create_function(env, "open", NAPI_AUTO_LENGTH, open_instance, NULL, &open) != napi_ok ||

@@ -103,6 +103,9 @@ suite(`behind Node-API as in WebAssembly${why}`, () => {
   it.each(CASES.map(c => c()))('$name', async c => {
     await same(c, 'linux-x64-v2', 'wasm-simd');
   });
+  it('with two threads', async () => {
+    await same(must(CASES[0])(), { name: 'two', extends: 'linux-x64-v2', threads: 2 }, 'wasm-simd');
+  });
   it('scalar C', async () => {
     await same(must(CASES[1])(), 'c-portable', 'wasm-mvp');
   });

@@ -41,7 +41,8 @@ export function bindingOf(
 ): { readonly source: string; readonly module: IndexModule } {
   const names = namesOf(p);
   const { prefix: n } = names;
-  const { align } = profile.memory;
+  const { threads, memory } = profile;
+  const { align } = memory;
   const at = layoutOf(p, c.arena, align);
   const given = p.symbols.filter(s => s.from === 'input');
   const computed = computedSymbols(p);
@@ -64,11 +65,13 @@ export function bindingOf(
 #define STATE ${at.state}u
 #define ARGS ${given.length}
 
-static int run_model(uint8_t *memory, const int32_t *given, int32_t *worked_out) {
+static void *start_pool(void) { return ${threads > 1 ? `sinter_pool_create(${threads})` : 'NULL'}; }
+static void end_pool(void *pool) { ${threads > 1 ? 'sinter_pool_destroy(pool)' : '(void)pool'}; }
+static int run_model(void *pool, uint8_t *memory, const int32_t *given, int32_t *worked_out) {
   ${n}_inputs in;
   ${n}_outputs out;
 ${computed.length > 0 ? `  ${n}_sizes sizes = {0};\n` : ''}${given.length > 0 ? '' : '  (void)given;\n'}${computed.length > 0 ? '' : '  (void)worked_out;\n'}${body.join('\n')}
-  const int code = ${n}_run(&in, &out, memory, ${n}_ARENA_BYTES);
+${threads > 1 ? '' : '  (void)pool;\n'}  const int code = ${n}_run${threads > 1 ? '_on(pool, ' : '('}&in, &out, memory, ${n}_ARENA_BYTES);
 ${computed.map((s, i) => `  worked_out[${i}] = sizes.${must(names.symbols.get(s.name))};\n`).join('')}  return code;
 }
 static const char *error_text(int code) { return ${n}_error(code); }
