@@ -111,6 +111,13 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     cache: { l2: 1048576 },
     toolchain: { flags: ['-std=c11', '-march=x86-64-v4', '-mavx512vnni', '-mprefer-vector-width=512'] },
   },
+  'macos-arm64': {
+    name: 'macos-arm64',
+    doc: "C for macOS on Apple's processors, Xcode's Clang.",
+    extends: 'linux-arm64',
+    vector: { intDot: 'i8i8' },
+    toolchain: { cc: 'clang', flags: ['-std=c11', '--target=arm64-apple-macos11', '-mcpu=apple-m1'], system: 'macos' },
+  },
   ml_c5: { name: 'ml_c5', doc: "SageMaker's ml.c5 machines: Intel servers with AVX-512.", extends: 'linux-x64-v4' },
   ml_c6g: {
     name: 'ml_c6g',
@@ -159,5 +166,11 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     extends: 'wasm-mvp',
     vector: { bits: 128, intDot: 'i16' },
     features: ['bulk-memory', 'sign-ext', 'sat-float-to-int'],
+  },
+  'windows-x64': {
+    name: 'windows-x64',
+    doc: "C for 64-bit Windows on x86-64 with SSE4.2, built by MinGW's GCC or Clang: model.dll with its import library, model.lib.",
+    extends: 'linux-x64-v2',
+    toolchain: { cc: 'x86_64-w64-mingw32-gcc', flags: ['-std=c11', '-march=x86-64-v2', '-static-libgcc'], system: 'windows' },
   },
 };

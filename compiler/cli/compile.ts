@@ -13,6 +13,7 @@ import { compile } from './api.ts';
 import type { ExitCode } from './command.ts';
 import { openBundle, type Manifest } from './bundle.ts';
 import { newFolder, readText, writeFile } from './files.ts';
+import { NATIVE, nativeTarget } from './native-target.ts';
 import { buildLibraries, type Built, type Footprint, type NativeBuild } from './native.ts';
 import { openOriginal, reference } from './reference.ts';
 import { many, showBytes, showCount, showMs, showTrees, table, UsageError, type Terminal } from './terminal.ts';
@@ -76,6 +77,10 @@ export function parseOutputs(flag: string): TreeOutput[] {
 
 /** A target by name, or from a file. */
 function targetOf(flag: string): { readonly target: Target; readonly option: string | object } {
+  if (flag === NATIVE) {
+    const option = nativeTarget();
+    return { target: resolveTarget(option), option };
+  }
   if (!/\.json$/i.test(flag) && !flag.includes('/')) return { target: resolveTarget(flag), option: flag };
   const text = readText(flag);
   return { target: parseTarget(text, flag), option: JSON.parse(text) as object };

@@ -1,17 +1,19 @@
 import type { Profile } from '../ops/profile.ts';
 import { resolveTarget, targetNames } from '../targets.ts';
+import { NATIVE, nativeTarget } from './native-target.ts';
 import { showBytes, table, type Terminal } from './terminal.ts';
 
 /** `sinter targets [NAME]`. */
 export function targetsCommand(name: string | undefined, t: Terminal): void {
   if (name === undefined) {
-    t.out(table(targetNames().map(n => [n, resolveTarget(n).doc])));
+    const rows = targetNames().map(n => [n, resolveTarget(n).doc]);
+    t.out(table([...rows, [NATIVE, 'C for this machine, as its C compiler knows it.']]));
     t.out(
       '\n`sinter targets NAME` tells more. A profile of your own is a JSON file: { "name": "mine", "extends": "wasm-simd", … }\n',
     );
     return;
   }
-  const target = resolveTarget(name);
+  const target = resolveTarget(name === NATIVE ? nativeTarget() : name);
   t.out(`${target.name}: ${target.doc}\n`);
   if (target.profiles.length > 1) {
     t.out('Modules, best first:\n');

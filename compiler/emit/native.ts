@@ -147,10 +147,12 @@ export const assembly = (
 .type NAME,@object
 .size NAME, ${bytes}
 #else
-#if defined(__ELF__)
+#if defined(_WIN32)
+.section .rdata,"dr"
+#else
 .section .note.GNU-stack,"",%progbits
-#endif
 .section .rodata
+#endif
 #endif
 #endif
 .globl NAME

@@ -87,7 +87,7 @@ export const has = (command: string): boolean => !spawnSync(command, ['--version
 
 /** Whether this processor runs what is compiled for a target of x86-64. */
 export function runsHere(target: 'linux-x64-v2' | 'linux-x64-v3' | 'linux-x64-v4'): boolean {
-  const flag = { 'linux-x64-v2': 'sse4_2', 'linux-x64-v3': 'avx2', 'linux-x64-v4': 'avx512vl' }[target];
+  const flag = { 'linux-x64-v2': 'sse4_2', 'linux-x64-v3': 'avx2', 'linux-x64-v4': 'avx512_vnni' }[target];
   return existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'utf8').includes(` ${flag} `);
 }
 

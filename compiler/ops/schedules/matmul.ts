@@ -148,7 +148,7 @@ function integerProduct(c: LowerCtx<MatMulAttrs>): boolean {
   const a = wordRows(c, form, source);
   const space = matMulSpace(c.node);
   const walk = walkSink(c.sink(0), space);
-  const scratch = c.temp('edge', 'i32', blockSize(p));
+  const scratch = c.scratch('edge', 'i32', blockSize(p));
   const rows = dimProd(source.dims.slice(0, -1));
   const order = orderOf(c.profile, p, 4 * words * columns, 4 * words);
   c.kernel('matmul', k =>

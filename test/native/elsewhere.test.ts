@@ -1,0 +1,119 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { readNpy, writeNpy } from '../../compiler/cli/io/npy.ts';
+import { nativeTarget } from '../../compiler/cli/native-target.ts';
+import { buildLibraries, type NativeBuild } from '../../compiler/cli/native.ts';
+import { must } from '../../compiler/core/diagnostic.ts';
+import { randomTensor } from '../../compiler/core/random.ts';
+import { toNumbers } from '../../compiler/core/tensor.ts';
+import { compile } from '../../compiler/index.ts';
+import { resolveTarget } from '../../compiler/targets.ts';
+import { projectDir } from '../../fixtures/paths.ts';
+import { feed, loadBundle } from '../models/bundle.ts';
+import { buildBundle, has, WARNINGS } from './build.ts';
+import { keywordNetwork } from './keywords.ts';
+
+/** Targets whose systems are not here: Windows' programs run under Wine, those for macOS are only compiled. And the machine that is here. */
+const folders: string[] = [];
+afterAll(() => {
+  for (const f of folders) rmSync(f, { recursive: true, force: true });
+});
+function written(files: ReadonlyMap<string, Uint8Array>): { dir: string; native: NativeBuild } {
+  const dir = mkdtempSync(join(tmpdir(), 'sinter-elsewhere-'));
+  folders.push(dir);
+  for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
+  const { native } = JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8')) as { readonly native: NativeBuild };
+  return { dir, native };
+}
+/** Runs a command; gives what it said where it failed. */
+function call(command: string, args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): string {
+  const r = spawnSync(command, args, { cwd, encoding: 'utf8', timeout: 120_000, env: { ...process.env, ...env } });
+  return r.error ? r.error.message : r.status === 0 ? '' : `${String(r.status)}: ${r.stderr}${r.stdout}`;
+}
+const MODELS = [
+  { name: 'keywords', model: keywordNetwork(), x: randomTensor('f32', [1, 1, 49, 10], 7), input: 'features' },
+  {
+    name: 'trees',
+    model: readFileSync(join(projectDir, 'fixtures/bike/model.json')),
+    x: randomTensor('f32', [9, 13], 7, 0, 40),
+    input: 'features',
+  },
+];
+
+const prefix = mkdtempSync(join(tmpdir(), 'sinter-wine-'));
+const wine = { WINEPREFIX: prefix, WINEDEBUG: '-all' };
+afterAll(() => {
+  // The server of this prefix alone, which would wait for more programs.
+  if (windows) call('wineserver', ['-k', '-w'], prefix, wine);
+  rmSync(prefix, { recursive: true, force: true, maxRetries: 3 });
+});
+const mingw = 'x86_64-w64-mingw32-gcc';
+const windows = has(mingw) && has('wine');
+(windows ? describe : describe.skip)(`windows-x64 under Wine${windows ? '' : ` (needs ${mingw} and wine)`}`, () => {
+  it.each(MODELS)(
+    'model.dll gives the bits of WebAssembly: $name',
+    async ({ model, x, input }) => {
+      const wasm = (await loadBundle((await compile({ model, target: 'wasm-simd' })).files)).run(feed(new Map([[input, x]])));
+      const { dir, native } = written((await compile({ model, target: 'windows-x64', embedBelow: 0 })).files);
+      const built = buildLibraries(dir, { ...native, flags: [...native.flags, ...WARNINGS] });
+      expect('why' in built ? built.why : built.made.map(([file]) => file)).toEqual(['libmodel.a', 'model.dll']);
+      // Through the import library, as a program of Windows would.
+      expect(call(mingw, [...native.flags, ...WARNINGS, 'main.c', 'model.lib', '-o', 'main.exe'], dir)).toBe('');
+      writeFileSync(join(dir, 'x.npy'), writeNpy(x));
+      expect(call('wine', ['main.exe', 'x.npy', '--out', '.'], dir, wine)).toBe('');
+      for (const [k, t] of Object.entries(wasm))
+        expect([...toNumbers(readNpy(readFileSync(join(dir, `${k}.npy`)), k))]).toEqual([...(t.data as Float32Array)]);
+    },
+    180_000,
+  );
+});
+
+const clang = ['clang', 'clang-16'].find(has);
+(clang !== undefined ? describe : describe.skip)(`macos-arm64${clang !== undefined ? '' : ' (needs clang)'}`, () => {
+  it('compiles to object files of macOS without a warning; its headers are not here', async () => {
+    const { files } = await compile({ model: keywordNetwork(), name: 'kws', target: 'macos-arm64', embedBelow: 0 });
+    const { dir, native } = written(files);
+    mkdirSync(join(dir, 'stubs'));
+    const functions = ['fabs', 'sqrt', 'floor', 'ceil', 'trunc', 'rint'].flatMap(f => [
+      `double ${f}(double);`,
+      `float ${f}f(float);`,
+    ]);
+    writeFileSync(
+      join(dir, 'stubs/math.h'),
+      `${functions.join('\n')}\n#define NAN __builtin_nanf("")\n#define INFINITY __builtin_inff()\n`,
+    );
+    writeFileSync(join(dir, 'stubs/string.h'), '#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\n');
+    const flags = [...native.flags, ...WARNINGS, '-ffreestanding', '-isystem', 'stubs'];
+    for (const source of native.sources) expect(call(must(clang), [...flags, '-c', source], dir)).toBe('');
+    // A Mach-O file for ARM: its magic number and the type of its processor.
+    for (const object of ['model.o', 'weights.o'])
+      expect(readFileSync(join(dir, object)).subarray(0, 8).toString('hex')).toBe('cffaedfe0c000001');
+    expect(readFileSync(join(dir, 'weights.o')).includes('\0_kws_weights\0')).toBe(true);
+  }, 60_000);
+});
+
+const cc = has('cc') && has('make');
+(cc ? describe : describe.skip)(`native${cc ? '' : ' (needs cc and make)'}`, () => {
+  it('is the best of the targets that this machine has', async () => {
+    const target = nativeTarget();
+    const [profile] = resolveTarget(target).profiles;
+    expect(profile?.toolchain.flags.some(f => f.endsWith('=native')) || profile?.vector.bits === 0).toBe(true);
+    const { files } = await compile({ model: keywordNetwork(), target });
+    const x = new Map([['features', randomTensor('f32', [1, 1, 49, 10], 7)]]);
+    const words = [...(buildBundle(files).run(x).get('words')?.bytes ?? [])];
+    const portable = (await compile({ model: keywordNetwork(), target: 'c-portable' })).files;
+    const [mine, want] = [words, [...(buildBundle(portable).run(x).get('words')?.bytes ?? [])]].map(
+      b => new Float32Array(Uint8Array.from(b).buffer),
+    );
+    expect(mine).toHaveLength(12);
+    mine?.forEach((v, i) => expect(v).toBeCloseTo(want?.[i] ?? NaN, 5));
+  }, 60_000);
+  it('says that a compiler is needed', () => {
+    expect(() => nativeTarget('no-such-compiler')).toThrow(
+      "target native: needs a C compiler that can be asked, and 'no-such-compiler' is none",
+    );
+  });
+});
