@@ -1,12 +1,14 @@
 /**
- * The first answer of a fresh process: `npm run bench -- first`. A child process loads a small model and runs it once; the time is from
- * the first line of its program, after Node's own start. onnxruntime-web does the same in a process of its own, in turns.
+ * The first answer of a fresh process: `npm run bench -- first [--target linux-x64-v3]`. A child process loads a small model and runs it
+ * once; the time is from the first line of its program, after Node's own start. The bundle for WebAssembly, the native one through Node-API,
+ * onnxruntime-web and onnxruntime-node each do so in processes of their own, in turns.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { compile } from '../compiler/index.ts';
 import { dimOptions } from '../fixtures/dims.ts';
 import { locate, REAL_MODELS } from '../fixtures/models.ts';
@@ -14,6 +16,11 @@ import { projectDir } from '../fixtures/paths.ts';
 
 const ROUNDS = 15;
 const MODELS = ['wakeword-alexa', 'silero-vad', 'ppocr-cls'];
+const { values: args } = parseArgs({
+  args: process.argv.slice(2),
+  allowPositionals: true,
+  options: { target: { type: 'string', default: 'linux-x64-v3' } },
+});
 const work = mkdtempSync(join(tmpdir(), 'sinter-first-'));
 process.on('exit', () => rmSync(work, { recursive: true, force: true }));
 
@@ -33,48 +40,74 @@ const inputsOf = (
     .join(', ');
 const median = (xs: readonly number[]): number => [...xs].sort((a, b) => a - b)[xs.length >> 1] ?? NaN;
 
+/** A file with a program that tells how long it took. */
+function program(dir: string, text: string): string {
+  const file = join(dir, 'first.mjs');
+  writeFileSync(file, `const start = performance.now();\n${text}\nconsole.log(performance.now() - start);\n`);
+  return file;
+}
+const WIDTHS = [18, 10, 14, 16, 17];
+const row = (name: string, cells: readonly string[]): string =>
+  [name, ...cells].map((c, i) => (i === 0 ? c.padEnd(WIDTHS[i] ?? 0) : c.padStart(WIDTHS[i] ?? 0))).join(' ');
+
 console.log(
   `# Node ${process.version}; milliseconds from the first line of a fresh process to the first answer, median of ${ROUNDS}`,
 );
-console.log(`${'model'.padEnd(18)} ${'sinter'.padStart(8)} ${'onnxruntime-web'.padStart(16)}`);
+console.log(row('model', ['wasm-simd', args.target, 'onnxruntime-web', 'onnxruntime-node']));
 for (const name of MODELS) {
   const model = REAL_MODELS.find(m => m.name === name);
   const path = locate(name);
   if (!model || path === undefined) continue;
   const bytes = readFileSync(path);
-  const { files } = await compile({ model: bytes, file: basename(path), dims: dimOptions(model, bytes) });
-  const dir = mkdtempSync(join(work, 'bundle-'));
-  for (const [file, data] of files) writeFileSync(join(dir, file), data);
+  const dims = dimOptions(model, bytes);
   const shapes = model.runs[0] ?? [];
   const names = model.inputs.map(i => i.name);
   const types = model.inputs.map(i => i.dtype);
-  const ours = join(dir, 'first.mjs');
-  writeFileSync(
-    ours,
-    `const start = performance.now();
-const { load } = await import('./index.js');
+  /** A bundle, and its program. */
+  const ours = async (target: string): Promise<string> => {
+    const dir = mkdtempSync(join(work, 'bundle-'));
+    const { files } = await compile({ model: bytes, file: basename(path), target, dims });
+    for (const [file, data] of files) writeFileSync(join(dir, file), data);
+    if (files.has('Makefile')) execFileSync('make', ['node'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
+    return program(
+      dir,
+      `const { load } = await import('./index.js');
 const model = await load();
-model.run({ ${inputsOf(shapes, names, types, (_, data, dims) => `{ data: ${data}, dims: ${dims} }`)} });
-console.log(performance.now() - start);`,
+model.run({ ${inputsOf(shapes, names, types, (_, data, dims) => `{ data: ${data}, dims: ${dims} }`)} });`,
+    );
+  };
+  const peer = (module: string, create: string): string =>
+    program(
+      mkdtempSync(join(work, 'peer-')),
+      `const { readFileSync } = await import('node:fs');
+const ort = (await import(${JSON.stringify(pathToFileURL(join(projectDir, 'node_modules', module)).href)}));
+${create}
+await session.run({ ${inputsOf(shapes, names, types, (type, data, dims) => `new ort.Tensor('${type}', ${data}, ${dims})`)} });`,
+    );
+  const programs = [
+    await ours('wasm-simd'),
+    await ours(args.target),
+    peer(
+      'onnxruntime-web/dist/ort.node.min.mjs',
+      `ort.env.wasm.numThreads = 1;
+const session = await ort.InferenceSession.create(readFileSync(${JSON.stringify(path)}), { executionProviders: ['wasm'], logSeverityLevel: 3 });`,
+    ),
+    peer(
+      'onnxruntime-node/dist/index.js',
+      `const session = await ort.InferenceSession.create(${JSON.stringify(path)}, { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 });`,
+    ),
+  ];
+  const times = programs.map((): number[] => []);
+  for (let i = 0; i < ROUNDS; i++)
+    programs.forEach((file, j) => {
+      const env = { ...process.env, ORT_DISABLE_TELEMETRY: '1' };
+      const text = execFileSync(process.execPath, [file], { encoding: 'utf8', env });
+      times[j]?.push(Number(text.trim().split('\n').at(-1)));
+    });
+  console.log(
+    row(
+      name,
+      times.map((t, j) => median(t).toFixed(j < 2 ? 2 : 0)),
+    ),
   );
-  const peer = join(dir, 'peer.mjs');
-  const ort = pathToFileURL(join(projectDir, 'node_modules/onnxruntime-web/dist/ort.node.min.mjs')).href;
-  writeFileSync(
-    peer,
-    `const start = performance.now();
-const { readFileSync } = await import('node:fs');
-const ort = await import(${JSON.stringify(ort)});
-ort.env.wasm.numThreads = 1;
-const session = await ort.InferenceSession.create(readFileSync(${JSON.stringify(path)}), { executionProviders: ['wasm'], logSeverityLevel: 3 });
-await session.run({ ${inputsOf(shapes, names, types, (type, data, dims) => `new ort.Tensor('${type}', ${data}, ${dims})`)} });
-console.log(performance.now() - start);`,
-  );
-  const times = { ours: [] as number[], peer: [] as number[] };
-  const once = (file: string): number =>
-    Number(execFileSync(process.execPath, [file], { encoding: 'utf8' }).trim().split('\n').at(-1));
-  for (let i = 0; i < ROUNDS; i++) {
-    times.ours.push(once(ours));
-    times.peer.push(once(peer));
-  }
-  console.log(`${name.padEnd(18)} ${median(times.ours).toFixed(2).padStart(8)} ${median(times.peer).toFixed(0).padStart(16)}`);
 }
