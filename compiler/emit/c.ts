@@ -6,6 +6,7 @@ import type { Profile } from '../ops/profile.ts';
 import type { Arg, MemoryPlan, Program, Slot, Step } from '../program/program.ts';
 import { computedSymbols } from './bundle/symbols.ts';
 import { ERRORS, headerText } from './c/header.ts';
+import type { Ticks } from '../program/ticks.ts';
 import { newHelpers } from './c/helpers.ts';
 import { kernelName, kernelText } from './c/kernel.ts';
 import { namesOf } from './c/names.ts';
@@ -32,9 +33,9 @@ export function emitC(
   program: Program,
   plan: MemoryPlan,
   profile: Profile,
-  o: { readonly head: string; readonly flush: boolean },
+  o: { readonly head: string; readonly flush: boolean; readonly ticks?: Ticks },
 ): CResult {
-  const { head, flush } = o;
+  const { head, flush, ticks } = o;
   const names = namesOf(program);
   const { prefix: n } = names;
   const helpers = newHelpers();
@@ -45,7 +46,7 @@ export function emitC(
   );
   const kernels = [...texts.values()].map(k => k.text);
   const { align } = profile.memory;
-  const run = runText(program, plan, names, threads > 1 ? k => texts.get(k)?.pooled === true : undefined);
+  const run = runText(program, plan, names, threads > 1 ? k => texts.get(k)?.pooled === true : undefined, ticks);
   const arena = plan.arenaBytes;
   const text = [...kernels, run].join('\n');
   const sizes = Object.entries(SIZE_FUNCTIONS).filter(([name]) => text.includes(`${name}(`));
@@ -55,7 +56,7 @@ export function emitC(
 #include "model.h"
 #include <math.h>
 #include <string.h>
-${PRELUDE}${flush ? FLUSH : ''}${text.includes('run_slices(') ? runSlices(threads, plan.threadBytes, flush) : ''}
+${ticks ? 'void sinter_tick(int step);\n' : ''}${PRELUDE}${flush ? FLUSH : ''}${text.includes('run_slices(') ? runSlices(threads, plan.threadBytes, flush) : ''}
 ${[helpers.text(), ...sizes.map(([, f]) => f)].filter(s => s !== '').join('\n')}
 
 ${plan.weightsBytes > 0 ? `extern const uint8_t ${n}_weights[${plan.weightsBytes}];\n` : ''}
@@ -140,6 +141,7 @@ function runText(
   plan: MemoryPlan,
   names: ReturnType<typeof namesOf>,
   pooled: ((k: Kernel) => boolean) | undefined,
+  ticks: Ticks | undefined,
 ): string {
   const { prefix: n } = names;
   const symbols = new Map(p.symbols.map(s => [s.name, `s_${must(names.symbols.get(s.name))}`]));
@@ -185,64 +187,70 @@ function runText(
   let inSlice = false;
   let lines: string[] = [];
   const walk = (steps: readonly Step[], pad: string): void => {
+    for (const s of steps) {
+      one(s, pad);
+      const i = ticks?.get(s);
+      if (i !== undefined) lines.push(`${pad}sinter_tick(${i});`);
+    }
+  };
+  const one = (s: Step, pad: string): void => {
     const put = (text: string): void => void lines.push(pad + text);
-    for (const s of steps)
-      switch (s.k) {
-        case 'call':
-          put(`${kernelName(s.kernel)}(${poolOf(s.kernel)}${s.args.map((a, i) => arg(a, s.kernel, i)).join(', ')});`);
-          break;
-        case 'read': {
-          const { lo, hi } = must(p.symbols.find(x => x.name === s.symbol));
-          const name = must(symbols.get(s.symbol));
-          put(`${name} = (int32_t)${element(s)};`);
-          put(`if (${name} < ${lo} || ${name} > ${hi}) return ${ERRORS.length + s.stop};`);
-          break;
-        }
-        case 'check':
-          put(`if (${size(s.a)} != ${size(s.b)}) return ${ERRORS.length + s.stop};`);
-          break;
-        case 'branch':
-          put(`if (${element(s.cond)}) {`);
-          walk(s.then, `${pad}  `);
-          if (s.else.length > 0) {
-            put('} else {');
-            walk(s.else, `${pad}  `);
-          }
-          put('}');
-          break;
-        case 'loop': {
-          const name = must(symbols.get(s.symbol));
-          if (s.parallel && pooled && s.trip !== undefined) {
-            const outer = lines;
-            [lines, inSlice] = [[], true];
-            walk(s.body, '    ');
-            const sliced = slicedLoop({
-              name: `steps_${functions.length}`,
-              v: name,
-              lines: lines.some(x => /\bt\b/.test(x)) ? [OWN_SCRATCH, ...lines] : lines,
-              visible: [
-                { name: 'w', type: 'const uint8_t *' },
-                { name: 'a', type: 'uint8_t *' },
-                { name: 'in', type: `const ${n}_inputs *` },
-                { name: 'out', type: `const ${n}_outputs *` },
-                ...[...symbols.values()].filter(x => x !== name).map(x => ({ name: x, type: 'int32_t' })),
-              ],
-              count: name,
-              cost: ITERATION_OF_STEPS,
-            });
-            [lines, inSlice] = [outer, false];
-            functions.push(sliced.function);
-            put(`${name} = ${size(s.trip)};`);
-            sliced.call.forEach(put);
-            break;
-          }
-          const tests = [...(s.trip === undefined ? [] : [`${name} < ${size(s.trip)}`]), ...(s.cond ? [element(s.cond)] : [])];
-          put(`for (${name} = 0; ${tests.join(' && ')}; ${name}++) {`);
-          walk(s.body, `${pad}  `);
-          put('}');
-          break;
-        }
+    switch (s.k) {
+      case 'call':
+        put(`${kernelName(s.kernel)}(${poolOf(s.kernel)}${s.args.map((a, i) => arg(a, s.kernel, i)).join(', ')});`);
+        break;
+      case 'read': {
+        const { lo, hi } = must(p.symbols.find(x => x.name === s.symbol));
+        const name = must(symbols.get(s.symbol));
+        put(`${name} = (int32_t)${element(s)};`);
+        put(`if (${name} < ${lo} || ${name} > ${hi}) return ${ERRORS.length + s.stop};`);
+        break;
       }
+      case 'check':
+        put(`if (${size(s.a)} != ${size(s.b)}) return ${ERRORS.length + s.stop};`);
+        break;
+      case 'branch':
+        put(`if (${element(s.cond)}) {`);
+        walk(s.then, `${pad}  `);
+        if (s.else.length > 0) {
+          put('} else {');
+          walk(s.else, `${pad}  `);
+        }
+        put('}');
+        break;
+      case 'loop': {
+        const name = must(symbols.get(s.symbol));
+        if (s.parallel && pooled && s.trip !== undefined) {
+          const outer = lines;
+          [lines, inSlice] = [[], true];
+          walk(s.body, '    ');
+          const sliced = slicedLoop({
+            name: `steps_${functions.length}`,
+            v: name,
+            lines: lines.some(x => /\bt\b/.test(x)) ? [OWN_SCRATCH, ...lines] : lines,
+            visible: [
+              { name: 'w', type: 'const uint8_t *' },
+              { name: 'a', type: 'uint8_t *' },
+              { name: 'in', type: `const ${n}_inputs *` },
+              { name: 'out', type: `const ${n}_outputs *` },
+              ...[...symbols.values()].filter(x => x !== name).map(x => ({ name: x, type: 'int32_t' })),
+            ],
+            count: name,
+            cost: ITERATION_OF_STEPS,
+          });
+          [lines, inSlice] = [outer, false];
+          functions.push(sliced.function);
+          put(`${name} = ${size(s.trip)};`);
+          sliced.call.forEach(put);
+          break;
+        }
+        const tests = [...(s.trip === undefined ? [] : [`${name} < ${size(s.trip)}`]), ...(s.cond ? [element(s.cond)] : [])];
+        put(`for (${name} = 0; ${tests.join(' && ')}; ${name}++) {`);
+        walk(s.body, `${pad}  `);
+        put('}');
+        break;
+      }
+    }
   };
   walk(p.steps, '  ');
   const body = lines.join('\n');

@@ -145,6 +145,34 @@ describe('a benchmark', () => {
   }, 120_000);
 });
 
+const gcc = spawnSync('gcc', ['--version']).error === undefined;
+if (!gcc) console.warn('skipped: no gcc, which builds native bundles (apt-get install gcc)');
+// In CI there must be one.
+(gcc || process.env['CI'] !== undefined ? it : it.skip)(
+  'native code runs behind its index.js, or without that in a program of its own',
+  () => {
+    const json = at('native.json');
+    expect(sinter('compile', at('dense.onnx'), '--target', 'c-portable', '--out', at('native')).code).toBe(0);
+    const argv = ['--against', 'onnxruntime-node', '--model', at('dense.onnx'), '--batch', '2', '--profile'];
+    const measure = (): CaseFigures => {
+      const r = sinter('bench', at('native'), ...argv, ...QUICK, '--json', json);
+      expect(r).toMatchObject({ code: 0, err: '' });
+      return figures(read(json).cases[0]);
+    };
+    const check = (f: CaseFigures): void => {
+      expect(f.runs[0]?.times.map(t => t.name)).toEqual(['sinter', 'onnxruntime-node']);
+      expect(f.runs[0]?.differences[0]?.outputs[0]?.relative).toBeLessThan(1e-5);
+      const [p] = f.profiles ?? [];
+      expect(p?.rows.map(r => [r.what, r.calls, r.flops])).toEqual([['MatMul + Relu', 1, 2 * 2 * 64 * 32]]);
+      expect(p?.rows[0]?.ms).toBeGreaterThan(0);
+    };
+    check(measure());
+    rmSync(at('native/model.node'));
+    check(measure());
+  },
+  120_000,
+);
+
 describe('what goes wrong is a line of the result', () => {
   it('a model that does not compile and a bundle that is damaged, while others go on', () => {
     writeFileSync(

@@ -49,7 +49,7 @@ export interface BenchOptions {
   /** The command line, for the result. */
   readonly command: string;
 }
-export const DEFAULTS = { rounds: 25, seconds: 20, processes: 2, threads: 1, seed: 1, python: 'python3', first: 5 } as const;
+export const DEFAULTS = { rounds: 25, seconds: 20, processes: 3, threads: 1, seed: 1, python: 'python3', first: 5 } as const;
 const SAMPLE_MS = 4;
 /** Milliseconds of warm-up: at least, unless all is to be over sooner, and at most. */
 const WARM_MS = [600, 10_000] as const;
@@ -264,7 +264,7 @@ async function firstAnswers(
   const { inputs: files } = writeFeeds(join(work, 'first'), '', [feed]);
   writeFile(list, JSON.stringify(files.map(({ name, dtype, dims, file }) => ({ name, type: DTYPES[dtype].ort, dims, file }))));
   const who: [ContenderName, FirstAnswer | undefined][] = [
-    ['sinter', firstOfOurs(bundle, list, work)],
+    ['sinter', firstOfOurs(bundle, readManifest(bundle), list, work)],
     ...[...peers].map(([name, f]): [ContenderName, FirstAnswer | undefined] => [
       name,
       f.k === 'found' ? f.first?.(list, work) : undefined,

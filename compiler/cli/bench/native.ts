@@ -8,21 +8,32 @@ import { temporaryFolder, writeFile } from '../files.ts';
 import { readNpy } from '../io/npy.ts';
 import { writeFeeds, type Feed } from './job.ts';
 import type { Runner } from './runner.ts';
-import { talk } from './talk.ts';
+import { talk, type Talk } from './talk.ts';
 
 /**
  * A program around a bundle's main.c that takes orders from its input, a line each: `load N` and, for each input, a line with its sizes and
- * one with the file that holds N of them; `run CALLS` gives nanoseconds; `answer DIR` writes the outputs for the first inputs.
+ * one with the file that holds N of them; `run CALLS` gives nanoseconds; `answer DIR` writes the outputs for the first inputs. With -DSTEPS=N,
+ * for sources whose N steps call `sinter_tick`, `ticks` gives nanoseconds and count of each since it was asked last.
  */
-const DRIVER = `#define _POSIX_C_SOURCE 199309L
+const DRIVER = `#define _POSIX_C_SOURCE 200112L
 #define main other_main
 #include "main.c"
 #undef main
-static long long now(void) {
+static long long clock_ns(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
 }
+#ifdef STEPS
+static long long spent[STEPS], last;
+static long ran[STEPS];
+void sinter_tick(int step);
+void sinter_tick(int step) {
+  spent[step] += clock_ns() - last;
+  ran[step]++;
+  last = clock_ns();
+}
+#endif
 static char line[8192];
 static char *read_line(void) {
   if (fgets(line, sizeof line, stdin) == NULL) exit(0);
@@ -35,6 +46,9 @@ int main(void) {
   void *arena = aligned(ARENA);
   long feeds = 0, at = 0;
   (void)other_main;
+#if THREADS > 1
+  pool = sinter_pool_create(THREADS);
+#endif
   for (int j = 0; j < OUTPUTS; j++) outputs[j].data = aligned(OUTPUT_PORTS[j].most * OUTPUT_PORTS[j].bytes);
   for (;;) {
     char *order = read_line();
@@ -59,17 +73,29 @@ int main(void) {
         fclose(f);
       }
       printf("0\\n");
+#ifdef STEPS
+    } else if (strcmp(order, "ticks") == 0) {
+      for (int i = 0; i < STEPS; i++) {
+        printf("%lld %ld ", spent[i], ran[i]);
+        spent[i] = 0;
+        ran[i] = 0;
+      }
+      printf("\\n");
+#endif
     } else {
       const int answer = strncmp(order, "answer ", 7) == 0;
       const long calls = answer ? 1 : strtol(order + 4, NULL, 10);
       int code = 0;
       if (answer) at = 0;
-      const long long start = now();
+      const long long start = clock_ns();
       for (long k = 0; k < calls && code == 0; k++, at = at + 1 < feeds ? at + 1 : 0) {
         for (int i = 0; i < INPUTS; i++) inputs[i].data = base[i] + (size_t)at * count(&inputs[i]) * INPUT_PORTS[i].bytes;
+#ifdef STEPS
+        last = clock_ns();
+#endif
         code = run_model(inputs, outputs, arena);
       }
-      const long long taken = now() - start;
+      const long long taken = clock_ns() - start;
       if (code != 0) die("%s", error_text(code));
       for (int j = 0; answer && j < OUTPUTS; j++) {
         char path[9000];
@@ -83,41 +109,53 @@ int main(void) {
 }
 `;
 
-/** Builds the program of a native bundle in a folder and gives its path. E205 where that does not work here. */
-export function buildDriver(dir: string, manifest: Manifest, work: string): string {
+/** The program of a native bundle, built in a folder and started. `steps`: of how many it tells the time. */
+export interface Driver {
+  /** Loads inputs for the calls that follow. */
+  load(feeds: readonly Feed[]): Promise<void>;
+  readonly ask: Talk['ask'];
+  readonly end: Talk['end'];
+}
+/** E205 where it cannot be built here. */
+export function openDriver(dir: string, manifest: Manifest, work: string, steps?: number): Driver {
   const n = must(manifest.native, 'native part of the manifest');
   const source = join(work, 'driver.c');
   const program = join(work, 'driver');
   writeFile(source, DRIVER);
-  const args = [...n.flags, '-I', '.', source, ...n.sources, '-o', program, '-lm'];
+  const define = steps === undefined ? [] : [`-DSTEPS=${steps}`];
+  const args = [...n.flags, ...define, '-I', '.', source, ...n.sources, '-o', program, '-lm'];
   const r = spawnSync(n.cc, args, { cwd: resolve(dir), encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (r.error) fail('E205', { file: dir, why: `${n.cc}, which builds it, does not run here: ${r.error.message}` });
   if (r.status !== 0) fail('E205', { file: dir, why: `building it went wrong: ${r.stderr.slice(0, 2000)}` });
-  return program;
+  const { ask, end } = talk(program, [], {}, work);
+  return {
+    ask,
+    end,
+    load: async feeds => {
+      const { inputs } = writeFeeds(join(work, 'in'), '', feeds);
+      const ports = manifest.inputs.map(p =>
+        must(
+          inputs.find(i => i.name === p.name),
+          p.name,
+        ),
+      );
+      await ask([`load ${feeds.length}`, ...ports.flatMap(p => [p.dims.join(' '), p.file])].join('\n'));
+    },
+  };
 }
 /** A native bundle that has no index.js: its own program, which takes its turns in a process beside this one. */
 export function openNativeOurs(dir: string, manifest: Manifest): Runner & { readonly profile: string } {
   const work = temporaryFolder();
-  const program = talk(buildDriver(dir, manifest, work), [], {}, work);
-  const give = async (feeds: readonly Feed[]): Promise<void> => {
-    const { inputs } = writeFeeds(join(work, 'in'), '', feeds);
-    const ports = manifest.inputs.map(p =>
-      must(
-        inputs.find(i => i.name === p.name),
-        p.name,
-      ),
-    );
-    await program.ask([`load ${feeds.length}`, ...ports.flatMap(p => [p.dims.join(' '), p.file])].join('\n'));
-  };
+  const program = openDriver(dir, manifest, work);
   const files = outputNames(manifest.outputs.map(p => p.name));
   return {
     profile: manifest.target,
     turn: async feeds => {
-      await give(feeds);
+      await program.load(feeds);
       return { sample: async calls => Number(await program.ask(`run ${calls}`)) / 1e6 };
     },
     answer: async feed => {
-      await give([feed]);
+      await program.load([feed]);
       await program.ask(`answer ${work}`);
       return new Map(
         manifest.outputs.map((p, i) => {

@@ -22,10 +22,16 @@ interface JsModel {
 const record = (feed: Feed): Record<string, JsTensor> =>
   Object.fromEntries([...feed].map(([name, t]) => [name, { data: typed(t), dims: t.dims, type: DTYPES[t.dtype].ort }]));
 
-/** A bundle by its own index.js, as an application uses it; undefined where it has none. */
-export async function openOurs(dir: string, manifest: Manifest): Promise<(Runner & { readonly profile: string }) | undefined> {
+/** The bundle's index.js; undefined where there is none, or where the addon that it needs was not built. */
+function indexOf(dir: string, manifest: Manifest): string | undefined {
   const index = join(resolve(dir), 'index.js');
-  if (!existsSync(index)) return undefined;
+  const built = !manifest.native || existsSync(join(dir, 'model.node')) || existsSync(join(dir, 'model.wasm'));
+  return built && existsSync(index) ? index : undefined;
+}
+/** A bundle by its own index.js, as an application uses it. */
+export async function openOurs(dir: string, manifest: Manifest): Promise<(Runner & { readonly profile: string }) | undefined> {
+  const index = indexOf(dir, manifest);
+  if (index === undefined) return undefined;
   const loader = (await import(pathToFileURL(index).href)) as { load(): Promise<JsModel> };
   const model = await loader.load();
   const types = new Map(manifest.outputs.map(p => [p.name, dtypeOf(p.type)]));
@@ -46,9 +52,9 @@ export async function openOurs(dir: string, manifest: Manifest): Promise<(Runner
   };
 }
 /** A fresh process that loads the bundle and answers once. */
-export function firstOfOurs(dir: string, feeds: string, work: string): FirstAnswer | undefined {
-  const index = join(resolve(dir), 'index.js');
-  if (!existsSync(index)) return undefined;
+export function firstOfOurs(dir: string, manifest: Manifest, feeds: string, work: string): FirstAnswer | undefined {
+  const index = indexOf(dir, manifest);
+  if (index === undefined) return undefined;
   const url = JSON.stringify(pathToFileURL(index).href);
   return scripts(
     work,

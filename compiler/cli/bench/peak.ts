@@ -39,7 +39,7 @@ export function peakProgram(profile: Profile): { readonly program: Program; read
   return { program, flops: 2 * SUMS * lanes * STEPS };
 }
 
-/** Copies of a buffer, as large as what a model touches but not beyond what a level of memory is told by; `bytes` are read and written. */
+/** Copies between two halves of as much memory as a model touches, since caches are faster; `bytes` are read and written. */
 export function copyTurn(touched: number): { readonly turn: Turn; readonly bytes: number } {
   const n = Math.min(1 << 26, Math.max(1 << 16, touched >> 1));
   const [from, to] = [new Uint8Array(n).fill(1), new Uint8Array(n)];

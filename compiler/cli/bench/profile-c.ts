@@ -1,6 +1,38 @@
-import { fail } from '../../core/diagnostic.ts';
+import { join } from 'node:path';
+import { emitC } from '../../emit/c.ts';
+import { makeNativeBundle } from '../../emit/native.ts';
+import { readManifest } from '../bundle.ts';
+import { temporaryFolder, writeFile } from '../files.ts';
+import { openDriver } from './native.ts';
 import type { Instrumented, ToInstrument } from './profile.ts';
 
-export function instrumentC({ target }: ToInstrument): Instrumented {
-  return fail('E401', { target: target.name, why: '--profile is for WebAssembly targets, not yet for C' });
+/** A program as C with a clock between its steps, built as its bundle would be. E205 where that does not work here. */
+export async function instrumentC({ program, plan, target, steps, ticks, flush }: ToInstrument): Promise<Instrumented> {
+  const work = temporaryFolder();
+  const c = emitC(program, plan, target, { head: `${program.name}, instrumented`, flush, ticks });
+  const files = await makeNativeBundle(
+    { profile: target, program, plan, c, head: program.name },
+    {
+      target: target.name,
+      source: { file: program.name, bytes: 0, sha256: '' },
+      operators: { before: 0, after: 0 },
+      macs: undefined,
+      passes: [],
+      options: {},
+    },
+  );
+  for (const [name, bytes] of files) writeFile(join(work, name), bytes);
+  const driver = openDriver(work, readManifest(work), work, steps.length);
+  return {
+    load: feed => driver.load([feed]),
+    run: async () => {
+      await driver.ask('run 1');
+      const numbers = (await driver.ask('ticks')).trim().split(' ').map(Number);
+      return {
+        ms: steps.map((_, i) => (numbers[2 * i] ?? 0) / 1e6),
+        times: steps.map((_, i) => numbers[2 * i + 1] ?? 0),
+      };
+    },
+    close: () => driver.end(),
+  };
 }

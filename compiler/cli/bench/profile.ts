@@ -116,8 +116,7 @@ export async function openProfiler(
     },
   };
 }
-const instrument = (x: ToInstrument): Promise<Instrumented> =>
-  x.target.emit === 'wasm' ? instrumentWasm(x) : Promise.resolve(instrumentC(x));
+const instrument = (x: ToInstrument): Promise<Instrumented> => (x.target.emit === 'wasm' ? instrumentWasm(x) : instrumentC(x));
 
 async function instrumentWasm({ program, plan, target, steps, ticks }: ToInstrument): Promise<Instrumented> {
   const { bytes } = await emitWasm(program, plan, target, { embed: true, ticks });

@@ -170,7 +170,10 @@ export interface ProfileRow {
   readonly flops?: number;
   readonly gflops?: number;
   readonly gbytes: number;
-  /** The time that the peak would take (roofline: the slower of arithmetic and memory), divided by `ms`: 1 is the limit. */
+  /**
+   * The time that the peak would take (roofline: the slower of arithmetic and memory), divided by `ms`. More than 1 is what code reaches that
+   * does less than the operators say: Winograd's products, or borders that are not multiplied.
+   */
   readonly efficiency: number;
   readonly bound: 'arithmetic' | 'memory';
 }

@@ -4,10 +4,10 @@ import { createInterface } from 'node:readline';
 /** A process that answers line by line. */
 export interface Talk {
   /** Writes a line and gives the one that comes back. It fails where the process ends, with what it said last. */
-  ask(line: string): Promise<string>;
+  readonly ask: (line: string) => Promise<string>;
   /** The next line. */
-  hear(): Promise<string>;
-  end(): void;
+  readonly hear: () => Promise<string>;
+  readonly end: () => void;
 }
 /** Starts a process to talk with; it ends with this one. */
 export function talk(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Talk {
