@@ -88,6 +88,8 @@ interface Job {
   /** First tile of the chunk and how many there are. */
   readonly first: Dim;
   readonly count: Dim;
+  /** Whether the loops over them may be shared by threads. */
+  readonly parallel: boolean;
   readonly scratch: SlotBuffer;
   /** A put takes much code: the outputs of a line go through memory, and a loop puts them. */
   readonly costly: boolean;
@@ -122,15 +124,34 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   const scratch = c.scratch('tile', 'f32', points * arith.lanes);
   const edge = c.scratch('edge', 'f32', blockSize(p));
   const [inputStep, productStep] = [pointStep(chunk * s.channels), pointStep(chunk * s.outs)];
-  const inputs = c.temp('tiles', 'f32', points * inputStep);
-  const products = c.temp('products', 'f32', points * productStep);
+  // Several chunks may be done at the same time, each with memory of its own; a single one is shared by its kernels' loops.
+  const parallel = chunks === 1;
+  const memory = (name: string, size: number): SlotBuffer =>
+    parallel ? c.temp(name, 'f32', size) : c.scratch(name, 'f32', size);
+  const inputs = memory('tiles', points * inputStep);
+  const products = memory('products', points * productStep);
   const walk = walkSink(c.sink(0), s.out.map((_, i) => [i]).concat([[s.out.length]]));
   const costly = isCostly(walk, s.out.length + 1, vtype('f32', arith.lanes));
   const line = c.scratch('line', 'f32', OUT * arith.lanes);
   const body = (at: Dim): void => {
     const first = dimMul(at, chunk);
     const count = isMultiple(total, chunk) ? chunk : dimMin(chunk, dimSub(total, first));
-    const j: Job = { s, arith, rows, columns, first, count, scratch, costly, line, inputs, inputStep, products, productStep };
+    const j: Job = {
+      s,
+      arith,
+      rows,
+      columns,
+      first,
+      count,
+      parallel,
+      scratch,
+      costly,
+      line,
+      inputs,
+      inputStep,
+      products,
+      productStep,
+    };
     c.kernel('winograd_in', k => inputTiles(k, j, x, strides));
     c.kernel('winograd', k => {
       const at = (point: Expr): void => {
@@ -150,7 +171,7 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
         };
         product(k, job, count, { k: 'rows' });
       };
-      k.for(0, points, at, { parallel: true });
+      k.for(0, points, at, { parallel });
     });
     c.kernel('winograd_out', k => outputTiles(k, j, walk));
   };
@@ -159,7 +180,7 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
     return;
   }
   const at = symbol('winograd_chunk', 0, dimHi(chunks) - 1);
-  c.loop(at, chunks, undefined, () => body(at));
+  c.parallelLoop(at, chunks, () => body(at));
 }
 
 /** The weights [O, C, …k] as packed matrices [C x O], one for each point: G w Gᵀ for each pair of channels. */
@@ -211,7 +232,7 @@ function forTiles(k: KernelBuilder, j: Job, body: (t: Expr, place: Place) => voi
       x: k.let(add(px, mul(tx, columns.out * columns.dilation))),
     });
   };
-  k.for(0, j.count, tile, { parallel: true });
+  k.for(0, j.count, tile, { parallel: j.parallel });
 }
 const scaled = (f: number, v: Expr): Expr => mul(v, konst(v.t, f));
 const timesBy =
