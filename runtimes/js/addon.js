@@ -1,11 +1,17 @@
-// Loads a model whose code is an addon of Node.
-import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// Loads a model whose code is an addon of Node. Without an import, which takes longer than the rest.
 import { error, isFolder, isPath, isUrl, near, tag } from './model.js';
 import { open } from './open.js';
 
-const require = createRequire(import.meta.url);
+/** What was loaded from a path stays: Node would make another environment for it each time. */
+const addons = new Map();
+function addonAt(path) {
+  if (!addons.has(path)) {
+    const module = { exports: {} };
+    globalThis.process.dlopen(module, path);
+    addons.set(path, module.exports);
+  }
+  return addons.get(path);
+}
 
 /** Makes the model ready to run. Without an argument the file beside this one is read; else the path or URL of model.node, or of its folder. */
 export async function load(source) {
@@ -15,7 +21,8 @@ export async function load(source) {
   const place = at === undefined || isFolder(at) ? near(at, m.file, m.own) : at;
   let addon;
   try {
-    addon = require(isPath(place) ? resolve(place) : fileURLToPath(place));
+    // A name alone would be looked for where libraries are.
+    addon = addonAt(isPath(place) ? place.replace(/^(?!.*\/)/, './') : decodeURIComponent(new URL(place).pathname));
   } catch (e) {
     if (e.code === 'E401') throw error('E401', `${e.message}, which the model was compiled for (${m.profile})`, e);
     throw error('E205', `cannot load ${place}: ${e.message}; 'make ${m.file}' beside index.js builds it for this machine`, e);
