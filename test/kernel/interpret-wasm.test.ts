@@ -1,72 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { bytesOf, type TypedArray } from '../../compiler/core/dtype.ts';
-import { must, noLoc } from '../../compiler/core/diagnostic.ts';
-import { KernelBuilder, type Buffer } from '../../compiler/kernel/builder.ts';
 import { interpret, type InterpretArg } from '../../compiler/kernel/interpret.ts';
-import { loadType, sameType, type Kernel } from '../../compiler/kernel/ir.ts';
+import type { Kernel } from '../../compiler/kernel/ir.ts';
 import { parseKernel } from '../../compiler/kernel/parse.ts';
 import { expandMath } from '../../compiler/kernel/passes/expand-math.ts';
 import { EXPAND_MATH, EXPAND_MATH_FMA, kernelPasses, prepareKernel, SIMPLIFY } from '../../compiler/kernel/passes/index.ts';
 import type { Profile } from '../../compiler/ops/profile.ts';
 import { showKernel } from '../../compiler/kernel/print.ts';
 import { verifyKernel } from '../../compiler/kernel/verify.ts';
-import { DTYPES_ALL, ELEMENTS, randomExpr, randomType, type Gen, type Limits } from './random-expr.ts';
-import { LOOP_ELEMENTS, randomLoops, sizeValue } from './random-loops.ts';
-import { arrayOf, firstDifference, MVP, RELAXED, runnable, SIMD, wasmKernel } from './wasm-run.ts';
+import type { Limits } from './random-expr.ts';
+import { argsOf, expectSame, loopArgs, randomKernel } from './random-kernel.ts';
+import { randomLoops } from './random-loops.ts';
+import { MVP, RELAXED, runnable, SIMD, wasmKernel } from './wasm-run.ts';
 
 /** More of them for a night: RUNS=2000. */
 const RUNS = Number(process.env['RUNS'] ?? 60);
-const buffers: readonly Buffer[] = DTYPES_ALL.map(dtype => ({ name: dtype, dtype }));
-const SPECIAL = [
-  0, -0, 1, -1, 0.5, 1.5, 2.5, -0.5, 1e10, -1e10, 2147483647, 2147483648, -2147483649, 4294967296, 1e-40, 3e38, 9.3e18, -9.3e18,
-];
-/** Every element type with numbers small and large; floats with the special ones. */
-function contents(b: Buffer, seed: number): TypedArray {
-  const data = arrayOf(b.dtype, ELEMENTS);
-  let x = seed | 1;
-  const next = (): number => (x = Math.imul(x, 1103515245) + 12345) >>> 8;
-  for (let i = 0; i < ELEMENTS; i++) {
-    if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
-      const n = (BigInt(next()) << 44n) ^ (BigInt(next()) << 20n) ^ BigInt(next());
-      data[i] = i % 3 === 0 ? n : n & 255n;
-    } else if (b.dtype === 'f32' || b.dtype === 'f64')
-      data[i] = i < 20 ? ([...SPECIAL, NaN, Infinity][i] ?? 0) : ((next() % 20000) - 10000) / 64;
-    else if (b.dtype === 'bool') data[i] = next() & 1;
-    else data[i] = i % 4 === 0 ? next() % 7 : next();
-  }
-  return data;
-}
-/** A kernel that stores some expressions, each to memory of its own. */
-function randomKernel(g: Gen, limits: Limits): { readonly kernel: Kernel; readonly inputs: readonly (Buffer | undefined)[] } {
-  const k = new KernelBuilder();
-  const inputs = new Map<string, Buffer>();
-  for (let i = 0; i < 12; i++) {
-    const t = randomType({ k, buffers, limits, g });
-    const dtypes = DTYPES_ALL.filter(d => sameType(loadType(d, t.lanes), t) && (t.lanes === 1 || bytesOf(d) * t.lanes >= 2));
-    const dtype = must(dtypes[g(fc.integer, { min: 0, max: dtypes.length - 1 })]);
-    k.store({ name: `out${i}`, dtype }, g(fc.integer, { min: 0, max: 3 }), randomExpr({ k, buffers, limits, g }, t, 4));
-  }
-  const { kernel, actuals } = k.finish('random', noLoc);
-  for (const b of buffers) inputs.set(b.name, b);
-  return { kernel, inputs: actuals.map(a => (a.k === 'buf' ? inputs.get(a.buffer.name) : undefined)) };
-}
-function argsOf(kernel: Kernel, inputs: readonly (Buffer | undefined)[], seed: number): InterpretArg[] {
-  return kernel.params.map((p, i) => {
-    if (p.k === 'int') return 3;
-    const b = inputs[i];
-    return { dtype: p.dtype, data: b ? contents(b, seed) : arrayOf(p.dtype, 24) };
-  });
-}
-function expectSame(kernel: Kernel, a: readonly InterpretArg[], b: readonly InterpretArg[], what: string): void {
-  kernel.params.forEach((p, i) => {
-    const x = a[i];
-    const y = b[i];
-    if (p.k !== 'buf' || typeof x !== 'object' || typeof y !== 'object') return;
-    const d = firstDifference(p.dtype, x.data, y.data);
-    if (d !== undefined) throw new Error(`${what}: ${p.name}${d}\n${showKernel(kernel)}`);
-  });
-}
 
 /** Interpreter before and after each pass, and WebAssembly, on the same memory. */
 async function expectAgreement(kernel: Kernel, profile: Profile, args: () => InterpretArg[]): Promise<void> {
@@ -88,7 +36,7 @@ async function expectAgreement(kernel: Kernel, profile: Profile, args: () => Int
 }
 
 describe.each(runnable([MVP, SIMD, RELAXED]).map(p => [p.name, p] as const))('random expressions on %s', (_, profile) => {
-  const limits: Limits = { vectors: profile.vector.bits >= 128, fma: profile.vector.fma === 'none' };
+  const limits: Limits = { bits: profile.vector.bits, fma: profile.vector.fma === 'none', math: profile.vector.fma === 'none' };
   it('give the same bits in the interpreter, after the passes, and in WebAssembly', async () => {
     await fc.assert(
       fc.asyncProperty(fc.gen(), fc.integer(), async (g, seed) => {
@@ -120,15 +68,7 @@ describe.each(runnable([MVP, SIMD]).map(p => [p.name, p] as const))('random loop
     await fc.assert(
       fc.asyncProperty(fc.gen(), async g => {
         const { kernel, actuals } = randomLoops(g, profile.vector.bits >= 128 ? 4 : 1);
-        await expectAgreement(kernel, profile, () =>
-          actuals.map(a => {
-            if (a.k === 'int') return sizeValue(a.dim);
-            const data = arrayOf(a.buffer.dtype, LOOP_ELEMENTS);
-            if (a.buffer.name.startsWith('in'))
-              for (let i = 0; i < data.length; i++) data[i] = ((i * 37) % 61) - (a.buffer.dtype === 'f16' ? 0 : 30);
-            return { dtype: a.buffer.dtype, data };
-          }),
-        );
+        await expectAgreement(kernel, profile, () => loopArgs(actuals));
       }),
       { numRuns: RUNS },
     );

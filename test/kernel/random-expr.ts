@@ -56,9 +56,12 @@ export const MATH_OPS: readonly MathOp[] = [
 ];
 /** What a profile's vectors may be. */
 export interface Limits {
-  readonly vectors: boolean;
-  /** Whether fma rounds twice, as in the interpreter. The functions are made of it where it does not. */
+  /** Width of the widest vectors; 0: scalars only. */
+  readonly bits: number;
+  /** Whether fma rounds twice, as in the interpreter. */
   readonly fma: boolean;
+  /** Whether the functions are made without fma. */
+  readonly math: boolean;
 }
 export interface Sources {
   readonly k: KernelBuilder;
@@ -88,14 +91,14 @@ export const ELEMENTS = 64;
 
 const int = (g: Gen, lo: number, hi: number): number => g(fc.integer, { min: lo, max: hi });
 const pick = <T>(g: Gen, xs: readonly T[]): T => must(xs[int(g, 0, xs.length - 1)]);
-/** A type of at most 128 bits. */
+/** A scalar type, or a vector that is not too wide. */
 export function randomType(s: Sources): VType {
-  if (!s.limits.vectors || int(s.g, 0, 2) === 0) return vtype(pick(s.g, REGS));
+  if (s.limits.bits === 0 || int(s.g, 0, 2) === 0) return vtype(pick(s.g, REGS));
   return vectorOf(s, pick(s.g, BASES));
 }
 function vectorOf(s: Sources, base: Base): VType {
-  const full = 16 / baseBytes(base);
-  const sizes = ([2, 4, 8, 16] as const).filter(l => l <= full);
+  const full = s.limits.bits / 8 / baseBytes(base);
+  const sizes = ([2, 4, 8, 16, 32, 64] as const).filter(l => l <= full);
   return vtype(base, int(s.g, 0, 1) === 0 ? must(sizes.at(-1)) : pick(s.g, sizes));
 }
 function constant(s: Sources, t: VType): Expr {
@@ -134,11 +137,8 @@ export function randomExpr(s: Sources, t: VType, depth: number): Expr {
   ];
   if (float) {
     options.push(() => bin('div', again(t), again(t)));
-    if (s.limits.fma)
-      options.push(
-        () => math(pick(g, MATH_OPS), again(t)),
-        () => fma(again(t), again(t), again(t)),
-      );
+    if (s.limits.math) options.push(() => math(pick(g, MATH_OPS), again(t)));
+    if (s.limits.fma) options.push(() => fma(again(t), again(t), again(t)));
   } else {
     options.push(
       () => bin(pick(g, ['and', 'or', 'xor'] as const), again(t), again(t)),
@@ -165,7 +165,7 @@ export function randomExpr(s: Sources, t: VType, depth: number): Expr {
         ),
     );
   if (vector && scalarOf(t).base === t.base) options.push(() => vec(Array.from({ length: t.lanes }, () => again(vtype(t.base)))));
-  if (!vector && s.limits.vectors)
+  if (!vector && s.limits.bits > 0)
     options.push(() => {
       const from = vectorOf(
         s,
@@ -180,12 +180,15 @@ export function randomExpr(s: Sources, t: VType, depth: number): Expr {
   const half = (
     { i16: 'i8', u16: 'u8', i32: 'i16', u32: 'u16', i64: 'i32', u64: 'u32' } as Readonly<Partial<Record<Base, Base>>>
   )[t.base];
-  if (vector && half) options.push(() => widen(again(vtype(half, (2 * t.lanes) as Lanes)), pick(g, ['low', 'high'] as const)));
-  if (t.base === 'i32' && t.lanes === 4)
+  if (vector && half && 2 * t.lanes <= 64)
+    options.push(() => widen(again(vtype(half, (2 * t.lanes) as Lanes)), pick(g, ['low', 'high'] as const)));
+  if (t.base === 'i32' && t.lanes >= 4) {
+    const [pairs, fours] = [vtype('i16', (2 * t.lanes) as Lanes), vtype('i8', (4 * t.lanes) as Lanes)];
     options.push(
-      () => dot(again(vtype('i16', 8)), again(vtype('i16', 8)), again(t)),
-      () => dot(again(vtype('i8', 16)), and(again(vtype('i8', 16)), 127), again(t)),
+      () => dot(again(pairs), again(pairs), again(t)),
+      () => dot(again(fours), and(again(fours), 127), again(t)),
     );
+  }
   return pick(g, options)();
 }
 /** A comparison that gives a mask as wide as `t`. */
@@ -207,7 +210,7 @@ function unary(s: Sources, t: VType, a: Expr): Expr {
 }
 /** From another type. The bits of a computed NaN are nobody's business: only what was loaded as it lies is seen as bits. */
 function conversion(s: Sources, t: VType, depth: number): Expr {
-  const bases = (t.lanes === 1 ? REGS : BASES).filter(b => t.lanes * baseBytes(b) <= 16);
+  const bases = (t.lanes === 1 ? REGS : BASES).filter(b => t.lanes === 1 || t.lanes * baseBytes(b) <= s.limits.bits / 8);
   if (int(s.g, 0, 3) > 0) return cast(t, randomExpr(s, vtype(pick(s.g, bases), t.lanes), depth));
   const same = bases.filter(b => baseBytes(b) === baseBytes(t.base));
   const from = vtype(pick(s.g, same), t.lanes);

@@ -21,6 +21,7 @@ import {
   vtype,
   type Expr,
   type Kernel,
+  type Lanes,
 } from '../../compiler/kernel/ir.ts';
 import type { Gen } from './random-expr.ts';
 
@@ -46,7 +47,7 @@ export const LOOP_ELEMENTS = 4096;
  * Loop nests over buffers with affine indices (constant and symbolic strides, either direction), guards as a padded convolution has
  * them, names for parts of an index, accumulators, indices that were loaded, and a `while`.
  */
-export function randomLoops(g: Gen, lanes: 1 | 4): { readonly kernel: Kernel; readonly actuals: readonly Actual[] } {
+export function randomLoops(g: Gen, lanes: Lanes): { readonly kernel: Kernel; readonly actuals: readonly Actual[] } {
   const n = (lo: number, hi: number): number => g(fc.integer, { min: lo, max: hi });
   const pick = <T>(xs: readonly T[]): T => must(xs[n(0, xs.length - 1)]);
   const k = new KernelBuilder();

@@ -26,6 +26,8 @@ process.on('exit', () => {
 export interface NativeOptions {
   /** Whether denormals count as zero; default: true. */
   readonly flush?: boolean;
+  /** Whether a warning is an error; default: true. */
+  readonly strict?: boolean;
 }
 /** Builds a program with a C compiler and runs it on .npy files, as a user would. */
 export function native(
@@ -51,7 +53,8 @@ export function native(
     writeFileSync(join(dir, 'weights.S'), assembly(c.prefix, profile.memory.align, weights.length));
     sources.push('weights.S');
   }
-  const flags = [...flagsOf(profile), ...WARNINGS, '-O0'];
+  // Without optimization GCC has macros for some instructions of AVX-512, and they make it warn.
+  const flags = [...flagsOf(profile), ...((o.strict ?? true) ? WARNINGS : ['-w']), profile.vector.bits > 256 ? '-O1' : '-O0'];
   run(profile.toolchain.cc, [...flags, ...sources, '-o', 'model', '-lm'], dir);
   const names = namesOf(program);
   return inputs => {

@@ -93,7 +93,10 @@ function expr(e: Expr, x: Scope): Text {
           show(e.b),
         );
       }
-      return { s: `${paren(expr(e.c, x), 9)} ? ${paren(expr(e.a, x), 4)} : ${paren(expr(e.b, x), 3)}`, p: 3 };
+      // A vector that is loaded has a type of its own: both sides must have one type.
+      const side = (a: Expr, least: number): string =>
+        e.t.lanes > 1 ? `(${h.type(e.t)})${paren(expr(a, x), UNARY)}` : paren(expr(a, x), least);
+      return { s: `${paren(expr(e.c, x), 9)} ? ${side(e.a, 4)} : ${side(e.b, 3)}`, p: 3 };
     }
     case 'cast': {
       if (e.t.lanes > 1 || (isFloatBase(e.a.t.base) && !isFloatBase(e.t.base))) return call(h.convert(e.a.t, e.t), show(e.a));
@@ -188,7 +191,7 @@ function binary(e: Extract<Expr, { k: 'bin' }>, x: Scope): Text {
       if (scalar && (e.t.base === 'i32' || e.t.base === 'i64')) return call(h.wrap(e.op, e.t), a.s, b.s);
       const width = { i8: 8, u8: 8, i16: 16, u16: 16, i32: 32, u32: 32, i64: 64, u64: 64, f32: 32, f64: 64 }[e.t.base];
       const count =
-        e.b.k === 'const' ? atom(String(Number(e.b.value) & (width - 1))) : atom(`(${paren(b, UNARY)} & ${width - 1})`);
+        e.b.k === 'const' ? atom(String(BigInt(e.b.value) & BigInt(width - 1))) : atom(`(${paren(b, UNARY)} & ${width - 1})`);
       return infix(e.op === 'shl' ? '<<' : '>>', a, count);
     }
   }

@@ -128,6 +128,7 @@ export function newHelpers(): Helpers {
     const v = type(t);
     if (!isFloatBase(t.base)) {
       if (op !== 'abs') throw new InternalError(`${op} of ${t.base}`);
+      if (isUnsigned(t.base)) return fn(`abs_${v}`, v, `${v} a`, 'return a;');
       if (t.lanes > 1) return fn(`abs_${v}`, v, `${v} a`, `return ${pick(t)}(a < 0, -a, a);`);
       return fn(`abs_${t.base}`, v, `${v} a`, `return a < 0 ? ${wrap('neg', t)}(a) : a;`);
     }
@@ -229,7 +230,9 @@ export function newHelpers(): Helpers {
         : x.lanes === 1 && (x.base === 'i32' || x.base === 'i64')
           ? `${wrap('add', x)}(${a}, ${b})`
           : `${a} + ${b}`;
-    if (t.lanes === 2) return fn(name, ctype(s), `${v} a`, `return ${join(s, 'a[0]', 'a[1]')};`);
+    // Narrow integers wrap at each step, also where C would compute with wider ones.
+    const narrow = baseBytes(t.base) < 4 ? `(${ctype(vtype(t.base))})` : '';
+    if (t.lanes === 2) return fn(name, ctype(s), `${v} a`, `return ${narrow}(${join(s, 'a[0]', 'a[1]')});`);
     const index = (at: number): string => Array.from({ length: half.lanes }, (_, i) => at + i).join(', ');
     const part = (at: number): string => `__builtin_shufflevector(a, a, ${index(at)})`;
     const next = reduce(op, half);
