@@ -48,6 +48,9 @@ Paths are relative to the suite. A run takes inputs from a file (.npz, .npy, .js
 "PyTorch 2.8" } gives the answers of the model's own framework. Without that, answers are compared with the model in float64, which is the same
 on every machine, and with onnxruntime-node where it is installed. Accuracy and size may not get worse at all.
 
+Speed (--only speed) is compared as ratios to the peers, and to a loop of arithmetic where the processor and the engine are the same; a ratio is
+worse where the ranges that the noise of both measurements gives do not meet.
+
 In your CI:  sinter regress --suite suite.json --baseline baseline.json
 and once, and whenever a change is meant, with --update; the baseline is a text file to be reviewed with the change.
 `;
@@ -125,7 +128,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .action(async (bundle: string, o: Parameters<typeof verifyCommand>[1]) => {
       code = await verifyCommand(bundle, o, t);
     });
-  command('bench <model...>', 'time models or bundles against what runs them otherwise, on the same inputs and in turns')
+  command('bench [model...]', 'time models or bundles against what runs them otherwise, on the same inputs and in turns')
     .option(
       '-t, --target <name|file.json>',
       'what models are compiled for; may be given several times (default: wasm-simd)',
@@ -147,6 +150,9 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--python <command>', 'the Python that has XGBoost', BENCH.python)
     .option('--profile', 'tell where the time goes, by operator, and how far each is from the limit of this machine')
     .option('--json <file>', 'write the result as JSON')
+    .option('--html <file>', 'write a report with plots, as one page that needs nothing else')
+    .option('--suite <file>', 'the models of a suite (`sinter regress --help` tells what one is)')
+    .option('--filter <text>', 'of the suite, models with this in their names')
     .action(async (models: string[], o: Parameters<typeof benchCommand>[1]) => {
       code = await benchCommand(models, o, argv, t);
     });
@@ -156,6 +162,9 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--update', 'write what is found to the baseline')
     .option('--only <parts>', `some of ${PARTS.join(',')} (default: accuracy,size)`, parseParts, ['accuracy', 'size'])
     .option('--filter <text>', 'models with this in their names')
+    .option('--rounds <n>', 'of the speed: rounds in each process', atLeast(3, true), BENCH.rounds)
+    .option('--seconds <n>', 'begin no further round of a run after so long, in each process', atLeast(0, false), BENCH.seconds)
+    .option('--processes <n>', 'processes to measure in', atLeast(1, true), BENCH.processes)
     .addHelpText('after', REGRESS_HELP)
     .action(async (o: Parameters<typeof regressCommand>[0]) => {
       code = await regressCommand(o, t);

@@ -48,9 +48,11 @@ async function captured(f: (t: { out(s: string): void; err(s: string): void; liv
   return { code, out, err };
 }
 const sinter = (...argv: string[]): Promise<Ran> => captured(t => runCommand(argv, t));
+/** Few rounds: what is looked for is larger than their noise. */
+const quick = { rounds: 5, seconds: 1, processes: 1 };
 const regress = (o: Partial<RegressFlags>, ways: Ways = {}): Promise<Ran> =>
   captured(t =>
-    regressCommand({ suite: at('suite.json'), baseline: at('base.json'), only: ['accuracy', 'size'], ...o }, t, ways),
+    regressCommand({ suite: at('suite.json'), baseline: at('base.json'), only: ['accuracy', 'size'], ...quick, ...o }, t, ways),
   );
 const writeSuite = (json: unknown, name = 'suite.json'): string => {
   writeFileSync(at(name), JSON.stringify(json));
@@ -233,6 +235,26 @@ describe('regress', () => {
 });
 
 describe('speed', () => {
+  it('catches that vectors are gone: the schedules of scalar code in the place of those of SIMD', async () => {
+    // A product large enough that its time is not that of the call.
+    const size = 256;
+    const w = new Float32Array(size * size).map((_, i) => Math.sin(i));
+    const product = model([
+      node('MatMul', ['x', 'w'], ['y']),
+      sub(5, tensor({ name: 'w', dims: [size, size], type: F32, raw: new Uint8Array(w.buffer) })),
+      value(11, 'x', F32, [64, size]),
+      value(12, 'y', F32, [64, size]),
+    ]);
+    writeFileSync(at('product.onnx'), product);
+    const models = [{ name: 'product', model: 'product.onnx' }];
+    const flags = { suite: writeSuite({ targets: ['wasm-simd'], models }, 'speed.json'), baseline: at('speed-base.json') };
+    const made = await regress({ ...flags, only: ['speed'], update: true });
+    expect(made.out).toMatch(/product for wasm-simd: the calibration loop takes [\d.e-]+ times as long\n/);
+    writeSuite({ targets: [{ name: 'wasm-simd', extends: 'wasm-mvp' }], models }, 'speed.json');
+    const r = await regress({ ...flags, only: ['speed'] });
+    expect(r.out).toMatch(/worse +default: time of the calibration loop over ours +[\d.e-]+ \(.* to .*\) +[\d.e-]+ \(/);
+    expect(r.code).toBe(3);
+  }, 120_000);
   const speed = (r: Range, machine = 'a', compiling = 100): TargetBaseline => ({
     speed: { machine, compile: compiling, runs: { '1x8': { calibration: r, 'onnxruntime-web': r } } },
   });

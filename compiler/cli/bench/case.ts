@@ -1,3 +1,4 @@
+import { must } from '../../core/diagnostic.ts';
 import type { Manifest } from '../bundle.ts';
 import { makeInputs } from '../bundle.ts';
 import { probing } from '../probe.ts';
@@ -10,6 +11,9 @@ import type { Tensor } from '../../core/tensor.ts';
 /** A model for one target, or a bundle as it is, with its peers and inputs. */
 export interface BenchCase {
   readonly name: string;
+  /** What it is, and among what a report shows it. */
+  readonly doc?: string;
+  readonly group?: string;
   readonly source: Source;
   /** Peers that are asked for; undefined: all that run such models. */
   readonly against: readonly PeerName[] | undefined;
@@ -52,11 +56,16 @@ export function randomRuns(
       if (trees && rows && !o.given.has(table)) made.set(table, trees(rows, seed));
       return made;
     };
-    const first = one(0);
-    const bytes = [...first.values()].reduce((n, t) => n + t.bytes.length, 0);
-    const some = m.inputs.every(p => o.given.has(p.name)) ? 1 : Math.max(1, Math.min(FEEDS, Math.floor(FEED_BYTES / bytes)));
-    return { label: labelOf(first), feeds: [first, ...Array.from({ length: some - 1 }, (_, i) => one(i + 1))] };
+    const feeds = m.inputs.every(p => o.given.has(p.name)) ? [one(0)] : several(one);
+    return { label: labelOf(must(feeds[0])), feeds };
   });
+}
+/** Different inputs, as many as are worth it. */
+export function several(one: (i: number) => Feed): Feed[] {
+  const first = one(0);
+  const bytes = [...first.values()].reduce((n, t) => n + t.bytes.length, 0);
+  const count = Math.max(1, Math.min(FEEDS, Math.floor(FEED_BYTES / bytes)));
+  return [first, ...Array.from({ length: count - 1 }, (_, i) => one(i + 1))];
 }
 /** The sizes of the first input that has some. */
 export const labelOf = (f: Feed): string => {

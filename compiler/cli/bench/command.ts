@@ -7,11 +7,14 @@ import { parseTarget, resolveTarget } from '../../targets.ts';
 import { inputsOfFile, readManifest, type Manifest } from '../bundle.ts';
 import { parseDims } from '../compile.ts';
 import { isBundle, newFile, readText } from '../files.ts';
+import { readSuite } from '../suite.ts';
 import { UsageError, type Terminal } from '../terminal.ts';
 import { randomRuns, type BenchCase } from './case.ts';
 import { bench, type BenchOptions } from './engine.ts';
 import { PEER_NAMES } from './peers.ts';
 import type { PeerName } from './result.ts';
+import { reportHtml } from './report.ts';
+import { suiteCases } from './suite.ts';
 import { showCase, showSummary } from './table.ts';
 
 export interface BenchFlags extends Omit<BenchOptions, 'command' | 'profile'> {
@@ -24,9 +27,12 @@ export interface BenchFlags extends Omit<BenchOptions, 'command' | 'profile'> {
   readonly batch?: string;
   readonly inputs?: string;
   readonly json?: string;
+  readonly html?: string;
+  readonly suite?: string;
+  readonly filter?: string;
 }
 
-/** `sinter bench BUNDLE|MODEL...`: 1 where something failed that should have run. */
+/** `sinter bench BUNDLE|MODEL...|--suite FILE`: 1 where something failed that should have run. */
 export async function benchCommand(
   models: readonly string[],
   o: BenchFlags,
@@ -40,15 +46,18 @@ export async function benchCommand(
   for (const flag of o.target)
     if (/\.json$/i.test(flag)) parseTarget(readText(flag), flag);
     else resolveTarget(flag);
+  if (models.length === 0 && o.suite === undefined) throw new UsageError('name models or bundles, or a --suite');
+  const suite = o.suite === undefined ? undefined : readSuite(o.suite);
   for (const m of models) if (!existsSync(m)) fail('E205', { file: m, why: 'there is no such file' });
   const json = o.json === undefined ? undefined : newFile(o.json);
+  const html = o.html === undefined ? undefined : newFile(o.html);
   const runs: BenchCase['runs'] = (m, original) =>
     randomRuns(m, original, {
       sizes: withBatches(m, sizes, batches),
       given: o.inputs === undefined ? new Map() : inputsOfFile(m, o.inputs),
       seed: o.seed,
     });
-  const cases = models.flatMap((path): BenchCase[] => {
+  const named = models.flatMap((path): BenchCase[] => {
     if (isBundle(path)) {
       if (o.target.length > 0 || o.dim.length > 0)
         throw new UsageError(`${path} is compiled already: --target and --dim are for models`);
@@ -65,6 +74,8 @@ export async function benchCommand(
       runs,
     }));
   });
+  const cases = [...named, ...(suite ? suiteCases(suite, o.filter ?? '', against) : [])];
+  for (const m of suite?.models ?? []) if (!m.here) t.err(`${m.name} is not here: ${suite?.missing ?? m.path}\n`);
   const line = (text: string): void => {
     if (t.live) t.err(`\r\x1b[K${text}`);
   };
@@ -80,6 +91,7 @@ export async function benchCommand(
     },
   );
   t.out(showSummary(result));
+  html?.commit(reportHtml(result));
   json?.commit(`${JSON.stringify(result, null, 1)}\n`);
   const bad = result.cases.some(c => c.outcome.k === 'failed' || c.outcome.contenders.some(x => x.k === 'failed'));
   return bad ? 1 : 0;

@@ -79,7 +79,8 @@ export async function bench(cases: readonly BenchCase[], o: BenchOptions, watch:
       throw e;
     });
     const shown = target === '' && outcome.k === 'done' ? outcome.profile : target;
-    const result = { name, source: source.k === 'model' ? source.path : source.dir, target: shown, outcome };
+    const about = { ...(c.doc !== undefined && { doc: c.doc }), ...(c.group !== undefined && { group: c.group }) };
+    const result = { name, ...about, source: source.k === 'model' ? source.path : source.dir, target: shown, outcome };
     results.push(result);
     watch.done(result);
     rmSync(work, { recursive: true, force: true });

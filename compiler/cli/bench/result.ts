@@ -36,6 +36,9 @@ export interface Settings {
 /** One model for one target. */
 export interface CaseResult {
   readonly name: string;
+  /** What the model is, and among what a report shows it: where a suite says so. */
+  readonly doc?: string;
+  readonly group?: string;
   /** The file that was compiled, or the folder of the bundle. */
   readonly source: string;
   readonly target: string;

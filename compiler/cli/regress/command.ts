@@ -3,8 +3,10 @@ import type { ExitCode } from '../command.ts';
 import { writeFile } from '../files.ts';
 import { readSuite, type Suite, type SuiteModel, type SuiteTarget } from '../suite.ts';
 import { many, showBytes, table, UsageError, type Terminal } from '../terminal.ts';
-import { BASELINE_VERSION, baselineText, readBaseline, type ModelBaseline, type TargetBaseline } from './baseline.ts';
+import { BASELINE_VERSION, baselineText, readBaseline, type ModelBaseline, type Speed, type TargetBaseline } from './baseline.ts';
 import { differences, type Finding } from './difference.ts';
+import { geomean } from '../bench/statistics.ts';
+import { measureSpeed } from './speed.ts';
 import { measure, type Compile, type Figures } from './measure.ts';
 
 export const PARTS = ['accuracy', 'size', 'speed'] as const;
@@ -15,6 +17,10 @@ export interface RegressFlags {
   readonly update?: boolean;
   readonly only: readonly Part[];
   readonly filter?: string;
+  /** Of the speed, as for `sinter bench`. */
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly processes: number;
 }
 /** What is measured: tests put something else in its place. */
 export interface Ways {
@@ -23,7 +29,13 @@ export interface Ways {
 
 /** A model for one target: what was found, or why nothing was. */
 type Row = { readonly model: SuiteModel; readonly target: SuiteTarget } & (
-  | { readonly k: 'measured'; readonly figures: Figures; readonly part: TargetBaseline; readonly findings: readonly Finding[] }
+  | {
+      readonly k: 'measured';
+      readonly sha256: string;
+      readonly figures: Figures | undefined;
+      readonly part: TargetBaseline;
+      readonly findings: readonly Finding[];
+    }
   | { readonly k: 'failed'; readonly message: string }
 );
 
@@ -44,7 +56,7 @@ export async function regressCommand(o: RegressFlags, t: Terminal, ways: Ways = 
     for (const target of model.targets) {
       if (t.live) t.err(`\r\x1b[K${model.name} for ${target.name} …`);
       const before = baseline?.models[model.name];
-      const row = await measured(model, target, before, o.only, ways);
+      const row = await measured(model, target, before, o, ways);
       if (t.live) t.err('\r\x1b[K');
       rows.push(row);
       t.out(showRow(row, before?.targets[target.name]));
@@ -76,22 +88,28 @@ async function measured(
   model: SuiteModel,
   target: SuiteTarget,
   before: ModelBaseline | undefined,
-  only: readonly Part[],
+  o: RegressFlags,
   ways: Ways,
 ): Promise<Row> {
   try {
-    const figures = await measure(model, target, ways.compile);
-    const { accuracy, size, sha256, apart } = figures;
-    const part = { ...(only.includes('accuracy') && accuracy && { accuracy }), ...(only.includes('size') && { size }) };
+    const exact = o.only.includes('accuracy') || o.only.includes('size');
+    const figures = exact ? await measure(model, target, ways.compile) : undefined;
+    const timed = o.only.includes('speed') ? await measureSpeed(model, target, o) : undefined;
+    const sha256 = figures?.sha256 ?? timed?.sha256 ?? '';
+    const part: TargetBaseline = {
+      ...(o.only.includes('accuracy') && figures?.accuracy && { accuracy: figures.accuracy }),
+      ...(o.only.includes('size') && figures && { size: figures.size }),
+      ...(timed && { speed: timed.speed }),
+    };
     const then = before?.targets[target.name];
     const findings: Finding[] = [
       ...(before && before.sha256 !== sha256
         ? [{ what: 'the model itself', before: before.sha256.slice(0, 12), now: sha256.slice(0, 12), worse: true }]
         : []),
       ...(then ? differences(then, part) : [{ what: 'baseline', before: 'none', now: 'measured', worse: true }]),
-      ...apart.map(what => ({ what: 'departs from its framework', before: 'no', now: what, worse: true })),
+      ...(figures?.apart ?? []).map(what => ({ what: 'departs from its framework', before: 'no', now: what, worse: true })),
     ];
-    return { k: 'measured', model, target, figures, part, findings };
+    return { k: 'measured', model, target, sha256, figures, part, findings };
   } catch (e) {
     // What is wrong with us ends the run; what is wrong with one model is a line of it.
     if (e instanceof InternalError || !(e instanceof Error)) throw e;
@@ -104,7 +122,13 @@ const removed = (suite: Suite, before: Readonly<Record<string, ModelBaseline>>):
 function showRow(r: Row, before: TargetBaseline | undefined): string {
   const name = `${r.model.name} for ${r.target.name}`;
   if (r.k === 'failed') return `${name}: failed: ${r.message}\n`;
-  const { accuracy, size, task } = r.figures;
+  const told = [...(r.figures ? [showFigures(r.figures)] : []), ...(r.part.speed ? [showSpeed(r.part.speed)] : [])];
+  const head = `${name}: ${told.join('; ')}\n`;
+  if (r.findings.length === 0 || !before) return head;
+  const rows = r.findings.map(f => [f.worse ? 'worse' : 'better', f.what, f.before, f.now]);
+  return head + table([['', '', 'before', 'now'], ...rows]);
+}
+function showFigures({ accuracy, size, task }: Figures): string {
   const doing = task
     ? `, ${task.ours.what} ${Number(task.ours.value.toPrecision(4))} (reference ${Number(task.reference.toPrecision(4))})`
     : '';
@@ -113,10 +137,19 @@ function showRow(r: Row, before: TargetBaseline | undefined): string {
   const { framework } = accuracy ?? {};
   const peer = framework ? ` (${framework.by}: ${worst(framework.outputs)})` : '';
   const departs = accuracy ? `departs from ${accuracy.reference} by ${worst(accuracy.outputs)}${peer}${doing}; ` : '';
-  const head = `${name}: ${departs}code ${showBytes(size.code)}, arena ${showBytes(size.arena)}\n`;
-  if (r.findings.length === 0 || !before) return head;
-  const rows = r.findings.map(f => [f.worse ? 'worse' : 'better', f.what, f.before, f.now]);
-  return head + table([['', '', 'before', 'now'], ...rows]);
+  return `${departs}code ${showBytes(size.code)}, arena ${showBytes(size.arena)}`;
+}
+/** The geometric means over the runs. */
+function showSpeed(s: Speed): string {
+  const by = new Map<string, number[]>();
+  for (const run of Object.values(s.runs))
+    for (const [who, r] of Object.entries(run)) by.set(who, [...(by.get(who) ?? []), r.median]);
+  return [...by]
+    .map(
+      ([who, all]) =>
+        `${who === 'calibration' ? 'the calibration loop' : who} takes ${geomean(all).toPrecision(3)} times as long`,
+    )
+    .join(', ');
 }
 function verdict(rows: readonly Row[], gone: number, t: Terminal): ExitCode {
   const worse = rows.flatMap(r => (r.k === 'measured' ? r.findings.filter(f => f.worse) : []));
@@ -149,7 +182,7 @@ function updated(
   for (const r of rows) {
     if (r.k === 'failed') continue;
     const { name } = r.model;
-    const { sha256 } = r.figures;
+    const { sha256 } = r;
     const had = before[name]?.sha256 === sha256 ? before[name].targets[r.target.name] : undefined;
     const targets = { ...(out[name]?.sha256 === sha256 && out[name].targets), [r.target.name]: { ...had, ...r.part } };
     out[name] = { sha256, targets };

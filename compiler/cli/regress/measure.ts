@@ -3,53 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'fflate';
 import { fail, must } from '../../core/diagnostic.ts';
-import { fromNumbers, type Tensor } from '../../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import type { CompileResult } from '../../options.ts';
 import { compile, type NodeCompileOptions } from '../api.ts';
-import { inputsOfFile, makeInputs, openBundle, inputOf, outputsOfFile, type Manifest } from '../bundle.ts';
+import { openBundle, outputsOfFile } from '../bundle.ts';
 import { writeFile } from '../files.ts';
-import { filled } from '../io/fill.ts';
-import { probing } from '../probe.ts';
 import { openOriginal, reference, type Original } from '../reference.ts';
+import { inputsOf, type Inputs } from '../suite-inputs.ts';
 import type { SuiteModel, SuiteRun, SuiteTarget } from '../suite.ts';
 import { taskFigure, type TaskFigure } from '../task.ts';
 import { DEFAULTS, verifyBundle } from '../verify.ts';
 import type { Parity } from '../certificate.ts';
 import type { Accuracy, Size } from './baseline.ts';
 
-export type Inputs = ReadonlyMap<string, Tensor>;
 /** Compiles a model; tests put something else in its place. */
 export type Compile = (o: NodeCompileOptions) => Promise<CompileResult>;
-const SEED = 1;
-
-/** The inputs of a run of a suite, by what it says of them; rows of features try the splits of the model's trees. */
-export function inputsOf(m: SuiteModel, run: SuiteRun, manifest: Manifest, original: Pick<Original, 'graph'>): Inputs {
-  const given = run.inputs === undefined ? new Map<string, Tensor>() : inputsOfFile(manifest, run.inputs);
-  for (const [name, fill] of Object.entries(m.fills)) {
-    if (given.has(name)) continue;
-    const port = inputOf(manifest, name);
-    const dims =
-      run.sizes[name] ?? port.dims ?? fail('E501', { input: name, why: `run '${run.label}' of ${m.name} must give its sizes` });
-    given.set(name, fromNumbers(port.dtype, dims, filled(fill, dims, SEED, 0)));
-  }
-  for (const [name, dims] of Object.entries(run.sizes)) {
-    if (given.has(name)) continue;
-    const port = inputOf(manifest, name);
-    given.set(name, made(port.dtype, dims));
-  }
-  const table = manifest.rows?.input;
-  const complete = makeInputs(manifest, [], { given, seed: SEED });
-  const trees = table === undefined ? undefined : probing(original.graph, table);
-  const rows = complete.get(table ?? '');
-  if (trees && rows && run.inputs === undefined && m.fills[table ?? ''] === undefined)
-    complete.set(table ?? '', trees(rows, SEED));
-  return complete;
-}
-const made = (dtype: Tensor['dtype'], dims: readonly number[]): Tensor => {
-  const uniform = { k: 'uniform', lo: -1, hi: 1 } as const;
-  return fromNumbers(dtype, dims, filled(uniform, dims, SEED, 0));
-};
-
 /** A compiled model and its figures that are the same on every machine. */
 export interface Figures {
   readonly sha256: string;
