@@ -124,10 +124,10 @@ suite(`behind Node-API as in WebAssembly${why}`, () => {
       for (const source of [undefined, `${dir}/`, join(dir, 'model.wasm'), bytes, await WebAssembly.compile(bytes)])
         expect(must((await index.load(source)).run(given)['z']).data).toEqual(Float32Array.of(12, 13, 16));
       // Instances come and go; none waits for the end of the process.
-    const waiting = process.listenerCount('beforeExit');
-    for (let i = 0; i < 12; i++) await index.load(bytes);
-    expect(process.listenerCount('beforeExit')).toBe(waiting);
-    const b = await openBundle(dir);
+      const waiting = process.listenerCount('beforeExit');
+      for (let i = 0; i < 12; i++) await index.load(bytes);
+      expect(process.listenerCount('beforeExit')).toBe(waiting);
+      const b = await openBundle(dir);
       expect(b.profile).toBe('emnapi-test');
       rmSync(join(dir, 'model.wasm'));
       await expect(index.load()).rejects.toThrow(
