@@ -126,16 +126,16 @@ export function randomLoops(g: Gen, lanes: Lanes): { readonly kernel: Kernel; re
       else write(loops, leaf(loops, lanes > 1 && n(0, 1) === 0));
     }
   };
-  const loop = (loops: readonly Loop[], f: (inner: readonly Loop[]) => void): void => {
+  const loop = (loops: readonly Loop[], parallel: boolean, f: (inner: readonly Loop[]) => void): void => {
     const hi = size();
     const lo = pick([0, 0, 0, 1]);
     const step = pick([1, 1, 1, 2, 4]);
-    k.for(lo, hi, v => f([...loops, { v, hi: Math.max(0, value(hi) - 1) }]), { step, parallel: n(0, 5) === 0 });
+    k.for(lo, hi, v => f([...loops, { v, hi: Math.max(0, value(hi) - 1) }]), { step, parallel });
   };
-  const nest = (loops: readonly Loop[], depth: number): void => loop(loops, inner => body(inner, depth - 1));
+  const nest = (loops: readonly Loop[], depth: number): void => loop(loops, n(0, 5) === 0, inner => body(inner, depth - 1));
   const accumulate = (loops: readonly Loop[], depth: number): void => {
     const acc = k.var(cast(vtype('f32'), int(n(0, 2))));
-    loop(loops, inner => {
+    loop(loops, false, inner => {
       k.set(acc, add(acc, leaf(inner, false)));
       if (n(0, 3) === 0) body(inner, Math.max(0, depth - 2));
     });
