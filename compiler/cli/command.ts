@@ -136,6 +136,11 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
       [],
     )
     .option('-d, --dim <name=n|a..b|a..b:step>', 'the size of a free dimension, or its range, as for compile', collect, [])
+    .option(
+      '--suite <file>',
+      'what a suite of models says to measure, instead of models (`sinter regress --help` tells what one is)',
+    )
+    .option('--filter <text>', 'only models whose name has this in it')
     .option('--against <list>', `peers: ${PEER_NAMES.join(',')} (default: all that may run such a model)`)
     .option('--size <name=n,...>', 'sizes to run free dimensions at; may be given several times, a run each', collect, [])
     .option('--batch <list>', 'sizes of the first axis to run at, such as 1,1000')
@@ -151,8 +156,6 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--profile', 'tell where the time goes, by operator, and how far each is from the limit of this machine')
     .option('--json <file>', 'write the result as JSON')
     .option('--html <file>', 'write a report with plots, as one page that needs nothing else')
-    .option('--suite <file>', 'the models of a suite (`sinter regress --help` tells what one is)')
-    .option('--filter <text>', 'of the suite, models with this in their names')
     .action(async (models: string[], o: Parameters<typeof benchCommand>[1]) => {
       code = await benchCommand(models, o, argv, t);
     });

@@ -1,4 +1,3 @@
-import { must } from '../../core/diagnostic.ts';
 import type { Manifest } from '../bundle.ts';
 import { makeInputs } from '../bundle.ts';
 import { probing } from '../probe.ts';
@@ -56,19 +55,22 @@ export function randomRuns(
       if (trees && rows && !o.given.has(table)) made.set(table, trees(rows, seed));
       return made;
     };
-    const feeds = m.inputs.every(p => o.given.has(p.name)) ? [one(0)] : several(one);
-    return { label: labelOf(must(feeds[0])), feeds };
+    const feeds = feedsThatFit(
+      one,
+      m.inputs.every(p => o.given.has(p.name)),
+    );
+    return { label: labelOf(feeds[0]), feeds };
   });
 }
-/** Different inputs, as many as are worth it. */
-export function several(one: (i: number) => Feed): Feed[] {
-  const first = one(0);
+/** Different inputs, as many as fit; one where all would be the same. */
+export function feedsThatFit(make: (i: number) => Feed, same: boolean): readonly [Feed, ...Feed[]] {
+  const first = make(0);
   const bytes = [...first.values()].reduce((n, t) => n + t.bytes.length, 0);
-  const count = Math.max(1, Math.min(FEEDS, Math.floor(FEED_BYTES / bytes)));
-  return [first, ...Array.from({ length: count - 1 }, (_, i) => one(i + 1))];
+  const some = same ? 1 : Math.max(1, Math.min(FEEDS, Math.floor(FEED_BYTES / bytes)));
+  return [first, ...Array.from({ length: some - 1 }, (_, i) => make(i + 1))];
 }
 /** The sizes of the first input that has some. */
-export const labelOf = (f: Feed): string => {
+const labelOf = (f: Feed): string => {
   const shaped = [...f.values()].find((t: Tensor) => t.dims.length > 0);
   return shaped ? shaped.dims.join('x') : 'scalar';
 };

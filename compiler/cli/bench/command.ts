@@ -46,8 +46,6 @@ export async function benchCommand(
   for (const flag of o.target)
     if (/\.json$/i.test(flag)) parseTarget(readText(flag), flag);
     else resolveTarget(flag);
-  if (models.length === 0 && o.suite === undefined) throw new UsageError('name models or bundles, or a --suite');
-  const suite = o.suite === undefined ? undefined : readSuite(o.suite);
   for (const m of models) if (!existsSync(m)) fail('E205', { file: m, why: 'there is no such file' });
   const json = o.json === undefined ? undefined : newFile(o.json);
   const html = o.html === undefined ? undefined : newFile(o.html);
@@ -57,7 +55,14 @@ export async function benchCommand(
       given: o.inputs === undefined ? new Map() : inputsOfFile(m, o.inputs),
       seed: o.seed,
     });
-  const named = models.flatMap((path): BenchCase[] => {
+  const suite = o.suite === undefined ? undefined : readSuite(o.suite);
+  if (suite && (models.length > 0 || o.target.length > 0 || o.dim.length > 0 || o.size.length > 0 || o.batch !== undefined))
+    throw new UsageError('--suite says which models, targets and sizes: give no others');
+  if (!suite && models.length === 0) throw new UsageError('give models or bundles, or a --suite');
+  const absent = suite?.models.filter(m => !m.here) ?? [];
+  if (suite && absent.length > 0)
+    t.err(`not here: ${absent.map(m => m.name).join(', ')}${suite.missing === undefined ? '' : ` (${suite.missing})`}\n`);
+  const given = models.flatMap((path): BenchCase[] => {
     if (isBundle(path)) {
       if (o.target.length > 0 || o.dim.length > 0)
         throw new UsageError(`${path} is compiled already: --target and --dim are for models`);
@@ -74,8 +79,9 @@ export async function benchCommand(
       runs,
     }));
   });
-  const cases = [...named, ...(suite ? suiteCases(suite, o.filter ?? '', against) : [])];
-  for (const m of suite?.models ?? []) if (!m.here) t.err(`${m.name} is not here: ${suite?.missing ?? m.path}\n`);
+  const all = suite ? suiteCases(suite, o.seed).map(c => (against ? { ...c, against } : c)) : given;
+  const cases = all.filter(c => c.name.includes(o.filter ?? ''));
+  if (cases.length === 0) throw new UsageError(`--filter ${o.filter ?? ''}: no model is called so`);
   const line = (text: string): void => {
     if (t.live) t.err(`\r\x1b[K${text}`);
   };

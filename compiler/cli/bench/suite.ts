@@ -1,38 +1,31 @@
 import { join } from 'node:path';
+import { must } from '../../core/diagnostic.ts';
 import { temporaryFolder, writeFile } from '../files.ts';
 import { inputsOf } from '../suite-inputs.ts';
 import type { Suite, SuiteModel, SuiteTarget } from '../suite.ts';
-import { must } from '../../core/diagnostic.ts';
-import { several, type BenchCase } from './case.ts';
-import type { PeerName } from './result.ts';
+import { feedsThatFit, type BenchCase } from './case.ts';
 
-/** The cases of a suite whose files are here: models that are on several targets are several cases. */
-export function suiteCases(suite: Suite, filter: string, against: readonly PeerName[] | undefined): BenchCase[] {
-  const work = temporaryFolder();
-  const models = suite.models.filter(m => m.here && m.name.includes(filter));
-  return models.flatMap(m => m.targets.map(t => suiteCase(m, t, against ?? m.against, work)));
-}
-export function suiteCase(m: SuiteModel, t: SuiteTarget, against: readonly PeerName[], work: string): BenchCase {
-  return {
-    name: m.name,
-    doc: m.doc,
-    group: m.group,
-    source: { k: 'model', path: m.path, target: targetFlag(t, work), options: m.args },
-    against,
-    runs: (manifest, original) =>
-      m.runs
-        .filter(r => r.only !== 'accuracy')
-        .map(r => {
-          const one = (i: number): ReturnType<typeof inputsOf> =>
-            inputsOf(m, r, manifest, must(original, 'the model'), 1 + 100 * i);
-          return { label: r.label, feeds: r.inputs === undefined ? several(one) : [one(0)] };
-        }),
-  };
-}
+/** What a suite measures: each model that is here, for each target, on the runs that are for speed. */
+export const suiteCases = (suite: Suite, seed: number): BenchCase[] =>
+  suite.models.flatMap(m => (m.here && m.runs.some(r => r.only !== 'accuracy') ? m.targets.map(t => suiteCase(m, t, seed)) : []));
+export const suiteCase = (m: SuiteModel, t: SuiteTarget, seed: number): BenchCase => ({
+  name: m.name,
+  doc: m.doc,
+  group: m.group,
+  source: { k: 'model', path: m.path, target: flagOf(t), options: m.args },
+  against: m.against,
+  runs: (manifest, original) =>
+    m.runs
+      .filter(r => r.only !== 'accuracy')
+      .map(r => ({
+        label: r.label,
+        feeds: feedsThatFit(i => inputsOf(m, r, manifest, must(original), seed + 100 * i), r.inputs !== undefined),
+      })),
+});
 /** A target as an argument of `sinter compile`: a profile becomes a file. */
-function targetFlag(t: SuiteTarget, work: string): string {
+function flagOf(t: SuiteTarget): string {
   if (typeof t.option === 'string') return t.option;
-  const file = join(work, `${t.name}.json`);
+  const file = join(temporaryFolder(), `${t.name}.json`);
   writeFile(file, JSON.stringify(t.option));
   return file;
 }

@@ -1,7 +1,6 @@
 import { fail } from '../../core/diagnostic.ts';
 import { bench, DEFAULTS, machine, type BenchOptions } from '../bench/engine.ts';
 import { suiteCase } from '../bench/suite.ts';
-import { temporaryFolder } from '../files.ts';
 import type { SuiteModel, SuiteTarget } from '../suite.ts';
 import type { Range, Speed } from './baseline.ts';
 
@@ -26,7 +25,7 @@ export async function measureSpeed(
     command: '',
   };
   const watch = { doing: () => undefined, done: () => undefined };
-  const { cases } = await bench([suiteCase(m, target, m.against, temporaryFolder())], options, watch);
+  const { cases } = await bench([suiteCase(m, target, DEFAULTS.seed)], options, watch);
   const outcome = cases[0]?.outcome;
   if (outcome?.k !== 'done') return fail('E502', { why: outcome?.message ?? 'nothing was measured' });
   const runs = Object.fromEntries(
