@@ -56,11 +56,20 @@ export function readManifest(dir: string): Manifest {
   }
   return JSON.parse(readText(join(dir, 'manifest.json'))) as Manifest;
 }
-/** Loads a bundle by its own index.js, or builds its program where it is C without one that loads. E205 where the folder holds none. */
-export async function openBundle(dir: string): Promise<Bundle> {
+/**
+ * Loads a bundle by its own index.js, or builds its program where it is C without one that loads, or with threads. E205 where the folder
+ * holds none. `threads`: at most so many, of those that it was compiled for.
+ */
+export async function openBundle(dir: string, threads?: number): Promise<Bundle> {
   const manifest = readManifest(dir);
   const { native } = manifest;
+  const most = Math.max(...Object.values(manifest.profiles).map(p => p.threads));
+  if (threads !== undefined && threads > most)
+    throw new UsageError(
+      `--threads ${threads}: the bundle was compiled for ${most}; \`sinter compile --threads N\` makes one for N`,
+    );
   if (!native) return openIndex(dir, manifest);
+  if (most > 1) return openNative(dir, manifest, native, threads);
   const { addon, program } = productsOf(native.system);
   if (addon && (program === undefined || existsSync(join(dir, addon.file))))
     try {

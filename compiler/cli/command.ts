@@ -76,6 +76,11 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--outputs <list>', `outputs of XGBoost and LightGBM models besides prediction: ${TREE_OUTPUTS.join(',')}`)
     .addOption(new Option('--tree-strategy <name>', 'how trees become code (default: auto)').choices(TREE_STRATEGIES))
     .addOption(new Option('--format <name>', 'what the model is (default: told from its bytes)').choices(FORMATS))
+    .option(
+      '--threads <n>',
+      'how many threads may share the work of a run, for C (default: as the target says, 1)',
+      atLeast(1, true),
+    )
     .option('--name <id>', "the model's name (default: the file's)")
     .option('--embed-below <bytes>', 'put weights up to this size inside the module', atLeast(0, true))
     .option('--labels <file>', 'names of the classes, one a line, to put into the bundle')
@@ -102,6 +107,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
       [],
     )
     .option('-o, --out <dir>', 'write the outputs as .npy files')
+    .option('--threads <n>', 'at most so many threads, of those that the bundle was compiled for', atLeast(1, true))
     .action((bundle: string, o: Parameters<typeof runBundleCommand>[1]) => runBundleCommand(bundle, o, t));
   command('verify <bundle>', 'check a bundle against its certificate, and against the model that it was made from')
     .option('-m, --model <model>', 'the model; without it, only the files are checked')
@@ -117,6 +123,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--seed <n>', `what they are made from (default: ${DEFAULTS.seed})`, atLeast(1, true))
     .option('--rtol <r>', `relative tolerance (default: ${DEFAULTS.rtol})`, atLeast(0, false))
     .option('--atol <a>', `absolute tolerance (default: ${DEFAULTS.atol})`, atLeast(0, false))
+    .option('--threads <n>', 'at most so many threads, of those that the bundle was compiled for', atLeast(1, true))
     .option('--per-node', 'find the first node whose value departs')
     .option('--certify', 'put what is found into the manifest as a certificate, if the outputs agree')
     .addHelpText(

@@ -27,6 +27,7 @@ export interface CompileFlags {
   readonly iterations?: string;
   readonly outputs?: string;
   readonly treeStrategy?: TreeStrategy;
+  readonly threads?: number;
   readonly format?: Format;
   readonly name?: string;
   readonly embedBelow?: number;
@@ -118,6 +119,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
         dims,
         ...ofModel,
         ...(o.treeStrategy && { treeStrategy: o.treeStrategy }),
+        ...(o.threads !== undefined && { threads: o.threads }),
         ...(o.name !== undefined && { name: o.name }),
         ...(o.embedBelow !== undefined && { embedBelow: o.embedBelow }),
         ...(labels && { labels }),

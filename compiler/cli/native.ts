@@ -105,9 +105,9 @@ function run(command: string, args: readonly string[], cwd: string): string | un
 
 /**
  * Opens a native bundle: builds the program that runs it on .npy files in a temporary folder. E205 where the compiler is missing or fails,
- * or where its programs do not run on this machine.
+ * or where its programs do not run on this machine. `threads`: with at most so many.
  */
-export function openNative(dir: string, manifest: Manifest, n: NativeBuild): Bundle {
+export function openNative(dir: string, manifest: Manifest, n: NativeBuild, threads?: number): Bundle {
   const work = mkdtempSync(join(tmpdir(), 'sinter-native-'));
   process.on('exit', () => rmSync(work, { recursive: true, force: true }));
   const broken = (why: string): never => fail('E205', { file: dir, why: `it is C, and building it went wrong: ${why}` });
@@ -116,6 +116,7 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild): Bun
   const program = join(work, productsOf(n.system).program ?? broken('it makes no program'));
   const bad = run(n.cc, compileArgs(n, program), resolve(dir));
   if (bad !== undefined) broken(bad);
+  const more = threads === undefined ? [] : ['--threads', String(threads)];
   return {
     dir,
     manifest,
@@ -126,7 +127,7 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild): Bun
         writeFileSync(join(work, `in${i}.npy`), writeNpy(asBits(t)));
         return `in${i}.npy`;
       });
-      const r = spawnSync(program, [...args, '--out', work], { cwd: work, encoding: 'utf8' });
+      const r = spawnSync(program, [...args, ...more, '--out', work], { cwd: work, encoding: 'utf8' });
       if (r.error) fail('E205', { file: dir, why: `its program does not run here: ${r.error.message}` });
       if (r.status !== 0)
         fail('E502', {

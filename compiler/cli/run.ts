@@ -10,6 +10,7 @@ import { showMs, showNumber, UsageError, type Terminal } from './terminal.ts';
 export interface RunFlags {
   readonly input: readonly string[];
   readonly out?: string;
+  readonly threads?: number;
 }
 
 /** `sinter run BUNDLE`, and `sinter run FILE.kernel` for people who work on the compiler. */
@@ -19,7 +20,7 @@ export async function runBundleCommand(bundle: string, o: RunFlags, t: Terminal)
     runKernelFile(bundle, o.input, t);
     return;
   }
-  const b = await openBundle(bundle);
+  const b = await openBundle(bundle, o.threads);
   const inputs = makeInputs(b.manifest, o.input, { note: text => t.err(`${text}\n`) });
   const parts = partsOf(b.manifest, inputs);
   const start = performance.now();

@@ -21,6 +21,7 @@ export interface VerifyFlags {
   readonly atol?: number;
   readonly perNode?: boolean;
   readonly certify?: boolean;
+  readonly threads?: number;
 }
 export const DEFAULTS = { samples: 2, seed: 1, rtol: 1e-3, atol: 1e-5 };
 
@@ -38,7 +39,7 @@ export async function verifyCommand(dir: string, o: VerifyFlags, t: Terminal): P
     t.out(`${showCertificate(certificate)}not checked now: the answers, for which --model MODEL is needed\n`);
     return 0;
   }
-  const bundle = await openBundle(dir);
+  const bundle = await openBundle(dir, o.threads);
   const original = openOriginal(o.model, bundle.manifest.options);
   const from = certificate?.model ?? bundle.manifest.source.sha256;
   if ((await sha256(original.bytes)) !== from)
