@@ -173,6 +173,26 @@ if (!gcc) console.warn('skipped: no gcc, which builds native bundles (apt-get in
   120_000,
 );
 
+it('takes a suite', () => {
+  const suite = {
+    targets: ['wasm-mvp', { name: 'mine', extends: 'wasm-simd' }],
+    against: ['onnxruntime-node'],
+    models: [
+      { name: 'dense', model: 'dense.onnx', runs: [{ sizes: { x: [2, 64] } }, { sizes: { x: [3, 64] }, only: 'accuracy' }] },
+      { name: 'away', model: 'away.onnx' },
+    ],
+    missing: 'fetch it',
+  };
+  writeFileSync(at('suite.json'), JSON.stringify(suite));
+  const r = sinter('bench', '--suite', at('suite.json'), ...QUICK, '--json', at('suite-result.json'));
+  expect(r).toMatchObject({ code: 0, err: 'not here: away (fetch it)\n' });
+  const { cases } = read(at('suite-result.json'));
+  expect(cases.map(c => [c.name, figures(c).profile, figures(c).runs.map(x => x.label)])).toEqual([
+    ['dense', 'wasm-mvp', ['2x64']],
+    ['dense', 'mine', ['2x64']],
+  ]);
+}, 60_000);
+
 describe('what goes wrong is a line of the result', () => {
   it('a model that does not compile and a bundle that is damaged, while others go on', () => {
     writeFileSync(
@@ -259,7 +279,8 @@ it('Ctrl-C ends all processes and leaves no file', async () => {
 }, 120_000);
 
 it.each([
-  [['bench'], "missing required argument 'model'"],
+  [['bench'], 'give models or bundles, or a --suite'],
+  [['bench', at('dense'), '--suite', at('suite.json')], 'give no others'],
   [['bench', at('dense.onnx'), '--against', 'onnxruntime'], "there is no 'onnxruntime'; did you mean 'onnxruntime-web'?"],
   [['bench', at('dense.onnx'), '--rounds', '2'], 'must be a whole number of 3 or more'],
   [['bench', at('dense.onnx'), '--size', 'batch'], 'write NAME=N'],

@@ -33,12 +33,12 @@ export function ratioOf(
   const all = spreadOf(rounds.flat());
   const medians = rounds.map(median);
   const [least, most] = [Math.min(...medians), Math.max(...medians)];
-  const beyond = BEYOND * (most - least);
+  const beyond = (most / least) ** BEYOND;
   return {
     to,
     median: all.median,
-    lo: Math.min(all.lo, least - beyond),
-    hi: Math.max(all.hi, most + beyond),
+    lo: Math.min(all.lo, least / beyond),
+    hi: Math.max(all.hi, most * beyond),
     rounds: all.count,
   };
 }
