@@ -29,17 +29,17 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
   const imported = run.phase('import', '', () => importFor(options));
   run.stage('import', '', '', 'graph', () => printGraph(imported.graph));
   const modules: CompiledModule[] = [];
-  let native: NativeModule | undefined;
+  const natives: NativeModule[] = [];
   let graph = imported.graph;
   for (const profile of options.stopAfter === 'import' ? [] : target.profiles) {
     const m = await compileFor(profile, imported.graph, options, run);
     graph = m.graph;
     if (m.module) modules.push(m.module);
-    native ??= m.native;
+    if (m.native) natives.push(m.native);
   }
   // Code that gains nothing from a better engine is in the bundle once.
   const kept = modules.filter((m, i) => !modules.slice(i + 1).some(n => equalBytes(m.wasm, n.wasm)));
-  const report = await reportOf(options, target.name, imported, graph, native ?? kept, run);
+  const report = await reportOf(options, target.name, imported, graph, natives.length > 0 ? natives : kept, run);
   if (options.stopAfter !== undefined && options.stopAfter !== 'bundle') return { files: new Map(), report };
   const about = {
     target: target.name,
@@ -60,7 +60,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     rows: imported.rows,
   };
   const files = await run.phaseAsync('bundle', '', () =>
-    native ? makeNativeBundle(native, about) : makeBundle({ ...about, modules: kept }),
+    natives.length > 0 ? makeNativeBundle(natives, about) : makeBundle({ ...about, modules: kept }),
   );
   return {
     files,
@@ -146,12 +146,10 @@ async function reportOf(
   target: string,
   imported: ImportedModel,
   graph: Graph,
-  made: NativeModule | readonly CompiledModule[],
+  made: readonly NativeModule[] | readonly CompiledModule[],
   run: Run,
 ): Promise<Report> {
-  const native = 'c' in made ? made : undefined;
-  const modules = 'c' in made ? [] : made;
-  const program = (native ?? modules[0])?.program;
+  const program = made[0]?.program;
   const warnings: readonly Warning[] = imported.warnings;
   return {
     name: imported.graph.name,
@@ -164,7 +162,7 @@ async function reportOf(
       before: Object.values(imported.histogram).reduce((a, b) => a + b, 0),
       after: allNodes(graph).length,
     },
-    modules: native ? [nativeReport(native)] : modules.map(moduleReport),
+    modules: made.map(m => ('c' in m ? nativeReport(m) : moduleReport(m))),
     macs: macsHi(graph),
     trees: treeStats(imported.graph),
     passes: run.passes,

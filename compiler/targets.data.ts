@@ -8,7 +8,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     registers: 16,
     features: [],
     memory: { align: 16, embedBelow: 4294967295, arenaLimit: 4294967296 },
-    toolchain: { cc: 'cc', flags: ['-std=c99'], system: 'unix' },
+    toolchain: { cc: 'cc', flags: ['-std=c99'], cpu: [], system: 'unix' },
     cache: { l1: 32768, l2: 262144 },
   },
   'cortex-m4': {
@@ -71,14 +71,18 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     doc: 'C for Linux on 64-bit ARM with NEON: Raspberry Pi 3 and later, Graviton; GCC 12 or Clang.',
     extends: 'linux-x64-v2',
     vector: { fma: 'fused', intDot: 'none' },
-    toolchain: { cc: 'aarch64-linux-gnu-gcc', flags: ['-std=c11'] },
+    toolchain: { cc: 'aarch64-linux-gnu-gcc', flags: ['-std=c11'], cpu: [] },
   },
   'linux-armv7': {
     name: 'linux-armv7',
     doc: 'C for Linux on 32-bit ARM with NEON: Raspberry Pi 2 and later with a 32-bit system.',
     extends: 'linux-x64-v2',
     vector: { intDot: 'none' },
-    toolchain: { cc: 'arm-linux-gnueabihf-gcc', flags: ['-std=c11', '-march=armv7-a', '-mfpu=neon', '-mfloat-abi=hard'] },
+    toolchain: {
+      cc: 'arm-linux-gnueabihf-gcc',
+      flags: ['-std=c11', '-march=armv7-a', '-mfpu=neon', '-mfloat-abi=hard'],
+      cpu: [],
+    },
   },
   'linux-riscv64': {
     name: 'linux-riscv64',
@@ -92,7 +96,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     doc: 'C for Linux on x86-64 with SSE4.2 (2009 and later), GCC 12 or Clang.',
     extends: 'c-portable',
     vector: { bits: 128, intDot: 'i16' },
-    toolchain: { cc: 'cc', flags: ['-std=c11', '-march=x86-64-v2'] },
+    toolchain: { cc: 'cc', flags: ['-std=c11', '-march=x86-64-v2'], cpu: ['sse4.2', 'popcnt'] },
     memory: { align: 64, embedBelow: 65536 },
   },
   'linux-x64-v3': {
@@ -100,7 +104,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     doc: 'C for Linux on x86-64 with AVX2 and FMA (2013 and later), GCC 12 or Clang.',
     extends: 'linux-x64-v2',
     vector: { bits: 256, fma: 'fused', permute: true },
-    toolchain: { flags: ['-std=c11', '-march=x86-64-v3'] },
+    toolchain: { flags: ['-std=c11', '-march=x86-64-v3'], cpu: ['avx2', 'fma', 'bmi2'] },
   },
   'linux-x64-v4': {
     name: 'linux-x64-v4',
@@ -109,7 +113,15 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     vector: { bits: 512, intDot: 'i8u8' },
     registers: 32,
     cache: { l2: 1048576 },
-    toolchain: { flags: ['-std=c11', '-march=x86-64-v4', '-mavx512vnni', '-mprefer-vector-width=512'] },
+    toolchain: {
+      flags: ['-std=c11', '-march=x86-64-v4', '-mavx512vnni', '-mprefer-vector-width=512'],
+      cpu: ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512vnni'],
+    },
+  },
+  'linux-x64': {
+    name: 'linux-x64',
+    doc: 'C for Linux on x86-64: one library with code for linux-x64-v4, -v3 and -v2, of which it picks the best that the processor has.',
+    modules: ['linux-x64-v4', 'linux-x64-v3', 'linux-x64-v2'],
   },
   'macos-arm64': {
     name: 'macos-arm64',
@@ -151,7 +163,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     registers: 15,
     features: [],
     memory: { align: 64, embedBelow: 65536, arenaLimit: 2147483648 },
-    toolchain: { cc: '', flags: [], system: 'bare' },
+    toolchain: { cc: '', flags: [], cpu: [], system: 'bare' },
     cache: { l1: 32768, l2: 524288 },
   },
   'wasm-relaxed-simd': {

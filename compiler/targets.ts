@@ -65,7 +65,11 @@ function fromJson(json: Json, seen: readonly string[]): Target {
     );
     const names = profiles.map(p => p.name);
     names.forEach((n, i) => names.indexOf(n) === i || bad(`'modules' lists ${n} twice`));
-    if (profiles.some(p => p.emit !== 'wasm')) bad("'modules' holds WebAssembly profiles only");
+    const [first] = profiles;
+    if (profiles.some(p => p.emit !== first?.emit || p.toolchain.system !== first.toolchain.system))
+      bad("'modules' holds profiles for different systems");
+    if (profiles.some(p => p.emit === 'c' && p.toolchain.cc !== first?.toolchain.cc))
+      bad("'modules' holds profiles for different compilers");
     return { name, doc: textOf(json, 'doc', '', bad), profiles };
   }
   return { name, doc: textOf(json, 'doc', '', bad), profiles: [profileOf(json, seen)] };
@@ -110,6 +114,7 @@ const whole =
       : bad(`must be a whole number from ${lo} to ${hi}, not ${JSON.stringify(v)}`);
 const flag: Check<boolean> = (v, bad) => (typeof v === 'boolean' ? v : bad('must be true or false'));
 const text: Check<string> = (v, bad) => (typeof v === 'string' ? v : bad('must be text'));
+const word: Check<string> = (v, bad) => (typeof v === 'string' && /^[\w.-]+$/.test(v) ? v : bad('must be words'));
 const listOf =
   <T>(item: Check<T>): Check<readonly T[]> =>
   (v, bad) =>
@@ -156,6 +161,7 @@ const PROFILE = fields<Profile>({
   toolchain: fields<Profile['toolchain']>({
     cc: text,
     flags: listOf(text),
+    cpu: listOf(word),
     system: oneOf('unix', 'macos', 'windows', 'emnapi', 'bare'),
   }),
   cache: fields<Profile['cache']>({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32) }),

@@ -45,6 +45,8 @@ describe('targets', () => {
     [{ name: '../x' }, "'name' must be letters, digits"],
     [{ name: 'two', modules: ['wasm-mvp', 'wasm-mvp'] }, "'modules' lists wasm-mvp twice"],
     [{ name: 'none', modules: [] }, "'modules' is empty"],
+    [{ name: 'mixed', modules: ['wasm-mvp', 'c-portable'] }, "'modules' holds profiles for different systems"],
+    [{ name: 'mixed', modules: ['linux-arm64', 'linux-x64-v2'] }, "'modules' holds profiles for different compilers"],
     [[], 'must be an object'],
   ];
   it.each(wrong)('%j is refused', (target, message) => {

@@ -16,6 +16,8 @@ export interface NativeBuild {
   readonly cc: string;
   readonly sources: readonly string[];
   readonly flags: readonly string[];
+  /** Flags that some sources have besides. */
+  readonly own?: Readonly<Record<string, readonly string[]>>;
   readonly system: Profile['toolchain']['system'];
   /** Bytes of scratch memory for a run. */
   readonly arena: number;
@@ -28,10 +30,6 @@ export interface Footprint {
   readonly ram: number;
   readonly stack: number;
 }
-/** The command that builds the program of a bundle, as text. */
-export const buildCommand = (n: NativeBuild, out = 'model'): string => [n.cc, ...compileArgs(n, out)].join(' ');
-const compileArgs = (n: NativeBuild, out: string): string[] => [...n.flags, 'main.c', ...n.sources, '-o', out, '-lm'];
-
 /** Whether a command is there. */
 const isHere = (command: string): boolean => !spawnSync(command, ['--version'], { stdio: 'ignore' }).error;
 
@@ -54,7 +52,7 @@ export function buildLibraries(dir: string, n: NativeBuild): Built {
   const bare = n.system === 'bare';
   try {
     for (const s of all) {
-      const flags = [...n.flags, ...objectFlags, ...(bare ? ['-fstack-usage'] : [])];
+      const flags = [...n.flags, ...(n.own?.[s] ?? []), ...objectFlags, ...(bare ? ['-fstack-usage'] : [])];
       const bad = run(n.cc, [...flags, '-c', s, '-o', objectOf(s)], dir);
       if (bad !== undefined) return { why: bad };
     }
@@ -112,9 +110,9 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild, thre
   process.on('exit', () => rmSync(work, { recursive: true, force: true }));
   const broken = (why: string): never => fail('E205', { file: dir, why: `it is C, and building it went wrong: ${why}` });
   if (n.system === 'bare') broken('it is for a machine without an operating system; c-portable gives the same results here');
-  if (!isHere(n.cc)) broken(`${n.cc} is not here; its sources build elsewhere with: ${buildCommand(n)}`);
+  if (!isHere(n.cc)) broken(`${n.cc} is not here; on a machine that has it: make`);
   const program = join(work, productsOf(n.system).program ?? broken('it makes no program'));
-  const bad = run(n.cc, compileArgs(n, program), resolve(dir));
+  const bad = buildProgram(resolve(dir), work, n, program);
   if (bad !== undefined) broken(bad);
   const more = threads === undefined ? [] : ['--threads', String(threads)];
   return {
@@ -142,6 +140,17 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild, thre
       );
     },
   };
+}
+/** Builds the program of a bundle in another folder; undefined where it went well, else what is wrong. */
+function buildProgram(dir: string, work: string, n: NativeBuild, program: string): string | undefined {
+  const objects: string[] = [];
+  for (const s of ['main.c', ...n.sources]) {
+    const object = join(work, objectOf(s));
+    const bad = run(n.cc, [...n.flags, ...(n.own?.[s] ?? []), '-c', s, '-o', object], dir);
+    if (bad !== undefined) return bad;
+    objects.push(object);
+  }
+  return run(n.cc, [...n.flags, ...objects, '-o', program, '-lm'], dir);
 }
 /** NumPy has no bfloat16: the bits. */
 const asBits = (t: Tensor): Tensor => (t.dtype === 'bf16' ? { ...t, dtype: 'u16' } : t);

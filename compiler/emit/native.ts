@@ -1,3 +1,4 @@
+import { InternalError, must } from '../core/diagnostic.ts';
 import { showDim } from '../core/dim.ts';
 import { VERSION } from '../core/version.data.ts';
 import type { ModuleReport } from '../options.ts';
@@ -12,6 +13,9 @@ import { EMNAPI_RUNTIME } from './c/binding.data.ts';
 import { bindingOf } from './c/binding.ts';
 import { cmake, makefile } from './c/make.ts';
 import { POOL } from './c/pool.data.ts';
+import { headerText } from './c/header.ts';
+import { levelsOf, levelText, pickerText } from './c/levels.ts';
+import { namesOf } from './c/names.ts';
 import { flagsOf, productsOf } from './c/toolchain.ts';
 import { commentText } from './c/types.ts';
 import { pythonText } from './c/python.ts';
@@ -24,9 +28,12 @@ export interface NativeModule {
   readonly program: Program;
   readonly plan: MemoryPlan;
   readonly c: CResult;
-  /** What was compiled from what, in one line. */
-  readonly head: string;
+  /** The file of the model. */
+  readonly file: string;
 }
+/** What was compiled from what, in one line. */
+const headOf = (program: Program, target: string, file: string): string =>
+  `${program.name}: compiled by Sinter ${VERSION} for ${target} from ${file}`;
 /** `macs`: multiply-adds of a run, where operators tell them. */
 export function nativeModule(
   program: Program,
@@ -35,8 +42,8 @@ export function nativeModule(
   file: string,
   macs: number | undefined,
 ): NativeModule {
-  const head = `${program.name}: compiled by Sinter ${VERSION} for ${profile.name} from ${file}`;
-  return { profile, program, plan, c: emitC(program, plan, profile, { head, flush: (macs ?? 0) > 0 }), head };
+  const head = headOf(program, profile.name, file);
+  return { profile, program, plan, c: emitC(program, plan, profile, { head, flush: (macs ?? 0) > 0 }), file };
 }
 export function nativeReport(m: NativeModule): ModuleReport {
   return {
@@ -57,27 +64,57 @@ const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
  * and index.d.ts (for JavaScript), model.py, a Makefile and CMakeLists.txt, manifest.json, README.md; less what the target cannot have. The
  * same input gives the same bytes.
  */
-export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'modules'>): Promise<Map<string, Uint8Array>> {
-  const { profile, program, c, head } = m;
-  const weights = m.plan.weightsBytes > 0 ? weightsOf(program, m.plan) : undefined;
-  const asArray = weights !== undefined && weights.length <= (b.options.embedBelow ?? profile.memory.embedBelow);
+export async function makeNativeBundle(
+  modules: readonly NativeModule[],
+  b: Omit<BundleInput, 'modules'>,
+): Promise<Map<string, Uint8Array>> {
+  const base = must(modules.at(-1), 'module');
+  const { program } = base;
+  const several = modules.length > 1;
+  const names = modules.map(m => m.profile.name);
+  const profile = several
+    ? { ...base.profile, name: b.target, doc: `the best that a processor runs of ${names.join(', ')}` }
+    : base.profile;
+  const head = headOf(program, profile.name, base.file);
+  const c = several ? together(modules, head) : base.c;
   const pooled = profile.threads > 1;
-  const sources = ['model.c', ...(weights ? [asArray ? 'weights.c' : 'weights.S'] : []), ...(pooled ? ['pool.c'] : [])];
-  const files = new Map<string, Uint8Array>([
-    ['model.h', utf8(c.header)],
-    ['model.c', utf8(c.source)],
-  ]);
-  if (weights && asArray) files.set('weights.c', arrayText(c.prefix, weights));
-  else if (weights) {
-    files.set('weights.S', utf8(assembly(c.prefix, profile.memory.align, weights.length)));
-    files.set('model.weights', weights);
-  }
+  const files = new Map<string, Uint8Array>([['model.h', utf8(c.header)]]);
+  const weights = modules.map(m => (m.plan.weightsBytes > 0 ? weightsOf(m.program, m.plan) : undefined));
+  const levels = levelsOf(modules.map(m => m.profile));
+  const sources: string[] = [];
+  /** Flags that a source has of its own. */
+  const own: Record<string, readonly string[]> = {};
+  const add = (name: string, text: Uint8Array): void => {
+    files.set(name, text);
+    sources.push(name);
+  };
+  if (several) add('model.c', utf8(pickerText(c.prefix, commentText(head), levels)));
+  modules.forEach((m, i) => {
+    const level = must(levels[i]);
+    const bytes = weights[i];
+    // Levels that pack their weights alike share them.
+    const first = bytes ? weights.findIndex(w => w !== undefined && equalBytes(w, bytes)) : -1;
+    const suffix = several ? `-${m.profile.name}` : '';
+    const source = `model${suffix}.c`;
+    add(source, utf8(several ? levelText(c.prefix, level, levels[first], m.c.source) : m.c.source));
+    if (several && m !== base) own[source] = m.profile.toolchain.flags;
+    if (!bytes || first !== i) return;
+    const symbol = `${c.prefix}_weights${several ? level.suffix : ''}`;
+    const asArray = bytes.length <= (b.options.embedBelow ?? profile.memory.embedBelow);
+    if (asArray) add(`weights${suffix}.c`, arrayText(symbol, bytes));
+    else {
+      const file = `model${suffix}.weights`;
+      add(`weights${suffix}.S`, utf8(assembly(symbol, profile.memory.align, bytes.length, file)));
+      files.set(file, bytes);
+    }
+  });
+  if (pooled) sources.push('pool.c');
   if (pooled) for (const [name, text] of Object.entries(POOL)) files.set(name, utf8(text));
   const { shared, addon, program: main } = productsOf(profile.toolchain.system);
   if (main !== undefined) files.set('main.c', utf8(runnerText(program, c.arena, profile.threads)));
   if (shared) files.set('model.py', utf8(pythonText(program, head, c.arena, profile, shared.file)));
-  const digest = weights && (await sha256(weights));
-  const id = (await sha256(utf8(`${c.header}${c.source}${digest ?? ''}`))).slice(0, 16);
+  const digests = await Promise.all(weights.map(async w => w && (await sha256(w))));
+  const id = (await sha256(utf8([c.header, ...modules.map((m, i) => `${m.c.source}${digests[i] ?? ''}`)].join('')))).slice(0, 16);
   if (shared) for (const [name, text] of wheelFiles(program, head, id, shared.file)) files.set(name, utf8(text));
   if (addon) {
     const binding = bindingOf(program, profile, c, id, addon.file);
@@ -88,22 +125,27 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
     files.set('package.json', utf8(packageJson(program.name)));
     if (addon.loader === 'emnapi') files.set('emnapi-runtime.js', utf8(EMNAPI_RUNTIME));
   }
-  files.set('Makefile', utf8(makefile(profile, sources)));
-  if (main !== undefined) files.set('CMakeLists.txt', utf8(cmake(c.prefix, profile, sources)));
+  files.set('Makefile', utf8(makefile(profile, sources, own)));
+  if (main !== undefined) files.set('CMakeLists.txt', utf8(cmake(c.prefix, profile, sources, own)));
   files.set(
     'manifest.json',
     utf8(
       `${JSON.stringify(
         {
-          ...aboutModel(b, program, [profile]),
+          ...aboutModel(
+            b,
+            program,
+            modules.map(m => m.profile),
+          ),
           native: {
             prefix: c.prefix,
             cc: profile.toolchain.cc,
             arena: c.arena,
-            weights: { bytes: weights?.length ?? 0, ...(digest !== undefined && { sha256: digest }) },
+            weights: { bytes: weights[0]?.length ?? 0, ...(digests[0] !== undefined && { sha256: digests[0] }) },
             sources,
             system: profile.toolchain.system,
             flags: flagsOf(profile),
+            ...(several && { own }),
           },
         },
         null,
@@ -111,14 +153,27 @@ export async function makeNativeBundle(m: NativeModule, b: Omit<BundleInput, 'mo
       )}\n`,
     ),
   );
-  files.set('README.md', utf8(readme(m, sources, b.rows)));
+  files.set('README.md', utf8(readme({ ...base, profile, c }, head, several ? undefined : sources, b.rows)));
   return files;
 }
 
+const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+/** What the levels of a processor have in common: all take the same memory, that of the greediest. */
+function together(modules: readonly NativeModule[], head: string): CResult {
+  const arena = Math.max(...modules.map(m => m.c.arena));
+  const headers = modules.map(({ program, profile }) =>
+    headerText({ head, program, names: namesOf(program), arena, align: profile.memory.align, threads: profile.threads }),
+  );
+  const [header, ...others] = headers;
+  if (header === undefined || others.some(h => h !== header))
+    throw new InternalError('the levels of a processor differ in their headers');
+  return { ...must(modules[0]).c, header, arena };
+}
+
 /** Weights as numbers of one byte each: every compiler reads them, but large ones take long. */
-function arrayText(prefix: string, bytes: Uint8Array): Uint8Array {
+function arrayText(symbol: string, bytes: Uint8Array): Uint8Array {
   const head = utf8(
-    `#include <stdint.h>\n#if defined(__GNUC__)\n__attribute__((aligned(64)))\n#endif\nconst uint8_t ${prefix}_weights[${bytes.length}] = {\n`,
+    `#include <stdint.h>\n#if defined(__GNUC__)\n__attribute__((aligned(64)))\n#endif\nconst uint8_t ${symbol}[${bytes.length}] = {\n`,
   );
   const out = new Uint8Array(head.length + 4 * bytes.length + Math.ceil(bytes.length / 32) + 3);
   out.set(head);
@@ -131,17 +186,18 @@ function arrayText(prefix: string, bytes: Uint8Array): Uint8Array {
   for (const ch of '};\n') out[at++] = ch.charCodeAt(0);
   return out.subarray(0, at);
 }
-/** weights.S: puts model.weights into the object file. */
+/** weights.S: puts a file of weights into the object file. */
 export const assembly = (
-  prefix: string,
+  symbol: string,
   align: number,
   bytes: number,
-): string => `/* The weights, as they are in model.weights. */
+  file: string,
+): string => `/* The weights, as they are in ${file}. */
 #if defined(__APPLE__)
 .section __TEXT,__const
-#define NAME _${prefix}_weights
+#define NAME _${symbol}
 #else
-#define NAME ${prefix}_weights
+#define NAME ${symbol}
 #if defined(__wasm__)
 .section .rodata.NAME,"",@
 .type NAME,@object
@@ -158,15 +214,16 @@ export const assembly = (
 .globl NAME
 .balign ${align}
 NAME:
-.incbin "model.weights"
+.incbin "${file}"
 `;
-function readme(m: NativeModule, sources: readonly string[], rows: BundleInput['rows']): string {
-  const { c, program, profile, head } = m;
+/** `sources`: where one command builds them all. */
+function readme(m: NativeModule, head: string, sources: readonly string[] | undefined, rows: BundleInput['rows']): string {
+  const { c, program, profile } = m;
   const n = c.prefix;
   const { addon, program: main, shared } = productsOf(profile.toolchain.system);
   const list = (ports: typeof program.inputs): string =>
     ports.map(p => `\`${commentText(p.name)}\` ${p.type.dtype} [${p.type.shape.map(showDim).join(', ')}]`).join(', ') || 'none';
-  const build = [profile.toolchain.cc, ...flagsOf(profile), 'main.c', ...sources, '-lm -o model'].join(' ');
+  const build = sources && [profile.toolchain.cc, ...flagsOf(profile), 'main.c', ...sources, '-lm -o model'].join(' ');
   const parts = [
     `# ${commentText(program.name)}
 ${commentText(head)}
@@ -179,8 +236,7 @@ manifest.json tells what was compiled, and how.`,
       : [
           `\`\`\`sh
 make && ./${main} ${program.inputs.map(p => `${commentText(p.name)}.npy`).join(' ')} --out .
-${build}    # the same by hand
-\`\`\``,
+${build === undefined ? '' : `${build}    # the same by hand\n`}\`\`\``,
         ]),
     ...(addon
       ? [

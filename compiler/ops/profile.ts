@@ -31,6 +31,8 @@ export interface Profile {
   readonly toolchain: {
     readonly cc: string;
     readonly flags: readonly string[];
+    /** What a processor of x86 must have, in the words of `__builtin_cpu_supports`; for a library that picks at run time. */
+    readonly cpu: readonly string[];
     /** What the code runs under, which says what libraries look like; `bare`: no operating system, and so no shared library. */
     readonly system: 'unix' | 'macos' | 'windows' | 'emnapi' | 'bare';
   };

@@ -10,7 +10,7 @@ import { namesOf, outputNames } from '../../compiler/emit/c/names.ts';
 import { POOL } from '../../compiler/emit/c/pool.data.ts';
 import { runnerText } from '../../compiler/emit/c/runner.ts';
 import { weightsOf } from '../../compiler/emit/bundle/module.ts';
-import { flagsOf } from '../../compiler/emit/c/toolchain.ts';
+import { flagsOf, toolOf } from '../../compiler/emit/c/toolchain.ts';
 import { assembly } from '../../compiler/emit/native.ts';
 import type { Profile } from '../../compiler/ops/profile.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
@@ -50,7 +50,7 @@ export function native(
     sources.push('pool.c');
   }
   if (weights.length > 0) {
-    writeFileSync(join(dir, 'weights.S'), assembly(c.prefix, profile.memory.align, weights.length));
+    writeFileSync(join(dir, 'weights.S'), assembly(`${c.prefix}_weights`, profile.memory.align, weights.length, 'model.weights'));
     sources.push('weights.S');
   }
   // Without optimization GCC has macros for some instructions of AVX-512, and they make it warn.
@@ -98,7 +98,7 @@ export function runsHere(target: 'linux-x64-v2' | 'linux-x64-v3' | 'linux-x64-v4
 export function buildBundle(
   files: ReadonlyMap<string, Uint8Array>,
   o: { readonly machine?: Machine; readonly flags?: readonly string[] } = {},
-): { readonly dir: string; run(inputs: ReadonlyMap<string, Tensor>): Map<string, Tensor> } {
+): { readonly dir: string; run(inputs: ReadonlyMap<string, Tensor>, under?: readonly string[]): Map<string, Tensor> } {
   const dir = mkdtempSync(join(tmpdir(), 'sinter-native-'));
   made.push(dir);
   for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
@@ -114,19 +114,19 @@ export function buildBundle(
       'model',
       'libmodel.so',
       `CFLAGS=${cflags}`,
-      ...(o.machine ? [`CC=${o.machine.cc}`, `AR=${o.machine.cc.replace(/gcc$/, 'ar')}`] : []),
+      ...(o.machine ? [`CC=${o.machine.cc}`, `AR=${toolOf(o.machine.cc, 'ar')}`] : []),
     ],
     dir,
   );
   return {
     dir,
-    run: inputs => {
+    run: (inputs, under = o.machine?.under ?? []) => {
       const args = manifest.inputs.map((p, i) => {
         writeFileSync(join(dir, `in${i}.npy`), writeNpy(plain(must(inputs.get(p.name)))));
         return `${p.name}=in${i}.npy`;
       });
       const out = mkdtempSync(join(dir, 'out-'));
-      const [command, ...before] = [...(o.machine?.under ?? []), './model'];
+      const [command, ...before] = [...under, './model'];
       run(must(command), [...before, ...args, '--out', out], dir);
       const words = outputNames(manifest.outputs.map(p => p.name));
       return new Map(

@@ -2,15 +2,17 @@ import type { Profile } from '../../ops/profile.ts';
 import { flagsOf, linkedOf, objectOf, productsOf, toolOf } from './toolchain.ts';
 import { commentText } from './types.ts';
 
+/** Flags that some sources have besides those of all. */
+type OwnFlags = Readonly<Record<string, readonly string[]>>;
 /** The Makefile of a bundle whose model is made of `sources`. */
-export function makefile(profile: Profile, sources: readonly string[]): string {
+export function makefile(profile: Profile, sources: readonly string[], own: OwnFlags): string {
   const products = productsOf(profile.toolchain.system);
   const { archive, shared, addon, program, objectFlags } = products;
   const linked = linkedOf(products);
   const files = [archive, ...linked.map(l => l.file), program].filter(f => f !== undefined);
   // Without shared libraries there is no telling how a program is made.
   const all = shared || program === undefined ? files : files.filter(f => f !== program);
-  const compile = ['$(CC) $(CFLAGS)', ...objectFlags, '-c $< -o $@'].join(' ');
+  const compile = (more: readonly string[]): string => ['$(CC) $(CFLAGS)', ...more, ...objectFlags, '-c $< -o $@'].join(' ');
   const rule = (file: string, needs: string, command: string): string => `${file}: ${needs}\n\t${command}\n`;
   const link = (flags: readonly string[], objects: string): string =>
     ['$(CC) $(CFLAGS)', ...flags, '-o $@', objects, '-lm'].join(' ');
@@ -42,10 +44,12 @@ OBJECTS = ${sources.map(objectOf).join(' ')}
 all: ${all.join(' ')}
 
 ${rules.join('')}
-%.o: %.c model.h
-\t${compile}
-weights.o: ${sources.find(s => s.startsWith('weights')) ?? 'model.h'}
-\t${compile}
+${Object.entries(own)
+  .map(([source, flags]) => rule(objectOf(source), `${source} model.h`, compile(flags)))
+  .join('')}%.o: %.c model.h
+\t${compile([])}
+%.o: %.S
+\t${compile([])}
 
 clean:
 \trm -f *.o ${files.join(' ')}
@@ -54,14 +58,16 @@ clean:
 }
 
 /** The CMakeLists.txt of a bundle whose model is made of `sources`. */
-export function cmake(prefix: string, profile: Profile, sources: readonly string[]): string {
+export function cmake(prefix: string, profile: Profile, sources: readonly string[], own: OwnFlags): string {
   const { addon } = productsOf(profile.toolchain.system);
   return `cmake_minimum_required(VERSION 3.13)
-project(${prefix} C${sources.includes('weights.S') ? ' ASM' : ''})
+project(${prefix} C${sources.some(s => s.endsWith('.S')) ? ' ASM' : ''})
 add_library(${prefix} ${sources.join(' ')})
 target_include_directories(${prefix} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})
 target_compile_options(${prefix} PRIVATE ${flagsOf(profile).join(' ')})
-set_target_properties(${prefix} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+${Object.entries(own)
+  .map(([source, flags]) => `set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${flags.join(';')}")\n`)
+  .join('')}set_target_properties(${prefix} PROPERTIES POSITION_INDEPENDENT_CODE ON)
 if(NOT MSVC)
   target_link_libraries(${prefix} PUBLIC m)
 endif()
