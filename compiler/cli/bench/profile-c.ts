@@ -11,7 +11,7 @@ export async function instrumentC({ program, plan, target, steps, ticks, flush }
   const work = temporaryFolder();
   const c = emitC(program, plan, target, { head: `${program.name}, instrumented`, flush, ticks });
   const files = await makeNativeBundle(
-    { profile: target, program, plan, c, head: program.name },
+    [{ profile: target, program, plan, c, file: program.name }],
     {
       target: target.name,
       source: { file: program.name, bytes: 0, sha256: '' },
