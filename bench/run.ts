@@ -1,5 +1,6 @@
-/** `npm run bench [-- SUITE [options]]`: networks (the default), compile, first, gemm, conv, trees, native. Each says at its top what it measures. */
+/** `npm run bench [-- SUITE [options]]`: standard (the default), networks, compile, first, gemm, conv, trees, native. Each says at its top what it measures. */
 const suites: Readonly<Record<string, () => Promise<unknown>>> = {
+  standard: () => import('./standard.ts'),
   networks: () => import('./networks.ts'),
   compile: () => import('./compile-time.ts'),
   first: () => import('./first.ts'),
@@ -8,7 +9,7 @@ const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   trees: () => import('./trees.ts'),
   native: () => import('./native.ts'),
 };
-const name = process.argv[2]?.startsWith('-') === false ? process.argv[2] : 'networks';
+const name = process.argv[2]?.startsWith('-') === false ? process.argv[2] : 'standard';
 const suite = suites[name];
 if (suite) {
   // The suite sees its own arguments only.

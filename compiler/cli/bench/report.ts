@@ -254,7 +254,7 @@ function starts(done: readonly Measured[], peers: readonly PeerColour[]): string
         label: m.name,
         note: targets ? m.target : '',
         marks: [...peers.flatMap(p => mark(p.name, p.series, p.shown)), ...own],
-        value: `${ms(own[0].at)}${memory === undefined ? '' : ` <small>${showBytes(Math.max(0, memory))}</small>`}`,
+        value: `${ms(own[0].at)}${memory === undefined || memory < 1e5 ? '' : ` <small>${showBytes(memory)}</small>`}`,
       },
     ];
   });
@@ -272,8 +272,7 @@ ${legend(peers, true)}<div class="card">${dotPlot({ rows, scale, tick: ms, capti
 
 function profiles(done: readonly Measured[]): string {
   const all = done.flatMap(m => (m.figures.profiles ?? []).map(p => ({ m, p })));
-  const [first] = all;
-  if (!first) return '';
+  if (all.length === 0) return '';
   const targets = several(done);
   const points = all.flatMap(({ m, p }) =>
     p.rows.flatMap(r =>
@@ -291,15 +290,15 @@ function profiles(done: readonly Measured[]): string {
     ),
   );
   const peak = {
-    gflops: Math.max(...all.map(x => x.p.peak.gflops)),
-    gbytes: Math.max(...all.map(x => x.p.peak.gbytes)),
+    gflops: medianOf(all.map(x => x.p.peak.gflops)),
+    gbytes: medianOf(all.map(x => x.p.peak.gbytes)),
   };
   const tables = all.map(
     ({ m, p }) =>
-      `<details><summary>${escape(m.name)} ${escape(noteOf(m, p.label, targets))}: ${ms(p.whole)} a run, ${p.rows.length} kinds of steps</summary><div class="card"><div class="scroll">${profileTable(p)}</div></div></details>`,
+      `<details><summary>${escape([m.name, noteOf(m, p.label, targets)].join(' ').trim())}: ${ms(p.whole)} a run, ${p.rows.length} kinds of steps</summary><div class="card"><div class="scroll">${profileTable(p)}</div></div></details>`,
   );
   return `<h2>Operators and the limit of the machine</h2>
-<p>Each fused operator of a run, timed by itself. Above the slope memory is the limit, above the level arithmetic; a point on the line cannot be faster on this machine with the instructions of the target.</p>
+<p>Each fused operator of a run, timed by itself, below what the machine can do with the instructions of the target: the slope is the limit of memory, the level that of arithmetic. Operations are counted as the model says them, so that Winograd's algorithm, which needs fewer, may be above the line.</p>
 <div class="card">${roofline(points, peak)}</div>${tables.join('')}`;
 }
 /** The slowest steps are shown up to so many. */
