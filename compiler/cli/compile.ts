@@ -76,8 +76,8 @@ export function parseOutputs(flag: string): TreeOutput[] {
   });
 }
 
-/** A target by name, or from a file. */
-function targetOf(flag: string): { readonly target: Target; readonly option: string | object } {
+/** What `--target` names: a target, `native`, or a profile in a file. E401, E205. */
+export function targetOf(flag: string): { readonly target: Target; readonly option: string | object } {
   if (flag === NATIVE) {
     const option = nativeTarget();
     return { target: resolveTarget(option), option };

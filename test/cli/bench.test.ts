@@ -169,6 +169,9 @@ if (!gcc) console.warn('skipped: no gcc, which builds native bundles (apt-get in
     check(measure());
     rmSync(at('native/model.node'));
     check(measure());
+    const threads = ['--threads', '2', '--against', 'onnxruntime-node', '--target', 'c-portable'];
+    expect(sinter('bench', at('dense.onnx'), ...threads, ...QUICK, '--json', json)).toMatchObject({ code: 0, err: '' });
+    expect(figures(read(json).cases[0]).runs[0]?.differences[0]?.outputs[0]?.relative).toBeLessThan(1e-5);
   },
   120_000,
 );

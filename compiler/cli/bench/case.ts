@@ -21,7 +21,14 @@ export interface BenchCase {
 }
 export type Source =
   /** `options`: further arguments of `sinter compile`. */
-  | { readonly k: 'model'; readonly path: string; readonly target: string; readonly options: readonly string[] }
+  | {
+      readonly k: 'model';
+      readonly path: string;
+      readonly target: string;
+      /** Whether the target is C, which can have threads. */
+      readonly native: boolean;
+      readonly options: readonly string[];
+    }
   /** Without the model there is nothing that peers could run. */
   | { readonly k: 'bundle'; readonly dir: string; readonly model: string | undefined };
 export interface RunInputs {

@@ -3,18 +3,17 @@ import { basename } from 'node:path';
 import { fail } from '../../core/diagnostic.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { modelName } from '../../compile.ts';
-import { parseTarget, resolveTarget } from '../../targets.ts';
 import { inputsOfFile, readManifest, type Manifest } from '../bundle.ts';
-import { parseDims } from '../compile.ts';
-import { isBundle, newFile, readText } from '../files.ts';
-import { readSuite } from '../suite.ts';
+import { parseDims, targetOf } from '../compile.ts';
+import { isBundle, newFile } from '../files.ts';
+import { readSuite, type SuiteTarget } from '../suite.ts';
 import { UsageError, type Terminal } from '../terminal.ts';
 import { randomRuns, type BenchCase } from './case.ts';
 import { bench, type BenchOptions } from './engine.ts';
 import { PEER_NAMES } from './peers.ts';
 import type { PeerName } from './result.ts';
 import { reportHtml } from './report.ts';
-import { suiteCases } from './suite.ts';
+import { modelFor, suiteCases } from './suite.ts';
 import { showCase, showSummary } from './table.ts';
 
 export interface BenchFlags extends Omit<BenchOptions, 'command' | 'profile'> {
@@ -43,9 +42,7 @@ export async function benchCommand(
   parseDims(o.dim);
   const sizes = parseSizes(o.size);
   const batches = parseBatches(o.batch);
-  for (const flag of o.target)
-    if (/\.json$/i.test(flag)) parseTarget(readText(flag), flag);
-    else resolveTarget(flag);
+  const targets = o.target.map(targetOf).map((t): SuiteTarget => ({ name: t.target.name, ...t }));
   for (const m of models) if (!existsSync(m)) fail('E205', { file: m, why: 'there is no such file' });
   const json = o.json === undefined ? undefined : newFile(o.json);
   const html = o.html === undefined ? undefined : newFile(o.html);
@@ -56,8 +53,8 @@ export async function benchCommand(
       seed: o.seed,
     });
   const suite = o.suite === undefined ? undefined : readSuite(o.suite);
-  if (suite && (models.length > 0 || o.target.length > 0 || o.dim.length > 0 || o.size.length > 0 || o.batch !== undefined))
-    throw new UsageError('--suite says which models, targets and sizes: give no others');
+  if (suite && (models.length > 0 || o.dim.length > 0 || o.size.length > 0 || o.batch !== undefined))
+    throw new UsageError('--suite says which models and sizes: give no others');
   if (!suite && models.length === 0) throw new UsageError('give models or bundles, or a --suite');
   const absent = suite?.models.filter(m => !m.here) ?? [];
   if (suite && absent.length > 0)
@@ -72,14 +69,16 @@ export async function benchCommand(
     }
     if (o.model !== undefined) throw new UsageError(`--model is for bundles, and ${path} is none`);
     const options = o.dim.flatMap(d => ['--dim', d]);
-    return (o.target.length === 0 ? ['wasm-simd'] : o.target).map(target => ({
+    return (targets.length === 0 ? [{ name: 'wasm-simd', ...targetOf('wasm-simd') }] : targets).map(t => ({
       name: modelName(basename(path)),
-      source: { k: 'model', path, target, options },
+      source: modelFor(path, t, options),
       against,
       runs,
     }));
   });
-  const all = suite ? suiteCases(suite, o.seed).map(c => (against ? { ...c, against } : c)) : given;
+  const all = suite
+    ? suite.models.flatMap(m => suiteCases({ ...m, ...(targets.length > 0 && { targets }), ...(against && { against }) }, o.seed))
+    : given;
   const cases = all.filter(c => c.name.includes(o.filter ?? ''));
   if (cases.length === 0) throw new UsageError(`--filter ${o.filter ?? ''}: no model is called so`);
   const line = (text: string): void => {

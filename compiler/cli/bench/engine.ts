@@ -111,7 +111,8 @@ async function benchCase(c: BenchCase, o: BenchOptions, work: string, doing: (wh
   let compileMs: number | undefined;
   if (source.k === 'model') {
     doing('compiling');
-    const made = await compileApart(source, bundle);
+    const threads = source.native && o.threads > 1 ? ['--threads', String(o.threads)] : [];
+    const made = await compileApart({ ...source, options: [...source.options, ...threads] }, bundle);
     if ('message' in made) return { k: 'failed', message: made.message };
     compileMs = made.report.phases.reduce((s, p) => s + p.ms, 0);
   }

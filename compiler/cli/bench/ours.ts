@@ -22,9 +22,10 @@ interface JsModel {
 const record = (feed: Feed): Record<string, JsTensor> =>
   Object.fromEntries([...feed].map(([name, t]) => [name, { data: typed(t), dims: t.dims, type: DTYPES[t.dtype].ort }]));
 
-/** The bundle's index.js; undefined where there is none, or where the addon that it needs was not built. */
+/** The bundle's index.js; undefined where there is none, or where the addon that it needs was not built, or has no threads. */
 function indexOf(dir: string, manifest: Manifest): string | undefined {
   const index = join(resolve(dir), 'index.js');
+  if (Object.values(manifest.profiles).some(p => p.threads > 1)) return undefined;
   const built = !manifest.native || existsSync(join(dir, 'model.node')) || existsSync(join(dir, 'model.wasm'));
   return built && existsSync(index) ? index : undefined;
 }

@@ -2,17 +2,17 @@ import { join } from 'node:path';
 import { must } from '../../core/diagnostic.ts';
 import { temporaryFolder, writeFile } from '../files.ts';
 import { inputsOf } from '../suite-inputs.ts';
-import type { Suite, SuiteModel, SuiteTarget } from '../suite.ts';
+import type { SuiteModel, SuiteTarget } from '../suite.ts';
 import { feedsThatFit, type BenchCase } from './case.ts';
 
-/** What a suite measures: each model that is here, for each target, on the runs that are for speed. */
-export const suiteCases = (suite: Suite, seed: number): BenchCase[] =>
-  suite.models.flatMap(m => (m.here && m.runs.some(r => r.only !== 'accuracy') ? m.targets.map(t => suiteCase(m, t, seed)) : []));
+/** What a model of a suite is measured for: each target, on the runs that are for speed; nothing where it is not here. */
+export const suiteCases = (m: SuiteModel, seed: number): BenchCase[] =>
+  m.here && m.runs.some(r => r.only !== 'accuracy') ? m.targets.map(t => suiteCase(m, t, seed)) : [];
 export const suiteCase = (m: SuiteModel, t: SuiteTarget, seed: number): BenchCase => ({
   name: m.name,
   doc: m.doc,
   group: m.group,
-  source: { k: 'model', path: m.path, target: flagOf(t), options: m.args },
+  source: modelFor(m.path, t, m.args),
   against: m.against,
   runs: (manifest, original) =>
     m.runs
@@ -21,6 +21,13 @@ export const suiteCase = (m: SuiteModel, t: SuiteTarget, seed: number): BenchCas
         label: r.label,
         feeds: feedsThatFit(i => inputsOf(m, r, manifest, must(original), seed + 100 * i), r.inputs !== undefined),
       })),
+});
+export const modelFor = (path: string, t: SuiteTarget, options: readonly string[]): BenchCase['source'] => ({
+  k: 'model',
+  path,
+  target: flagOf(t),
+  native: t.target.profiles.some(p => p.emit === 'c'),
+  options,
 });
 /** A target as an argument of `sinter compile`: a profile becomes a file. */
 function flagOf(t: SuiteTarget): string {
