@@ -32,9 +32,9 @@ export async function findDeparture(
   inputs: ReadonlyMap<string, Tensor>,
   tol: Tolerance,
 ): Promise<string> {
-  const own = must(bundle.manifest.profiles[bundle.profile], 'profile');
+  const own = bundle.manifest.profiles[bundle.profile];
   // What is inside a model is looked at in WebAssembly, whose kernels are those of C.
-  const profile = own.emit === 'wasm' ? own : must(resolveTarget('wasm-simd').profiles[0]);
+  const profile = own?.emit === 'wasm' ? own : must(resolveTarget('wasm-simd').profiles[0]);
   let worst: { readonly v: Named; readonly by: number } | undefined;
   let seen = 0;
   for (const part of chunks(original.named)) {

@@ -10,17 +10,14 @@ import type { Instrumented, ToInstrument } from './profile.ts';
 export async function instrumentC({ program, plan, target, steps, ticks, flush }: ToInstrument): Promise<Instrumented> {
   const work = temporaryFolder();
   const c = emitC(program, plan, target, { head: `${program.name}, instrumented`, flush, ticks });
-  const files = await makeNativeBundle(
-    [{ profile: target, program, plan, c, file: program.name }],
-    {
-      target: target.name,
-      source: { file: program.name, bytes: 0, sha256: '' },
-      operators: { before: 0, after: 0 },
-      macs: undefined,
-      passes: [],
-      options: {},
-    },
-  );
+  const files = await makeNativeBundle([{ profile: target, program, plan, c, file: program.name }], {
+    target: target.name,
+    source: { file: program.name, bytes: 0, sha256: '' },
+    operators: { before: 0, after: 0 },
+    macs: undefined,
+    passes: [],
+    options: {},
+  });
   for (const [name, bytes] of files) writeFile(join(work, name), bytes);
   const driver = openDriver(work, readManifest(work), work, steps.length);
   return {
