@@ -56,7 +56,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     doc: 'An addon of Node as a WebAssembly module, with Node-API by emnapi: C for Clang 14 or later with lld and wasi-libc.',
     extends: 'linux-x64-v2',
     memory: { arenaLimit: 2147483648 },
-    toolchain: { cc: 'clang', flags: ['-std=c11', '--target=wasm32-wasi', '-msimd128'], system: 'emnapi' },
+    toolchain: { cc: 'clang', flags: ['-std=c11', '--target=wasm32-wasi', '-msimd128'], cpu: [], system: 'emnapi' },
   },
   lambda: { name: 'lambda', doc: 'AWS Lambda on x86-64, which has AVX2.', extends: 'linux-x64-v3' },
   'linux-arm64-dotprod': {

@@ -1,5 +1,5 @@
 /* The part of node.c that is the same for every model: gives the model to JavaScript through Node-API, natively or, in WebAssembly,
- * through emnapi. What stands before it describes the model at hand: ID, MEMORY, ALIGN, STATE, ARGS, start_pool and end_pool,
+ * through emnapi. What stands before it describes the model at hand: ID, MEMORY, ALIGN, STATE, ARGS, missing, start_pool and end_pool,
  * run_model and error_text.
  *
  * The addon is { id, open }. open() makes an instance with memory of its own and gives { memory, run }: memory is a Uint8Array in which the
@@ -149,23 +149,6 @@ static void end(napi_env env, void *pool, void *hint) {
   end_pool(pool);
 }
 
-/* Instructions that the code was compiled for and this processor has not would end the program. */
-static const char *missing(void) {
-#if defined(__x86_64__) && defined(__GNUC__)
-  __builtin_cpu_init();
-#ifdef __AVX512F__
-  if (!__builtin_cpu_supports("avx512f")) return "AVX-512";
-#endif
-#ifdef __AVX2__
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return "AVX2";
-#endif
-#ifdef __SSE4_2__
-  if (!__builtin_cpu_supports("sse4.2")) return "SSE4.2";
-#endif
-#endif
-  return NULL;
-}
-
 #ifdef __wasm__
 #define REGISTER napi_register_wasm_v1
 #else
@@ -174,12 +157,9 @@ static const char *missing(void) {
 EXPORT napi_value REGISTER(napi_env env, napi_value exports);
 EXPORT napi_value REGISTER(napi_env env, napi_value exports) {
   napi_value id, open;
+  /* An instruction that the processor has not would end the program. */
   const char *lacks = missing();
-  if (lacks != NULL) {
-    char text[64] = "this processor has no ";
-    strcat(text, lacks);
-    return throw_error(env, "E401", text);
-  }
+  if (lacks != NULL) return throw_error(env, "E401", lacks);
   void *pool = start_pool();
   if (napi_set_instance_data(env, pool, end, NULL) != napi_ok) {
     end_pool(pool);

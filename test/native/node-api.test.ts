@@ -151,7 +151,7 @@ suite(`model.node${why}`, () => {
     const other = await bundle({ model: bike, file: 'bike.json', target: 'c-portable' });
     await expect(index.load(join(other, 'model.node'))).rejects.toThrow('E502: model.node is not of this index.js');
     // The addon of a path is loaded once: other folders.
-    const alone = async (addon?: string): Promise<Index> => {
+    const alone = async (addon?: string | Uint8Array): Promise<Index> => {
       const there = folder();
       for (const f of ['index.js', 'package.json']) copyFileSync(join(dir, f), join(there, f));
       if (addon !== undefined) writeFileSync(join(there, 'model.node'), addon);
@@ -159,6 +159,14 @@ suite(`model.node${why}`, () => {
     };
     await expect((await alone()).load()).rejects.toThrow(/^E205: cannot load .*'make model\.node' beside index\.js builds it/s);
     await expect((await alone('no library')).load()).rejects.toThrow(/^E205: cannot load .*(?:ELF|too short)/);
+    if (process.arch !== 'x64') return;
+    // Instructions of a Xeon Phi, which is none of today's servers.
+    const source = readFileSync(join(dir, 'node.c'), 'utf8').replace('supports("sse4.2")', 'supports("avx5124fmaps")');
+    writeFileSync(join(dir, 'node.c'), source);
+    expect(spawnSync('make', ['node'], { cwd: dir, encoding: 'utf8' }).stderr).toBe('');
+    await expect((await alone(readFileSync(file))).load()).rejects.toThrow(
+      /^E401: this processor has no .*, which the model was compiled for \(linux-x64-v2\)$/,
+    );
   });
   it('declares the types of a bundle for WebAssembly, but for what load takes', async () => {
     const [a, b] = await Promise.all(

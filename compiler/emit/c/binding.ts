@@ -65,6 +65,9 @@ export function bindingOf(
 #define STATE ${at.state}u
 #define ARGS ${given.length}
 
+static const char *missing(void) {
+${profile.toolchain.cpu.map(f => `  if (!__builtin_cpu_supports("${f}")) return "this processor has no ${f}";\n`).join('')}  return NULL;
+}
 static void *start_pool(void) { return ${threads > 1 ? `sinter_pool_create(${threads})` : 'NULL'}; }
 static void end_pool(void *pool) { ${threads > 1 ? 'sinter_pool_destroy(pool)' : '(void)pool'}; }
 static int run_model(void *pool, uint8_t *memory, const int32_t *given, int32_t *worked_out) {
