@@ -17,7 +17,7 @@ import { compile } from '../compiler/index.ts';
 import { dimOptions } from '../fixtures/dims.ts';
 import { makeInputs } from '../fixtures/inputs.ts';
 import { locate, REAL_MODELS } from '../fixtures/models.ts';
-import { geomean } from './harness.ts';
+import { geomean } from '../compiler/cli/bench/statistics.ts';
 
 const { values: args } = parseArgs({
   args: process.argv.slice(2),

@@ -1,7 +1,6 @@
-/** `npm run bench [-- SUITE [options]]`: standard (the default), networks, compile, first, gemm, conv, trees, native. Each says at its top what it measures. */
+/** `npm run bench [-- SUITE [options]]`: standard (the default), compile, first, gemm, conv, trees, native. Each says at its top what it measures. */
 const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   standard: () => import('./standard.ts'),
-  networks: () => import('./networks.ts'),
   compile: () => import('./compile-time.ts'),
   first: () => import('./first.ts'),
   gemm: () => import('./kernels/gemm.ts'),

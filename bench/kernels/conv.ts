@@ -1,8 +1,8 @@
 /** Convolutions against the multiply-add peak: `npx tsx bench/kernels/conv.ts [target] [HxWxCi>Co,kKsSpPgG …]`. */
 import { Conv } from '../../compiler/ops/conv.ts';
 import { compileGraph, one } from './compile.ts';
-import { peak, PEAK_MACS } from './peak.ts';
-import { best } from './timing.ts';
+import { peak } from './peak.ts';
+import { takeTurns, timed } from '../../compiler/cli/bench/turns.ts';
 
 const [target = 'wasm-simd', ...shapes] = process.argv.slice(2);
 const list =
@@ -22,6 +22,11 @@ const list =
         '1x32x480>60,k3p1',
       ];
 const top = await peak(target);
+/** Best seconds of a call of each, in turns. */
+const best = async (...fs: readonly (() => void)[]): Promise<number[]> =>
+  (await takeTurns(fs.map(timed), { rounds: 40, seconds: 60, sampleMs: 2, warmMs: [60, 1000] })).map(
+    s => Math.min(...s.ms) / 1000,
+  );
 for (const s of list) {
   const m = /^(\d+)x(\d+)x(\d+)>(\d+),k(\d+)(?:s(\d+))?(?:p(\d+))?(?:g(\d+))?(?:d(\d+))?/.exec(s);
   if (!m) throw new Error(s);
@@ -36,9 +41,9 @@ for (const s of list) {
   });
   const macs = (graph.outputs[0]?.value.type.shape ?? []).map(Number).reduce((a, b) => a * b, 1) * (ci / g) * kk * kk;
   const c = await compileGraph(graph, target, inputs);
-  const [tp = NaN, t = NaN] = best([top, c.run]);
+  const [tp = NaN, t = NaN] = await best(top.run, c.run);
   const rate = macs / t / 1e9;
-  const most = PEAK_MACS(target === 'wasm-mvp' ? 1 : 4) / tp / 1e9;
+  const most = top.macs / tp / 1e9;
   console.log(
     `${s.padEnd(28)} ${(t * 1e6).toFixed(1).padStart(9)} us ${rate.toFixed(1).padStart(6)} GMAC/s ${((100 * rate) / most).toFixed(0).padStart(4)} % of ${most.toFixed(1)}, ${c.codeBytes} bytes ${c.kernels.join(' ')}`,
   );

@@ -1,9 +1,4 @@
-import { noLoc } from '../../compiler/core/diagnostic.ts';
-import { symbol } from '../../compiler/core/dim.ts';
 import { randomStream } from '../../compiler/core/random.ts';
-import { apply1, input, type Graph } from '../../compiler/graph/graph.ts';
-import { tableValues } from '../../compiler/import/trees.ts';
-import { TreeEnsemble } from '../../compiler/ops/trees.ts';
 import { MISSING_LEFT, type TreeTables } from '../../compiler/ops/trees-tables.ts';
 
 export interface ForestOptions {
@@ -74,16 +69,6 @@ export function randomForest(o: ForestOptions): TreeTables {
     root,
     group: new Int32Array(o.trees),
     base: new Float32Array(1),
-  };
-}
-/** The ensemble as a model: features [batch, F] to margin [batch, 1]. */
-export function forestGraph(t: TreeTables, features: number, batch: number): Graph {
-  const x = input('features', { dtype: 'f32', shape: [symbol('batch', 1, batch), features] });
-  return {
-    name: 'forest',
-    inputs: [x],
-    outputs: [{ name: 'prediction', value: apply1(TreeEnsemble, [x, ...tableValues(t)], {}, noLoc) }],
-    definers: [],
   };
 }
 /** `rows` rows of normally distributed features. */

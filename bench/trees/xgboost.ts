@@ -1,39 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { MISSING_LEFT, type TreeTables } from '../../compiler/ops/trees-tables.ts';
 
-/** What XGBoost's own predictor takes, in milliseconds by batch, and what it answers to the first hundred rows. */
-export interface XgboostTimes {
-  readonly version: string;
-  readonly times: Readonly<Record<string, number>>;
-  readonly first: readonly number[];
-}
-/** Times the ensemble in Python's XGBoost; undefined where `python` has none. */
-export function timeXgboost(
-  python: string,
-  t: TreeTables,
-  features: number,
-  rows: Float32Array,
-  batches: readonly number[],
-  dir: string,
-): XgboostTimes | undefined {
-  if (spawnSync(python, ['-c', 'import xgboost'], { stdio: 'ignore' }).status !== 0) return undefined;
-  const [model, data] = [join(dir, 'xgboost.json'), join(dir, 'rows.f32')];
-  writeFileSync(model, forestJson(t, features));
-  writeFileSync(data, rows);
-  const script = fileURLToPath(new URL('time_xgboost.py', import.meta.url));
-  const r = spawnSync(python, [script, model, data, String(features), ...batches.map(String)], {
-    encoding: 'utf8',
-    env: { ...process.env, OMP_NUM_THREADS: '1' },
-  });
-  if (r.status !== 0) throw new Error(r.stderr);
-  return JSON.parse(r.stdout) as XgboostTimes;
-}
-
 /** The ensemble as XGBoost 2.1 saves a regression of squared errors (doc/model.schema of XGBoost). */
-function forestJson(t: TreeTables, features: number): string {
+export function forestJson(t: TreeTables, features: number): string {
   const trees = Array.from(t.root, (root, id) => {
     const [left, right, parent, index, condition, missing]: number[][] = [[], [], [], [], [], []];
     const open: { code: number; parent: number }[] = [{ code: root, parent: 2 ** 31 - 1 }];
