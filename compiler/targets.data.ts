@@ -7,7 +7,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     vector: { bits: 0, fma: 'none', intDot: 'none', permute: false },
     registers: 16,
     features: [],
-    memory: { align: 16, embedBelow: 4294967295, arenaLimit: 4294967296 },
+    memory: { align: 16, embedBelow: 4294967295, scarce: false, arenaLimit: 4294967296 },
     toolchain: { cc: 'cc', flags: ['-std=c99'], cpu: [], system: 'unix' },
     cache: { l1: 32768, l2: 262144 },
   },
@@ -15,7 +15,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     name: 'cortex-m4',
     doc: 'C for ARM Cortex-M4F without an operating system (STM32F4, nRF52, …): weights in flash, single-precision floats in hardware.',
     extends: 'c-portable',
-    memory: { arenaLimit: 1048576 },
+    memory: { scarce: true, arenaLimit: 1048576 },
     toolchain: {
       cc: 'arm-none-eabi-gcc',
       flags: [
@@ -162,7 +162,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     vector: { bits: 0, fma: 'none', intDot: 'none', permute: false },
     registers: 15,
     features: [],
-    memory: { align: 64, embedBelow: 65536, arenaLimit: 2147483648 },
+    memory: { align: 64, embedBelow: 65536, scarce: false, arenaLimit: 2147483648 },
     toolchain: { cc: '', flags: [], cpu: [], system: 'bare' },
     cache: { l1: 32768, l2: 524288 },
   },

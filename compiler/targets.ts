@@ -156,6 +156,7 @@ const PROFILE = fields<Profile>({
   memory: fields<Profile['memory']>({
     align: powerOfTwo(16, 4096),
     embedBelow: whole(0, 2 ** 32),
+    scarce: flag,
     arenaLimit: whole(65536, 2 ** 32),
   }),
   toolchain: fields<Profile['toolchain']>({

@@ -49,6 +49,10 @@ function meaning(p: Profile): string[][] {
       'memory.embedBelow',
       `weights up to ${showBytes(p.memory.embedBelow)} are put inside the ${p.emit === 'wasm' ? 'module' : 'sources, as numbers'}`,
     ],
+    [
+      'memory.scarce',
+      p.memory.scarce ? 'weights are never transformed into larger ones' : 'weights may be transformed into larger ones',
+    ],
     ['memory.arenaLimit', `${showBytes(p.memory.arenaLimit)} at most`],
     ['cache', `${showBytes(p.cache.l1)} and ${showBytes(p.cache.l2)}, for the sizes of tiles`],
   ];

@@ -24,6 +24,8 @@ export interface Profile {
     readonly align: number;
     /** Weights up to this many bytes are put inside the module. */
     readonly embedBelow: number;
+    /** Memory counts more than time: weights stay as small as they are. */
+    readonly scarce: boolean;
     /** The largest arena in bytes. */
     readonly arenaLimit: number;
   };

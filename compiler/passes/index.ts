@@ -4,6 +4,7 @@ import { algebra } from './algebra.ts';
 import { constantFold, constantFoldAll } from './constant-fold.ts';
 import { cse } from './cse.ts';
 import { dce } from './dce.ts';
+import { direct } from './direct.ts';
 import { foldAffine } from './fold-affine.ts';
 import { layout } from './layout.ts';
 import type { Pass } from './pass.ts';
@@ -11,7 +12,7 @@ import { recover } from './recover.ts';
 import { sizes } from './sizes.ts';
 
 /** The passes over graphs, in order. */
-export const graphPasses: (profile: Profile) => readonly Pass[] = () => [
+export const graphPasses = (profile: Profile): readonly Pass[] => [
   sizes,
   constantFold,
   cse,
@@ -20,6 +21,7 @@ export const graphPasses: (profile: Profile) => readonly Pass[] = () => [
   algebra,
   constantFoldAll,
   foldAffine,
+  ...(profile.memory.scarce ? [direct] : []),
   layout,
   algebra,
   cse,
@@ -27,7 +29,18 @@ export const graphPasses: (profile: Profile) => readonly Pass[] = () => [
 ];
 
 /** Every pass, for running one by its name. */
-export const allPasses: readonly Pass[] = [sizes, constantFold, constantFoldAll, cse, algebra, recover, foldAffine, layout, dce];
+export const allPasses: readonly Pass[] = [
+  sizes,
+  constantFold,
+  constantFoldAll,
+  cse,
+  algebra,
+  recover,
+  foldAffine,
+  direct,
+  layout,
+  dce,
+];
 export const passNamed = (name: string): Pass | undefined => allPasses.find(p => p.name === name);
 
 /** Runs the passes of a profile; `observe` sees every pass with its result and how long it took. */

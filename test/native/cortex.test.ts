@@ -12,6 +12,7 @@ import { compile } from '../../compiler/index.ts';
 import type { CompileOptions } from '../../compiler/options.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
+import { attribute, model, node, sub, tensor, value } from '../onnx-writer.ts';
 import { has, WARNINGS } from './build.ts';
 import { keywordNetwork } from './keywords.ts';
 
@@ -80,6 +81,20 @@ function call(command: string, args: readonly string[], cwd: string): string {
   return r.stdout;
 }
 
+it('weights for microcontrollers are as small as the model says', async () => {
+  const w = randomTensor('f32', [32, 32, 3, 3], 5);
+  const picture = model([
+    sub(5, tensor({ name: 'w', dims: w.dims, type: 1, raw: w.bytes })),
+    node('Conv', ['x', 'w'], ['y'], attribute('pads', [1, 1, 1, 1])),
+    value(11, 'x', 1, [1, 32, 16, 16]),
+    value(12, 'y', 1, [1, 32, 16, 16]),
+  ]);
+  const weights = async (target: string): Promise<number> =>
+    must((await compile({ model: picture, target })).report.modules[0]).weights;
+  expect(await weights('cortex-m4')).toBe(w.bytes.length);
+  // Elsewhere they are transformed, for speed.
+  expect(await weights('c-portable')).toBeGreaterThan(3 * w.bytes.length);
+});
 suite(`microcontrollers${why}`, () => {
   it.each([
     ['cortex-m4', 'mps2-an386', 'a keyword network'],

@@ -79,7 +79,8 @@ export function planConv(n: Node): ConvPlan {
   const shape = shapeOf(n);
   if (!shape) return { k: 'plain' };
   if (shape.group === shape.channels && shape.outs === shape.channels && shape.group > 1) return { k: 'depthwise', shape };
-  if (shape.group === 1 && shape.strides.every(n => n === 1) && paysWinograd(shape)) return { k: 'winograd', shape };
+  const transforms = shape.group === 1 && shape.strides.every(n => n === 1) && n.attrs['direct'] !== true;
+  if (transforms && paysWinograd(shape)) return { k: 'winograd', shape };
   return { k: 'gemm', shape, rows: planRows(shape) };
 }
 /** Distances between neighbouring outputs of each axis in the input, in elements. */
