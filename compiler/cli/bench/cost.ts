@@ -3,7 +3,7 @@ import { showLoc } from '../../core/diagnostic.ts';
 import { evalDim, symbolsOf, type Dim } from '../../core/dim.ts';
 import { bytesOf } from '../../core/dtype.ts';
 import { elements } from '../../core/shape.ts';
-import type { Graph, Node, Value } from '../../graph/graph.ts';
+import { nodesOf, type Graph, type Node, type Value } from '../../graph/graph.ts';
 import { allNodes } from '../../graph/stats.ts';
 import type { TimedStep } from '../../program/ticks.ts';
 
@@ -42,11 +42,13 @@ export function workOf(
     home.set(n, g);
     nodes[g]?.push(n);
   }
+  const outermost = new Set(nodesOf(graph));
   const used = usersOf(graph, all);
   return groups.map((list, g) => {
     const inside = nodes[g] ?? [];
-    // A body that is run again and again moves its operands each time.
-    const runs = list.reduce((s, i) => s + (times[i] ?? 0), 0) / list.length;
+    // A body of the model's own loops works each time; loops that a schedule divides one operator into do its work once.
+    const once = inside.every(n => outermost.has(n));
+    const runs = once ? 1 : list.reduce((s, i) => s + (times[i] ?? 0), 0) / list.length;
     const macs = inside.flatMap(n => valueOf(n.op.macs?.(n), env) ?? []);
     const ops = new Set(inside.map(n => n.op.name));
     const first = steps[list[0] ?? 0];
