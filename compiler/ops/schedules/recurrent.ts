@@ -69,7 +69,7 @@ export function lowerRecurrent(c: LowerCtx<RecurrentAttrs>): void {
   const finish = (i: number, from: SlotBuffer): void =>
     c.kernel('last', k => {
       const to = must(c.sink(i).ref).buffer;
-      k.for(0, state, e => k.store(to, e, k.load(from, e)));
+      k.for(0, state, e => k.store(to, e, k.load(from, e)), { parallel: true });
     });
   finish(1, job.h);
   if (job.c0) finish(2, job.c0);
@@ -78,12 +78,16 @@ export function lowerRecurrent(c: LowerCtx<RecurrentAttrs>): void {
 function begin(j: Job, to: SlotBuffer, from: Source | undefined, name: string): void {
   const { batch, hidden, lanes } = j;
   j.c.kernel(name, k => {
+    const way = { parallel: true };
     if (!from) {
-      forLanes(k, dimMul(batch, hidden), lanes, (i, n) => k.store(to, i, konst(vtype(regOf(j.reg), n), 0)));
+      forLanes(k, dimMul(batch, hidden), lanes, (i, n) => k.store(to, i, konst(vtype(regOf(j.reg), n), 0)), way);
       return;
     }
-    const wide = from.vector ? lanes : 1;
-    k.for(0, batch, b => forLanes(k, hidden, wide, (i, n) => k.store(to, add(mul(b, k.dim(hidden)), i), from.at(k, [b, i], n))));
+    const row = (b: Expr): void => {
+      const put = (i: Expr, n: Lanes): void => k.store(to, add(mul(b, k.dim(hidden)), i), from.at(k, [b, i], n));
+      forLanes(k, hidden, from.vector ? lanes : 1, put, way);
+    };
+    k.for(0, batch, row, way);
   });
 }
 
