@@ -1,11 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { compile } from '../../compiler/cli/api.ts';
 import { runCommand } from '../../compiler/cli/command.ts';
 import { writeNpy } from '../../compiler/cli/io/npy.ts';
-import type { Baseline, Range, TargetBaseline } from '../../compiler/cli/regress/baseline.ts';
+import { readBaseline, type Baseline, type Range, type TargetBaseline } from '../../compiler/cli/regress/baseline.ts';
 import { regressCommand, type RegressFlags, type Ways } from '../../compiler/cli/regress/command.ts';
 import { differences } from '../../compiler/cli/regress/difference.ts';
 import { readSuite } from '../../compiler/cli/suite.ts';
@@ -102,6 +103,31 @@ describe('a suite', () => {
     const file = at('bad.json');
     writeFileSync(file, json === '{' ? '{' : JSON.stringify(json));
     expect(() => readSuite(file)).toThrow(text);
+  });
+  it('of the project is one: real networks, trees and single operators', () => {
+    const file = fileURLToPath(new URL('../../bench/suites/standard.json', import.meta.url));
+    const names = (group: string): string[] => readSuite(file).models.flatMap(m => (m.group === group ? [m.name] : []));
+    expect(names('Networks').length).toBeGreaterThanOrEqual(12);
+    expect(names('Trees').length).toBeGreaterThanOrEqual(6);
+    const wanted = [
+      'gemm',
+      'gemv',
+      'conv-3x3',
+      'conv-1x1',
+      'conv-depthwise',
+      'softmax',
+      'layer-norm',
+      'attention',
+      'lstm',
+      'resize',
+    ];
+    expect(names('Operators')).toEqual(expect.arrayContaining([...wanted, 'transpose-nchw', 'transpose-heads']));
+    const { models } = readBaseline(file.replace('standard.json', 'baseline.json')) ?? { models: {} };
+    expect(Object.keys(models).sort()).toEqual(
+      readSuite(file)
+        .models.map(m => m.name)
+        .sort(),
+    );
   });
   it('has paths beside its file, and defaults', () => {
     const [m] = readSuite(
