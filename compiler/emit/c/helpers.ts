@@ -349,10 +349,10 @@ function dotX86(a: VType, b: VType, v: string): [string, string][] {
     return [[`defined(${has})`, `return c + (${v})${p}_madd_epi16((${int})a, (${int})b);`]];
   }
   if (b.base !== 'u8') return [];
-  // GCC 12 moves the sums of the intrinsic between registers and memory; those of a statement in assembler stay where they are.
+  // GCC 12 moves the sums of the intrinsic between registers and memory; those of a statement in assembler stay where they are. Clang would choose memory for an operand that may be there.
   const has = `defined(__AVX512VNNI__)${bits < 512 ? ' && defined(__AVX512VL__)' : ''}`;
   const statement = (encoding: string): string =>
-    `__asm__("${encoding}vpdpbusd %2, %1, %0" : "+v"(c) : "v"(b), "vm"(a)); return c;`;
+    `__asm__("${encoding}vpdpbusd %2, %1, %0" : "+v"(c) : "v"(b), "v"(a)); return c;`;
   return [[has, statement('')], ...(bits < 512 ? [['defined(__AVXVNNI__)', statement('%{vex%} ')] as [string, string]] : [])];
 }
 /** The same of ARM: fours of i8 by i8, 16 at once. */
