@@ -160,6 +160,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--first <n>', 'fresh processes of each for the time to the first answer', atLeast(0, true), BENCH.first)
     .option('--seed <n>', 'what random inputs are made from', atLeast(1, true), BENCH.seed)
     .option('--python <command>', 'the Python that has XGBoost', BENCH.python)
+    .option('--browser', 'measure in Chromium, against onnxruntime-web, instead of in Node')
     .option('--profile', 'tell where the time goes, by operator, and how far each is from the limit of this machine')
     .option('--json <file>', 'write the result as JSON')
     .option('--html <file>', 'write a report with plots, as one page that needs nothing else')

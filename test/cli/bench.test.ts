@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 import type { BenchResult, CaseFigures, CaseResult, Contender } from '../../compiler/cli/bench/result.ts';
+import { executable, required } from '../browser/chromium.ts';
 import { model, node, sub, tensor, value } from '../onnx-writer.ts';
 import { document, json as treesJson } from '../trees/xgboost-writer.ts';
 
@@ -52,7 +53,7 @@ const contender = (c: CaseFigures, name: string): Contender | undefined => c.con
 
 beforeAll(async () => {
   await build({
-    entryPoints: ['main.ts', 'bench/worker.ts', 'bench/self.ts'].map(f => join(project, 'compiler/cli', f)),
+    entryPoints: ['main.ts', 'bench/worker.ts', 'bench/page.ts', 'bench/self.ts'].map(f => join(project, 'compiler/cli', f)),
     outbase: join(project, 'compiler'),
     outdir: dist,
     // self.ts looks for programs beside its own file, so what it becomes a part of must lie there.
@@ -174,6 +175,32 @@ if (!gcc) console.warn('skipped: no gcc, which builds native bundles (apt-get in
     expect(figures(read(json).cases[0]).runs[0]?.differences[0]?.outputs[0]?.relative).toBeLessThan(1e-5);
   },
   120_000,
+);
+
+if (executable === undefined && !required) console.warn('skipped: no Chromium at $CHROMIUM or /usr/bin/chromium');
+(executable === undefined && !required ? it.skip : it)(
+  'measures in a browser',
+  () => {
+    const json = at('browser.json');
+    const argv = ['--browser', '--against', 'onnxruntime-web,onnxruntime-node', '--batch', '1,2', ...QUICK, '--json', json];
+    const r = sinter('bench', at('dense.onnx'), ...argv);
+    expect(r).toMatchObject({ code: 0, err: '' });
+    const result = read(json);
+    expect(result.machine.engine).toMatch(/^Chromium \d+/);
+    const f = figures(result.cases[0]);
+    expect(f.contenders.map(c => [c.name, c.k])).toEqual([
+      ['sinter', 'ran'],
+      ['onnxruntime-web', 'ran'],
+      ['onnxruntime-node', 'unsuited'],
+    ]);
+    expect(f.runs.map(x => x.label)).toEqual(['1x64', '2x64']);
+    for (const run of f.runs) {
+      expect(run.times.map(t => t.name)).toEqual(['sinter', 'onnxruntime-web']);
+      expect(run.differences[0]?.outputs[0]?.relative).toBeLessThan(1e-5);
+    }
+    expect(sinter('bench', at('dense'), '--browser', '--profile', '--model', at('dense.onnx')).code).toBe(2);
+  },
+  60_000,
 );
 
 it('takes a suite', () => {

@@ -38,6 +38,7 @@ export async function benchCommand(
   argv: readonly string[],
   t: Terminal,
 ): Promise<0 | 1> {
+  if (o.browser === true && o.profile === true) throw new UsageError('--profile is measured in Node: leave out --browser');
   const against = o.against === undefined ? undefined : parsePeers(o.against);
   parseDims(o.dim);
   const sizes = parseSizes(o.size);

@@ -9,9 +9,10 @@ import { readManifest } from '../bundle.ts';
 import { temporaryFolder, writeFile } from '../files.ts';
 import { openOriginal, type Original } from '../reference.ts';
 import type { BenchCase, RunInputs } from './case.ts';
+import { openBrowser, type BenchBrowser } from './browser.ts';
 import { compileApart, measureApart } from './children.ts';
 import { measureFirst } from './first.ts';
-import { writeFeeds, type Job, type Measured } from './job.ts';
+import { writeFeeds, type Job, type Measured, type Message } from './job.ts';
 import { firstOfOurs } from './ours.ts';
 import { PEER_NAMES, PEERS } from './peers.ts';
 import {
@@ -46,6 +47,8 @@ export interface BenchOptions {
   readonly first: number;
   /** Whether to tell where our time goes, step by step. */
   readonly profile: boolean;
+  /** Whether to measure in Chromium instead of Node. */
+  readonly browser?: boolean;
   /** The command line, for the result. */
   readonly command: string;
 }
@@ -67,13 +70,26 @@ export interface Watch {
  * whoever ends its process costs a line of the result and no more.
  */
 export async function bench(cases: readonly BenchCase[], o: BenchOptions, watch: Watch): Promise<BenchResult> {
+  const browser = o.browser === true ? await openBrowser() : undefined;
+  try {
+    return await benchAll(cases, o, watch, browser);
+  } finally {
+    await browser?.close();
+  }
+}
+async function benchAll(
+  cases: readonly BenchCase[],
+  o: BenchOptions,
+  watch: Watch,
+  browser: BenchBrowser | undefined,
+): Promise<BenchResult> {
   const results: CaseResult[] = [];
   for (const c of cases) {
     const { source, name } = c;
     const target = source.k === 'model' ? source.target : '';
     const work = temporaryFolder();
     const doing = (what: string): void => watch.doing(name, target, what);
-    const outcome = await benchCase(c, o, work, doing).catch((e: unknown): Outcome => {
+    const outcome = await benchCase(c, o, work, doing, browser).catch((e: unknown): Outcome => {
       // What is wrong with a model or its data is a line of the result; anything else is wrong with us.
       if (e instanceof CompileError) return { k: 'failed', message: e.message };
       throw e;
@@ -90,7 +106,7 @@ export async function bench(cases: readonly BenchCase[], o: BenchOptions, watch:
     version: RESULT_VERSION,
     sinter: VERSION,
     command: o.command,
-    machine: machine(),
+    machine: { ...machine(), ...(browser && { engine: browser.version }) },
     settings: { rounds, processes, threads, seed },
     cases: results,
   };
@@ -105,7 +121,13 @@ export function machine(): Machine {
     engine: `Node ${process.version} (V8 ${process.versions.v8})`,
   };
 }
-async function benchCase(c: BenchCase, o: BenchOptions, work: string, doing: (what: string) => void): Promise<Outcome> {
+async function benchCase(
+  c: BenchCase,
+  o: BenchOptions,
+  work: string,
+  doing: (what: string) => void,
+  browser: BenchBrowser | undefined,
+): Promise<Outcome> {
   const { source } = c;
   const bundle = source.k === 'model' ? join(work, 'bundle') : source.dir;
   let compileMs: number | undefined;
@@ -117,6 +139,7 @@ async function benchCase(c: BenchCase, o: BenchOptions, work: string, doing: (wh
     compileMs = made.report.phases.reduce((s, p) => s + p.ms, 0);
   }
   const manifest = readManifest(bundle);
+  if (browser && manifest.native) return { k: 'failed', message: 'it is native code, which browsers do not run' };
   const path = source.k === 'model' ? source.path : source.model;
   const original = path === undefined ? undefined : openOriginal(path, manifest.options);
   const inputs = c.runs(manifest, original);
@@ -135,11 +158,12 @@ async function benchCase(c: BenchCase, o: BenchOptions, work: string, doing: (wh
       warmMs: [Math.min(1000 * o.seconds, WARM_MS[0]), Math.min(1000 * o.seconds, WARM_MS[1])],
       threads: o.threads,
       python: o.python,
-      profile: o.profile && original !== undefined,
+      profile: o.profile && original !== undefined && !browser,
     },
     o.processes,
     work,
     doing,
+    browser,
   );
   if (measured.broken !== undefined) return { k: 'failed', message: measured.broken };
   const { profile, failed } = measured;
@@ -177,9 +201,10 @@ const sizeOfPeer = async (f: Extract<Found, { k: 'found' }>, model: string | und
 async function findPeers(c: BenchCase, original: Original | undefined, o: BenchOptions): Promise<Map<PeerName, Found>> {
   const out = new Map<PeerName, Found>();
   for (const name of c.against ?? PEER_NAMES) {
-    const found: Found = original
+    let found: Found = original
       ? await PEERS[name].find({ ...o, model: original.path, format: original.format, labels: original.labels })
       : { k: 'unsuited', why: 'it needs the model that the bundle was made from: --model' };
+    if (o.browser === true && name !== 'onnxruntime-web') found = { k: 'unsuited', why: 'it does not run in a browser' };
     if (c.against || found.k !== 'unsuited') out.set(name, found);
   }
   return out;
@@ -196,7 +221,13 @@ interface All {
   readonly failures: readonly (readonly { readonly name: PeerName; readonly message: string }[])[];
 }
 /** Runs a job in several processes. Where a peer ends its process, that process is begun again without it. */
-async function measureAll(job: Job, processes: number, work: string, doing: (what: string) => void): Promise<All> {
+async function measureAll(
+  job: Job,
+  processes: number,
+  work: string,
+  doing: (what: string) => void,
+  browser: BenchBrowser | undefined,
+): Promise<All> {
   const failed = new Map<PeerName, string>();
   const runs: Measured[][] = job.runs.map(() => []);
   const failures = job.runs.map(() => new Map<PeerName, string>());
@@ -213,9 +244,9 @@ async function measureAll(job: Job, processes: number, work: string, doing: (wha
   const file = join(work, 'job.json');
   for (let p = 0; p < processes;) {
     const peers = job.peers.filter(n => !failed.has(n));
-    writeFile(file, JSON.stringify({ ...job, peers, profile: job.profile && p === 0 } satisfies Job));
+    const part: Job = { ...job, peers, profile: job.profile && p === 0 };
     const now = new Map<number, Measured>();
-    const ended = await measureApart(file, m => {
+    const hear = (m: Message): void => {
       switch (m.k) {
         case 'at':
           if (m.doing !== 'running') doing(`${m.who}: ${m.doing}`);
@@ -240,7 +271,9 @@ async function measureAll(job: Job, processes: number, work: string, doing: (wha
         case 'broken':
           break;
       }
-    });
+    };
+    writeFile(file, JSON.stringify(part));
+    const ended = await (browser ? browser.measure(part, hear) : measureApart(file, hear));
     if (ended.k === 'died' && ended.who !== 'sinter') {
       failed.set(ended.who, ended.message);
       continue;
@@ -261,7 +294,8 @@ async function firstAnswers(
   o: BenchOptions,
 ): Promise<Map<ContenderName, Pick<Footprint, 'first' | 'memory'>>> {
   const feed = inputs?.feeds[0];
-  if (o.first === 0 || !feed) return new Map();
+  // In a browser they would be of another engine than the rest.
+  if (o.first === 0 || o.browser === true || !feed) return new Map();
   const list = join(work, 'first.json');
   const { inputs: files } = writeFeeds(join(work, 'first'), '', [feed]);
   writeFile(list, JSON.stringify(files.map(({ name, dtype, dims, file }) => ({ name, type: DTYPES[dtype].ort, dims, file }))));

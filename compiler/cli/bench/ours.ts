@@ -1,26 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { TypedArray } from '../../core/dtype.ts';
-import { DTYPES } from '../../core/dtype.ts';
-import { fromTyped, typed } from '../../core/tensor.ts';
 import { dtypeOf, type Manifest } from '../bundle.ts';
 import { scripts } from './first.ts';
-import type { Feed } from './job.ts';
+import { jsRunner, type JsModel } from './js-model.ts';
 import { firstScript, type FirstAnswer, type Runner } from './runner.ts';
-import { timedOver } from './turns.ts';
-
-interface JsTensor {
-  readonly data: TypedArray;
-  readonly dims: readonly number[];
-  readonly type: string;
-}
-interface JsModel {
-  readonly profile: string;
-  run(inputs: Readonly<Record<string, JsTensor>>): Readonly<Record<string, JsTensor>>;
-}
-const record = (feed: Feed): Record<string, JsTensor> =>
-  Object.fromEntries([...feed].map(([name, t]) => [name, { data: typed(t), dims: t.dims, type: DTYPES[t.dtype].ort }]));
 
 /** The bundle's index.js; undefined where there is none, or where the addon that it needs was not built, or has no threads. */
 function indexOf(dir: string, manifest: Manifest): string | undefined {
@@ -36,21 +20,7 @@ export async function openOurs(dir: string, manifest: Manifest): Promise<(Runner
   const loader = (await import(pathToFileURL(index).href)) as { load(): Promise<JsModel> };
   const model = await loader.load();
   const types = new Map(manifest.outputs.map(p => [p.name, dtypeOf(p.type)]));
-  return {
-    profile: model.profile,
-    turn: feeds =>
-      timedOver(
-        feeds.map(f => {
-          const inputs = record(f);
-          return () => model.run(inputs);
-        }),
-      ),
-    answer: feed => {
-      const out = Object.entries(model.run(record(feed)));
-      return Promise.resolve(new Map(out.map(([name, t]) => [name, fromTyped(types.get(name) ?? 'f32', t.dims, t.data)])));
-    },
-    close: () => Promise.resolve(),
-  };
+  return jsRunner(model, types);
 }
 /** A fresh process that loads the bundle and answers once. */
 export function firstOfOurs(dir: string, manifest: Manifest, feeds: string, work: string): FirstAnswer | undefined {

@@ -1,10 +1,31 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const compiled = !import.meta.url.endsWith('.ts');
+const fileOf = (name: string): string => fileURLToPath(new URL(`${name}${compiled ? '.js' : '.ts'}`, import.meta.url));
 
 /** How a program of this package is started in a process of its own: what follows the command `node`. */
 export function ownProgram(name: string): string[] {
-  const compiled = !import.meta.url.endsWith('.ts');
-  const file = fileURLToPath(new URL(`${name}${compiled ? '.js' : '.ts'}`, import.meta.url));
+  const file = fileOf(name);
   // Sources as they are need what runs TypeScript.
   return compiled ? [file] : ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href, file];
+}
+
+/** A module of this package for a page: where it lies in the package's folder of code, and what reads it and those that it imports. */
+export function ownModule(name: string): { readonly entry: string; read(path: string): Promise<string | undefined> } {
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  return {
+    entry: relative(root, fileOf(name)).replaceAll('\\', '/'),
+    read: async path => {
+      const file = join(root, path);
+      if (!existsSync(file)) return undefined;
+      const text = readFileSync(file, 'utf8');
+      if (!file.endsWith('.ts')) return text;
+      // Only sources as they are come here: the translator is of those who work on them.
+      const { transform } = await import('esbuild');
+      return (await transform(text, { loader: 'ts', target: 'es2022' })).code;
+    },
+  };
 }
