@@ -79,7 +79,7 @@ export function padInto(c: LowerCtx<unknown>, x: Source, sizes: readonly Dim[], 
 function planar(c: LowerCtx<unknown>, x: Source): Source | undefined {
   const channels = x.dims.at(-1);
   const r = x.ref;
-  if (!r || lanesOf(c.profile) !== 4 || x.dtype !== 'f32' || (channels !== 3 && channels !== 4) || r.strides.at(-2) !== 1)
+  if (!r || lanesOf(c.profile) < 4 || x.dtype !== 'f32' || (channels !== 3 && channels !== 4) || r.strides.at(-2) !== 1)
     return undefined;
   const swap = <T>(v: readonly T[]): T[] => [...v.slice(0, -2), ...v.slice(-1), ...v.slice(-2, -1)];
   return c.sourceOf({ buffer: r.buffer, dims: swap(r.dims), strides: swap(r.strides) });
