@@ -130,14 +130,32 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     vector: { intDot: 'i8i8' },
     toolchain: { cc: 'clang', flags: ['-std=c11', '--target=arm64-apple-macos11', '-mcpu=apple-m1'], system: 'macos' },
   },
-  ml_c5: { name: 'ml_c5', doc: "SageMaker's ml.c5 machines: Intel servers with AVX-512.", extends: 'linux-x64-v4' },
+  ml_c5: {
+    name: 'ml_c5',
+    doc: "SageMaker's ml.c5 machines: Intel servers with AVX-512, of which the older ones (Skylake) have no VNNI.",
+    extends: 'linux-x64-v4',
+    vector: { intDot: 'i16' },
+    toolchain: {
+      flags: ['-std=c11', '-march=x86-64-v4', '-mprefer-vector-width=512'],
+      cpu: ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'],
+    },
+  },
   ml_c6g: {
     name: 'ml_c6g',
     doc: 'AWS Graviton 2 (c6g, m6g and the like).',
     extends: 'linux-arm64',
     toolchain: { flags: ['-std=c11', '-mcpu=neoverse-n1'] },
   },
-  ml_m5: { name: 'ml_m5', doc: "SageMaker's ml.m5 machines: Intel servers with AVX-512.", extends: 'linux-x64-v4' },
+  ml_m5: {
+    name: 'ml_m5',
+    doc: "SageMaker's ml.m5 machines: Intel servers with AVX-512, of which the older ones (Skylake) have no VNNI.",
+    extends: 'linux-x64-v4',
+    vector: { intDot: 'i16' },
+    toolchain: {
+      flags: ['-std=c11', '-march=x86-64-v4', '-mprefer-vector-width=512'],
+      cpu: ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'],
+    },
+  },
   rasp3b: {
     name: 'rasp3b',
     doc: 'Raspberry Pi 3 B with a 64-bit system.',

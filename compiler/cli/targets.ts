@@ -36,6 +36,7 @@ function meaning(p: Profile): string[][] {
     ['vector.bits', p.vector.bits === 0 ? '0 (scalar code)' : `${p.vector.bits} (${p.vector.bits / 32} floats)`],
     ['vector.fma', `multiply-add as one operation: ${fma}`],
     ['vector.intDot', `dot products of small integers: ${dot}`],
+    ['vector.permute', `tables in vector registers: ${p.vector.permute ? 'yes' : 'no'}`],
     ['registers', `${p.registers} that a kernel's inner loop may fill`],
     ...(p.emit === 'c'
       ? [
