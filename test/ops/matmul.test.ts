@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { symbol, type Dim } from '../../compiler/core/dim.ts';
+import { evalDim, symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { DType } from '../../compiler/core/dtype.ts';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { toNumbers } from '../../compiler/core/tensor.ts';
@@ -8,7 +8,10 @@ import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, constant } from '../../compiler/graph/graph.ts';
 import { Add, Relu, Sigmoid } from '../../compiler/ops/elementwise.ts';
 import { MatMul } from '../../compiler/ops/matmul.ts';
-import { splitRows } from '../../compiler/ops/schedules/rows.ts';
+import { KernelBuilder, type Buffer } from '../../compiler/kernel/builder.ts';
+import { interpret } from '../../compiler/kernel/interpret.ts';
+import { add, le } from '../../compiler/kernel/ir.ts';
+import { rowTiles, splitRows } from '../../compiler/ops/schedules/rows.ts';
 import { expectAgreement, inputsFor, noise, single, target, type Operand } from './problems.ts';
 
 const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3', 'linux-x64-v4'].map(target);
@@ -119,6 +122,29 @@ describe('rows of a product', () => {
       expect(blocks.reduce((s, b) => s + b.rows * b.times, 0)).toBe(n);
       expect(Math.max(0, ...blocks.map(b => b.rows))).toBeLessThanOrEqual(6);
       expect(blocks.reduce((s, b) => s + b.times, 0)).toBe(Math.ceil(n / 6));
+    }
+  });
+  it.each([4, 6, 12, 14, 28])('of a number that comes out when the model runs are each new once, in blocks of up to %i', most => {
+    const seen: Buffer = { name: 'seen', dtype: 'i32' };
+    const b = new KernelBuilder();
+    // Every row that a block touches must be there, also the ones that it computes again.
+    rowTiles(b, symbol('n', 1, 100), most, (first, rows, skip) => {
+      for (let i = 0; i < rows; i++) {
+        const at = add(first, i);
+        const count = (by: number): void => b.store(seen, at, add(b.load(seen, at), by));
+        count(1000);
+        if (skip === undefined) count(1);
+        else b.if(le(skip, i), () => count(1));
+      }
+    });
+    const { kernel, actuals } = b.finish('rows', noLoc);
+    for (let n = 1; n <= 100; n++) {
+      const data = new Int32Array(n);
+      interpret(
+        kernel,
+        actuals.map(a => (a.k === 'int' ? evalDim(a.dim, new Map([['n', n]])) : { dtype: 'i32', data })),
+      );
+      expect([n, ...data.map(x => x % 1000)]).toEqual([n, ...data.map(() => 1)]);
     }
   });
 });
