@@ -18,7 +18,7 @@ import { races } from '../kernel/races.ts';
 import { native } from '../native/build.ts';
 import type { Run } from './runners.ts';
 
-/** A graph compiled for a target, without the bundle around it. */
+/** A graph compiled for a target, without the bundle around it. As C, the environment may name another target, and flags: C_TARGET, C_FLAGS. */
 export async function compiled(
   way: 'program' | 'wasm' | 'c',
   g: Graph,
@@ -35,7 +35,10 @@ export async function compiled(
       return wasm(program, plan, profile);
     case 'c':
       // As `compile` does: trees compare numbers of any size.
-      return native(program, plan, profile, { flush: (macsHi(g) ?? 0) > 0 });
+      return native(program, plan, profile, {
+        flush: (macsHi(g) ?? 0) > 0,
+        flags: (process.env['C_FLAGS'] ?? '').split(' ').filter(f => f !== ''),
+      });
   }
 }
 

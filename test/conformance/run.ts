@@ -1,7 +1,8 @@
 /**
- * Runs ONNX's backend tests: `npm run conformance -- [--suite node,simple] [--filter REGEX] [--on evaluate,program,wasm]
+ * Runs ONNX's backend tests: `npm run conformance -- [--suite node,simple] [--filter REGEX] [--on evaluate,program,wasm,c]
  * [--symbolic] [--verbose] [--jobs N] [--write]`. `--write` writes OPERATORS.md and the floor that the test suite holds.
- * Cases run in a process of their own, which is replaced when a case hangs or takes it down.
+ * As C, C_TARGET names the target, and C_FLAGS flags for the compiler, such as those of sanitizers. Cases run in a process of their
+ * own, which is replaced when a case hangs or takes it down.
  */
 import { parseArgs } from 'node:util';
 import { findBackendTests, SUITES, type Suite } from '../suites/onnx-backend.ts';

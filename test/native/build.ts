@@ -28,6 +28,8 @@ export interface NativeOptions {
   readonly flush?: boolean;
   /** Whether a warning is an error; default: true. */
   readonly strict?: boolean;
+  /** More flags of the compiler. */
+  readonly flags?: readonly string[];
 }
 /** Builds a program with a C compiler and runs it on .npy files, as a user would. */
 export function native(
@@ -55,7 +57,7 @@ export function native(
   }
   // Without optimization GCC has macros for some instructions of AVX-512, and they make it warn.
   const flags = [...flagsOf(profile), ...((o.strict ?? true) ? WARNINGS : ['-w']), profile.vector.bits > 256 ? '-O1' : '-O0'];
-  run(profile.toolchain.cc, [...flags, ...sources, '-o', 'model', '-lm'], dir);
+  run(profile.toolchain.cc, [...flags, ...(o.flags ?? []), ...sources, '-o', 'model', '-lm'], dir);
   const names = namesOf(program);
   return inputs => {
     const args = program.inputs.map((p, i) => {
