@@ -223,7 +223,7 @@ function summary(r: Report, place: string | undefined, files: ReadonlyMap<string
     ]);
     rows.push(['arena', showBytes(m.arena)]);
   }
-  const wanted = [...files].filter(([f]) => /^(?:index\.js$|emnapi-runtime\.js$|model\.)/.test(f));
+  const wanted = [...files].filter(([f]) => /^(?:index\.js$|emnapi-runtime\.js$|(?:model|weights)[-.])/.test(f));
   const total = wanted.reduce((n, [, b]) => n + b.length, 0);
   if (wanted.length > 0) {
     const packed = total < GZIP_LIMIT ? wanted.reduce((n, [, b]) => n + gzipSync(b).length, 0) : undefined;
