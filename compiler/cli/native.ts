@@ -127,6 +127,11 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild, thre
       });
       const r = spawnSync(program, [...args, ...more, '--out', work], { cwd: work, encoding: 'utf8' });
       if (r.error) fail('E205', { file: dir, why: `its program does not run here: ${r.error.message}` });
+      if (r.status !== 0 && machineOf(program) !== machineOf(process.execPath))
+        fail('E205', {
+          file: dir,
+          why: 'its program is for another processor; run it there, or under an emulator that is set up for it',
+        });
       if (r.status !== 0)
         fail('E502', {
           why: r.stderr.trim() === '' ? `the program ended with ${r.signal ?? String(r.status)}` : r.stderr.trim(),
@@ -140,6 +145,12 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild, thre
       );
     },
   };
+}
+/** The format of a program, and of an ELF file its machine too (e_machine of the ELF header). */
+function machineOf(program: string): string {
+  const head = readFileSync(program).subarray(0, 20);
+  const format = head.toString('latin1', 0, 4);
+  return format === '\x7fELF' ? `${format}${head.readUInt16LE(18)}` : format;
 }
 /** Builds the program of a bundle in another folder; undefined where it went well, else what is wrong. */
 function buildProgram(dir: string, work: string, n: NativeBuild, program: string): string | undefined {

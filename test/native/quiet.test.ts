@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { openBundle } from '../../compiler/cli/bundle.ts';
 import { buildLibraries, type NativeBuild } from '../../compiler/cli/native.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
@@ -64,3 +65,17 @@ describe('without a compiler that works', () => {
     expect(readdirSync(dir).sort()).toEqual([...files.keys()].sort());
   });
 });
+
+// Where the system starts an emulator by itself, such programs run.
+const foreign = has('aarch64-linux-gnu-gcc') && process.arch === 'x64' && !existsSync('/proc/sys/fs/binfmt_misc/qemu-aarch64');
+(foreign ? it : it.skip)(
+  `a program for another processor is told to be one${foreign ? '' : ' (needs aarch64-linux-gnu-gcc, and no emulator set up)'}`,
+  async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'sinter-foreign-'));
+    const { files } = await compile({ model: must(MODELS[1]).model, target: 'linux-arm64' });
+    for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
+    const bundle = await openBundle(dir);
+    expect(() => bundle.run(must(MODELS[1]).inputs)).toThrow(/its program is for another processor/);
+    rmSync(dir, { recursive: true, force: true });
+  },
+);
