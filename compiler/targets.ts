@@ -1,3 +1,4 @@
+import { flag, isObject, oneOf, whole, type Check } from './core/check.ts';
 import { fail } from './core/diagnostic.ts';
 import { didYouMean } from './core/suggest.ts';
 import type { Profile } from './ops/profile.ts';
@@ -84,7 +85,6 @@ function nameOf(json: Json, seen: readonly string[]): string {
   if (seen.includes(name)) return fail('E401', { target: name, why: `extends itself: ${[...seen, name].join(' → ')}` });
   return name;
 }
-const isObject = (v: unknown): v is Json => typeof v === 'object' && v !== null && !Array.isArray(v);
 function textOf(json: Json, key: string, dflt: string, bad: (why: string) => never): string {
   const v = json[key] ?? dflt;
   return typeof v === 'string' ? v : bad(`'${key}' must be text`);
@@ -92,27 +92,8 @@ function textOf(json: Json, key: string, dflt: string, bad: (why: string) => nev
 
 // ---- one profile: every field is read by a checker, so that a typing error is told at once
 
-type Check<T> = (v: unknown, bad: (why: string) => never) => T;
 type Checks<T> = { readonly [K in keyof T]-?: Check<T[K]> };
 
-const oneOf =
-  <const T extends readonly (string | number)[]>(...words: T): Check<T[number]> =>
-  (v, bad) => {
-    const hit = words.find(w => w === v);
-    return (
-      hit ??
-      bad(
-        `must be one of ${words.join(', ')}, not ${JSON.stringify(v)}${typeof v === 'string' ? didYouMean(v, words.map(String)) : ''}`,
-      )
-    );
-  };
-const whole =
-  (lo: number, hi: number): Check<number> =>
-  (v, bad) =>
-    typeof v === 'number' && Number.isInteger(v) && v >= lo && v <= hi
-      ? v
-      : bad(`must be a whole number from ${lo} to ${hi}, not ${JSON.stringify(v)}`);
-const flag: Check<boolean> = (v, bad) => (typeof v === 'boolean' ? v : bad('must be true or false'));
 const text: Check<string> = (v, bad) => (typeof v === 'string' ? v : bad('must be text'));
 const word: Check<string> = (v, bad) => (typeof v === 'string' && /^[\w.-]+$/.test(v) ? v : bad('must be words'));
 const listOf =

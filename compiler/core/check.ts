@@ -23,10 +23,10 @@ export const whole =
       ? v
       : bad(`must be a whole number from ${lo} to ${hi}, not ${shown(v)}`);
 export const oneOf =
-  <const T extends readonly string[]>(...words: T): Check<T[number]> =>
+  <const T extends readonly (string | number)[]>(...words: T): Check<T[number]> =>
   (v, bad) =>
     words.find(w => w === v) ??
-    bad(`must be one of ${words.join(', ')}, not ${shown(v)}${typeof v === 'string' ? didYouMean(v, words) : ''}`);
+    bad(`must be one of ${words.join(', ')}, not ${shown(v)}${typeof v === 'string' ? didYouMean(v, words.map(String)) : ''}`);
 export const listOf =
   <T>(item: Check<T>): Check<readonly T[]> =>
   (v, bad) =>
