@@ -1,10 +1,11 @@
-/** `npm run bench [-- SUITE [options]]`: standard (the default), compile, first, gemm, conv, trees, native. Each says at its top what it measures. */
+/** `npm run bench [-- SUITE [options]]`: standard (the default), compile, first, gemm, conv, int8, trees, native. Each says at its top what it measures. */
 const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   standard: () => import('./standard.ts'),
   compile: () => import('./compile-time.ts'),
   first: () => import('./first.ts'),
   gemm: () => import('./kernels/gemm.ts'),
   conv: () => import('./kernels/conv.ts'),
+  int8: () => import('./kernels/int8.ts'),
   trees: () => import('./trees.ts'),
   native: () => import('./native.ts'),
 };
