@@ -1,16 +1,14 @@
 import { assert, InternalError, must, showLoc, type Loc } from '../core/diagnostic.ts';
 import { dimEq, dimHi, dimProd, showDim, symbolsOf, type Dim } from '../core/dim.ts';
-import type { DType } from '../core/dtype.ts';
 import { splatOf, type Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
 import { subgraphs, type Def, type Graph, type Node, type Value } from '../graph/graph.ts';
-import { KernelBuilder, type Buffer } from '../kernel/builder.ts';
-import type { Kernel } from '../kernel/ir.ts';
-import type { Attrs, Guard } from '../ops/define.ts';
+import { KernelBuilder } from '../kernel/builder.ts';
+import type { Attrs } from '../ops/define.ts';
 import type { LowerCtx, LowerSettings, Ref, Sink, SlotBuffer, Source } from '../ops/lowering.ts';
 import type { Profile } from '../ops/profile.ts';
 import { compactRef, isCompact, partOf, slotBuffer } from '../ops/ref.ts';
-import type { Arg, Port, Program, Slot, Step, SymbolInfo } from '../program/program.ts';
+import type { Arg, Port, Program, Step, SymbolInfo } from '../program/program.ts';
 import { copyKernel } from './copy.ts';
 import { partition, type Partition } from './partition.ts';
 import {
@@ -23,6 +21,7 @@ import {
   pointSource,
   type Hole,
 } from './source.ts';
+import { newSlot, newStop, record, slotOf, type State } from './state.ts';
 
 /** Lowers a graph to kernels and steps for a target. The memory plan comes after. */
 export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettings = {}): Program {
@@ -66,56 +65,6 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
   };
 }
 const portRef = (p: Port): Ref => compactRef(slotBuffer(p.slot), p.type.shape);
-
-interface State {
-  readonly profile: Profile;
-  readonly settings: LowerSettings;
-  readonly slots: Slot[];
-  /** By text: equal kernels are one. */
-  readonly kernels: Map<string, Kernel>;
-  readonly names: Map<string, number>;
-  /** Where steps go: replaced while a branch or a loop body is recorded. */
-  steps: Step[];
-  /** Constants by identity of their bytes. */
-  readonly weights: Map<Uint8Array, Slot>;
-  readonly symbols: Map<string, SymbolInfo>;
-  readonly guards: Guard[];
-  readonly stops: string[];
-}
-function newSlot(
-  state: State,
-  name: string,
-  dtype: DType,
-  size: Dim,
-  where: Slot['where'],
-  more: Pick<Slot, 'bytes' | 'scratch'> = {},
-): Slot {
-  const slot: Slot = { name, dtype, size, where, ...more };
-  state.slots.push(slot);
-  return slot;
-}
-function newStop(state: State, why: string): number {
-  const at = state.stops.indexOf(why);
-  return at >= 0 ? at : state.stops.push(why) - 1;
-}
-function isSlot(x: SlotBuffer['slot']): x is Slot {
-  return 'where' in x;
-}
-function slotOf(b: Buffer): { slot: Slot; offset: Dim } {
-  const s = b as SlotBuffer;
-  assert(isSlot(s.slot), `buffer ${b.name} is not of this program`);
-  return { slot: s.slot, offset: s.offset };
-}
-function record(state: State, f: () => void): readonly Step[] {
-  const outer = state.steps;
-  state.steps = [];
-  try {
-    f();
-    return state.steps;
-  } finally {
-    state.steps = outer;
-  }
-}
 
 /** Lowers one graph: the model's, or the sub-graph of a control-flow node. */
 class Frame {

@@ -1,0 +1,62 @@
+import { assert } from '../core/diagnostic.ts';
+import type { Dim } from '../core/dim.ts';
+import type { DType } from '../core/dtype.ts';
+import type { Buffer } from '../kernel/builder.ts';
+import type { Kernel } from '../kernel/ir.ts';
+import type { Guard } from '../ops/define.ts';
+import type { LowerSettings, SlotBuffer } from '../ops/lowering.ts';
+import type { Profile } from '../ops/profile.ts';
+import type { Slot, Step, SymbolInfo } from '../program/program.ts';
+
+/** What is collected while a graph is lowered, over all of its sub-graphs. */
+export interface State {
+  readonly profile: Profile;
+  readonly settings: LowerSettings;
+  readonly slots: Slot[];
+  /** By text: equal kernels are one. */
+  readonly kernels: Map<string, Kernel>;
+  readonly names: Map<string, number>;
+  /** Where steps go: replaced while a branch or a loop body is recorded. */
+  steps: Step[];
+  /** Constants by identity of their bytes. */
+  readonly weights: Map<Uint8Array, Slot>;
+  readonly symbols: Map<string, SymbolInfo>;
+  readonly guards: Guard[];
+  readonly stops: string[];
+}
+export function newSlot(
+  state: State,
+  name: string,
+  dtype: DType,
+  size: Dim,
+  where: Slot['where'],
+  more: Pick<Slot, 'bytes' | 'scratch'> = {},
+): Slot {
+  const slot: Slot = { name, dtype, size, where, ...more };
+  state.slots.push(slot);
+  return slot;
+}
+/** The number of a reason to stop; equal ones are one. */
+export function newStop(state: State, why: string): number {
+  const at = state.stops.indexOf(why);
+  return at >= 0 ? at : state.stops.push(why) - 1;
+}
+function isSlot(x: SlotBuffer['slot']): x is Slot {
+  return 'where' in x;
+}
+export function slotOf(b: Buffer): { slot: Slot; offset: Dim } {
+  const s = b as SlotBuffer;
+  assert(isSlot(s.slot), `buffer ${b.name} is not of this program`);
+  return { slot: s.slot, offset: s.offset };
+}
+/** The steps that a function adds. */
+export function record(state: State, f: () => void): readonly Step[] {
+  const outer = state.steps;
+  state.steps = [];
+  try {
+    f();
+    return state.steps;
+  } finally {
+    state.steps = outer;
+  }
+}
