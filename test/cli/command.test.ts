@@ -8,6 +8,7 @@ import { runCommand } from '../../compiler/cli/command.ts';
 import { readNpy, writeNpy } from '../../compiler/cli/io/npy.ts';
 import { fromNumbers, toNumbers } from '../../compiler/core/tensor.ts';
 import { model, node, sub, tensor, value } from '../onnx-writer.ts';
+import { sinter } from './captured.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sinter-cli-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -27,16 +28,6 @@ writeFileSync(at('small.onnx'), small([1, 2, 3, 4]));
 writeFileSync(at('unknown.onnx'), model([node('Frobnicate', ['x'], ['y']), value(11, 'x', F32, [1]), value(12, 'y', F32, [1])]));
 writeFileSync(at('cut.onnx'), small([1, 2, 3, 4]).subarray(0, 60));
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-async function sinter(...argv: string[]): Promise<Ran> {
-  let [out, err] = ['', ''];
-  const code = await runCommand(argv, { out: t => void (out += t), err: t => void (err += t), live: false });
-  return { code, out, err };
-}
 const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
 
 describe('usage', () => {

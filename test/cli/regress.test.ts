@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { compile } from '../../compiler/cli/api.ts';
-import { runCommand } from '../../compiler/cli/command.ts';
 import { writeNpy } from '../../compiler/cli/io/npy.ts';
 import { readBaseline, type Baseline, type Range, type TargetBaseline } from '../../compiler/cli/regress/baseline.ts';
 import { regressCommand, type RegressFlags, type Ways } from '../../compiler/cli/regress/command.ts';
@@ -13,6 +12,7 @@ import { readSuite } from '../../compiler/cli/suite.ts';
 import { taskFigure } from '../../compiler/cli/task.ts';
 import { fromNumbers } from '../../compiler/core/tensor.ts';
 import { attribute, model, node, sub, tensor, value } from '../onnx-writer.ts';
+import { captured, sinter, type Ran } from './captured.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sinter-regress-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -38,17 +38,6 @@ const classifier = (scale: number): Uint8Array =>
   ]);
 writeFileSync(at('classifier.onnx'), classifier(1));
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-async function captured(f: (t: { out(s: string): void; err(s: string): void; live: boolean }) => Promise<number>): Promise<Ran> {
-  let [out, err] = ['', ''];
-  const code = await f({ out: s => void (out += s), err: s => void (err += s), live: false });
-  return { code, out, err };
-}
-const sinter = (...argv: string[]): Promise<Ran> => captured(t => runCommand(argv, t));
 /** Few rounds: what is looked for is larger than their noise. */
 const quick = { rounds: 5, seconds: 1, processes: 1 };
 const regress = (o: Partial<RegressFlags>, ways: Ways = {}): Promise<Ran> =>

@@ -2,22 +2,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { runCommand } from '../../compiler/cli/command.ts';
 import { readCsv } from '../../compiler/cli/io/csv.ts';
 import { readNpy } from '../../compiler/cli/io/npy.ts';
 import { CompileError, must } from '../../compiler/core/diagnostic.ts';
 import { toNumbers } from '../../compiler/core/tensor.ts';
 import { filesOf } from '../trees/cases.ts';
 import { document, json } from '../trees/xgboost-writer.ts';
+import { sinter } from './captured.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sinter-trees-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const at = (...p: string[]): string => join(root, ...p);
-async function sinter(...argv: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  let [out, err] = ['', ''];
-  const code = await runCommand(argv, { out: t => void (out += t), err: t => void (err += t), live: false });
-  return { code, out, err };
-}
 const fields = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
 
 /** 10 for temp below 0.5, else 20; and 100 for wind below 3, else 200; three more rounds of 1000 each. */

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readCertificate, worse, type Certificate } from '../../compiler/cli/certificate.ts';
-import { runCommand } from '../../compiler/cli/command.ts';
 import { classesOf } from '../../compiler/cli/compare.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { fromNumbers } from '../../compiler/core/tensor.ts';
 import { attribute, model, node, sub, tensor, value } from '../onnx-writer.ts';
+import { sinter } from './captured.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sinter-verify-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -42,16 +42,6 @@ writeFileSync(at('small.onnx'), small([1, 2, 3, 4]));
 writeFileSync(at('other.onnx'), small([1, 2, 3, 5]));
 writeFileSync(at('classifier.onnx'), classifier);
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-async function sinter(...argv: string[]): Promise<Ran> {
-  let [out, err] = ['', ''];
-  const code = await runCommand(argv, { out: t => void (out += t), err: t => void (err += t), live: false });
-  return { code, out, err };
-}
 const sha256 = (b: Uint8Array): string => createHash('sha256').update(b).digest('hex');
 
 describe('verify without a certificate', () => {
