@@ -1,10 +1,19 @@
-// Every committed model of fixtures/trees, on the evaluator and compiled (`npm run trees`; part of its name as an argument chooses):
-// margins, leaves and contributions of XGBoost bit for bit, predictions within 1 ulp.
+/**
+ * Every committed model of fixtures/trees: `npm run trees -- [PART OF A NAME] [--on evaluate,wasm,c]`; without --on on the evaluator and in
+ * WebAssembly. Margins, leaves and contributions have the bits of the library that wrote the model, predictions those of XGBoost, and of
+ * LightGBM to 4 ulp. As C, C_TARGET names the target, and C_FLAGS flags for the compiler, as in `npm run conformance -- --on c`.
+ */
+import { parseArgs } from 'node:util';
 import { archives, casesOf } from './cases.ts';
 import { differences } from './check.ts';
-import { byBundle, byEvaluator } from './ways.ts';
+import { waysNamed } from './ways.ts';
 
-const only = process.argv[2] ?? '';
+const { values: args, positionals } = parseArgs({
+  options: { on: { type: 'string', default: 'evaluate,wasm' } },
+  allowPositionals: true,
+});
+const ways = waysNamed(args.on);
+const [only = ''] = positionals;
 let wrong = 0;
 for (const archive of [...archives('xgboost'), ...archives('lightgbm')]) {
   let [cases, good] = [0, 0];
@@ -12,11 +21,11 @@ for (const archive of [...archives('xgboost'), ...archives('lightgbm')]) {
     if (!`${c.library} ${c.version} ${c.name} ${c.file}`.includes(only)) continue;
     cases++;
     const found: string[] = [];
-    for (const way of [byEvaluator, byBundle])
+    for (const [name, run] of ways)
       try {
-        found.push(...differences(c, await way(c)).map(d => `${d} (${way.name})`));
+        found.push(...differences(c, await run(c)).map(d => `${d} (${name})`));
       } catch (e) {
-        found.push(`${archive} ${c.name}: ${e instanceof Error ? (e.stack ?? e.message) : String(e)} (${way.name})`);
+        found.push(`${archive} ${c.name}: ${e instanceof Error ? (e.stack ?? e.message) : String(e)} (${name})`);
       }
     for (const f of found) process.stdout.write(`${f}\n`);
     if (found.length === 0) good++;

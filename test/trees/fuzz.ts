@@ -1,22 +1,27 @@
-// Random models of the installed XGBoost and LightGBM, compiled, against those libraries: `npm run fuzz -- trees [COUNT] [SEED]`.
-// Needs Python with xgboost and lightgbm (any versions; SINTER_PYTHON names the interpreter). With `FROM` after the seed, models FROM and
-// on; with `--keep FOLDER`, the models and what the libraries predict stay there.
+/**
+ * Random models of the installed XGBoost and LightGBM, compiled, against those libraries: `npm run fuzz -- trees [COUNT] [SEED]`.
+ * Needs Python with xgboost and lightgbm (any versions; SINTER_PYTHON names the interpreter). With `FROM` after the seed, models FROM and
+ * on; with `--keep FOLDER`, the models and what the libraries predict stay there. With `--on c` as C instead of WebAssembly, for C_TARGET.
+ */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Tensor } from '../../compiler/core/tensor.ts';
+import { parseArgs } from 'node:util';
 import { TREE_STRATEGIES } from '../../compiler/ops/lowering.ts';
 import { casesAmong, type TreeCase } from './cases.ts';
 import { differences } from './check.ts';
 import { firstDeparture } from './departure.ts';
-import { byBundle, byEvaluator } from './ways.ts';
+import { byBundle, byC, waysNamed } from './ways.ts';
 
-const args = process.argv.slice(2);
-const at = args.indexOf('--keep');
-const keep = at >= 0 ? args.splice(at, 2)[1] : undefined;
-const [count = 200, seed = 1, from = 0] = args.map(Number);
+const { values: args, positionals } = parseArgs({
+  options: { keep: { type: 'string' }, on: { type: 'string', default: 'evaluate,wasm' } },
+  allowPositionals: true,
+});
+const { keep } = args;
+const [count = 200, seed = 1, from = 0] = positionals.map(Number);
+const ways = waysNamed(args.on);
 const python = process.env['SINTER_PYTHON'] ?? 'python3';
 const script = fileURLToPath(new URL('../../fixtures/trees/fuzz.py', import.meta.url));
 /** Models that Python makes at a time, while those before are compared. */
@@ -63,20 +68,20 @@ async function wrongs(c: TreeCase, turn: number): Promise<string[]> {
   const out: string[] = [];
   const treeStrategy = forced[turn % forced.length] ?? 'walk';
   const target = targets[Math.floor(turn / forced.length) % targets.length] ?? 'wasm-simd';
-  const ways = [
-    { name: 'evaluator', run: byEvaluator },
-    { name: 'bundle', run: byBundle },
-    { name: `${treeStrategy}, ${target}`, run: (k: TreeCase) => byBundle(k, { treeStrategy, target }) },
-  ];
-  for (const way of ways) {
+  const all: typeof ways = ways.flatMap(way => {
+    const [name] = way;
+    if (name === 'wasm') return [way, [`${treeStrategy}, ${target}`, k => byBundle(k, { treeStrategy, target })]];
+    return name === 'c' ? [way, [`c, ${treeStrategy}`, k => byC(k, { treeStrategy })]] : [way];
+  });
+  for (const [name, run] of all) {
     try {
-      const got: ReadonlyMap<string, Tensor> = await way.run(c);
+      const got = await run(c);
       const found = differences(c, got);
-      out.push(...found.map(d => `${d} (${way.name})`));
+      out.push(...found.map(d => `${d} (${name})`));
       const where = found.length > 0 ? firstDeparture(c, got) : undefined;
       if (where !== undefined) out.push(`  ${where}`);
     } catch (e) {
-      out.push(`${c.library} ${c.version} ${c.name}: ${e instanceof Error ? (e.stack ?? e.message) : String(e)} (${way.name})`);
+      out.push(`${c.library} ${c.version} ${c.name}: ${e instanceof Error ? (e.stack ?? e.message) : String(e)} (${name})`);
     }
   }
   return out;

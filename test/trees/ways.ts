@@ -1,50 +1,67 @@
 import { basename } from 'node:path';
 import { compile } from '../../compiler/index.ts';
 import { importFor } from '../../compiler/compile.ts';
+import { must } from '../../compiler/core/diagnostic.ts';
 import { DTYPES, isDType } from '../../compiler/core/dtype.ts';
 import { fromTyped, typed, type Tensor } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
+import type { LowerSettings } from '../../compiler/ops/lowering.ts';
 import type { CompileOptions } from '../../compiler/options.ts';
-import { loadBundle, type LoadedModel } from '../models/bundle.ts';
+import { compiled } from '../conformance/compiled.ts';
+import { loadBundle } from '../models/bundle.ts';
 import { outputsOf, type TreeCase } from './cases.ts';
 
+type Outputs = ReadonlyMap<string, Tensor>;
 export const optionsOf = (c: TreeCase): CompileOptions => ({
   model: c.bytes,
   file: basename(c.file),
   outputs: outputsOf(c),
   ...(c.iterations && { iterations: c.iterations }),
 });
-export const byEvaluator = (c: TreeCase): Map<string, Tensor> =>
-  evaluate(importFor(optionsOf(c)).graph, new Map([['features', c.rows]]));
+export const byEvaluator = (c: TreeCase): Outputs => evaluate(importFor(optionsOf(c)).graph, new Map([['features', c.rows]]));
 
-type Outputs = ReturnType<LoadedModel['run']>;
-/** Rows that are also run on their own. */
-const SINGLE = 12;
-/**
- * By the whole pipeline, and the bundle's own loader. The first rows are run one by one too, which may be other code: throws where they
- * give other bits than among all.
- */
-export async function byBundle(c: TreeCase, more: Partial<CompileOptions> = {}): Promise<Map<string, Tensor>> {
+/** By the whole pipeline, and the bundle's own loader. */
+export async function byBundle(c: TreeCase, more: Partial<CompileOptions> = {}): Promise<Outputs> {
   const { files } = await compile({ ...optionsOf(c), ...more });
   const model = await loadBundle(files);
-  const rows = typed(c.rows) as Float32Array;
-  const [count = 0, columns = 0] = c.rows.dims;
-  const all = model.run({ features: { data: rows, dims: c.rows.dims } });
-  for (let r = 0; r < Math.min(SINGLE, count); r++)
-    sameRow(all, model.run({ features: rows.slice(r * columns, (r + 1) * columns) }), r, count);
-  return new Map(
-    Object.entries(all).map(([name, t]) => {
-      const dtype = Object.keys(DTYPES).find(k => isDType(k) && DTYPES[k].ort === t.type);
-      return [name, fromTyped(dtype !== undefined && isDType(dtype) ? dtype : 'f32', t.dims, t.data as Float32Array)];
-    }),
+  return alsoAlone(
+    c,
+    rows =>
+      new Map(
+        Object.entries(model.run({ features: { data: typed(rows), dims: rows.dims } })).map(([name, t]) => {
+          const dtype = Object.keys(DTYPES).find(k => isDType(k) && DTYPES[k].ort === t.type);
+          return [name, fromTyped(dtype !== undefined && isDType(dtype) ? dtype : 'f32', t.dims, t.data as Float32Array)];
+        }),
+      ),
   );
 }
-function sameRow(all: Outputs, one: Outputs, row: number, count: number): void {
-  for (const [name, t] of Object.entries(one)) {
-    const among = all[name]?.data ?? [];
-    const size = among.length / count;
-    for (let i = 0; i < size; i++)
-      if (!Object.is(t.data[i], among[row * size + i]))
-        throw new Error(`row ${row} on its own: ${name} is ${t.data[i]}, among others ${among[row * size + i]}`);
-  }
+/** As C, for C_TARGET with C_FLAGS of the environment, as the conformance suite has it. */
+export async function byC(c: TreeCase, settings: LowerSettings = {}): Promise<Outputs> {
+  const run = await compiled('c', importFor(optionsOf(c)).graph, undefined, settings);
+  return alsoAlone(c, rows => run(new Map([['features', rows]])));
+}
+
+type TreeRun = (c: TreeCase) => Outputs | Promise<Outputs>;
+/** Ways to run a case, by the names of the conformance suite. */
+const WAYS: Readonly<Record<string, TreeRun>> = { evaluate: byEvaluator, wasm: c => byBundle(c), c: c => byC(c) };
+/** The ways of a list such as `evaluate,c`. */
+export const waysNamed = (list: string): readonly (readonly [name: string, run: TreeRun])[] =>
+  list.split(',').map(name => [name, must(WAYS[name], `a way '${name}'; there are ${Object.keys(WAYS).join(', ')}`)]);
+
+/** Rows that are also run on their own. */
+const SINGLE = 12;
+/** What a model gives for all rows. The first are run one by one too, which may be other code: throws where they give other bits. */
+function alsoAlone(c: TreeCase, run: (rows: Tensor) => Outputs): Outputs {
+  const all = run(c.rows);
+  const [count = 0, columns = 0] = c.rows.dims;
+  const features = typed(c.rows) as Float32Array;
+  for (let row = 0; row < Math.min(SINGLE, count); row++)
+    for (const [name, one] of run(fromTyped('f32', [1, columns], features.slice(row * columns, (row + 1) * columns)))) {
+      const [got, among] = [typed(one), typed(must(all.get(name)))];
+      for (let i = 0; i < got.length; i++) {
+        const other = among[row * got.length + i];
+        if (!Object.is(got[i], other)) throw new Error(`row ${row} on its own: ${name} ${i} is ${got[i]}, among others ${other}`);
+      }
+    }
+  return all;
 }
