@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fail, must } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { outputNames } from '../emit/c/names.ts';
@@ -112,7 +112,7 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild, thre
   if (n.system === 'bare') broken('it is for a machine without an operating system; c-portable gives the same results here');
   if (!isHere(n.cc)) broken(`${n.cc} is not here; on a machine that has it: make`);
   const program = join(work, productsOf(n.system).program ?? broken('it makes no program'));
-  const bad = buildProgram(resolve(dir), work, n, program);
+  const bad = buildProgram(resolve(dir), work, n, { main: 'main.c', program });
   if (bad !== undefined) broken(bad);
   const more = threads === undefined ? [] : ['--threads', String(threads)];
   return {
@@ -152,12 +152,20 @@ function machineOf(program: string): string {
   const format = head.toString('latin1', 0, 4);
   return format === '\x7fELF' ? `${format}${head.readUInt16LE(18)}` : format;
 }
-/** Builds the program of a bundle in another folder; undefined where it went well, else what is wrong. */
-function buildProgram(dir: string, work: string, n: NativeBuild, program: string): string | undefined {
+/**
+ * Builds a program of the bundle in `dir` and the source `main`, all of it in the folder `work`; undefined where it went well, else what is
+ * wrong. `flags`: more of them for `main`.
+ */
+export function buildProgram(
+  dir: string,
+  work: string,
+  n: NativeBuild,
+  { main, program, flags = [] }: { readonly main: string; readonly program: string; readonly flags?: readonly string[] },
+): string | undefined {
   const objects: string[] = [];
-  for (const s of ['main.c', ...n.sources]) {
-    const object = join(work, objectOf(s));
-    const bad = run(n.cc, [...n.flags, ...(n.own?.[s] ?? []), '-c', s, '-o', object], dir);
+  for (const s of [main, ...n.sources]) {
+    const object = join(work, basename(objectOf(s)));
+    const bad = run(n.cc, [...n.flags, ...(n.own?.[s] ?? []), ...(s === main ? flags : []), '-c', s, '-o', object], dir);
     if (bad !== undefined) return bad;
     objects.push(object);
   }

@@ -170,9 +170,19 @@ if (!gcc) console.warn('skipped: no gcc, which builds native bundles (apt-get in
     check(measure());
     rmSync(at('native/model.node'));
     check(measure());
-    const threads = ['--threads', '2', '--against', 'onnxruntime-node', '--target', 'c-portable'];
-    expect(sinter('bench', at('dense.onnx'), ...threads, ...QUICK, '--json', json)).toMatchObject({ code: 0, err: '' });
-    expect(figures(read(json).cases[0]).runs[0]?.differences[0]?.outputs[0]?.relative).toBeLessThan(1e-5);
+    const threads = ['--threads', '2', '--against', 'onnxruntime-node', '--target', 'c-portable', '--target', 'linux-x64'];
+    expect(sinter('bench', at('dense.onnx'), ...threads, ...QUICK, '--first', '1', '--profile', '--json', json)).toMatchObject({
+      code: 0,
+      err: '',
+    });
+    const { cases } = read(json);
+    expect(cases.map(c => c.target)).toEqual(['c-portable', 'linux-x64']);
+    for (const f of cases.map(figures)) {
+      expect(f.runs[0]?.differences[0]?.outputs[0]?.relative).toBeLessThan(1e-5);
+      expect(f.profiles?.[0]?.rows.map(r => r.what)).toEqual(['MatMul + Relu']);
+      const [ours] = f.contenders;
+      expect(ours?.k === 'ran' && ours.first?.median).toBeGreaterThan(0);
+    }
   },
   120_000,
 );

@@ -3,9 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fail, must } from '../../core/diagnostic.ts';
 import { outputNames } from '../../emit/c/names.ts';
+import { isHere } from '../../emit/c/levels.ts';
+import type { Profile } from '../../ops/profile.ts';
 import { dtypeOf, type Manifest } from '../bundle.ts';
 import { temporaryFolder, writeFile } from '../files.ts';
 import { readNpy } from '../io/npy.ts';
+import { buildProgram } from '../native.ts';
 import { writeFeeds, type Feed } from './job.ts';
 import type { Runner } from './runner.ts';
 import { talk, type Talk } from './talk.ts';
@@ -123,10 +126,8 @@ export function openDriver(dir: string, manifest: Manifest, work: string, steps?
   const program = join(work, 'driver');
   writeFile(source, DRIVER);
   const define = steps === undefined ? [] : [`-DSTEPS=${steps}`];
-  const args = [...n.flags, ...define, '-I', '.', source, ...n.sources, '-o', program, '-lm'];
-  const r = spawnSync(n.cc, args, { cwd: resolve(dir), encoding: 'utf8', maxBuffer: 2 ** 26 });
-  if (r.error) fail('E205', { file: dir, why: `${n.cc}, which builds it, does not run here: ${r.error.message}` });
-  if (r.status !== 0) fail('E205', { file: dir, why: `building it went wrong: ${r.stderr.slice(0, 2000)}` });
+  const bad = buildProgram(resolve(dir), work, n, { main: source, program, flags: [...define, '-I', '.'] });
+  if (bad !== undefined) fail('E205', { file: dir, why: `building it went wrong: ${bad}` });
   const { ask, end } = talk(program, [], {}, work);
   return {
     ask,
@@ -142,6 +143,20 @@ export function openDriver(dir: string, manifest: Manifest, work: string, steps?
       await ask([`load ${feeds.length}`, ...ports.flatMap(p => [p.dims.join(' '), p.file])].join('\n'));
     },
   };
+}
+/** Of the profiles of a native bundle the one that its library picks on this processor. */
+export function profileHere(manifest: Manifest): Profile {
+  const all = Object.values(manifest.profiles);
+  const work = temporaryFolder();
+  const source = join(work, 'level.c');
+  const program = join(work, 'level');
+  writeFile(
+    source,
+    `int main(void) {\n${all.map((p, i) => `  if (${isHere(p)}) return ${i};\n`).join('')}  return ${all.length};\n}\n`,
+  );
+  const { cc } = must(manifest.native, 'native part of the manifest');
+  const here = spawnSync(cc, [source, '-o', program]).status === 0 ? spawnSync(program).status : 0;
+  return must(all[here ?? 0] ?? all.at(-1), 'profile');
 }
 /** A native bundle that has no index.js: its own program, which takes its turns in a process beside this one. */
 export function openNativeOurs(dir: string, manifest: Manifest): Runner & { readonly profile: string } {

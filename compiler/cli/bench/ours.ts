@@ -6,10 +6,9 @@ import { scripts } from './first.ts';
 import { jsRunner, type JsModel } from './js-model.ts';
 import { firstScript, type FirstAnswer, type Runner } from './runner.ts';
 
-/** The bundle's index.js; undefined where there is none, or where the addon that it needs was not built, or has no threads. */
+/** The bundle's index.js; undefined where there is none, or where the addon that it needs was not built. */
 function indexOf(dir: string, manifest: Manifest): string | undefined {
   const index = join(resolve(dir), 'index.js');
-  if (Object.values(manifest.profiles).some(p => p.threads > 1)) return undefined;
   const built = !manifest.native || existsSync(join(dir, 'model.node')) || existsSync(join(dir, 'model.wasm'));
   return built && existsSync(index) ? index : undefined;
 }

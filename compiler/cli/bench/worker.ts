@@ -5,7 +5,7 @@ import { readText } from '../files.ts';
 import { openOriginal } from '../reference.ts';
 import { readFeeds, type Job, type Message } from './job.ts';
 import { measureRun, reason, reportTo } from './measure.ts';
-import { openNativeOurs } from './native.ts';
+import { openNativeOurs, profileHere } from './native.ts';
 import { openOurs } from './ours.ts';
 import { PEERS } from './peers.ts';
 import { openProfiler } from './profile.ts';
@@ -43,7 +43,7 @@ async function measure(job: Job): Promise<void> {
 async function profile(job: Job, manifest: Manifest, ours: Runner & { readonly profile: string }): Promise<void> {
   at('sinter', 'compiling for the profile');
   const { graph } = openOriginal(must(job.model), manifest.options);
-  const target = must(manifest.profiles[ours.profile] ?? Object.values(manifest.profiles)[0], 'profile');
+  const target = manifest.profiles[ours.profile] ?? profileHere(manifest);
   const p = await openProfiler(graph, target, manifest.options, job);
   for (const files of job.runs) {
     at('sinter', `profiling ${files.label}`);

@@ -27,7 +27,6 @@ export function pickerText(n: string, head: string, levels: readonly Level[]): s
   const functions = functionsOf(n, base.profile);
   const declare = (l: Level): string =>
     functions.map(f => `int ${f.name}${l.suffix}(${f.params});\n`).join('') + `const char *${n}_error${l.suffix}(int code);\n`;
-  const has = (l: Level): string => l.profile.toolchain.cpu.map(f => `__builtin_cpu_supports("${f}")`).join(' && ') || '1';
   const calls = (f: { readonly name: string; readonly args: string }): string =>
     [
       ...better.map(l => `  if (has${l.suffix}()) return ${f.name}${l.suffix}(${f.args});`),
@@ -37,11 +36,14 @@ export function pickerText(n: string, head: string, levels: readonly Level[]): s
 #include "model.h"
 
 ${levels.map(declare).join('')}
-${better.map(l => `static int has${l.suffix}(void) { return ${has(l)}; }\n`).join('')}
+${better.map(l => `static int has${l.suffix}(void) { return ${isHere(l.profile)}; }\n`).join('')}
 ${functions.map(f => `int ${f.name}(${f.params}) {\n${calls(f)}\n}\n`).join('')}
 const char *${n}_error(int code) { return ${n}_error${base.suffix}(code); }
 `;
 }
+/** A C expression: whether the processor has what is compiled for the profile. */
+export const isHere = ({ toolchain }: Profile): string =>
+  toolchain.cpu.map(f => `__builtin_cpu_supports("${f}")`).join(' && ') || '1';
 /** The functions of a model that do its work. */
 function functionsOf(
   n: string,
