@@ -130,6 +130,7 @@ const PROFILE = fields<Profile>({
     fma: oneOf('none', 'relaxed', 'fused'),
     intDot: oneOf('none', 'i16', 'i8u7', 'i8u8', 'i8i8'),
     permute: flag,
+    mma: flag,
   }),
   threads: whole(1, 64),
   registers: whole(1, 64),
@@ -165,9 +166,11 @@ function checked(name: string, profile: Profile): Profile {
   if (profile.emit === 'wasm' && /i8[ui]8/.test(profile.vector.intDot))
     bad("'vector.intDot' of WebAssembly is none, i16 or i8u7");
   if (profile.emit === 'c' && profile.toolchain.cc === '') bad("'toolchain.cc' is empty; name a C compiler");
-  const { bits, fma, intDot, permute } = profile.vector;
+  const { bits, fma, intDot, permute, mma } = profile.vector;
   if (bits === 0 && (fma !== 'none' || intDot !== 'none' || permute))
     bad("'vector.fma', 'vector.intDot' and 'vector.permute' need 'vector.bits'");
+  if (mma && (bits < 256 || intDot !== 'i8u8'))
+    bad("'vector.mma' needs 'vector.bits' of 256 at least and 'vector.intDot' of i8u8");
   if (profile.emit === 'wasm' && permute) bad("'vector.permute' is for C");
   return profile;
 }

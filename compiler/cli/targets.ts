@@ -37,6 +37,7 @@ function meaning(p: Profile): string[][] {
     ['vector.fma', `multiply-add as one operation: ${fma}`],
     ['vector.intDot', `dot products of small integers: ${dot}`],
     ['vector.permute', `tables in vector registers: ${p.vector.permute ? 'yes' : 'no'}`],
+    ['vector.mma', `products of blocks of 8-bit integers: ${p.vector.mma ? 'yes' : 'no'}`],
     ['registers', `${p.registers} that a kernel's inner loop may fill`],
     ...(p.emit === 'c'
       ? [

@@ -9,6 +9,7 @@ import { ERRORS, headerText } from './c/header.ts';
 import type { Ticks } from '../program/ticks.ts';
 import { newHelpers } from './c/helpers.ts';
 import { kernelName, kernelText } from './c/kernel.ts';
+import { modeText, usesTiles, type Mode } from './c/mode.ts';
 import { namesOf } from './c/names.ts';
 import { SIZE_FUNCTIONS, sizeText } from './c/sizes.ts';
 import { slicedLoop } from './c/slices.ts';
@@ -49,6 +50,8 @@ export function emitC(
   const run = runText(program, plan, names, threads > 1 ? k => texts.get(k)?.pooled === true : undefined, ticks);
   const arena = plan.arenaBytes;
   const text = [...kernels, run].join('\n');
+  const mode: Mode = { flush, tiles: usesTiles(program.kernels) };
+  const moded = flush || mode.tiles;
   const sizes = Object.entries(SIZE_FUNCTIONS).filter(([name]) => text.includes(`${name}(`));
   const call = `steps(${threads > 1 ? 'pool, ' : ''}inputs, outputs, (uint8_t *)arena)`;
   const stops = program.stops.map((why, i) => `    case ${ERRORS.length + i}: return ${cString(why)};`);
@@ -56,7 +59,7 @@ export function emitC(
 #include "model.h"
 #include <math.h>
 #include <string.h>
-${ticks ? 'void sinter_tick(int step);\n' : ''}${PRELUDE}${flush ? FLUSH : ''}${text.includes('run_slices(') ? runSlices(threads, plan.threadBytes, flush) : ''}
+${ticks ? 'void sinter_tick(int step);\n' : ''}${PRELUDE}${moded ? modeText(mode) : ''}${text.includes('run_slices(') ? runSlices(threads, plan.threadBytes, mode) : ''}
 ${[helpers.text(), ...sizes.map(([, f]) => f)].filter(s => s !== '').join('\n')}
 
 ${plan.weightsBytes > 0 ? `extern const uint8_t ${n}_weights[${plan.weightsBytes}];\n` : ''}
@@ -73,7 +76,7 @@ int ${n}_run_on(sinter_pool *pool, `
     : `int ${n}_run(`
 }const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes) {
 ${checks(program, names, arena, align)}
-${flush ? `  const float_mode mode = flush_denormals();\n  const int code = ${call};\n  restore_denormals(mode);\n  return code;` : `  return ${call};`}
+${mode.tiles ? `  if (!may_use_tiles()) return ${n}_PROCESSOR;\n` : ''}${moded ? `  const run_mode mode = enter_run();\n  const int code = ${call};\n  leave_run(mode);\n  return code;` : `  return ${call};`}
 }
 
 const char *${n}_error(int code) {
@@ -290,24 +293,24 @@ const OWN_SCRATCH = '    uint8_t *const t = a + (size_t)thread * THREAD_BYTES;';
 /** Nanoseconds that an iteration of a loop of steps takes at least, roughly: it is some calls of kernels. */
 const ITERATION_OF_STEPS = '5000.0f';
 
-/** What parallel loops are run by. Each thread flushes denormals as the caller does. */
-const runSlices = (threads: number, threadBytes: number, flush: boolean): string => `
+/** What parallel loops are run by. Each thread is set as the caller is. */
+const runSlices = (threads: number, threadBytes: number, { flush, tiles }: Mode): string => `
 /* Each thread has its own scratch memory, one after the other at the end of the arena. */
 #define THREADS ${threads}
 #define THREAD_BYTES ${threadBytes}u
 ${
-  flush
-    ? `typedef struct { sinter_slice slice; const void *args; } flushed;
-static void flushed_slice(const void *p, int32_t begin, int32_t end, int32_t thread) {
-  const flushed *const f = p;
-  const float_mode mode = flush_denormals();
-  f->slice(f->args, begin, end, thread);
-  restore_denormals(mode);
+  flush || tiles
+    ? `typedef struct { sinter_slice slice; const void *args; } moded;
+static void moded_slice(const void *p, int32_t begin, int32_t end, int32_t thread) {
+  const moded *const m = p;
+  const run_mode mode = enter_run();
+  m->slice(m->args, begin, end, thread);
+  leave_run(mode);
 }
 INLINE void run_slices(sinter_pool *pool, sinter_slice slice, const void *args, int32_t count, float cost) {
-  const flushed f = {slice, args};
-  sinter_pool_run(pool, THREADS, flushed_slice, &f, count, cost);
-}`
+  const moded m = {slice, args};
+  sinter_pool_run(pool, THREADS, moded_slice, &m, count, cost);
+${tiles ? '  configure_tiles(); /* A slice may have run here, and left. */\n' : ''}}`
     : `INLINE void run_slices(sinter_pool *pool, sinter_slice slice, const void *args, int32_t count, float cost) {
   sinter_pool_run(pool, THREADS, slice, args, count, cost);
 }`
@@ -325,21 +328,5 @@ const PRELUDE = `
 #include <immintrin.h>
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
-#endif
-`;
-const FLUSH = `
-/* Numbers so small that they lose precision take many times as long: they count as zero while the model runs. */
-#if defined(__SSE__)
-typedef unsigned float_mode;
-INLINE float_mode flush_denormals(void) { const float_mode m = _mm_getcsr(); _mm_setcsr(m | 0x8040u); return m; }
-INLINE void restore_denormals(float_mode m) { _mm_setcsr(m); }
-#elif defined(__aarch64__) && defined(__GNUC__)
-typedef uint64_t float_mode;
-INLINE float_mode flush_denormals(void) { float_mode m; __asm__ volatile("mrs %0, fpcr" : "=r"(m)); __asm__ volatile("msr fpcr, %0" : : "r"(m | (UINT64_C(1) << 24))); return m; }
-INLINE void restore_denormals(float_mode m) { __asm__ volatile("msr fpcr, %0" : : "r"(m)); }
-#else
-typedef int float_mode;
-INLINE float_mode flush_denormals(void) { return 0; }
-INLINE void restore_denormals(float_mode m) { (void)m; }
 #endif
 `;

@@ -24,6 +24,7 @@ import {
   type Param,
   type Stmt,
   type VType,
+  type WordRows,
 } from './ir.ts';
 
 /** A region of memory as kernels see it: elements of one type, from `offset` (in elements) of a slot on. Compared by identity. */
@@ -32,6 +33,12 @@ export interface Buffer {
   readonly dtype: DType;
   /** Each iteration of a parallel loop has its own; see `Param`. */
   readonly scratch?: true;
+}
+/** Rows of words in a buffer, as `WordRows` has them. */
+interface Words {
+  readonly buffer: Buffer;
+  readonly at: Num;
+  readonly stride: Num;
 }
 /** What a kernel is called with, in the order of its parameters. */
 export type Actual = { readonly k: 'buf'; readonly buffer: Buffer } | { readonly k: 'int'; readonly dim: Dim };
@@ -58,6 +65,23 @@ export class KernelBuilder {
     if (value.t.lanes > 1 && !sameType(want, value.t))
       throw new InternalError(`store of ${showVType(value.t)} to a buffer of ${b.dtype}`);
     this.stmts.push({ k: 'store', buf: this.buf(b, 'write'), dtype: b.dtype, at: ex(at), value: cast(want, value) });
+  }
+  /** A product of words; see the statement. Places and distances are in words. */
+  mma(m: {
+    readonly held: 'u8' | 'i8';
+    readonly rows: number;
+    readonly columns: number;
+    readonly words: number;
+    readonly a: Words;
+    readonly b: Words;
+    readonly to: Words;
+  }): void {
+    const rows = (w: Words, access: 'read' | 'write'): WordRows => ({
+      buf: this.buf(w.buffer, access),
+      at: ex(w.at),
+      stride: ex(w.stride),
+    });
+    this.stmts.push({ k: 'mma', ...m, a: rows(m.a, 'read'), b: rows(m.b, 'read'), to: rows(m.to, 'write') });
   }
   /** A size as an expression: symbolic sizes become parameters. */
   dim(d: Dim): Expr {

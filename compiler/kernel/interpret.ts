@@ -2,7 +2,7 @@ import { InternalError, must } from '../core/diagnostic.ts';
 import { DTYPES, regOf, type DType } from '../core/dtype.ts';
 import { fromBF16, fromF16 } from '../core/tensor.ts';
 import { binFn, castFn, cmpFn, getLane, isBig, normalise, unFn, wrapNumber, type Value } from './arith.ts';
-import { baseBytes, type Expr, type Kernel, type Stmt } from './ir.ts';
+import { baseBytes, type Expr, type Kernel, type Stmt, type WordRows } from './ir.ts';
 import { bindCell, blendFn, scratch, writeFn, writeLanes, type BufferArg, type Cell } from './memory.ts';
 
 /** A buffer, or the value of an i32 parameter; in the order of `kernel.params`. */
@@ -69,8 +69,17 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
     return c;
   };
   /** The index of an access in elements from the start of the memory. */
-  const index = (c: Cell, at: Expr, base: Expr | undefined, lanes: number, what: 'load' | 'store'): (() => number) => {
-    const inside = indexIn(c, at, base, lanes, what);
+  const index = (c: Cell, at: Expr, base: Expr | undefined, lanes: number, what: 'load' | 'store'): (() => number) =>
+    place(c, number(at), base && number(base), lanes, what);
+  /** The same of numbers; `base` counts bytes. */
+  const place = (
+    c: Cell,
+    at: () => number,
+    base: (() => number) | undefined,
+    lanes: number,
+    what: 'load' | 'store',
+  ): (() => number) => {
+    const inside = placeIn(c, at, base, lanes, what);
     if (!watch) return inside;
     const size = DTYPES[c.dtype].bytes;
     const param = kernel.params[c.param];
@@ -81,8 +90,13 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
       return n;
     };
   };
-  const indexIn = (c: Cell, at: Expr, base: Expr | undefined, lanes: number, what: 'load' | 'store'): (() => number) => {
-    const i = number(at);
+  const placeIn = (
+    c: Cell,
+    i: () => number,
+    base: (() => number) | undefined,
+    lanes: number,
+    what: 'load' | 'store',
+  ): (() => number) => {
     const checked = (n: number): number =>
       n >= 0 && n + lanes <= c.view.length
         ? n
@@ -93,9 +107,20 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
       throw new InternalError(where(s));
     };
     if (!base) return () => checked(i() + c.offset);
-    const b = number(base);
     const size = DTYPES[c.dtype].bytes;
-    return () => checked(b() / size + i() + c.offset);
+    return () => checked(base() / size + i() + c.offset);
+  };
+  /** The words of a row, by its number. */
+  const wordRows = (r: WordRows, words: number, what: 'load' | 'store'): ((row: number) => Int32Array) => {
+    const c = cell(r.buf, 'i32');
+    let row = 0;
+    const [at, stride] = [number(r.at), number(r.stride)];
+    const first = place(c, () => at() + row * stride(), undefined, words, what);
+    return i => {
+      row = i;
+      const from = first();
+      return new Int32Array(c.view.buffer, c.view.byteOffset + 4 * from, words);
+    };
   };
   const number = (e: Expr): (() => number) => {
     if (e.k === 'const' && typeof e.value === 'number') {
@@ -476,6 +501,23 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
           const v = value();
           const at = first();
           for (let i = 0; i < lanes; i++) put(at + i, v[i] ?? 0);
+        };
+      }
+      case 'mma': {
+        const { rows, columns, words } = s;
+        const [a, b, to] = [wordRows(s.a, words, 'load'), wordRows(s.b, columns, 'load'), wordRows(s.to, columns, 'store')];
+        return () => {
+          for (let i = 0; i < rows; i++) {
+            const left = a(i);
+            const x = new (s.held === 'u8' ? Uint8Array : Int8Array)(left.buffer as ArrayBuffer, left.byteOffset, 4 * words);
+            const sums = new Int32Array(columns);
+            for (let w = 0; w < words; w++) {
+              const right = b(w);
+              const y = new Int8Array(right.buffer, right.byteOffset, 4 * columns);
+              for (let j = 0; j < 4 * columns; j++) sums[j >> 2] = must(sums[j >> 2]) + must(x[4 * w + (j & 3)]) * must(y[j]);
+            }
+            to(i).set(sums);
+          }
         };
       }
     }

@@ -110,7 +110,30 @@ export type Stmt =
       readonly value: Expr;
       readonly base?: Expr;
     }
+  /**
+   * The product of two matrices of words, each of four 8-bit integers: `to[i][j]` becomes the sum over w < `words` of the dot product of word
+   * w in row i of `a`, whose integers are of type `held`, and word j in row w of `b`, whose integers are i8. `rows`, `columns` and
+   * `words` are multiples of MMA; `to` overlaps neither operand. Only for targets that have it.
+   */
+  | {
+      readonly k: 'mma';
+      readonly held: 'u8' | 'i8';
+      readonly rows: number;
+      readonly columns: number;
+      readonly words: number;
+      readonly a: WordRows;
+      readonly b: WordRows;
+      readonly to: WordRows;
+    }
   | { readonly k: 'if'; readonly c: Expr; readonly then: readonly Stmt[]; readonly else: readonly Stmt[] };
+/** Rows of i32 words in a buffer: the place of the first, and the distance from each to the next, both counted in words. */
+export interface WordRows {
+  readonly buf: string;
+  readonly at: Expr;
+  readonly stride: Expr;
+}
+/** Rows, columns and words of the smallest `mma`. */
+export const MMA = 16;
 
 /**
  * A buffer (passed as its address) or an i32 known when the kernel is called (a size, a stride). `scratch`: what it holds means nothing

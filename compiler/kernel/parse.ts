@@ -17,6 +17,7 @@ import {
   type Stmt,
   type UnOp,
   type VType,
+  type WordRows,
 } from './ir.ts';
 
 const INFIX: Readonly<Record<string, BinOp>> = {
@@ -153,6 +154,7 @@ function statement(s: Scanner, types: Types): Stmt {
     types.set(name, t);
     return { k: 'let', name, value };
   }
+  if (s.has('mma')) return product(s, types);
   const name = s.take(NAME, 'a statement');
   if (s.has('.')) {
     const a = access(s, name, types);
@@ -165,6 +167,26 @@ function statement(s: Scanner, types: Types): Stmt {
   }
   s.lit('=');
   return { k: 'set', name, value: expr(s, types) };
+}
+/** What follows `mma`: `u8 32x96x32 sums[at, stride] = a[at, stride] * b[at, stride]`. */
+function product(s: Scanner, types: Types): Stmt {
+  const held = s.has('u8') ? 'u8' : s.has('i8') ? 'i8' : s.fail('expected u8 or i8');
+  const [rows = 0, words = 0, columns = 0] = s
+    .take(/\d+x\d+x\d+/, 'rows x words x columns')
+    .split('x')
+    .map(Number);
+  const place = (): WordRows => {
+    const buf = s.take(NAME, 'a buffer');
+    s.lit('[');
+    const list = s.list(']', () => expr(s, types));
+    const [at, stride] = list;
+    return at && stride && list.length === 2 ? { buf, at, stride } : s.fail('a place and a distance expected');
+  };
+  const to = place();
+  s.lit('=');
+  const a = place();
+  s.lit('*');
+  return { k: 'mma', held, rows, columns, words, a, b: place(), to };
 }
 /** What follows `buffer.`: `f32[at]` or `f32{base}[at]`. */
 function access(

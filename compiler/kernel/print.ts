@@ -1,4 +1,4 @@
-import { showVType, type BinOp, type CmpOp, type Expr, type Kernel, type Stmt, type VType } from './ir.ts';
+import { showVType, type BinOp, type CmpOp, type Expr, type Kernel, type Stmt, type VType, type WordRows } from './ir.ts';
 
 const INFIX: Readonly<Partial<Record<BinOp, string>>> = {
   add: '+',
@@ -102,6 +102,11 @@ function showStmt(s: Stmt, pad: string, out: string[]): void {
     case 'store':
       out.push(`${pad}${access(s.buf, s.dtype, s.at, s.base)} = ${showExpr(s.value)}`);
       return;
+    case 'mma': {
+      const rows = (r: WordRows): string => `${r.buf}[${showExpr(r.at)}, ${showExpr(r.stride)}]`;
+      out.push(`${pad}mma ${s.held} ${s.rows}x${s.words}x${s.columns} ${rows(s.to)} = ${rows(s.a)} * ${rows(s.b)}`);
+      return;
+    }
     case 'if':
       out.push(`${pad}if ${showExpr(s.c)} {`);
       block(s.then);

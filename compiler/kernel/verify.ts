@@ -9,6 +9,7 @@ import {
   isFloatBase,
   loadType,
   maskType,
+  MMA,
   sameType,
   scalarOf,
   showVType,
@@ -92,6 +93,20 @@ export function verifyKernel(kernel: Kernel): void {
           expr(s.value, vars);
           if (!sameType(s.value.t, loadType(s.dtype, s.value.t.lanes)))
             fail(`store of a ${showVType(s.value.t)} as ${s.dtype}`, s.value);
+          break;
+        case 'mma':
+          for (const [r, right] of [
+            [s.a, 'read'],
+            [s.b, 'read'],
+            [s.to, 'write'],
+          ] as const) {
+            access(r.buf, right);
+            index(r.at, undefined, vars);
+            index(r.stride, undefined, vars);
+            if (r !== s.to && r.buf === s.to.buf) fail(`mma of ${r.buf} to itself`);
+          }
+          for (const n of [s.rows, s.columns, s.words])
+            if (n <= 0 || n % MMA !== 0) fail(`mma of ${s.rows}x${s.words}x${s.columns}: not multiples of ${MMA}`);
           break;
         case 'if':
           expr(s.c, vars);

@@ -12,6 +12,8 @@ export interface Profile {
     readonly intDot: 'none' | 'i16' | 'i8u7' | 'i8u8' | 'i8i8';
     /** Whether lanes of a vector can be chosen by those of another (`permute`): tables in registers. */
     readonly permute: boolean;
+    /** Whether blocks of 8-bit integers can be multiplied at once (`mma`). */
+    readonly mma: boolean;
   };
   /** How many threads may share the work of a run; C only. */
   readonly threads: number;

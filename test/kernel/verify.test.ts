@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { CompileError, InternalError, noLoc } from '../../compiler/core/diagnostic.ts';
 import { interpret } from '../../compiler/kernel/interpret.ts';
-import { F32, I32, int, vtype, type Expr, type Kernel, type Stmt } from '../../compiler/kernel/ir.ts';
+import { F32, I32, int, vtype, type Expr, type Kernel, type Stmt, type WordRows } from '../../compiler/kernel/ir.ts';
 import { parseKernel } from '../../compiler/kernel/parse.ts';
+import { showKernel } from '../../compiler/kernel/print.ts';
 import { verifyKernel } from '../../compiler/kernel/verify.ts';
 
 const kernel = (body: readonly Stmt[]): Kernel => ({
@@ -22,10 +23,28 @@ const v = (name: string, t = F32): Expr => ({ k: 'var', t, name });
 const load: Expr = { k: 'load', t: F32, buf: 'a', dtype: 'f32', at: int(0) };
 const store = (value: Expr, at: Expr = int(0)): Stmt => ({ k: 'store', buf: 'b', dtype: 'f32', at, value });
 
+const words = (buf: string): WordRows => ({ buf, at: int(0), stride: int(16) });
+const block: Extract<Stmt, { k: 'mma' }> = {
+  k: 'mma',
+  held: 'u8',
+  rows: 16,
+  columns: 16,
+  words: 16,
+  a: words('a'),
+  b: words('a'),
+  to: words('b'),
+};
+
 describe('verifyKernel', () => {
   it('takes what is well-formed', () => {
     const text = 'for i in 0..n {\n  let x: f32 = a.f32[i]\n  b.f32[i] = x\n  h.u8[i] = (h.u8[i] + i32(x))\n}';
     expect(() => verifyKernel(parsed(text))).not.toThrow();
+  });
+  it('takes a product of blocks, which its text tells whole', () => {
+    const text = 'mma u8 32x16x16 b[0, 16] = a[(n * 16), n] * a[4, 16]';
+    const kernel = parsed(text);
+    expect(() => verifyKernel(kernel)).not.toThrow();
+    expect(showKernel(kernel)).toContain(text);
   });
   const wrong: readonly (readonly [string, readonly Stmt[], RegExp])[] = [
     ['a name that is not bound', [store(v('x'))], /x is not in scope/],
@@ -67,6 +86,8 @@ describe('verifyKernel', () => {
       [{ k: 'store', buf: 'b', dtype: 'f32', at: v('n', I32), base: v('n', I32), value: load }],
       /constant that is not negative/,
     ],
+    ['a block of another size than the target has', [{ ...block, rows: 24 }], /mma of 24x16x16: not multiples of 16/],
+    ['a product of blocks that overwrites an operand', [{ ...block, to: block.a }], /a is declared read|mma of a to itself/],
     ['operands of two types', [store({ k: 'bin', t: F32, op: 'add', a: load, b: v('n', I32) })], /operands of other types/],
     ['a shift of a float', [store({ k: 'bin', t: F32, op: 'shl', a: load, b: int(1) })], /a shift takes an integer/],
     ['the root of an integer', [{ k: 'let', name: 'x', value: { k: 'un', t: I32, op: 'sqrt', a: int(4) } }], /sqrt of i32/],

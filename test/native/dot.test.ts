@@ -1,9 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
 import { toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { compile } from '../../compiler/index.ts';
+import { projectDir } from '../../fixtures/paths.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
 import { attribute, model, node, sub, tensor, value, type Part } from '../onnx-writer.ts';
 import { buildBundle, has, type Machine } from './build.ts';
@@ -42,6 +46,10 @@ const CASES: Readonly<Record<string, Case>> = {
   rests: product('rests', 'u8', 7, [13, 37, 41]),
   sign: product('sign', 'i8', -5, [5, 30, 19]),
   centred: product('centred', 'i8', 0, [3, 32, 32]),
+  // Enough work for several threads, and then little, for the one that is left.
+  large: product('large', 'u8', 3, [256, 512, 256]),
+  // More than a block of rows and a panel of columns, and a row of words that must be filled up.
+  blocks: product('blocks', 'u8', 11, [83, 150, 107]),
   row: product('row', 'u8', 128, [1, 100, 70]),
   // The range is found while it runs, and what is behind the sums is done as they are stored.
   dynamic: {
@@ -82,6 +90,43 @@ const TARGETS: readonly (readonly [string, Machine | undefined, string])[] = [
   here('linux-x64-v4', 'avx512bw', 'avx512_vnni'),
   ['linux-arm64-dotprod', arm, has(arm.cc) && has(must(arm.under[0])) ? '' : `needs ${arm.cc} and ${must(arm.under[0])}`],
 ];
+/** Builds test/native/amx.c, which carries out the instructions of AMX where the processor has none, and gives what runs programs with it. */
+function emulator(): { readonly under: readonly string[]; products: () => number } {
+  const dir = mkdtempSync(join(tmpdir(), 'sinter-amx-'));
+  made.push(dir);
+  const [library, count] = [join(dir, 'amx.so'), join(dir, 'count')];
+  const source = join(projectDir, 'test/native/amx.c');
+  execFileSync('cc', ['-O1', '-shared', '-fPIC', '-Wall', '-Wextra', '-Werror', source, '-o', library, '-ldl']);
+  return {
+    under: ['env', `LD_PRELOAD=${library}`, `AMX_COUNT=${count}`],
+    products: () => Number(readFileSync(count, 'utf8')),
+  };
+}
+const made: string[] = [];
+afterAll(() => {
+  for (const dir of made) rmSync(dir, { recursive: true, force: true });
+});
+const [, , noVector] = here('linux-x64-v4', 'avx512bw', 'avx512_vnni');
+const emulated = noVector === '' && !/\bamx_int8\b/.test(flags);
+const whyNot = noVector === '' ? '' : ` (${noVector})`;
+describe.each([1, 3])('AMX with %i threads', threads => {
+  (noVector === '' ? it : it.skip)(
+    `multiplies blocks of integers${whyNot}`,
+    async () => {
+      const { files } = await compile({ model: bytes, target: 'linux-x64-amx', threads, verifyIr: true });
+      const bundle = buildBundle(files, { flags: ['-O1'] });
+      // Linux must have been asked, and must have given the tiles: a processor without them is told of, and does not crash.
+      if (emulated) expect(() => bundle.run(inputs)).toThrow('the processor or its system lacks what the model was compiled for');
+      const amx = emulator();
+      const got = bundle.run(inputs, amx.under);
+      for (const [k, t] of Object.entries(await wanted))
+        expect([k, ...toNumbers(must(got.get(k)))]).toEqual([k, ...(t.data as Int32Array)]);
+      if (emulated) expect(amx.products()).toBeGreaterThan(50);
+    },
+    120_000,
+  );
+});
+
 for (const [target, machine, why] of TARGETS)
   (why === '' ? it : it.skip)(
     `integer products of ${target}${why === '' ? '' : ` (${why})`}`,

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { evalDim, symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { DType } from '../../compiler/core/dtype.ts';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
-import { toNumbers } from '../../compiler/core/tensor.ts';
+import { randomTensor } from '../../compiler/core/random.ts';
+import { fromNumbers, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, constant } from '../../compiler/graph/graph.ts';
 import { Add, Relu, Sigmoid } from '../../compiler/ops/elementwise.ts';
@@ -96,6 +97,36 @@ describe('MatMul', () => {
         );
         expectAgreement(g, inputsFor(g, {}, 5), target('wasm-simd'), 2e-2, 1e-2);
       }
+  });
+  it('multiplies small integers exactly by the dot products and blocks of each target', () => {
+    const integers = (type: 'u8' | 'i8', dims: readonly number[], seed: number): Tensor =>
+      fromNumbers(
+        'f32',
+        dims,
+        toNumbers(randomTensor(type, dims, seed, ...(type === 'u8' ? ([0, 255] as const) : ([-128, 127] as const)))),
+      );
+    const targets = ['linux-x64-v2', 'linux-x64-v4', 'linux-x64-amx', 'linux-arm64-dotprod'].map(target);
+    const sizes = fc.record({
+      m: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(15, 16, 17, 31, 32, 33, 48, 64, 69)),
+      n: fc.oneof(fc.integer({ min: 2, max: 70 }), fc.constantFrom(16, 32, 48, 64)),
+      k: fc.oneof(fc.integer({ min: 1, max: 150 }), fc.constantFrom(32, 64, 128)),
+      type: fc.constantFrom('u8', 'i8'),
+      dynamic: fc.boolean(),
+      batch: fc.constantFrom([], [2]),
+      target: fc.constantFrom(...targets),
+      seed: fc.nat(1000),
+    });
+    fc.assert(
+      fc.property(sizes, r => {
+        const b: Operand = { shape: [r.k, r.n], constant: integers('i8', [r.k, r.n], r.seed) };
+        const g = single(MatMul, [{ shape: [...r.batch, r.dynamic ? symbol('m', 1, 70) : r.m, r.k] }, b], {
+          integers: r.type === 'u8' ? [0, 255] : [-128, 127],
+        });
+        const x = new Map([['x0', integers(r.type, [...r.batch, r.m, r.k], r.seed + 1)]]);
+        expectAgreement(g, x, r.target, 0, 0);
+      }),
+      { numRuns: 80 },
+    );
   });
   it('wraps 32-bit integers as machines do', () => {
     const g = single(

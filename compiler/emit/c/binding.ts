@@ -8,6 +8,7 @@ import { computedSymbols } from '../bundle/symbols.ts';
 import type { CResult } from '../c.ts';
 import { BINDING } from './binding.data.ts';
 import { ERRORS } from './header.ts';
+import { ASK_FOR_TILES, usesTiles } from './mode.ts';
 import { namesOf } from './names.ts';
 import { elementType } from './types.ts';
 
@@ -46,6 +47,7 @@ export function bindingOf(
   const at = layoutOf(p, c.arena, align);
   const given = p.symbols.filter(s => s.from === 'input');
   const computed = computedSymbols(p);
+  const tiles = usesTiles(p.kernels);
   const field = (struct: string, name: string, value: string): string => `  ${struct}.${name} = ${value};`;
   const port = (struct: string, x: Port, name: string, place: number): string =>
     field(struct, name, `(${struct === 'in' ? 'const ' : ''}${elementType(x.type.dtype)} *)(void *)(memory + ${place})`);
@@ -65,8 +67,9 @@ export function bindingOf(
 #define STATE ${at.state}u
 #define ARGS ${given.length}
 
+${tiles ? ASK_FOR_TILES : ''}
 static const char *missing(void) {
-${profile.toolchain.cpu.map(f => `  if (!__builtin_cpu_supports("${f}")) return "this processor has no ${f}";\n`).join('')}  return NULL;
+${profile.toolchain.cpu.map(f => `  if (!__builtin_cpu_supports("${f}")) return "this processor has no ${f}";\n`).join('')}${tiles ? '  if (!may_use_tiles()) return "this processor or its system has no AMX tiles";\n' : ''}  return NULL;
 }
 static void *start_pool(void) { return ${threads > 1 ? `sinter_pool_create(${threads})` : 'NULL'}; }
 static void end_pool(void *pool) { ${threads > 1 ? 'sinter_pool_destroy(pool)' : '(void)pool'}; }

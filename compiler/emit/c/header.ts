@@ -13,6 +13,7 @@ export const ERRORS = [
   ['ARENA', 'the arena is too small'],
   ['DIM', 'a dimension is outside of its range'],
   ['EQUAL', 'sizes that must be equal are not'],
+  ['PROCESSOR', 'the processor or its system lacks what the model was compiled for'],
 ] as const;
 
 export interface HeaderInput {

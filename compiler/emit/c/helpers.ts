@@ -11,6 +11,7 @@ import {
   type Lanes,
   type VType,
 } from '../../kernel/ir.ts';
+import { mmaAmx, mmaPortable } from './mma.ts';
 import { ctype, literal, vectorBytes, vectorName } from './types.ts';
 
 /**
@@ -40,6 +41,8 @@ export interface Helpers {
   dot(a: VType, b: VType, acc: VType): string;
   /** Lanes of two vectors by index. */
   permute(t: VType): string;
+  /** The product of words of `mma`. */
+  mma(held: 'u8' | 'i8', rows: number, columns: number): string;
   /** Everything asked for, in order. */
   text(): string;
 }
@@ -276,6 +279,16 @@ export function newHelpers(): Helpers {
     const list = [...dotX86(a, b, v), ...dotArm(a, b, v)];
     return simd(`dot_${x}_${y}`, acc, `${x} a, ${y} b, ${v} c`, list, loop(acc, `r[i] = c[i] + ${terms};`));
   };
+  const mma: Helpers['mma'] = (held, rows, columns) => {
+    const name = `mma_${held}_${rows}x${columns}`;
+    const word = alias('i32');
+    const params = `const ${word} *a, ptrdiff_t a_stride, const ${word} *b, ptrdiff_t b_stride, int32_t words, ${word} *to, ptrdiff_t to_stride`;
+    return once(
+      name,
+      () =>
+        `INLINE void ${name}(${params}) {${variants([['defined(__AMX_INT8__)', mmaAmx(held, rows, columns)]], mmaPortable(held, rows, columns))}}`,
+    );
+  };
   return {
     type,
     loose: t => (type(t), loose(t)),
@@ -292,6 +305,7 @@ export function newHelpers(): Helpers {
     reduce,
     dot,
     permute,
+    mma,
     text: () => out.join('\n'),
   };
 }

@@ -1,7 +1,7 @@
 import { showLoc } from '../../core/diagnostic.ts';
-import type { Expr, Kernel, Stmt } from '../../kernel/ir.ts';
+import type { Expr, Kernel, Stmt, WordRows } from '../../kernel/ir.ts';
 import { changedNames, walk } from '../../kernel/passes/rewrite.ts';
-import { isPlace, place, showC, type Scope } from './expr.ts';
+import { isPlace, place, showC, showOperand, type Scope } from './expr.ts';
 import type { Helpers } from './helpers.ts';
 import { definedIn, sliceCost, slicedLoop, visibleIn } from './slices.ts';
 import { commentText, ctype, elementType, identifier } from './types.ts';
@@ -110,6 +110,14 @@ function statement(s: Stmt, pad: string, p: Printer, out: string[]): void {
       const value = showC(s.value, x);
       const narrow = s.value.t.lanes === 1 && elementType(s.dtype) !== ctype(s.value.t);
       put(`${to} = ${narrow ? `(${elementType(s.dtype)})(${value})` : value};`);
+      return;
+    }
+    case 'mma': {
+      const rows = (r: WordRows, pointer: string): string =>
+        `(${pointer})${identifier(r.buf)} + ${showOperand(r.at, x)}, ${showC(r.stride, x)}`;
+      const word = x.helpers.alias('i32');
+      const [a, b, to] = [rows(s.a, `const ${word} *`), rows(s.b, `const ${word} *`), rows(s.to, `${word} *`)];
+      put(`${x.helpers.mma(s.held, s.rows, s.columns)}(${a}, ${b}, ${s.words}, ${to});`);
       return;
     }
     case 'if':

@@ -1,3 +1,4 @@
+import { InternalError } from '../../core/diagnostic.ts';
 import { constOf, I32, type Kernel, type Stmt } from '../../kernel/ir.ts';
 import { exprsOf, readsOf, walk } from '../../kernel/passes/rewrite.ts';
 import type { Profile } from '../../ops/profile.ts';
@@ -66,6 +67,8 @@ function emitStmt(f: Fn, s: Stmt, dying: readonly string[]): Ref {
       return done(m.local.set(f.indexOf(s.name), emitExpr(f, s.value)));
     case 'store':
       return done(emitStore(f, s.buf, s.dtype, s.at, s.base, s.value));
+    case 'mma':
+      throw new InternalError('WebAssembly has no mma');
     case 'if': {
       const c = emitExpr(f, s.c);
       f.endStatement();

@@ -54,6 +54,8 @@ export function costOf(body: readonly Stmt[], known: ReadonlySet<string>): Expr 
         return f32(work(s.value));
       case 'store':
         return f32(SIMPLE + work(s.value));
+      case 'mma':
+        return f32((SIMPLE * s.rows * s.columns * s.words) / 64);
       case 'if':
         return times(f32(s.else.length > 0 ? 0.5 : 1), plus(block(s.then), block(s.else)));
       case 'while':

@@ -2,7 +2,7 @@ import { children, withChildren, type Expr, type Kernel, type Stmt } from '../ir
 import { showExpr } from '../print.ts';
 import { isVectorConst, isZero } from './hoist.ts';
 import { freshNames } from './names.ts';
-import { changedNames, mapStmt, readsOf, walk } from './rewrite.ts';
+import { changedNames, mapStmt, readsOf, walk, writes } from './rewrite.ts';
 
 /** An expression that was computed before; `name` once it is known to be computed again. */
 interface Entry {
@@ -124,7 +124,7 @@ function runWalk(kernel: Kernel, entries: Entry[], fresh: (() => string) | undef
       if (t.k === 'for' || t.k === 'while') spoil([t]);
       out.push(mapStmt(t, same, b => known.inBlock(() => block(b))));
       if (t.k === 'if') spoil([t]);
-      if (t.k === 'store') known.forgetLoads();
+      if (writes(t)) known.forgetLoads();
       if (t.k === 'set') known.forgetReads(t.name);
     }
     return out;
@@ -144,7 +144,7 @@ function loads(e: Expr): boolean {
 function stores(body: readonly Stmt[]): boolean {
   let found = false;
   walk(body, s => {
-    found ||= s.k === 'store';
+    found ||= writes(s);
   });
   return found;
 }

@@ -65,6 +65,10 @@ function statement(s: Stmt, out: Stmt[], to: To): void {
       out.push(at === s.at && value === s.value ? s : { ...s, at, value });
       return;
     }
+    case 'mma':
+      // Its places are made of integers.
+      out.push(s);
+      return;
     case 'if': {
       const c = ex(s.c);
       const then = block(s.then, to);

@@ -1,6 +1,6 @@
 import { children, type Expr, type Kernel, type Stmt } from '../ir.ts';
 import { isVectorConst } from './hoist.ts';
-import { changedNames, exprsOf, mapExpr, mapStmt, readsOf, walk } from './rewrite.ts';
+import { changedNames, exprsOf, mapExpr, mapStmt, readsOf, walk, writes } from './rewrite.ts';
 
 interface Pending {
   readonly s: Extract<Stmt, { k: 'let' }>;
@@ -53,7 +53,7 @@ export function inline(kernel: Kernel): Kernel {
         pending.set(t.name, { s: t, loads: loads(t.value), reads });
         continue;
       }
-      if (t.k === 'store') flush(p => p.loads);
+      if (writes(t)) flush(p => p.loads);
       if (t.k === 'set') flush(p => p.reads.has(t.name));
       if (t.k === 'for' || t.k === 'while' || t.k === 'if') flush(() => true);
       out.push(mapStmt(t, e => e, block));

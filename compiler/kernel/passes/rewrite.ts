@@ -1,4 +1,4 @@
-import { children, withChildren, type Expr, type Stmt } from '../ir.ts';
+import { children, withChildren, type Expr, type Stmt, type WordRows } from '../ir.ts';
 
 /** Rewrites bottom-up: `f` sees each node with its children rewritten. What does not change stays the same object. */
 export function mapExpr(e: Expr, f: (e: Expr) => Expr): Expr {
@@ -21,6 +21,14 @@ export function mapStmt(s: Stmt, expr: (e: Expr) => Expr, block: (b: readonly St
       const value = expr(s.value);
       if (at === s.at && value === s.value && base === s.base) return s;
       return base ? { ...s, at, base, value } : { ...s, at, value };
+    }
+    case 'mma': {
+      const rows = (r: WordRows): WordRows => {
+        const [at, stride] = [expr(r.at), expr(r.stride)];
+        return at === r.at && stride === r.stride ? r : { ...r, at, stride };
+      };
+      const [a, b, to] = [rows(s.a), rows(s.b), rows(s.to)];
+      return a === s.a && b === s.b && to === s.to ? s : { ...s, a, b, to };
     }
     case 'if': {
       const c = expr(s.c);
@@ -49,6 +57,8 @@ export function exprsOf(s: Stmt): readonly Expr[] {
       return [s.value];
     case 'store':
       return s.base ? [s.at, s.base, s.value] : [s.at, s.value];
+    case 'mma':
+      return [s.a, s.b, s.to].flatMap(r => [r.at, r.stride]);
     case 'if':
     case 'while':
       return [s.c];
@@ -61,6 +71,7 @@ export function blocksOf(s: Stmt): readonly (readonly Stmt[])[] {
     case 'let':
     case 'set':
     case 'store':
+    case 'mma':
       return [];
     case 'if':
       return [s.then, s.else];
@@ -96,5 +107,7 @@ export function changedNames(body: readonly Stmt[]): Set<string> {
   return out;
 }
 export const isLoop = (s: Stmt): boolean => s.k === 'for' || s.k === 'while';
+/** Whether a statement itself writes to memory. */
+export const writes = (s: Stmt): boolean => s.k === 'store' || s.k === 'mma';
 /** Whether a block has a loop anywhere. */
 export const hasLoop = (body: readonly Stmt[]): boolean => body.some(s => isLoop(s) || blocksOf(s).some(hasLoop));

@@ -1,8 +1,8 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimMul, dimProd, type Dim } from '../../core/dim.ts';
+import { dimHi, dimMul, dimProd, type Dim } from '../../core/dim.ts';
 import { fromTyped, type Tensor } from '../../core/tensor.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, cast, int, konst, mul, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
+import { add, cast, int, konst, MMA, mul, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
 import { forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../lowering.ts';
 import type { Profile } from '../profile.ts';
@@ -19,8 +19,10 @@ export interface DotForm extends DotTypes {
   readonly group: 2 | 4;
   /** What is taken off the elements of A so that they fit their type. */
   readonly offset: number;
+  /** Runs of words are filled up with zeros to a multiple of this. */
+  readonly unit: number;
 }
-const FORMS: Readonly<Record<Profile['vector']['intDot'], readonly Omit<DotForm, 'offset'>[]>> = {
+const FORMS: Readonly<Record<Profile['vector']['intDot'], readonly Omit<DotForm, 'offset' | 'unit'>[]>> = {
   none: [],
   i16: [{ a: 'i16', b: 'i16', group: 2 }],
   // Activations of eight bits are more than i8u7 takes.
@@ -48,12 +50,17 @@ export function dotForm(profile: Profile, range: readonly number[], b: ArrayLike
   }
   for (const f of FORMS[profile.vector.intDot]) {
     const offset = fits(lo, hi, f.a) ? 0 : lo - LIMITS[f.a][0];
-    if (fits(lo - offset, hi - offset, f.a) && fits(least, most, f.b)) return { ...f, offset };
+    if (fits(lo - offset, hi - offset, f.a) && fits(least, most, f.b)) return { ...f, offset, unit: 1 };
   }
   return undefined;
 }
-/** Words that hold `n` elements. */
-export const wordsOf = (f: DotForm, n: number): number => Math.ceil(n / f.group);
+/** Words that hold a run of `n` elements. */
+export const wordsOf = (f: DotForm, n: number): number => Math.ceil(n / f.group / f.unit) * f.unit;
+/** Elements of a row from which on whole blocks are worth the zeros that fill it up. */
+const WORTH_BLOCKS = 32;
+/** The form for products of blocks (`mma`), where the target has them and there are enough rows, of enough elements. */
+export const inBlocks = (profile: Profile, f: DotForm, rows: Dim, depth: number): DotForm =>
+  profile.vector.mma && f.a === 'u8' && dimHi(rows) >= MMA && depth >= WORTH_BLOCKS ? { ...f, unit: MMA } : f;
 
 /** Packs constant matrices as `packConstant` does, as words; `depth` elements a column, in runs of `run` that begin with a new word each. */
 export function packWords(

@@ -20,7 +20,8 @@ import {
   type Panels,
   type Product,
 } from './gemm.ts';
-import { columnOffsets, dotForm, finished, packWords, wordRows, wordsOf } from './int-dot.ts';
+import { columnOffsets, dotForm, finished, inBlocks, packWords, wordRows, wordsOf } from './int-dot.ts';
+import { MMA_ROWS, mmaPanels, mmaProduct } from './mma.ts';
 import { everyMatrix, packConstant, packMatrix, registerValues } from './pack.ts';
 import { isCostly, walkSink, type Walk } from './sink.ts';
 import { arithOf, type Arith } from './tile.ts';
@@ -136,38 +137,40 @@ function integerProduct(c: LowerCtx<MatMulAttrs>): boolean {
   if (!b || !sharedB(c.node) || oneColumn(c.node) || c.attrs.transA || source.dims.length < 2) return false;
   const { data } = registerValues(b);
   const values = data as unknown as ArrayLike<number>;
-  const form = dotForm(c.profile, c.attrs.integers, values);
-  if (!form) return false;
+  const plain = dotForm(c.profile, c.attrs.integers, values);
+  if (!plain) return false;
   const [depth, columns] = [Number(must(source.dims.at(-1))), Number(columnsOf(c))];
+  const rows = dimProd(source.dims.slice(0, -1));
+  const form = inBlocks(c.profile, plain, rows, depth);
+  const blocks = form.unit > 1;
   const m = { offset: 0, ...(c.attrs.transB ? { kStride: 1, columnStride: depth } : { kStride: columns, columnStride: 1 }) };
   const arith: Arith = { ...arithOf(c.profile, 'i32'), fma: form.group === 4, dot: form };
   const words = wordsOf(form, depth);
-  const p = panelsOf(c.profile, columns, arith);
+  const own = panelsOf(c.profile, columns, arith);
+  const p = blocks ? mmaPanels(own) : own;
   const packed = c.weights('matrix', packWords(form, values, [m], depth, depth, p));
   const offsets = columnOffsets(c, form, values, m, depth, columns);
   const a = wordRows(c, form, source);
   const space = matMulSpace(c.node);
   const walk = walkSink(c.sink(0), space);
-  const scratch = c.scratch('edge', 'i32', blockSize(p));
-  const rows = dimProd(source.dims.slice(0, -1));
+  const scratch = c.scratch('edge', 'i32', blocks ? MMA_ROWS * p.width : blockSize(p));
   const order = orderOf(c.profile, p, 4 * words * columns, 4 * words);
-  c.kernel('matmul', k =>
-    product(
-      k,
-      {
-        arith,
-        panels: p,
-        a: { buffer: a, as: 'i32', block: first => ({ at: k.let(mul(first, words)), rows: { k: 'stride', stride: words } }) },
-        b: packedPanels(k, packed, 0, p, words),
-        k: [{ n: words, stride: 1 }],
-        scratch,
-        costly: isCostly(walk, space.length, vtype('f32', arith.lanes)),
-        put: (row, column, v) => walk.put(k, [row, column], finished(k, offsets, column, v)),
-      },
-      rows,
-      order,
-    ),
-  );
+  const costly = isCostly(walk, space.length, vtype('f32', arith.lanes));
+  c.kernel('matmul', k => {
+    const g: Product = {
+      arith,
+      panels: p,
+      a: { buffer: a, as: 'i32', block: first => ({ at: k.let(mul(first, words)), rows: { k: 'stride', stride: words } }) },
+      b: packedPanels(k, packed, 0, p, words),
+      k: [{ n: words, stride: 1 }],
+      scratch,
+      parallel: true,
+      costly,
+      put: (row, column, v) => walk.put(k, [row, column], finished(k, offsets, column, v)),
+    };
+    if (blocks) mmaProduct(k, g, words, rows, order);
+    else product(k, g, rows, order);
+  });
   return true;
 }
 

@@ -5,8 +5,8 @@ import { add, and, div, ge, gt, lt, min, mul, sub, type Expr } from '../../kerne
 /** Does some rows: the first, how many, and from which of them on they are new (undefined: all are). */
 export type RowBlock = (first: Expr, rows: number, skip: Expr | undefined) => void;
 
-/** Blocks for what blocks of `most` rows leave over. A low micro-kernel is not worth others beside it. */
-const lower = (most: number): readonly number[] => (most > 8 ? [8, 4] : []);
+/** Rows of the blocks that there is code for, highest first. A low micro-kernel is not worth others beside it. */
+const heightsOf = (most: number): readonly number[] => (most > 8 ? [most, 8, 4] : [most]);
 
 /**
  * Calls `body` for blocks of up to `most` of `n` rows. A small static `n` is split into blocks of nearly equal size. Else there is one
@@ -27,12 +27,19 @@ export function rowTiles(k: KernelBuilder, n: Dim, most: number, body: RowBlock,
 }
 /** Runs `blocks`, which use `tileOf`; where `n` may be less than the lowest block, single rows do it. */
 export function dynamicRows(k: KernelBuilder, n: Dim, most: number, body: RowBlock, blocks: () => void, parallel = false): void {
-  const least = lower(most).at(-1) ?? most;
+  const least = heightsOf(most).at(-1) ?? most;
   if (rangeOf(n).lo >= least) blocks();
   else k.if(lt(k.dim(n), least), () => k.for(0, n, i => body(i, 1, undefined), { parallel }), blocks);
 }
 /** Tile `t` of `most` rows out of `n`, of which there are enough for the lowest block. */
-export function tileOf(k: KernelBuilder, n: Dim, most: number, t: Expr, body: RowBlock): void {
+export function tileOf(
+  k: KernelBuilder,
+  n: Dim,
+  most: number,
+  t: Expr,
+  body: RowBlock,
+  sizes: readonly number[] = heightsOf(most),
+): void {
   const begin = k.let(mul(t, most));
   if (isMultiple(n, most)) {
     body(begin, most, undefined);
@@ -42,7 +49,6 @@ export function tileOf(k: KernelBuilder, n: Dim, most: number, t: Expr, body: Ro
     const first = k.let(min(at, k.dim(dimSub(n, rows))));
     body(first, rows, k.let(sub(at, first)));
   };
-  const sizes = [most, ...lower(most)];
   const left = sizes.length > 1 ? k.let(min(sub(k.dim(n), begin), most)) : undefined;
   const pick = (i: number): void => {
     const rows = sizes[i] ?? 1;
