@@ -11,7 +11,7 @@ import {
   type Lanes,
   type VType,
 } from '../../kernel/ir.ts';
-import { mmaAmx, mmaPortable } from './mma.ts';
+import { HAS_AMX, mmaAmx, mmaPortable } from './mma.ts';
 import { ctype, literal, vectorBytes, vectorName } from './types.ts';
 
 /**
@@ -286,7 +286,7 @@ export function newHelpers(): Helpers {
     return once(
       name,
       () =>
-        `INLINE void ${name}(${params}) {${variants([['defined(__AMX_INT8__)', mmaAmx(held, rows, columns)]], mmaPortable(held, rows, columns))}}`,
+        `INLINE void ${name}(${params}) {${variants([[HAS_AMX, mmaAmx(held, rows, columns)]], mmaPortable(held, rows, columns))}}`,
     );
   };
   return {

@@ -3,7 +3,7 @@ import { flagsOf, linkedOf, objectOf, productsOf, toolOf } from './toolchain.ts'
 import { commentText } from './types.ts';
 
 /** Flags that some sources have besides those of all. */
-type OwnFlags = Readonly<Record<string, readonly string[]>>;
+export type OwnFlags = Readonly<Record<string, readonly string[]>>;
 /** The Makefile of a bundle whose model is made of `sources`. */
 export function makefile(profile: Profile, sources: readonly string[], own: OwnFlags): string {
   const products = productsOf(profile.toolchain.system);
@@ -55,33 +55,4 @@ clean:
 \trm -f *.o ${files.join(' ')}
 .PHONY: all clean${addon ? ' node' : ''}
 `;
-}
-
-/** The CMakeLists.txt of a bundle whose model is made of `sources`. */
-export function cmake(prefix: string, profile: Profile, sources: readonly string[], own: OwnFlags): string {
-  const { addon } = productsOf(profile.toolchain.system);
-  return `cmake_minimum_required(VERSION 3.13)
-project(${prefix} C${sources.some(s => s.endsWith('.S')) ? ' ASM' : ''})
-add_library(${prefix} ${sources.join(' ')})
-target_include_directories(${prefix} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})
-target_compile_options(${prefix} PRIVATE ${flagsOf(profile).join(' ')})
-${Object.entries(own)
-  .map(([source, flags]) => `set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${flags.join(';')}")\n`)
-  .join('')}set_target_properties(${prefix} PROPERTIES POSITION_INDEPENDENT_CODE ON)
-if(NOT MSVC)
-  target_link_libraries(${prefix} PUBLIC m)
-endif()
-${profile.threads > 1 ? `find_package(Threads REQUIRED)\ntarget_link_libraries(${prefix} PUBLIC Threads::Threads)\n` : ''}add_executable(${prefix}_main main.c)
-target_link_libraries(${prefix}_main ${prefix})
-${
-  addon
-    ? `# What index.js loads: cmake --build . --target ${prefix}_node
-add_library(${prefix}_node MODULE EXCLUDE_FROM_ALL node.c)
-target_compile_options(${prefix}_node PRIVATE ${flagsOf(profile).join(' ')})
-target_link_libraries(${prefix}_node ${prefix})
-target_link_options(${prefix}_node PRIVATE ${addon.flags.filter(f => f !== '-shared' && f !== '-bundle').join(' ')})
-set_target_properties(${prefix}_node PROPERTIES PREFIX "" OUTPUT_NAME model SUFFIX .node LIBRARY_OUTPUT_DIRECTORY \${CMAKE_CURRENT_SOURCE_DIR})
-`
-    : ''
-}`;
 }

@@ -1,6 +1,8 @@
 import { InternalError } from '../../core/diagnostic.ts';
 import { MMA } from '../../kernel/ir.ts';
 
+/** Whether the compiler is told of AMX; Clang before 16 says it in its own way. */
+export const HAS_AMX = 'defined(__AMX_INT8__) || defined(__AMXINT8__)';
 /**
  * AMX: sums in tiles 0 to 3, A in 4 and 5, B in 6 and 7. In assembler, because the intrinsics of GCC 12 do not tell it that tiles are
  * read from memory.

@@ -1,5 +1,6 @@
 import type { Kernel } from '../../kernel/ir.ts';
 import { walk } from '../../kernel/passes/rewrite.ts';
+import { HAS_AMX } from './mma.ts';
 
 /** Whether some kernel needs tiles. */
 export function usesTiles(kernels: readonly Kernel[]): boolean {
@@ -43,7 +44,7 @@ ${flush ? '#endif\n' : ''}`;
  * large (Documentation/arch/x86/xstate.rst: ARCH_REQ_XCOMP_PERM for XTILEDATA); to ask again costs no more than a system call.
  */
 export const ASK_FOR_TILES = `
-#if defined(__AMX_INT8__)
+#if ${HAS_AMX}
 #include <sys/syscall.h>
 long syscall(long number, ...);
 static inline int may_use_tiles(void) { return syscall(SYS_arch_prctl, 0x1023, 18) == 0; }
@@ -53,7 +54,7 @@ static inline int may_use_tiles(void) { return 1; }
 `;
 /** Eight tiles of 16 rows of 64 bytes. */
 const TILES = `${ASK_FOR_TILES}
-#if defined(__AMX_INT8__)
+#if ${HAS_AMX}
 INLINE void configure_tiles(void) {
   const struct { uint8_t palette, start, none[14]; uint16_t bytes[16]; uint8_t rows[16]; } tiles = {
     1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
