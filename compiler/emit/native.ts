@@ -11,7 +11,8 @@ import { packageJson, usage } from './bundle/page.ts';
 import { emitC, type CResult } from './c.ts';
 import { EMNAPI_RUNTIME } from './c/binding.data.ts';
 import { bindingOf } from './c/binding.ts';
-import { cmake, makefile } from './c/make.ts';
+import { cmake } from './c/cmake.ts';
+import { makefile } from './c/make.ts';
 import { POOL } from './c/pool.data.ts';
 import { headerText } from './c/header.ts';
 import { levelsOf, levelText, pickerText } from './c/levels.ts';
@@ -236,7 +237,9 @@ manifest.json tells what was compiled, and how.`,
       : [
           `\`\`\`sh
 make && ./${main} ${program.inputs.map(p => `${commentText(p.name)}.npy`).join(' ')} --out .
-${build === undefined ? '' : `${build}    # the same by hand\n`}\`\`\``,
+${build === undefined ? '' : `${build}    # the same by hand\n`}\`\`\`
+
+With CMake: \`add_subdirectory(FOLDER)\`, \`target_link_libraries(APPLICATION ${n}::model)\` and \`#include <${n}/model.h>\`.`,
         ]),
     ...(addon
       ? [
