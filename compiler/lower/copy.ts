@@ -5,7 +5,7 @@ import type { Ref, Source } from '../ops/lowering.ts';
 import { forLanes, lanesOf } from '../ops/loops.ts';
 import type { Profile } from '../ops/profile.ts';
 import { transposeKernel } from './transpose.ts';
-import { evaluation, memorySink } from './source.ts';
+import { evaluation, hasNarrowVectors, memorySink } from './source.ts';
 
 /** The longest runs of axes that both sides walk as one. */
 export function mergedAxes(rank: number, canMerge: (i: number) => boolean): number[][] {
@@ -21,7 +21,7 @@ export function mergedAxes(rank: number, canMerge: (i: number) => boolean): numb
 /** Computes every element of a source into memory: the kernel of elementwise groups and of copies. */
 export function copyKernel(k: KernelBuilder, from: Source, to: Ref, profile: Profile): void {
   const wide = from.broadcast(to.dims);
-  const plain = memorySink(to);
+  const plain = memorySink(to, hasNarrowVectors(profile));
   const groups = mergedAxes(to.dims.length, i => wide.canMerge(i) && plain.canMerge(i));
   const src = wide.merge(groups);
   const dst = plain.merge(groups);

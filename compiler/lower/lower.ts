@@ -18,6 +18,7 @@ import {
   makeHole,
   memorySink,
   memorySource,
+  hasNarrowVectors,
   pointSource,
   type Hole,
 } from './source.ts';
@@ -80,11 +81,14 @@ class Frame {
   private readonly outputs: readonly (Ref | undefined)[];
   /** Whether this is the graph of the model and not a part that may not run. */
   private readonly isWhole: boolean;
+  /** Whether vectors of narrow integers are loaded and stored. */
+  private readonly narrow: boolean;
   private readonly checked = new Set<string>();
 
   constructor(state: State, graph: Graph, inputs: readonly Ref[], outputs: readonly (Ref | undefined)[], isWhole: boolean) {
     this.state = state;
     this.isWhole = isWhole;
+    this.narrow = hasNarrowVectors(state.profile);
     this.graph = graph;
     this.outputs = outputs;
     this.part = partition(graph);
@@ -104,7 +108,7 @@ class Frame {
       const at = this.ref(o.value);
       const to = this.outputs[i];
       if (!to || to === at) return at;
-      this.copy(`${o.name}_out`, memorySource(at), to, { k: 'none' });
+      this.copy(`${o.name}_out`, memorySource(at, this.narrow), to, { k: 'none' });
       return to;
     });
   }
@@ -189,7 +193,7 @@ class Frame {
           const part = lower.part(to, i, n);
           const at = this.ref(x);
           if (at.buffer.slot !== part.buffer.slot || !dimEq(at.buffer.offset, part.buffer.offset))
-            this.copy(n.op.name, memorySource(at), part, n.loc);
+            this.copy(n.op.name, memorySource(at, this.narrow), part, n.loc);
         });
         this.memory.set(v, to);
         return;
@@ -242,7 +246,7 @@ class Frame {
       const one = splatOf(v.def.tensor);
       if (one !== undefined) return constantSource(v.type.dtype, v.type.shape, one);
     }
-    return memorySource(this.ref(v));
+    return memorySource(this.ref(v), this.narrow);
   }
   /** A node's value as an expression. */
   private computed(
@@ -275,7 +279,7 @@ class Frame {
   private walkable(s: Source, shape: readonly Dim[], space: readonly (readonly number[])[], loc: Loc): Source {
     const wide = s.broadcast(shape);
     if (canMergeAll(wide, space) || !s.ref) return s;
-    return memorySource(this.compact(s.ref, loc));
+    return memorySource(this.compact(s.ref, loc), this.narrow);
   }
 
   private context(n: Node, tail: Node | undefined, outs: readonly Ref[]): LowerCtx<Attrs> {
@@ -291,7 +295,7 @@ class Frame {
       return to;
     };
     const sink0 = (): Sink => {
-      const to = memorySink(must(outs[0]));
+      const to = memorySink(must(outs[0]), this.narrow);
       if (!tail) return to;
       const v = must(n.outputs[0]);
       const hole: Hole = makeHole(v.type.dtype, v.type.shape);
@@ -321,7 +325,7 @@ class Frame {
         const d = n.inputs[i]?.def;
         return d?.k === 'const' ? d.tensor : undefined;
       },
-      sink: i => (i === 0 ? sink0() : memorySink(must(outs[i]))),
+      sink: i => (i === 0 ? sink0() : memorySink(must(outs[i]), this.narrow)),
       temp: (name, dtype, size) => slotBuffer(newSlot(this.state, name, dtype, size, 'arena')),
       scratch: (name, dtype, size) => slotBuffer(newSlot(this.state, name, dtype, size, 'arena', { scratch: true })),
       weights: (name, t) => this.weights(name, t),
@@ -333,7 +337,7 @@ class Frame {
         this.state.steps.push({ k: 'read', symbol: name, ...slotOf(from), stop });
       },
       copy: (name, from, to) => this.copy(name, from, to, loc),
-      sourceOf: memorySource,
+      sourceOf: r => memorySource(r, this.narrow),
       graph: (g, inputs) =>
         new Frame(
           this.state,
@@ -412,7 +416,7 @@ class Frame {
     const had = this.compactCopies.get(r);
     if (had) return had;
     const to = this.tensor('copy', { dtype: r.buffer.dtype, shape: r.dims });
-    this.copy('copy', memorySource(r), to, loc);
+    this.copy('copy', memorySource(r, this.narrow), to, loc);
     // A copy made inside a branch or a loop is not there outside: sub-graphs have a frame of their own, so this cache is safe.
     this.compactCopies.set(r, to);
     return to;

@@ -3,8 +3,25 @@ import { must } from '../core/diagnostic.ts';
 import { dimProd, type Dim } from '../core/dim.ts';
 import type { Node, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
-import { add, ex, int, konst, lane, ne, splat, vec, vtype, type Expr, type Lanes, type Num, type VType } from '../kernel/ir.ts';
+import {
+  add,
+  cast,
+  ex,
+  int,
+  konst,
+  lane,
+  loadType,
+  ne,
+  splat,
+  vec,
+  vtype,
+  type Expr,
+  type Lanes,
+  type Num,
+  type VType,
+} from '../kernel/ir.ts';
 import type { Ref, Sink, Source } from '../ops/lowering.ts';
+import type { Profile } from '../ops/profile.ts';
 import { broadcastRef, canMergeRef, mergeRef, refIndex } from '../ops/ref.ts';
 
 type Groups = readonly (readonly number[])[];
@@ -12,7 +29,11 @@ type Groups = readonly (readonly number[])[];
 /** Types whose vectors fit the f32 lanes: what vector code computes on. */
 const vectorReg = (t: DType): boolean => regOf(t) === 'f32' || regOf(t) === 'i32' || regOf(t) === 'u32';
 /** Whether memory of this type is loaded and stored by whole vectors. */
-const vectorMemory = (t: DType): boolean => t === 'f32' || t === 'i32' || t === 'u32';
+const vectorMemory = (t: DType, narrow: boolean): boolean =>
+  t === 'f32' || t === 'i32' || t === 'u32' || (narrow && (t === 'u8' || t === 'i8' || t === 'u16' || t === 'i16'));
+
+/** Whether the code of a target loads and stores vectors of narrow integers as wide ones. */
+export const hasNarrowVectors = (p: Profile): boolean => p.emit === 'c' && p.vector.bits > 0;
 
 /** The register type of `lanes` values: truth values in vectors are masks as wide as an i32. */
 const valueType = (t: DType, lanes: Lanes): VType => vtype(regOf(t), lanes);
@@ -23,15 +44,15 @@ function gatherLanes(lanes: Lanes, one: (i: number) => Expr, dtype: DType): Expr
   return dtype === 'bool' ? ne(v, konst(v.t, 0)) : v;
 }
 
-/** Plain memory. */
-export function memorySource(ref: Ref): Source {
+/** Plain memory. `narrow`: whether the target loads and stores vectors of narrow integers. */
+export function memorySource(ref: Ref, narrow: boolean): Source {
   const dtype = ref.buffer.dtype;
   const last = ref.dims.at(-1) === 1 ? 0 : (ref.strides.at(-1) ?? 0);
   return {
     dtype,
     dims: ref.dims,
     ref,
-    vector: vectorReg(dtype) && (last === 0 || (last === 1 && (vectorMemory(dtype) || dtype === 'bool'))),
+    vector: vectorReg(dtype) && (last === 0 || (last === 1 && (vectorMemory(dtype, narrow) || dtype === 'bool'))),
     at: (k, idx, lanes = 1) => {
       const at = refIndex(k, ref, idx);
       if (lanes === 1) return k.load(ref.buffer, at);
@@ -39,12 +60,12 @@ export function memorySource(ref: Ref): Source {
         const v = splat(k.load(ref.buffer, at), lanes);
         return dtype === 'bool' ? ne(v, konst(v.t, 0)) : v;
       }
-      if (last === 1 && vectorMemory(dtype)) return k.load(ref.buffer, at, lanes);
+      if (last === 1 && vectorMemory(dtype, narrow)) return cast(valueType(dtype, lanes), k.load(ref.buffer, at, lanes));
       return gatherLanes(lanes, i => k.load(ref.buffer, refIndex(k, ref, stepLast(idx, i))), dtype);
     },
-    broadcast: dims => memorySource(broadcastRef(ref, dims)),
+    broadcast: dims => memorySource(broadcastRef(ref, dims), narrow),
     canMerge: i => canMergeRef(ref, i),
-    merge: groups => memorySource(mergeRef(ref, groups)),
+    merge: groups => memorySource(mergeRef(ref, groups), narrow),
   };
 }
 /** A constant with the same value everywhere: an immediate, no memory. */
@@ -213,8 +234,8 @@ function unmergeSource(x: Source, groups: Groups): Source {
   };
 }
 
-/** Stores to plain memory. */
-export function memorySink(ref: Ref): Sink {
+/** Stores to plain memory; `narrow` as in `memorySource`. */
+export function memorySink(ref: Ref, narrow: boolean): Sink {
   const dtype = ref.buffer.dtype;
   const last = ref.strides.at(-1) ?? 0;
   return {
@@ -227,8 +248,8 @@ export function memorySink(ref: Ref): Sink {
         k.store(ref.buffer, refIndex(k, ref, idx), value);
         return;
       }
-      if (last === 1 && vectorMemory(dtype)) {
-        k.store(ref.buffer, refIndex(k, ref, idx), value);
+      if (last === 1 && vectorMemory(dtype, narrow)) {
+        k.store(ref.buffer, refIndex(k, ref, idx), cast(loadType(dtype, value.t.lanes), value));
         return;
       }
       const v = k.let(value);
@@ -238,7 +259,7 @@ export function memorySink(ref: Ref): Sink {
       }
     },
     canMerge: i => canMergeRef(ref, i),
-    merge: groups => memorySink(mergeRef(ref, groups)),
+    merge: groups => memorySink(mergeRef(ref, groups), narrow),
   };
 }
 /** Runs what was fused behind a kernel on each value, then stores the result. */

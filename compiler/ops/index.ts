@@ -11,6 +11,7 @@ import { Loop } from './loop.ts';
 import { MatMul } from './matmul.ts';
 import { Concat } from './concat.ts';
 import { Conv, ConvTranspose } from './conv.ts';
+import { ConvInteger } from './conv-integer.ts';
 import { AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool } from './pool.ts';
 import { DeformedColumns, GridSample, RoiAlign, RoiPool } from './sample.ts';
 import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from './gather.ts';
@@ -58,7 +59,7 @@ export const allOps: readonly Op[] = [
   Loop,
   MatMul,
   Resize,
-  ...[Conv, ConvTranspose],
+  ...[Conv, ConvInteger, ConvTranspose],
   ...[DimOf, Sizes],
   ...[Reshape, Transpose, Slice, Expand, Concat, Pad],
   ...[ScatterElements, ScatterND, TensorScatter, Col2Im, Compress, NonZero, Unique, TopK, NonMaxSuppression],

@@ -6,6 +6,7 @@ import { cse } from './cse.ts';
 import { dce } from './dce.ts';
 import { direct } from './direct.ts';
 import { foldAffine } from './fold-affine.ts';
+import { expandIntegers, integerConv } from './integer-conv.ts';
 import { layout } from './layout.ts';
 import type { Pass } from './pass.ts';
 import { recover } from './recover.ts';
@@ -13,12 +14,14 @@ import { sizes } from './sizes.ts';
 
 /** The passes over graphs, in order. */
 export const graphPasses = (profile: Profile): readonly Pass[] => [
+  expandIntegers,
   sizes,
   constantFold,
   cse,
   algebra,
   recover,
   algebra,
+  integerConv,
   constantFoldAll,
   foldAffine,
   ...(profile.memory.scarce ? [direct] : []),
@@ -30,12 +33,14 @@ export const graphPasses = (profile: Profile): readonly Pass[] => [
 
 /** Every pass, for running one by its name. */
 export const allPasses: readonly Pass[] = [
+  expandIntegers,
   sizes,
   constantFold,
   constantFoldAll,
   cse,
   algebra,
   recover,
+  integerConv,
   foldAffine,
   direct,
   layout,

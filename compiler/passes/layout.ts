@@ -4,6 +4,7 @@ import { invertPerm } from '../core/shape.ts';
 import { apply, apply1, constant, nodesOf, tensorOf, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { mapSubgraphs } from '../graph/subgraphs.ts';
 import type { Attrs, AttrValue } from '../ops/define.ts';
+import { ConvInteger } from '../ops/conv-integer.ts';
 import { permute, toChannelsLast, toPlanar } from '../ops/spatial.ts';
 import { Reshape, Transpose } from '../ops/view.ts';
 import type { Pass } from './pass.ts';
@@ -64,7 +65,8 @@ function layoutGraph(g: Graph): Graph {
 
   const convert = (n: Node): boolean => {
     const x = n.inputs[0];
-    if (x && n.attrs['layout'] === 'NCHW' && n.outputs.length === 1 && x.type.dtype === 'f32') {
+    const hasLast = x?.type.dtype === 'f32' || n.op === ConvInteger;
+    if (x && n.attrs['layout'] === 'NCHW' && n.outputs.length === 1 && hasLast) {
       setLast(n, apply(n.op, [last(x), ...n.inputs.slice(1).map(v => v && plain(v))], { ...n.attrs, layout: 'NHWC' }, n.loc));
       return true;
     }

@@ -1,50 +1,79 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimMul, dimProd, dimSub, type Dim } from '../../core/dim.ts';
-import { regOf } from '../../core/dtype.ts';
+import { dimEq, dimMul, dimProd, dimSub, type Dim } from '../../core/dim.ts';
+import { regOf, type DType } from '../../core/dtype.ts';
 import { dimStrides } from '../../core/shape.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, and, int, konst, mul, shuffle, sub, vtype, within, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
+import {
+  add,
+  and,
+  cast,
+  int,
+  konst,
+  loadType,
+  mul,
+  shuffle,
+  splat,
+  sub,
+  vtype,
+  within,
+  type Expr,
+  type Lanes,
+  type Num,
+} from '../../kernel/ir.ts';
 import { forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../lowering.ts';
 import { turn4 } from './pack.ts';
 
+/** What a padded copy is made of, where that is not the input's own elements and zeros. */
+export interface Cells {
+  readonly dtype: DType;
+  /** Elements of a pixel; those behind the channels of the input are 0. */
+  readonly channels: Dim;
+  /** An element of the border, as a register holds it. */
+  border(k: KernelBuilder): Expr;
+  /** Elements of the input as they are stored. */
+  convert(v: Expr): Expr;
+}
 /**
  * Copies a channels-last input into scratch memory with a border of zeros, so that windows need not look where they are. `sizes`:
  * batch and spatial sizes with the border; `pads`: before each spatial axis, then after each.
  */
-export function padInto(c: LowerCtx<unknown>, x: Source, sizes: readonly Dim[], pads: readonly Dim[]): SlotBuffer {
+export function padInto(c: LowerCtx<unknown>, x: Source, sizes: readonly Dim[], pads: readonly Dim[], as?: Cells): SlotBuffer {
   const nd = sizes.length - 1;
-  const channels = must(x.dims.at(-1));
+  const own = must(x.dims.at(-1));
+  const { dtype, channels } = as ?? { dtype: x.dtype, channels: own };
   const dims = [...sizes, channels];
-  const to = c.temp('padded', x.dtype, dimProd(dims));
+  const to = c.temp('padded', dtype, dimProd(dims));
   const strides = dimStrides(dims);
   const axes = Array.from({ length: nd + 2 }, (_, i) => i);
   // A row of pixels is one run of elements where it lies so.
-  const joined = x.canMerge(nd);
+  const joined = x.canMerge(nd) && dimEq(own, channels);
   const src = joined ? x.merge([...axes.slice(0, nd).map(a => [a]), [nd, nd + 1]]) : x;
   const lanes: Lanes = x.vector ? lanesOf(c.profile) : 1;
   const inner = must(x.dims[nd]);
   const before = must(pads[nd - 1]);
   const after = dimSub(dimSub(must(sizes[nd]), before), inner);
   c.kernel('pad', k => {
+    const store = (at: Expr, v: Expr): void => k.store(to, at, cast(loadType(dtype, v.t.lanes), v));
+    const put = (at: Expr, v: Expr): void => store(at, as ? as.convert(v) : v);
+    const border = as ? k.let(as.border(k)) : konst(vtype(regOf(dtype)), 0);
     const clear = (at: Expr, n: Dim): void =>
-      forLanes(k, n, x.dtype === regOf(x.dtype) ? lanesOf(c.profile) : 1, (i, l) =>
-        k.store(to, add(at, i), konst(vtype(regOf(x.dtype), l), 0)),
-      );
+      forLanes(k, n, as || dtype === regOf(dtype) ? lanesOf(c.profile) : 1, (i, l) => store(add(at, i), splat(border, l)));
     const row = (idx: readonly Expr[], at: Expr): void => {
       clear(at, dimMul(before, channels));
       const begin = k.let(add(at, k.dim(dimMul(before, channels))));
       const planes = planar(c, x);
       if (planes) {
-        interleave(k, planes, idx, inner, channels, (px, v, l) => k.store(to, add(begin, add(mul(px, k.dim(channels)), l)), v));
+        interleave(k, planes, idx, inner, channels, (px, v, l) => put(add(begin, add(mul(px, k.dim(channels)), l)), v));
         clear(k.let(add(begin, k.dim(dimMul(inner, channels)))), dimMul(after, channels));
         return;
       }
-      if (joined) forLanes(k, dimMul(inner, channels), lanes, (i, l) => k.store(to, add(begin, i), src.at(k, [...idx, i], l)));
+      if (joined) forLanes(k, dimMul(inner, channels), lanes, (i, l) => put(add(begin, i), src.at(k, [...idx, i], l)));
       else
         k.for(0, inner, px => {
           const pixel = k.let(add(begin, mul(px, k.dim(channels))));
-          forLanes(k, channels, lanes, (i, l) => k.store(to, add(pixel, i), src.at(k, [...idx, px, i], l)));
+          forLanes(k, own, lanes, (i, l) => put(add(pixel, i), src.at(k, [...idx, px, i], l)));
+          k.for(own, channels, i => store(add(pixel, i), konst(vtype(regOf(dtype)), 0)));
         });
       clear(k.let(add(begin, k.dim(dimMul(inner, channels)))), dimMul(after, channels));
     };

@@ -5,6 +5,7 @@ import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise.ts';
 import { Gather } from '../../../ops/gather.ts';
 import { Softmax } from '../../../ops/norm.ts';
+import { ConvInteger } from '../../../ops/conv-integer.ts';
 import { AveragePool } from '../../../ops/pool.ts';
 import { DequantizeLinear, QuantizeLinear } from '../../../ops/quant.ts';
 import { Range } from '../../../ops/range.ts';
@@ -152,7 +153,7 @@ const convInteger: OnnxBuilder = (n, c) => {
   const [xz, wz] = [n.inputs[2], n.inputs[3]];
   const perOutput =
     wz && (isSingle(wz) ? reshape(c, wz, []) : reshape(c, wz, [must(wz.type.shape[0]), ...axesFrom(w, 1).map(() => 1)]));
-  return [asI32(c, integerConv(c, { x, zero: xz && flat(c, xz) }, { x: w, zero: perOutput }, convAttrs(n, x, w)))];
+  return [c.apply1(ConvInteger, [x, w, xz && flat(c, xz), perOutput], convAttrs(n, x, w))];
 };
 /** Integer product of A and B, scaled; B may be quantized here and A as it comes (`A` in floats). */
 const matMulIntegerToFloat: OnnxBuilder = (n, c) => {
