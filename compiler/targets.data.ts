@@ -209,8 +209,8 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
   },
   'windows-x64': {
     name: 'windows-x64',
-    doc: "C for 64-bit Windows on x86-64 with SSE4.2, built by MinGW's GCC or Clang: model.dll with its import library, model.lib.",
+    doc: "C for 64-bit Windows on x86-64 with SSE4.2, built by MinGW's GCC or Clang: model.dll with its import library model.lib, and model.node for Node.",
     extends: 'linux-x64-v2',
-    toolchain: { cc: 'x86_64-w64-mingw32-gcc', flags: ['-std=c11', '-march=x86-64-v2', '-static-libgcc'], system: 'windows' },
+    toolchain: { cc: 'x86_64-w64-mingw32-gcc', flags: ['-std=c11', '-march=x86-64-v2', '-static'], system: 'windows' },
   },
 };

@@ -2,12 +2,19 @@
 import { error, isFolder, isPath, isUrl, near, tag } from './model.js';
 import { open } from './open.js';
 
+const windows = () => globalThis.process.platform === 'win32';
+/** The path of a file's URL, which names a drive or a machine on Windows. */
+function pathOf(url) {
+  const { host, pathname } = new URL(url);
+  const path = decodeURIComponent(pathname);
+  return windows() ? (host ? `//${host}${path}` : path.slice(1)) : path;
+}
 /** What was loaded from a path stays: Node would make another environment for it each time. */
 const addons = new Map();
 function addonAt(path) {
   if (!addons.has(path)) {
     const module = { exports: {} };
-    globalThis.process.dlopen(module, path);
+    globalThis.process.dlopen(module, windows() ? path.replaceAll('/', '\\') : path);
     addons.set(path, module.exports);
   }
   return addons.get(path);
@@ -22,7 +29,7 @@ export async function load(source) {
   let addon;
   try {
     // A name alone would be looked for where libraries are.
-    addon = addonAt(isPath(place) ? place.replace(/^(?!.*\/)/, './') : decodeURIComponent(new URL(place).pathname));
+    addon = addonAt(isPath(place) ? place.replace(/^(?!.*[/\\])/, './') : pathOf(place));
   } catch (e) {
     if (e.code === 'E401') throw error('E401', `${e.message}, which the model was compiled for (${m.profile})`, e);
     throw error('E205', `cannot load ${place}: ${e.message}; 'make ${m.file}' beside index.js builds it for this machine`, e);

@@ -27,23 +27,75 @@ typedef int napi_typedarray_type;
 #define napi_ok 0
 #define napi_uint8_array 1
 #define NAPI_AUTO_LENGTH ((size_t)-1)
+#ifdef _WIN32
+#define EXPORT __declspec(dllexport)
+#else
 #define EXPORT __attribute__((visibility("default")))
+#endif
 #ifdef __wasm__
 #define IMPORT __attribute__((import_module("napi")))
 #else
 #define IMPORT
 #endif
 #endif
-IMPORT napi_status napi_get_cb_info(napi_env, napi_callback_info, size_t *argc, napi_value *argv, napi_value *this_arg, void **data);
-IMPORT napi_status napi_get_value_int32(napi_env, napi_value, int32_t *);
-IMPORT napi_status napi_throw_error(napi_env, const char *code, const char *message);
-IMPORT napi_status napi_create_string_utf8(napi_env, const char *, size_t, napi_value *);
-IMPORT napi_status napi_create_object(napi_env, napi_value *);
-IMPORT napi_status napi_set_named_property(napi_env, napi_value, const char *, napi_value);
-IMPORT napi_status napi_create_function(napi_env, const char *name, size_t, napi_callback, void *data, napi_value *);
-IMPORT napi_status napi_set_instance_data(napi_env, void *, napi_finalize, void *hint);
-IMPORT napi_status napi_get_instance_data(napi_env, void **);
-IMPORT napi_status napi_add_finalizer(napi_env, napi_value, void *, napi_finalize, void *hint, napi_ref *);
+
+/* The functions of Node-API that are used, each with its parameters. */
+#define FUNCTIONS(F) \
+  F(napi_get_cb_info, (napi_env, napi_callback_info, size_t *argc, napi_value *argv, napi_value *this_arg, void **data)) \
+  F(napi_get_value_int32, (napi_env, napi_value, int32_t *)) \
+  F(napi_throw_error, (napi_env, const char *code, const char *message)) \
+  F(napi_create_string_utf8, (napi_env, const char *, size_t, napi_value *)) \
+  F(napi_create_object, (napi_env, napi_value *)) \
+  F(napi_set_named_property, (napi_env, napi_value, const char *, napi_value)) \
+  F(napi_create_function, (napi_env, const char *name, size_t, napi_callback, void *data, napi_value *)) \
+  F(napi_set_instance_data, (napi_env, void *, napi_finalize, void *hint)) \
+  F(napi_get_instance_data, (napi_env, void **)) \
+  F(napi_add_finalizer, (napi_env, napi_value, void *, napi_finalize, void *hint, napi_ref *)) \
+  FUNCTIONS_OF_BUFFERS(F)
+#ifdef __wasm__
+#define FUNCTIONS_OF_BUFFERS(F)
+#else
+#define FUNCTIONS_OF_BUFFERS(F) \
+  F(napi_create_arraybuffer, (napi_env, size_t, void **data, napi_value *)) \
+  F(napi_create_typedarray, (napi_env, napi_typedarray_type, size_t, napi_value buffer, size_t offset, napi_value *)) \
+  F(napi_get_arraybuffer_info, (napi_env, napi_value, void **data, size_t *)) \
+  F(napi_create_reference, (napi_env, napi_value, uint32_t count, napi_ref *)) \
+  F(napi_get_reference_value, (napi_env, napi_ref, napi_value *)) \
+  F(napi_delete_reference, (napi_env, napi_ref))
+#endif
+
+#if defined(_WIN32) && !defined(NODE_API_HEADERS)
+/* A DLL that names where its imports come from cannot be loaded by a program of another name, and Node is a part of many programs: the
+ * functions are looked up in the one that is running, or in the libraries that some are divided into. */
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#define F(name, parameters) static napi_status (*name) parameters;
+FUNCTIONS(F)
+#undef F
+typedef void (*any_function)(void);
+static any_function function_of_node(const char *name) {
+  static const char *const places[] = {NULL, "libnode.dll", "node.dll", "nw.dll"};
+  any_function found = NULL;
+  for (size_t i = 0; i < sizeof places / sizeof *places && found == NULL; i++) {
+    const HMODULE place = GetModuleHandleA(places[i]);
+    if (place != NULL) found = (any_function)GetProcAddress(place, name);
+  }
+  return found;
+}
+static int find_functions(void) {
+#define F(name, parameters) \
+  name = (napi_status(*) parameters)function_of_node(#name); \
+  if (name == NULL) return 0;
+  FUNCTIONS(F)
+#undef F
+  return 1;
+}
+#else
+#define F(name, parameters) IMPORT napi_status name parameters;
+FUNCTIONS(F)
+#undef F
+static int find_functions(void) { return 1; }
+#endif
 
 typedef struct { uint8_t *memory; napi_ref buffer; void *pool; } instance;
 
@@ -68,13 +120,6 @@ static void free_memory(napi_env env, instance *x) {
   free(x->memory);
 }
 #else
-IMPORT napi_status napi_create_arraybuffer(napi_env, size_t, void **data, napi_value *);
-IMPORT napi_status napi_create_typedarray(napi_env, napi_typedarray_type, size_t, napi_value buffer, size_t offset, napi_value *);
-IMPORT napi_status napi_get_arraybuffer_info(napi_env, napi_value, void **data, size_t *);
-IMPORT napi_status napi_create_reference(napi_env, napi_value, uint32_t count, napi_ref *);
-IMPORT napi_status napi_get_reference_value(napi_env, napi_ref, napi_value *);
-IMPORT napi_status napi_delete_reference(napi_env, napi_ref);
-
 static int make_memory(napi_env env, instance *x, napi_value *view) {
   napi_value buffer;
   void *data;
@@ -105,11 +150,12 @@ static napi_value run(napi_env env, napi_callback_info info) {
   void *data = NULL;
   napi_value given[ARGS + 1];
   int32_t sizes[ARGS + 1];
-  size_t n = ARGS;
+  const size_t wanted = ARGS;
+  size_t n = wanted;
   if (napi_get_cb_info(env, info, &n, given, NULL, &data) != napi_ok) return NULL;
   const instance *x = data;
   if (!has_memory(env, x)) return throw_error(env, "E502", "the memory of the model was transferred; load the model again");
-  for (size_t i = 0; i < ARGS; i++)
+  for (size_t i = 0; i < wanted; i++)
     if (i >= n || napi_get_value_int32(env, given[i], &sizes[i]) != napi_ok) return throw_error(env, "E502", "run takes the sizes as numbers");
   int32_t *state = (int32_t *)(void *)(x->memory + STATE);
   const int code = state[0] = run_model(x->pool, x->memory, sizes, state + 1);
@@ -157,6 +203,7 @@ static void end(napi_env env, void *pool, void *hint) {
 EXPORT napi_value REGISTER(napi_env env, napi_value exports);
 EXPORT napi_value REGISTER(napi_env env, napi_value exports) {
   napi_value id, open;
+  if (!find_functions()) return NULL; /* and nothing to say it with */
   /* An instruction that the processor has not would end the program. */
   const char *lacks = missing();
   if (lacks != NULL) return throw_error(env, "E401", lacks);

