@@ -1,25 +1,27 @@
 import { dimFloorDiv, dimMul, isMultiple, rangeOf } from '../core/dim.ts';
+import { bytesOf, isInt } from '../core/dtype.ts';
 import { must } from '../core/diagnostic.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import { add, shuffle, type Expr } from '../kernel/ir.ts';
 import type { Ref } from '../ops/lowering.ts';
 import { refIndex } from '../ops/ref.ts';
-
-/** Vectors of four. */
-const V = 4;
+import { turn4, turned } from '../ops/schedules/pack.ts';
 
 /**
- * Copies between layouts whose contiguous axes differ (NCHW to NHWC and back) by vectors: tiles of 4x4 elements are loaded along the
- * source's contiguous axis, transposed in registers and stored along the target's. Gives false where that does not apply.
+ * Copies between layouts whose contiguous axes differ (NCHW to NHWC and back) by vectors of 16 bytes: square tiles are loaded along the
+ * source's contiguous axis, transposed in registers and stored along the target's. Gives false where that does not apply. `narrow`:
+ * whether the target has vectors of elements of less than four bytes.
  */
-export function transposeKernel(k: KernelBuilder, from: Ref, to: Ref): boolean {
+export function transposeKernel(k: KernelBuilder, from: Ref, to: Ref, narrow: boolean): boolean {
   const last = to.dims.length - 1;
   const dtype = to.buffer.dtype;
-  if (last < 1 || !bytes4(dtype) || from.buffer.dtype !== dtype || to.strides[last] !== 1) return false;
+  const bytes = bytesOf(dtype);
+  const V = bytes === 4 ? 4 : narrow && isInt(dtype) ? ({ 1: 16, 2: 8 } as const)[bytes] : undefined;
+  if (last < 1 || V === undefined || from.buffer.dtype !== dtype || to.strides[last] !== 1) return false;
   const axis = from.strides.findIndex((s, i) => i < last && s === 1 && rangeOf(must(from.dims[i])).hi >= V);
   if (axis < 0) return false;
   const n = must(to.dims[last]);
-  const three = n === 3 && to.strides[axis] === 3;
+  const three = V === 4 && n === 3 && to.strides[axis] === 3;
   if (!three && rangeOf(n).lo < V) return false;
   const load = (idx: readonly Expr[]): Expr => k.let(k.load(from.buffer, refIndex(k, from, idx), V));
   const scalar = (idx: readonly Expr[]): void =>
@@ -27,18 +29,9 @@ export function transposeKernel(k: KernelBuilder, from: Ref, to: Ref): boolean {
   const set = (idx: readonly Expr[], a: number, e: Expr): Expr[] => idx.map((x, i) => (i === a ? e : x));
   const tile = (idx: readonly Expr[], i: Expr, j: Expr): void => {
     const r = Array.from({ length: V }, (_, t) => load(set(set(idx, axis, i), last, add(j, t))));
-    const [a, b, c, d] = [must(r[0]), must(r[1]), must(r[2]), must(r[3])];
-    const lo = k.let(shuffle(a, b, [0, 4, 1, 5]));
-    const hi = k.let(shuffle(a, b, [2, 6, 3, 7]));
-    const lo2 = k.let(shuffle(c, d, [0, 4, 1, 5]));
-    const hi2 = k.let(shuffle(c, d, [2, 6, 3, 7]));
-    const out = [
-      shuffle(lo, lo2, [0, 1, 4, 5]),
-      shuffle(lo, lo2, [2, 3, 6, 7]),
-      shuffle(hi, hi2, [0, 1, 4, 5]),
-      shuffle(hi, hi2, [2, 3, 6, 7]),
-    ];
-    out.forEach((v, t) => k.store(to.buffer, refIndex(k, to, set(set(idx, axis, add(i, t)), last, j)), v));
+    (V === 4 ? turn4(k, r) : turned(k, r)).forEach((v, t) =>
+      k.store(to.buffer, refIndex(k, to, set(set(idx, axis, add(i, t)), last, j)), v),
+    );
   };
   const interleave3 = (idx: readonly Expr[], i: Expr): void => {
     const [a, b, c] = [0, 1, 2].map(t => load(set(set(idx, axis, i), last, { k: 'const', t: i.t, value: t })));
@@ -78,4 +71,3 @@ export function transposeKernel(k: KernelBuilder, from: Ref, to: Ref): boolean {
   nest([]);
   return true;
 }
-const bytes4 = (t: string): boolean => t === 'f32' || t === 'i32' || t === 'u32';

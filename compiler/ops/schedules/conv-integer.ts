@@ -122,7 +122,7 @@ const zeroOf = (c: LowerCtx<ConvAttrs>, k: KernelBuilder): Expr => c.source(2)?.
 function inputWords(c: LowerCtx<ConvAttrs>, f: DotForm, s: ConvShape, words: number): Input {
   const x = c.need(0);
   const strides = dimStrides([...s.in, words]);
-  const stored = x.ref && f.group === 4 && s.channels === words * f.group ? wordRef(x.ref) : undefined;
+  const stored = x.ref && f.group === 4 && s.channels === words * f.group ? wordRef(c.rows(0)) : undefined;
   if (stored && !s.padded && f.offset === 0 && isCompact(stored)) return { buffer: stored.buffer, strides, as: 'i32' };
   const least = (k: KernelBuilder): Expr => sub(zeroOf(c, k), f.offset);
   if (stored)

@@ -106,6 +106,19 @@ export function turn4(b: KernelBuilder, rows: readonly Expr[]): readonly Expr[] 
   const [a, c, d, e] = [low(r0, r1), high(r0, r1), low(r2, r3), high(r2, r3)];
   return [shuffle(a, d, [0, 1, 4, 5]), shuffle(a, d, [2, 3, 6, 7]), shuffle(c, e, [0, 1, 4, 5]), shuffle(c, e, [2, 3, 6, 7])];
 }
+/** The transpose of as many vectors as they have lanes: halves are interleaved again and again. */
+export function turned(b: KernelBuilder, rows: readonly Expr[]): readonly Expr[] {
+  const half = rows.length / 2;
+  const zip = (from: number): number[] => Array.from({ length: 2 * half }, (_, i) => from + (i >> 1) + (i % 2) * 2 * half);
+  const [low, high] = [zip(0), zip(half)];
+  let now = rows;
+  for (let n = 1; n < rows.length; n *= 2)
+    now = Array.from({ length: half }, (_, i) => [must(now[i]), must(now[i + half])] as const).flatMap(([x, y]) => [
+      b.let(shuffle(x, y, low)),
+      b.let(shuffle(x, y, high)),
+    ]);
+  return now;
+}
 /** The elements of one matrix, in order, of each of `count` matrices that lie `stride` apart. */
 export const everyMatrix = (count: number, stride: number, m: ConstMatrix): readonly ConstMatrix[] =>
   Array.from({ length: count }, (_, i) => ({ ...m, offset: m.offset + i * stride }));
