@@ -42,11 +42,19 @@ export function indexJs(
   const index = indexOf(program);
 
   const port = (p: Port): string => {
-    const free = p.type.shape.flatMap((d, i) => (typeof d === 'number' ? [] : [`f(${i}, ${dimSource(d, index)})`]));
-    const dims = free.length === 0 ? '' : `, dims: (s, f) => { ${free.join('; ')}; }`;
+    const { array, ort } = DTYPES[p.type.dtype];
     const shape = p.type.shape.map(d => (typeof d === 'number' ? d : showDim(d)));
     const size = dimHi(dimProd(p.type.shape));
-    return `{ name: ${js(p.name)}, type: ${js(DTYPES[p.type.dtype].ort)}, shape: ${js(shape)}, size: ${size}${dims}${p.name === rows?.input ? ', rows: rowsOf(featureNames)' : ''} }`;
+    const more = p.name === rows?.input ? ', rows: rowsOf(featureNames)' : '';
+    return `{ name: ${js(p.name)}, type: ${js(ort)}, array: ${array.name}, shape: ${js(shape)}, size: ${size}${varying(p)}${more} }`;
+  };
+  /** Of a port with axes that vary: which, how many elements there are for one of each, and what they are. */
+  const varying = (p: Port): string => {
+    const free = p.type.shape.flatMap((d, i) => (typeof d === 'number' ? [] : [i]));
+    if (free.length === 0) return '';
+    const rest = p.type.shape.reduce<number>((n, d) => (typeof d === 'number' ? n * d : n), 1);
+    const dims = free.map(i => `f(${i}, ${dimSource(must(p.type.shape[i]), index)})`);
+    return `, free: ${js(free)}, rest: ${rest}, dims: (s, f) => { ${dims.join('; ')}; }`;
   };
   const symbols = solveSymbols(program.inputs, program.symbols).map(x => {
     const got = `d[${x.port}][${x.axis}]`;
