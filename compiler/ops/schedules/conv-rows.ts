@@ -143,8 +143,9 @@ function placeOf(k: KernelBuilder, j: Job, at: Expr, first: Expr, n: number): Pl
   if (rows.even) return { at: k.let(add(at, mul(first, step))), rows: { k: 'stride', stride: step } };
   const length = k.dim(dimProd(s.out.slice(rows.run)));
   const outer = k.dim(must(steps[rows.first]));
-  const inRun = k.var(rem(first, length));
-  const start = k.let(add(at, add(mul(div(first, length), outer), mul(inRun, step))));
+  const begin = k.let(rem(first, length));
+  const start = k.let(add(at, add(mul(div(first, length), outer), mul(begin, step))));
+  const inRun = k.var(begin);
   const toNext = k.let(sub(outer, mul(sub(length, 1), step)));
   const places: Expr[] = [int(0)];
   for (let i = 1; i < n; i++) {
