@@ -9,7 +9,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     features: [],
     memory: { align: 16, embedBelow: 4294967295, scarce: false, arenaLimit: 4294967296 },
     toolchain: { cc: 'cc', flags: ['-std=c99'], cpu: [], system: 'unix' },
-    cache: { l1: 32768, l2: 262144 },
+    cache: { l1: 32768, l2: 262144, prefetch: false },
   },
   'cortex-m4': {
     name: 'cortex-m4',
@@ -107,6 +107,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     extends: 'c-portable',
     vector: { bits: 128, intDot: 'i16' },
     toolchain: { cc: 'cc', flags: ['-std=c11', '-march=x86-64-v2'], cpu: ['sse4.2', 'popcnt'] },
+    cache: { prefetch: true },
     memory: { align: 64, embedBelow: 65536 },
   },
   'linux-x64-v3': {
@@ -192,7 +193,7 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     features: [],
     memory: { align: 64, embedBelow: 65536, scarce: false, arenaLimit: 2147483648 },
     toolchain: { cc: '', flags: [], cpu: [], system: 'bare' },
-    cache: { l1: 32768, l2: 524288 },
+    cache: { l1: 32768, l2: 524288, prefetch: false },
   },
   'wasm-relaxed-simd': {
     name: 'wasm-relaxed-simd',

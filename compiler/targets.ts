@@ -147,7 +147,7 @@ const PROFILE = fields<Profile>({
     cpu: listOf(word),
     system: oneOf('unix', 'macos', 'windows', 'emnapi', 'bare'),
   }),
-  cache: fields<Profile['cache']>({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32) }),
+  cache: fields<Profile['cache']>({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32), prefetch: flag }),
 });
 
 function profileOf(json: Json, seen: readonly string[]): Profile {

@@ -57,5 +57,6 @@ function meaning(p: Profile): string[][] {
     ],
     ['memory.arenaLimit', `${showBytes(p.memory.arenaLimit)} at most`],
     ['cache', `${showBytes(p.cache.l1)} and ${showBytes(p.cache.l2)}, for the sizes of tiles`],
+    ['cache.prefetch', `memory is asked for before it is read: ${p.cache.prefetch ? 'yes' : 'no'}`],
   ];
 }

@@ -320,9 +320,11 @@ const PRELUDE = `
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
 #define MAY_ALIAS __attribute__((may_alias))
+#define PREFETCH(p) __builtin_prefetch(p)
 #else
 #define INLINE static
 #define MAY_ALIAS
+#define PREFETCH(p) ((void)0)
 #endif
 #if defined(__SSE__)
 #include <immintrin.h>

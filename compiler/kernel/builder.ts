@@ -66,6 +66,10 @@ export class KernelBuilder {
       throw new InternalError(`store of ${showVType(value.t)} to a buffer of ${b.dtype}`);
     this.stmts.push({ k: 'store', buf: this.buf(b, 'write'), dtype: b.dtype, at: ex(at), value: cast(want, value) });
   }
+  /** Says that memory will be read soon; `at` is a byte address. */
+  prefetch(b: Buffer, at: Expr): void {
+    this.stmts.push({ k: 'prefetch', buf: this.buf(b, 'read'), at });
+  }
   /** A product of words; see the statement. Places and distances are in words. */
   mma(m: {
     readonly held: 'u8' | 'i8';

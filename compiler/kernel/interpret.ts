@@ -503,6 +503,8 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
           for (let i = 0; i < lanes; i++) put(at + i, v[i] ?? 0);
         };
       }
+      case 'prefetch':
+        return () => undefined;
       case 'mma': {
         const { rows, columns, words } = s;
         const [a, b, to] = [wordRows(s.a, words, 'load'), wordRows(s.b, columns, 'load'), wordRows(s.to, columns, 'store')];

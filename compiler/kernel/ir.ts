@@ -110,6 +110,8 @@ export type Stmt =
       readonly value: Expr;
       readonly base?: Expr;
     }
+  /** Does nothing but say that the memory at this byte address (as `addr` gives it), which need not be there, will be read soon. */
+  | { readonly k: 'prefetch'; readonly buf: string; readonly at: Expr }
   /**
    * The product of two matrices of words, each of four 8-bit integers: `to[i][j]` becomes the sum over w < `words` of the dot product of word
    * w in row i of `a`, whose integers are of type `held`, and word j in row w of `b`, whose integers are i8. `rows`, `columns` and

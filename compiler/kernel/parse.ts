@@ -154,6 +154,7 @@ function statement(s: Scanner, types: Types): Stmt {
     types.set(name, t);
     return { k: 'let', name, value };
   }
+  if (s.has('prefetch')) return { k: 'prefetch', buf: s.take(NAME, 'a buffer'), at: expr(s, types) };
   if (s.has('mma')) return product(s, types);
   const name = s.take(NAME, 'a statement');
   if (s.has('.')) {

@@ -102,6 +102,9 @@ function showStmt(s: Stmt, pad: string, out: string[]): void {
     case 'store':
       out.push(`${pad}${access(s.buf, s.dtype, s.at, s.base)} = ${showExpr(s.value)}`);
       return;
+    case 'prefetch':
+      out.push(`${pad}prefetch ${s.buf} ${showExpr(s.at)}`);
+      return;
     case 'mma': {
       const rows = (r: WordRows): string => `${r.buf}[${showExpr(r.at)}, ${showExpr(r.stride)}]`;
       out.push(`${pad}mma ${s.held} ${s.rows}x${s.words}x${s.columns} ${rows(s.to)} = ${rows(s.a)} * ${rows(s.b)}`);

@@ -94,6 +94,10 @@ export function verifyKernel(kernel: Kernel): void {
           if (!sameType(s.value.t, loadType(s.dtype, s.value.t.lanes)))
             fail(`store of a ${showVType(s.value.t)} as ${s.dtype}`, s.value);
           break;
+        case 'prefetch':
+          access(s.buf, 'read');
+          index(s.at, undefined, vars);
+          break;
         case 'mma':
           for (const [r, right] of [
             [s.a, 'read'],

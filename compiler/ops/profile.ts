@@ -40,5 +40,10 @@ export interface Profile {
     /** What the code runs under, which says what libraries look like; `bare`: no operating system, and so no shared library. */
     readonly system: 'unix' | 'macos' | 'windows' | 'emnapi' | 'bare';
   };
-  readonly cache: { readonly l1: number; readonly l2: number };
+  readonly cache: {
+    readonly l1: number;
+    readonly l2: number;
+    /** Whether memory may be asked for before it is read (`prefetch`). */
+    readonly prefetch: boolean;
+  };
 }

@@ -112,6 +112,9 @@ function statement(s: Stmt, pad: string, p: Printer, out: string[]): void {
       put(`${to} = ${narrow ? `(${elementType(s.dtype)})(${value})` : value};`);
       return;
     }
+    case 'prefetch':
+      put(`PREFETCH((const char *)${identifier(s.buf)} + ${showOperand(s.at, x)});`);
+      return;
     case 'mma': {
       const rows = (r: WordRows, pointer: string): string =>
         `(${pointer})${identifier(r.buf)} + ${showOperand(r.at, x)}, ${showC(r.stride, x)}`;

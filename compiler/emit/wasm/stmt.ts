@@ -67,6 +67,8 @@ function emitStmt(f: Fn, s: Stmt, dying: readonly string[]): Ref {
       return done(m.local.set(f.indexOf(s.name), emitExpr(f, s.value)));
     case 'store':
       return done(emitStore(f, s.buf, s.dtype, s.at, s.base, s.value));
+    case 'prefetch':
+      return done(m.nop());
     case 'mma':
       throw new InternalError('WebAssembly has no mma');
     case 'if': {

@@ -54,6 +54,8 @@ export function costOf(body: readonly Stmt[], known: ReadonlySet<string>): Expr 
         return f32(work(s.value));
       case 'store':
         return f32(SIMPLE + work(s.value));
+      case 'prefetch':
+        return f32(SIMPLE);
       case 'mma':
         return f32((SIMPLE * s.rows * s.columns * s.words) / 64);
       case 'if':

@@ -65,6 +65,7 @@ function statement(s: Stmt, out: Stmt[], to: To): void {
       out.push(at === s.at && value === s.value ? s : { ...s, at, value });
       return;
     }
+    case 'prefetch':
     case 'mma':
       // Its places are made of integers.
       out.push(s);

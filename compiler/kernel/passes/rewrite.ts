@@ -22,6 +22,10 @@ export function mapStmt(s: Stmt, expr: (e: Expr) => Expr, block: (b: readonly St
       if (at === s.at && value === s.value && base === s.base) return s;
       return base ? { ...s, at, base, value } : { ...s, at, value };
     }
+    case 'prefetch': {
+      const at = expr(s.at);
+      return at === s.at ? s : { ...s, at };
+    }
     case 'mma': {
       const rows = (r: WordRows): WordRows => {
         const [at, stride] = [expr(r.at), expr(r.stride)];
@@ -57,6 +61,8 @@ export function exprsOf(s: Stmt): readonly Expr[] {
       return [s.value];
     case 'store':
       return s.base ? [s.at, s.base, s.value] : [s.at, s.value];
+    case 'prefetch':
+      return [s.at];
     case 'mma':
       return [s.a, s.b, s.to].flatMap(r => [r.at, r.stride]);
     case 'if':
@@ -71,6 +77,7 @@ export function blocksOf(s: Stmt): readonly (readonly Stmt[])[] {
     case 'let':
     case 'set':
     case 'store':
+    case 'prefetch':
     case 'mma':
       return [];
     case 'if':

@@ -1,12 +1,12 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimSub, rangeOf, type Dim } from '../../core/dim.ts';
-import type { DType } from '../../core/dtype.ts';
+import { bytesOf, type DType } from '../../core/dtype.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, ge, le, min, mul, type Expr, type Num } from '../../kernel/ir.ts';
+import { add, ge, gt, le, min, mul, select, type Expr, type Num } from '../../kernel/ir.ts';
 import { forLanes } from '../loops.ts';
 import type { Profile } from '../profile.ts';
 import type { SlotBuffer } from '../lowering.ts';
-import { dynamicRows, rowTiles, tileOf, type RowBlock } from './rows.ts';
+import { dynamicRows, rowTiles, tilesOf, type RowBlock } from './rows.ts';
 import { gemmTile, partsOf, type Arith, type Part, type Rows, type Seg } from './tile.ts';
 
 /**
@@ -110,19 +110,21 @@ export interface Product {
   readonly loose?: boolean;
   /** Blocks and panels may be done at the same time: neither B nor what is put lies in scratch memory. */
   readonly parallel?: boolean;
+  /** There may be a few rows, of which lower micro-kernels waste less. */
+  readonly few?: boolean;
   /** A put takes much code: it stands in a loop over the block instead of once for each of its vectors. */
   readonly costly?: boolean;
   /** Stores a vector or a scalar at (row, column). */
   put(row: Expr, column: Expr, value: Expr): void;
 }
 /** One block of rows times `count` full panels at once; more than one keeps a block of few rows busy. */
-export function fullPanels(k: KernelBuilder, g: Product, t: Block, panel: Expr, count: number): void {
+export function fullPanels(k: KernelBuilder, g: Product, t: Block, panel: Expr, count: number, ahead?: Expr): void {
   const { lanes } = g.arith;
   const wide = stepOf(g.panels, lanes);
   const columns = Array.from({ length: (count * wide) / lanes }, (_, j) => j * lanes);
   const parts = columns.map((c): Part => ({ at: Math.floor(c / wide) * (g.b.stride ?? 0) + (c % wide), lanes }));
   const block = (at: Expr): void => {
-    const acc = tileAt(k, g, t, parts, add(g.b.panel(panel), at), g.b.step);
+    const acc = tileAt(k, g, t, parts, add(g.b.panel(panel), at), g.b.step, ahead);
     const column = k.let(add(mul(panel, g.panels.width), at));
     if (g.costly && lanes > 1) {
       const width = count * wide;
@@ -181,6 +183,7 @@ function tileAt(
   parts: readonly Part[],
   at: Num,
   step: Num,
+  ahead?: Expr,
 ): readonly (readonly Expr[])[] {
   return gemmTile(k, {
     arith: g.arith,
@@ -188,6 +191,7 @@ function tileAt(
     a: { buffer: g.a.buffer, ...(g.a.as && { as: g.a.as }), ...t.place },
     b: { buffer: g.b.buffer, at: add(g.b.base, at), step, parts },
     k: g.k,
+    ...(ahead && { ahead }),
   });
 }
 
@@ -195,12 +199,16 @@ function tileAt(
  * How rows and panels are nested. `rows`: each block of rows meets all panels before the next, for a B that stays in the cache.
  * `panels`: each panel meets `tiles` blocks of rows before the next, whose part of A stays in the cache.
  */
-export type Order = { readonly k: 'rows' } | { readonly k: 'panels'; readonly tiles: number };
+export type Order = { readonly k: 'rows' } | { readonly k: 'panels'; readonly tiles: number; readonly prefetch: boolean };
 /** The order for matrices of these many bytes: of all of B, and of one row of A. */
 export function orderOf(profile: Profile, p: Panels, bBytes: number, rowBytes: number): Order {
   const half = profile.cache.l2 / 2;
   if (bBytes <= half) return { k: 'rows' };
-  return { k: 'panels', tiles: Math.max(1, Math.floor(half / (p.rows * Math.max(1, rowBytes)))) };
+  return {
+    k: 'panels',
+    tiles: Math.max(1, Math.floor(half / (p.rows * Math.max(1, rowBytes)))),
+    prefetch: profile.cache.prefetch,
+  };
 }
 
 /** All rows times all panels. */
@@ -229,24 +237,33 @@ export function product(k: KernelBuilder, g: Product, n: Dim, order: Order): voi
     rest(t);
   };
   if (order.k === 'rows' || dimHi(n) <= most) {
-    rowTiles(k, n, most, withPlace(all), parallel);
+    rowTiles(k, n, most, withPlace(all), g);
     return;
   }
   const blocked = (): void => {
-    const count = dimCeilDiv(n, most);
+    const tiled = tilesOf(n, most, g);
+    const count = tiled.count(k);
     k.for(
       0,
       count,
       from => {
-        const to = k.let(min(add(from, order.tiles), k.dim(count)));
-        const tiles = (body: (t: Block) => void): void => k.for(from, to, t => tileOf(k, n, most, t, withPlace(body)));
-        k.for(0, p.full, j => tiles(t => fullPanels(k, g, t, j, 1)), { parallel });
+        const to = k.let(min(add(from, order.tiles), count));
+        const tiles = (body: (t: Block) => void): void => k.for(from, to, t => tiled.run(k, t, withPlace(body)));
+        k.for(0, p.full, j => tiles(t => fullPanels(k, g, t, j, 1, aheadOf(k, g, order, t, mul(from, most)))), { parallel });
         if (hasRest) tiles(rest);
       },
       { step: order.tiles },
     );
   };
-  dynamicRows(k, n, most, withPlace(all), blocked, parallel);
+  dynamicRows(k, n, most, withPlace(all), blocked, g);
+}
+/**
+ * The distance to the same place in the next panel. The first block, from row `first` on, waits for its panel to come from memory; meanwhile
+ * the others, whose panel is in the cache, can have the next one fetched.
+ */
+function aheadOf(k: KernelBuilder, g: Product, order: Order, t: Block, first: Expr): Expr | undefined {
+  if (order.k === 'rows' || !order.prefetch || g.b.stride === undefined) return undefined;
+  return k.let(select(gt(t.first, first), g.b.stride * bytesOf(g.b.buffer.dtype), 0));
 }
 /** Panels that a block of few rows takes at once, so that its multiply-adds do not wait for each other. */
 function panelGroup(g: Product, rows: number): number {

@@ -165,6 +165,7 @@ function integerProduct(c: LowerCtx<MatMulAttrs>): boolean {
       k: [{ n: words, stride: 1 }],
       scratch,
       parallel: true,
+      few: true,
       costly,
       put: (row, column, v) => walk.put(k, [row, column], finished(k, offsets, column, v)),
     };
@@ -248,6 +249,7 @@ function panelProduct(j: Job): void {
         k: [{ n: j.k, stride: k.dim(a.strides[1]) }],
         scratch,
         parallel: true,
+        few: true,
         costly,
         put: (row, column, v) => {
           if (j.shared) j.walk.put(k, single ? [hasRows ? row : column] : [row, column], v);

@@ -1,10 +1,10 @@
-import { dimCeilDiv, rangeOf, type Dim } from '../../core/dim.ts';
+import { rangeOf, type Dim } from '../../core/dim.ts';
 import { InternalError } from '../../core/diagnostic.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, ge, min, MMA, mul, type Expr, type Num } from '../../kernel/ir.ts';
 import { forLanes } from '../loops.ts';
 import { product, type Block, type Order, type Panels, type Product } from './gemm.ts';
-import { tileOf } from './rows.ts';
+import { tilesOf } from './rows.ts';
 
 /** Rows of the blocks of `mma`, highest first. */
 const HEIGHTS = [2 * MMA, MMA];
@@ -22,24 +22,19 @@ export function mmaProduct(k: KernelBuilder, g: Product, words: number, n: Dim, 
   const { panels: p, parallel = false } = g;
   const tiles = order.k === 'rows' ? 1 : Math.max(1, Math.floor((order.tiles * p.rows) / MMA_ROWS));
   const blocks = (): void => {
-    const count = dimCeilDiv(n, MMA_ROWS);
+    const tiled = tilesOf(n, MMA_ROWS, { heights: HEIGHTS });
+    const count = tiled.count(k);
     k.for(
       0,
       count,
       from => {
         const panel = (j: Num, width: number, columns: Dim): void => {
           const tile = (t: Expr): void =>
-            tileOf(
-              k,
-              n,
-              MMA_ROWS,
-              t,
-              (first, rows, skip) =>
-                block(k, g, words, { first, rows, skip, place: g.a.block(first, rows) }, { j, width, columns }),
-              HEIGHTS,
+            tiled.run(k, t, (first, rows, skip) =>
+              block(k, g, words, { first, rows, skip, place: g.a.block(first, rows) }, { j, width, columns }),
             );
           if (tiles === 1) tile(from);
-          else k.for(from, k.let(min(add(from, tiles), k.dim(count))), tile);
+          else k.for(from, k.let(min(add(from, tiles), count)), tile);
         };
         k.for(0, p.full, j => panel(j, p.width, p.width));
         if (p.restWidth > 0) panel(k.dim(p.full), p.restWidth, p.rest);

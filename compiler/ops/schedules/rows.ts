@@ -1,19 +1,25 @@
+import { must } from '../../core/diagnostic.ts';
 import { dimCeilDiv, dimSub, isMultiple, rangeOf, type Dim } from '../../core/dim.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, and, div, ge, gt, lt, min, mul, sub, type Expr } from '../../kernel/ir.ts';
+import { add, and, div, eq, ge, lt, max, min, mul, select, sub, type Expr } from '../../kernel/ir.ts';
 
 /** Does some rows: the first, how many, and from which of them on they are new (undefined: all are). */
 export type RowBlock = (first: Expr, rows: number, skip: Expr | undefined) => void;
 
-/** Rows of the blocks that there is code for, highest first. A low micro-kernel is not worth others beside it. */
-const heightsOf = (most: number): readonly number[] => (most > 8 ? [most, 8, 4] : [most]);
+/**
+ * Rows of the blocks that there is code for, highest first. A low micro-kernel has others beside it only where there may be a few rows
+ * (`few`): they take as much code as it does.
+ */
+const heightsOf = (most: number, few: boolean): readonly number[] =>
+  most > 8 ? [most, 8, 4] : few && most > 4 ? [most, 4] : [most];
 
 /**
  * Calls `body` for blocks of up to `most` of `n` rows. A small static `n` is split into blocks of nearly equal size. Else there is one
  * micro-kernel for full blocks and a few lower ones, and a block that would reach over the end begins early: it computes some rows
  * again, but only those from `skip` on are new. `parallel`: whether the blocks may run at the same time.
  */
-export function rowTiles(k: KernelBuilder, n: Dim, most: number, body: RowBlock, parallel = false): void {
+export function rowTiles(k: KernelBuilder, n: Dim, most: number, body: RowBlock, o: RowOptions = {}): void {
+  const { parallel = false } = o;
   if (typeof n === 'number' && (n % most === 0 || n <= 10 * most)) {
     let at = 0;
     for (const g of splitRows(n, most)) {
@@ -22,49 +28,71 @@ export function rowTiles(k: KernelBuilder, n: Dim, most: number, body: RowBlock,
     }
     return;
   }
-  const blocks = (): void => k.for(0, dimCeilDiv(n, most), t => tileOf(k, n, most, t, body), { parallel });
-  dynamicRows(k, n, most, body, blocks, parallel);
+  const tiles = tilesOf(n, most, o);
+  dynamicRows(k, n, most, body, () => k.for(0, tiles.count(k), t => tiles.run(k, t, body), { parallel }), o);
 }
-/** Runs `blocks`, which use `tileOf`; where `n` may be less than the lowest block, single rows do it. */
-export function dynamicRows(k: KernelBuilder, n: Dim, most: number, body: RowBlock, blocks: () => void, parallel = false): void {
-  const least = heightsOf(most).at(-1) ?? most;
+export interface RowOptions {
+  readonly parallel?: boolean;
+  readonly few?: boolean;
+}
+/** Runs `blocks`, which use `tilesOf`; where `n` may be less than the lowest block, single rows do it. */
+export function dynamicRows(k: KernelBuilder, n: Dim, most: number, body: RowBlock, blocks: () => void, o: RowOptions): void {
+  const { parallel = false, few = false } = o;
+  const least = heightsOf(most, few).at(-1) ?? most;
   if (rangeOf(n).lo >= least) blocks();
   else k.if(lt(k.dim(n), least), () => k.for(0, n, i => body(i, 1, undefined), { parallel }), blocks);
 }
-/** Tile `t` of `most` rows out of `n`, of which there are enough for the lowest block. */
-export function tileOf(
-  k: KernelBuilder,
-  n: Dim,
-  most: number,
-  t: Expr,
-  body: RowBlock,
-  sizes: readonly number[] = heightsOf(most),
-): void {
-  const begin = k.let(mul(t, most));
-  if (isMultiple(n, most)) {
-    body(begin, most, undefined);
-    return;
-  }
-  const block = (at: Expr, rows: number): void => {
+
+/** `n` rows as tiles of `most` that are done one by one; the last takes what is left, which may be up to two of them. */
+export interface Tiles {
+  count(k: KernelBuilder): Expr;
+  run(k: KernelBuilder, t: Expr, body: RowBlock): void;
+}
+/**
+ * Tiles of blocks of these heights, highest first, of whose lowest there are enough rows. What is left is done by the lowest blocks that
+ * are no more in number than the highest would be: 6 and 4 do 8 rows as 4 + 4, 9 as 6 + 4 and 11 as 6 + 6, of which one row is done twice.
+ */
+export function tilesOf(n: Dim, most: number, o: { readonly few?: boolean; readonly heights?: readonly number[] }): Tiles {
+  const { few = false, heights = heightsOf(most, few) } = o;
+  if (isMultiple(n, most))
+    return { count: k => k.dim(dimCeilDiv(n, most)), run: (k, t, body) => body(k.let(mul(t, most)), most, undefined) };
+  const block = (k: KernelBuilder, at: Expr, rows: number, body: RowBlock): void => {
     const first = k.let(min(at, k.dim(dimSub(n, rows))));
     body(first, rows, k.let(sub(at, first)));
   };
-  const left = sizes.length > 1 ? k.let(min(sub(k.dim(n), begin), most)) : undefined;
-  const pick = (i: number): void => {
-    const rows = sizes[i] ?? 1;
-    const next = sizes[i + 1];
-    const run = (): void => {
-      if (i === 0 || !left) block(begin, rows);
-      else k.for(0, div(add(left, rows - 1), rows), u => block(k.let(add(begin, mul(u, rows))), rows));
-    };
-    if (next === undefined || !left) {
-      run();
-      return;
-    }
-    const many = gt(left, next);
-    k.if(rangeOf(n).lo >= rows ? many : and(ge(k.dim(n), rows), many), run, () => pick(i + 1));
+  if (heights.length === 1)
+    return { count: k => k.dim(dimCeilDiv(n, most)), run: (k, t, body) => block(k, k.let(mul(t, most)), most, body) };
+  const count = (k: KernelBuilder): Expr => k.let(max(sub(k.dim(dimCeilDiv(n, most)), 1), 1));
+  return {
+    count,
+    run: (k, t, body) => {
+      const at = k.var(mul(t, most));
+      const last = eq(t, sub(count(k), 1));
+      const end = k.let(select(last, k.dim(n), add(at, most)));
+      k.while(
+        () => lt(at, end),
+        () => {
+          const left = k.let(sub(k.dim(n), at));
+          const blocks = k.let(div(add(left, most - 1), most));
+          const pick = (i: number): void => {
+            const rows = must(heights[i]);
+            const lower = heights[i + 1];
+            const run = (): void => {
+              block(k, at, rows, body);
+              k.set(at, add(at, rows));
+            };
+            if (lower === undefined) {
+              run();
+              return;
+            }
+            const needed = lt(mul(blocks, lower), left);
+            k.if(rangeOf(n).lo >= rows ? needed : and(ge(k.dim(n), rows), needed), run, () => pick(i + 1));
+          };
+          pick(0);
+        },
+      );
+    },
   };
-  pick(0);
 }
 /** `n` as blocks of at most `most`: a small rest is shared with the block before it (6 + 2 → 4 + 4). */
 export function splitRows(n: number, most: number): readonly { readonly rows: number; readonly times: number }[] {

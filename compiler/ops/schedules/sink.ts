@@ -75,6 +75,8 @@ function statementCost(s: Stmt): number {
       return exprCost(s.value);
     case 'store':
       return exprCost(s.value) + 1;
+    case 'prefetch':
+      return 1;
     case 'mma':
       return s.rows * s.columns;
     case 'for':

@@ -83,6 +83,8 @@ export interface Tile {
   readonly a: { readonly buffer: Buffer; readonly at: Num; readonly rows: Rows; readonly as?: DType };
   /** Element (k = 0, first column) of B; one step of k moves `step` elements. */
   readonly b: { readonly buffer: Buffer; readonly at: Num; readonly step: Num; readonly parts: readonly Part[] };
+  /** Bytes from what is read of B to what to prefetch. */
+  readonly ahead?: Expr;
   /** The walk over k, outermost first. B moves on by one step for each of its innermost steps. */
   readonly k: readonly Seg[];
 }
@@ -103,6 +105,7 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
   const pb = k.var(address(k, b.buffer, b.at));
 
   const multiply = (pa: Expr, q: Expr): void => {
+    if (t.ahead) for (const line of linesOf(b.parts)) k.prefetch(b.buffer, add(q, add(t.ahead, line)));
     const vs = b.parts.map(p => k.let(loadFrom(k, b.buffer, q, p.at, p.lanes)));
     for (let i = 0; i < rows; i++) {
       const { from, at } = must(places[i]);
@@ -152,6 +155,10 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
   nest(0, k.let(address(k, a.buffer, a.at, as)));
   return acc;
 }
+/** Where the cache lines of a row of B begin, in bytes. */
+const linesOf = (parts: readonly Part[]): number[] =>
+  parts.filter((p, i) => i === 0 || (p.at * 4) % LINE === 0).map(p => p.at * 4);
+const LINE = 64;
 const count = (k: KernelBuilder, n: Dim | Expr): Expr => (typeof n === 'number' || n.k === 'poly' ? k.dim(n) : n);
 /** The place of each row: a constant distance, or a distance in bytes held in a variable. */
 function rowPlaces(k: KernelBuilder, t: Tile): readonly { readonly from: Expr | undefined; readonly at: number }[] {
