@@ -331,9 +331,10 @@ class Frame {
       weights: (name, t) => this.weights(name, t),
       part: partOf,
       kernel: (name, build) => this.kernel(name, build, loc),
-      readSymbol: (name, from) => {
+      readSymbol: (name, from, why) => {
         const { lo, hi } = this.defineSymbol(name, n);
-        const stop = newStop(this.state, `a size that the model computes is not within ${lo} to ${hi} (${showLoc(n.loc)})`);
+        const what = why ?? `a size that the model computes is not within ${lo} to ${hi}`;
+        const stop = newStop(this.state, `${what} (${showLoc(n.loc)})`);
         this.state.steps.push({ k: 'read', symbol: name, ...slotOf(from), stop });
       },
       copy: (name, from, to) => this.copy(name, from, to, loc),

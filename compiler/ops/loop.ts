@@ -1,10 +1,10 @@
-import { must } from '../core/diagnostic.ts';
+import { fail, must } from '../core/diagnostic.ts';
 import { dimAdd, dimEq, dimHi, dimMax, dimSub, substitute, symbol, type Dim } from '../core/dim.ts';
 import { elements, showType, tensorType, type TensorType } from '../core/shape.ts';
 import { scalar, stridesOf, typed, type Tensor } from '../core/tensor.ts';
 import { nodesOf, type Graph, type Node, type Value } from '../graph/graph.ts';
-import { cast, I32, konst, max, min, vtype } from '../kernel/ir.ts';
-import { memoryOf, outTypes, setSymbol, symbolName, truth } from './control.ts';
+import { and, cast, eq, gt, I32, konst, max, ne, select, vtype } from '../kernel/ir.ts';
+import { memoryOf, outTypes, symbolName, truth } from './control.ts';
 import { attr, defineOp } from './define.ts';
 import type { LowerCtx, Ref } from './lowering.ts';
 import { compactRef, sliceRef } from './ref.ts';
@@ -37,6 +37,8 @@ const schema = {
   iter: attr.dim(),
   /** The most iterations; a symbol of this node where the input `trip` says so. */
   trip: attr.dim(),
+  /** Whether the loop may want more iterations than a constant `trip`, which is all that there is memory for. A symbol has such a bound in any case. */
+  bounded: attr.bool(false),
   /** The number of iterations that were run; a symbol of this node where the condition decides. */
   count: attr.dim(),
   inAxes: attr.ints([]),
@@ -52,6 +54,7 @@ interface LoopAttrs {
   readonly conditional: boolean;
   readonly iter: Dim;
   readonly trip: Dim;
+  readonly bounded: boolean;
   readonly count: Dim;
   readonly inAxes: readonly number[];
   readonly inReverse: readonly number[];
@@ -66,6 +69,9 @@ function layout(a: LoopAttrs) {
 }
 /** Whether the number of iterations follows from `trip` alone. */
 const decided = (n: Node): boolean => n.attrs['conditional'] === false && n.inputs[1] === undefined;
+/** Why a run stops whose loop goes on after as many iterations as it may have. */
+const beyond = (trip: Dim): string =>
+  `a loop runs more than ${dimHi(trip)} times, the most that the model was compiled for; a model that declares how many results it has may have more`;
 const plusOne = (d: Dim): Dim => dimAdd(d, 1);
 const lessOne = (d: Dim): Dim => dimSub(d, 1);
 /** The symbol that an attribute is, where it is one. */
@@ -83,6 +89,7 @@ export const Loop = defineOp({
   name: 'Loop',
   doc:
     'Runs `body` while the iteration is below `trip` and the condition holds, tested before each iteration. ' +
+    'Where `trip` is less than what the loop wants, the run stops instead of leaving iterations out. ' +
     'Inputs: most iterations, first condition, carried values, inputs taken apart along `inAxes`, captures. ' +
     'The body: (iteration, condition,) carried values, elements, captures → (condition,) carried values, elements of the results. ' +
     'Outputs: the last carried values, then the elements of the results put together along `outAxes`. ' +
@@ -127,7 +134,8 @@ export const Loop = defineOp({
     const a = c.attrs;
     const { lead, outLead, outs } = layout(a);
     const ins = values.map(t => must(t));
-    const most = trip ? Math.min(Math.max(0, Number(typed(trip)[0])), dimHi(a.trip)) : c.dim(a.trip);
+    const wanted = trip ? Math.max(0, Number(typed(trip)[0])) : a.bounded ? Infinity : c.dim(a.trip);
+    const most = Math.min(wanted, dimHi(a.trip));
     let on = cond ? truth(cond) : true;
     let carried = ins.slice(0, a.carried);
     const scans = ins.slice(a.carried, a.carried + a.scanned);
@@ -142,6 +150,7 @@ export const Loop = defineOp({
       carried = res.slice(outLead, outLead + a.carried);
       parts.forEach((p, j) => p.push(must(res[outLead + a.carried + j])));
     }
+    if (on && i < wanted) fail('E502', { why: beyond(a.trip) });
     const types = outTypes(a.body).slice(outLead + a.carried);
     return [
       ...carried,
@@ -183,7 +192,11 @@ function lowerLoop(c: LowerCtx<LoopAttrs>): void {
   const { lead, inputs, outLead } = layout(a);
   const cell = c.temp('count', 'i32', 1);
   const tripInput = c.source(0);
-  if (tripInput) {
+  const tested = !decided(c.node);
+  const most = dimHi(a.trip);
+  /** Whether the input asks for more than there may be. */
+  const excess = tripInput && c.temp('excess', 'i32', 1);
+  if (tripInput && excess) {
     const t = vtype(tripInput.dtype === 'i32' ? 'i32' : 'i64');
     c.kernel('trip', k => {
       const v = k.let(
@@ -192,9 +205,12 @@ function lowerLoop(c: LowerCtx<LoopAttrs>): void {
           tripInput.dims.map(() => 0),
         ),
       );
-      k.store(cell, 0, cast(I32, max(min(v, konst(t, dimHi(a.trip))), konst(t, 0))));
+      const over = k.let(gt(v, konst(t, most)));
+      k.store(excess, 0, over);
+      // Where nothing else ends the loop, the count that is read is none.
+      k.store(cell, 0, select(over, tested ? most : -1, cast(I32, max(v, konst(t, 0)))));
     });
-    c.readSymbol(must(symbolName(a.trip)), cell);
+    c.readSymbol(must(symbolName(a.trip)), cell, beyond(a.trip));
   }
   const formals = a.body.inputs.map(v => v.type);
   const slots = Array.from({ length: a.carried }, (_, j) => carriedSlot(c, must(formals[lead + j]), j));
@@ -202,7 +218,6 @@ function lowerLoop(c: LowerCtx<LoopAttrs>): void {
   const scans = Array.from({ length: a.scanned }, (_, j) => memoryOf(c, inputs.slices + j));
   const captures = c.node.inputs.slice(inputs.captures).map((_, j) => memoryOf(c, inputs.captures + j));
   const results = c.out.slice(a.carried).map((_, j) => must(c.sink(a.carried + j).ref, 'the memory of a result'));
-  const tested = !decided(c.node);
   const cond = tested ? c.temp('condition', 'bool', 1) : undefined;
   if (cond) {
     const first = c.source(1);
@@ -237,9 +252,15 @@ function lowerLoop(c: LowerCtx<LoopAttrs>): void {
       c.copy('condition', c.sourceOf({ ...next, dims: [], strides: [] }), compactRef(cond, []));
     }
   });
-  if (tested) {
-    const name = symbolName(a.count);
-    if (name !== undefined) setSymbol(c, name, counter, cell);
+  const name = symbolName(a.count);
+  if (cond && name !== undefined) {
+    c.kernel('size', k => {
+      const n = k.dim(counter);
+      const more = excess ? k.load(excess, 0) : a.bounded ? eq(n, most) : undefined;
+      // A loop that is not through has no count.
+      k.store(cell, 0, more ? select(and(ne(k.load(cond, 0), 0), more), -1, n) : n);
+    });
+    c.readSymbol(name, cell, beyond(a.trip));
   }
   slots.forEach((s, j) => {
     if (!s.own) return;

@@ -99,8 +99,11 @@ export interface LowerCtx<A> {
   part(b: SlotBuffer, offset: Dim): SlotBuffer;
   /** Adds a kernel and the call of it. Kernels with equal text are emitted once. */
   kernel(name: string, build: (k: KernelBuilder) => void): void;
-  /** After the steps so far, reads a run-time symbol from element 0 of an i32 or i64 buffer. */
-  readSymbol(name: string, from: SlotBuffer): void;
+  /**
+   * After the steps so far, reads a run-time symbol from element 0 of an i32 or i64 buffer. What is not in its range stops the run; `why`
+   * says what that means, where there is more to say.
+   */
+  readSymbol(name: string, from: SlotBuffer, why?: string): void;
   /** Copies a source into memory laid out as `to`. */
   copy(name: string, from: Source, to: Ref): void;
   /** A source over plain memory. */

@@ -110,15 +110,12 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
     const once = c.inline(proto, [c.literal('i64', 0), c.literal('bool', 1), ...initial]).slice(1);
     return once.map((v, i) => (i < initial.length ? v : c.apply1(Reshape, [v], { shape: [1, ...v.type.shape] })));
   }
-  let trip: Dim;
-  let tripInput: Value | undefined;
-  if (known !== undefined) trip = dimMax(0, known);
-  else if (tripValue) {
-    tripInput = tripValue;
-    trip = c.symbol('trip', 0, scans > 0 ? limit : ENDLESS);
-  } else trip = ENDLESS;
+  const asked = known === undefined ? undefined : dimMax(0, known);
+  const tripInput = known === undefined ? tripValue : undefined;
+  let trip = asked ?? (tripInput ? c.symbol('trip', 0, scans > 0 ? limit : ENDLESS) : ENDLESS);
   if (dimHi(trip) >= ENDLESS) trip = scans > 0 ? limit : typeof trip === 'number' ? ENDLESS : trip;
-  const guessed = scans > 0 && declared.length === 0 && (tripInput !== undefined || (typeof trip === 'number' && trip !== known));
+  const bounded = !tripInput && trip !== asked;
+  const guessed = scans > 0 && declared.length === 0 && (tripInput !== undefined || bounded);
   const iter = c.symbol('iteration', 0, Math.max(0, dimHi(trip) - 1));
 
   const body = fixpoint(n, c, proto, initial, iter, dimHi(trip) < ENDLESS);
@@ -126,9 +123,12 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
   const conditional = !staysTrue(c, condOut, body.graph.inputs[1]);
   const always = !first || c.known(first)?.[0] === 1;
   const decided = !conditional && always;
-  if (decided && known === undefined && !tripInput) n.reject('nothing ends this loop');
+  if (decided && bounded) n.reject('nothing ends this loop');
   if (guessed)
-    c.warn('loop', `this loop runs at most ${LOOP_LIMIT} times, since memory is needed for the results of each iteration`);
+    c.warn(
+      'loop',
+      `how often this loop runs is not known: there is memory for the results of ${LOOP_LIMIT} iterations, and a run that needs more stops; a model that declares how many results it has is compiled for those`,
+    );
   return c.apply(LoopOp, [tripInput, always ? undefined : first, ...initial, ...body.captures], {
     body: body.graph,
     carried: initial.length,
@@ -136,6 +136,7 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
     conditional,
     iter,
     trip,
+    bounded,
     count: decided ? trip : c.symbol('count', 0, dimHi(trip)),
     outAxes: new Array<number>(scans).fill(0),
     outReverse: new Array<number>(scans).fill(0),
