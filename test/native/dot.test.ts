@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
-import { toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
+import { fromNumbers, numel, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { compile } from '../../compiler/index.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
@@ -13,10 +13,10 @@ import { attribute, model, node, sub, tensor, value, type Part } from '../onnx-w
 import { buildBundle, has, type Machine } from './build.ts';
 
 /**
- * Products of 8-bit integers by the dot products of each target. WebAssembly computes them in floats, exactly, so all must give its bits;
+ * Products and convolutions of 8-bit integers by the dot products of each target. WebAssembly computes them in floats, exactly, so all must give its bits;
  * that those are right is what ONNX's own tests of the operators say.
  */
-const [F32, U8, I8] = [1, 2, 3];
+const [F32, U8, I8, I32] = [1, 2, 3, 6];
 const constant = (name: string, t: Tensor): Part =>
   sub(5, tensor({ name, dims: t.dims, type: t.dtype === 'u8' ? U8 : t.dtype === 'i8' ? I8 : F32, raw: t.bytes }));
 
@@ -37,6 +37,87 @@ function product(name: string, type: 'u8' | 'i8', zero: number, [rows, depth, co
       value(12, `${name}_y`, 6, [m, n]),
     ],
     x: x ?? randomTensor(type, [m, k], 6, lo, hi),
+  };
+}
+interface Window {
+  readonly size: number;
+  readonly channels: number;
+  readonly outs: number;
+  readonly kernel: number;
+  readonly stride?: number;
+  readonly pad?: number;
+  readonly group?: number;
+}
+const window = (w: Window): Part[] => {
+  const { kernel, stride = 1, pad = 0, group = 1 } = w;
+  return [
+    attribute('strides', [stride, stride]),
+    attribute('pads', [pad, pad, pad, pad]),
+    attribute('kernel_shape', [kernel, kernel]),
+    attribute('group', group),
+  ];
+};
+const weightDims = (w: Window): number[] => [w.outs, w.channels / (w.group ?? 1), w.kernel, w.kernel];
+const outDims = (w: Window): number[] => {
+  const n = Math.floor((w.size + 2 * (w.pad ?? 0) - w.kernel) / (w.stride ?? 1)) + 1;
+  return [1, w.outs, n, n];
+};
+/** Two layers that quantize what they give; `qdq`: written as floats between dequantized and quantized ones, whose scales are exact. */
+function layers(name: string, type: 'u8' | 'i8', qdq: boolean, first: Window, second: Window): Case {
+  const [code, lo, hi] = type === 'u8' ? [U8, 0, 255] : [I8, -128, 127];
+  const zero = type === 'u8' ? 120 : -8;
+  const number = (n: string, v: number): Part => constant(n, fromNumbers('f32', [], [v]));
+  const layer = (x: string, y: string, w: Window): Part[] => {
+    const weights = randomTensor('i8', weightDims(w), 5, -127, 127);
+    const scale = 2 ** -Math.ceil(Math.log2(64 * Math.sqrt(numel(weights.dims) / w.outs)));
+    const common = [
+      constant(`${y}_w`, weights),
+      constant(`${y}_wz`, randomTensor('i8', [w.outs], 4, 0, 0)),
+      constant(
+        `${y}_ws`,
+        fromNumbers(
+          'f32',
+          [w.outs],
+          Array.from({ length: w.outs }, (_, i) => scale * 2 ** -(i % 2)),
+        ),
+      ),
+      constant(`${y}_z`, randomTensor(type, [], 3, zero, zero)),
+      number(`${y}_s`, 0.5),
+    ];
+    const by = [`${y}_s`, `${y}_z`];
+    if (!qdq) return [...common, node('QLinearConv', [x, ...by, `${y}_w`, `${y}_ws`, `${y}_wz`, ...by], [y], ...window(w))];
+    return [
+      ...common,
+      node('DequantizeLinear', [x, ...by], [`${y}_x`]),
+      node('DequantizeLinear', [`${y}_w`, `${y}_ws`, `${y}_wz`], [`${y}_v`], attribute('axis', 0)),
+      node('Conv', [`${y}_x`, `${y}_v`], [`${y}_f`], ...window(w)),
+      node('QuantizeLinear', [`${y}_f`, ...by], [y]),
+    ];
+  };
+  const dims = [1, first.channels, first.size, first.size];
+  return {
+    parts: [
+      ...layer(name, `${name}_m`, first),
+      ...layer(`${name}_m`, `${name}_y`, second),
+      value(11, name, code, dims),
+      value(12, `${name}_y`, code, outDims(second)),
+    ],
+    x: randomTensor(type, dims, 6, lo, hi),
+  };
+}
+/** Sums of a convolution whose zero point comes with the input. */
+function sums(name: string, w: Window): Case {
+  const dims = [1, w.channels, w.size, w.size];
+  return {
+    parts: [
+      constant(`${name}_w`, randomTensor('u8', weightDims(w), 5, 0, 200)),
+      constant(`${name}_wz`, randomTensor('u8', [], 1, 100, 100)),
+      node('DynamicQuantizeLinear', [name], [`${name}_q`, `${name}_s`, `${name}_z`]),
+      node('ConvInteger', [`${name}_q`, `${name}_w`, `${name}_z`, `${name}_wz`], [`${name}_y`], ...window(w)),
+      value(11, name, F32, dims),
+      value(12, `${name}_y`, I32, outDims(w)),
+    ],
+    x: randomTensor('f32', dims, 8, -3, 4),
   };
 }
 /** Sizes that fill words and panels, or leave rests; and one model of them all. */
@@ -66,6 +147,28 @@ const CASES: Readonly<Record<string, Case>> = {
     ],
     x: randomTensor('f32', [2, 9, 48], 8, -3, 4),
   },
+  layers: layers(
+    'layers',
+    'u8',
+    false,
+    { size: 11, channels: 3, outs: 20, kernel: 3, pad: 1, stride: 2 },
+    { size: 6, channels: 20, outs: 35, kernel: 1 },
+  ),
+  signed: layers(
+    'signed',
+    'i8',
+    false,
+    { size: 9, channels: 16, outs: 32, kernel: 3, pad: 1 },
+    { size: 9, channels: 32, outs: 16, kernel: 3, pad: 1, group: 4 },
+  ),
+  qdq: layers(
+    'qdq',
+    'u8',
+    true,
+    { size: 8, channels: 6, outs: 24, kernel: 3, pad: 1 },
+    { size: 8, channels: 24, outs: 18, kernel: 5, pad: 2 },
+  ),
+  late: sums('late', { size: 7, channels: 8, outs: 12, kernel: 3, pad: 1 }),
 };
 const bytes = model(Object.values(CASES).flatMap(c => c.parts));
 const inputs = new Map(Object.entries(CASES).map(([name, c]) => [name, c.x]));

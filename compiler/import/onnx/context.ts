@@ -3,6 +3,7 @@ import { staticDims, symbol } from '../../core/dim.ts';
 import { fromNumbers } from '../../core/tensor.ts';
 import { apply, constant, knownOf, tensorOf, type Value } from '../../graph/graph.ts';
 import { asConstant, foldNode } from '../../graph/fold.ts';
+import { DequantizeLinear } from '../../ops/quant.ts';
 import { symbolName } from './dims.ts';
 import { Unsupported } from './node.ts';
 import type { FunctionProto } from './records.ts';
@@ -53,6 +54,8 @@ export function builderCtx(p: CtxParts): ImportCtx {
       p.definers.push(first);
       return outs;
     }
+    // Weights that are dequantized stay so: a pass may want the integers.
+    if (o === DequantizeLinear && first.type.shape.length > 1) return outs;
     return foldNode(first.def, EAGER)?.values ?? outs.map(asConstant);
   };
   const knownDims: ImportCtx['knownDims'] = (v, what) => {
