@@ -1,8 +1,8 @@
 /**
  * The first answer of a fresh process: `npm run bench -- first [--target linux-x64-v3]`. A child process loads a small model and runs it
  * once; the time is from the first line of its program, after Node's own start. The bundle for WebAssembly, the native one through Node-API,
- * onnxruntime-web and onnxruntime-node each do so in processes of their own, in turns. Then what a call costs: a network so tiny that it is
- * hardly more than the call.
+ * onnxruntime-web and onnxruntime-node each do so in processes of their own, in turns, and so does a module that is empty: that much is Node's.
+ * Then what a call costs: a network so tiny that it is hardly more than the call.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { locate, REAL_MODELS } from '../fixtures/models.ts';
 import { projectDir } from '../fixtures/paths.ts';
 import { model, node, sub, tensor, value, type Part } from '../test/onnx-writer.ts';
 
-const ROUNDS = 15;
+const ROUNDS = 31;
 const MODELS = ['wakeword-alexa', 'silero-vad', 'ppocr-cls'];
 const { values: args } = parseArgs({
   args: process.argv.slice(2),
@@ -59,6 +59,13 @@ if (!process.argv.includes('--steady')) console.log(performance.now() - start);\
   );
   return file;
 }
+/** A bundle that does nothing. */
+function empty(): string {
+  const dir = mkdtempSync(join(work, 'empty-'));
+  writeFileSync(join(dir, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(dir, 'index.js'), 'export const load = async () => ({ run() {} });');
+  return program(dir, `const { load } = await import('./index.js');\nconst model = await load();`, 'model.run()');
+}
 /** A network of two layers, 8 to 16 to 4. */
 function tiny(): Uint8Array {
   const weights = (name: string, dims: readonly number[]): Part => {
@@ -74,7 +81,7 @@ function tiny(): Uint8Array {
     value(12, 'y', 1, [1, 4]),
   ]);
 }
-const WIDTHS = [18, 10, 14, 16, 17];
+const WIDTHS = [18, 13, 10, 14, 16, 17];
 const row = (name: string, cells: readonly string[]): string =>
   [name, ...cells].map((c, i) => (i === 0 ? c.padEnd(WIDTHS[i] ?? 0) : c.padStart(WIDTHS[i] ?? 0))).join(' ');
 
@@ -84,7 +91,7 @@ interface Timed {
   readonly inputs: readonly { readonly name: string; readonly dtype: string }[];
   readonly shapes: readonly (readonly number[])[];
 }
-/** The programs for a model: ours in WebAssembly and native, and the peers. */
+/** The programs for a model: an empty one, ours in WebAssembly and native, and the peers. */
 async function programsFor({ path, dims, inputs, shapes }: Timed): Promise<string[]> {
   const names = inputs.map(i => i.name);
   const types = inputs.map(i => i.dtype);
@@ -113,6 +120,7 @@ const inputs = { ${given} };`,
   };
   const file = JSON.stringify(path);
   return [
+    empty(),
     await ours('wasm-simd'),
     await ours(args.target),
     peer(
@@ -139,7 +147,7 @@ function inTurns(programs: readonly string[], rounds: number, flags: readonly st
 }
 const digits = (x: number): string => x.toFixed(x < 100 ? 2 : 0);
 
-const HEAD = row('', ['wasm-simd', args.target, 'onnxruntime-web', 'onnxruntime-node']);
+const HEAD = row('', ['empty module', 'wasm-simd', args.target, 'onnxruntime-web', 'onnxruntime-node']);
 console.log(
   `# Node ${process.version}; milliseconds from the first line of a fresh process to the first answer, median of ${ROUNDS}\n${HEAD}`,
 );
