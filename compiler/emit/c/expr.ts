@@ -99,7 +99,8 @@ function expr(e: Expr, x: Scope): Text {
       return { s: `${paren(expr(e.c, x), 9)} ? ${side(e.a, 4)} : ${side(e.b, 3)}`, p: 3 };
     }
     case 'cast': {
-      if (e.t.lanes > 1 || (isFloatBase(e.a.t.base) && !isFloatBase(e.t.base))) return call(h.convert(e.a.t, e.t), show(e.a));
+      if (e.t.lanes > 1 || (isFloatBase(e.a.t.base) && !isFloatBase(e.t.base)))
+        return call(h.convert(e.a.t, e.t, fitsI32(e.a)), show(e.a));
       return { s: `(${h.type(e.t)})${paren(expr(e.a, x), UNARY)}`, p: UNARY };
     }
     case 'reinterpret':
@@ -208,4 +209,20 @@ function unary(e: Extract<Expr, { k: 'un' }>, x: Scope): Text {
   const machine = (['abs', 'sqrt', 'ceil', 'floor', 'trunc', 'nearest'] as const).find(o => o === op);
   if (machine === undefined) throw new InternalError(`${op} was not expanded`);
   return call(h.unary(machine, e.t), a.s);
+}
+
+/** Whether a float is within the range of i32 if it is a number at all: it has been clamped. */
+function fitsI32(e: Expr): boolean {
+  const numberOf = (x: Expr): number | undefined =>
+    x.k === 'const' ? Number(x.value) : x.k === 'splat' ? numberOf(x.a) : undefined;
+  let [lo, hi] = [-Infinity, Infinity];
+  for (let x = e; x.k === 'bin' && (x.op === 'min' || x.op === 'max');) {
+    const [p, q] = [numberOf(x.a), numberOf(x.b)];
+    const by = p ?? q;
+    if (by === undefined) break;
+    if (x.op === 'min') hi = Math.min(hi, by);
+    else lo = Math.max(lo, by);
+    x = p === undefined ? x.a : x.b;
+  }
+  return Math.abs(lo) < 2 ** 31 && Math.abs(hi) < 2 ** 31;
 }

@@ -33,8 +33,8 @@ export interface Helpers {
   wrap(op: 'add' | 'sub' | 'mul' | 'shl' | 'shr' | 'neg', t: VType): string;
   unary(op: 'abs' | 'sqrt' | 'ceil' | 'floor' | 'trunc' | 'nearest', t: VType): string;
   fma(t: VType): string;
-  /** Conversion of numbers: floats to integers saturate, NaN gives 0. */
-  convert(from: VType, to: VType): string;
+  /** Conversion of numbers: floats to integers saturate, NaN gives 0. `fits`: a float that is a number is within the range of i32. */
+  convert(from: VType, to: VType, fits?: boolean): string;
   /** The same bits as another type. */
   bits(from: VType, to: VType): string;
   reduce(op: 'add' | 'min' | 'max', t: VType): string;
@@ -180,8 +180,13 @@ export function newHelpers(): Helpers {
       loop(t, `r[i] = ${c}(a[i], b[i], c[i]);`),
     );
   };
-  const convert = (from: VType, to: VType): string => {
+  const convert = (from: VType, to: VType, fits = false): string => {
     const [f, v] = [type(from), type(to)];
+    if (fits && from.base === 'f32' && to.base === 'i32' && to.lanes > 1) {
+      type(maskType(from));
+      const number = `${pick(from)}(a == a, a, ${splat(from)}(0))`;
+      return fn(`${t2(to)}_in_${t2(from)}`, v, `${f} a`, `return __builtin_convertvector(${number}, ${v});`);
+    }
     const name = `${t2(to)}_of_${t2(from)}`;
     if (to.lanes === 1) {
       if (!isFloatBase(from.base) || isFloatBase(to.base)) throw new InternalError(`conversion of ${f} to ${v}`);
@@ -189,7 +194,7 @@ export function newHelpers(): Helpers {
       return fn(name, v, `${f} a`, `return a >= ${hi} ? ${most} : a <= ${lo} ? ${least} : a == a ? (${v})a : 0;`);
     }
     if (!isFloatBase(from.base) || isFloatBase(to.base))
-      return simd(name, to, `${f} a`, widening(from, to, v), `return __builtin_convertvector(a, ${v});`);
+      return simd(name, to, `${f} a`, widening(from, to, v), narrowing(from, to) ?? `return __builtin_convertvector(a, ${v});`);
     const one = convert(scalarOf(from), vtype(regOf(to.base)));
     if (to.base !== 'i32' || from.base !== 'f32') {
       const { most, least } = limits(from.base, to.base);
@@ -212,6 +217,14 @@ export function newHelpers(): Helpers {
       `${f} a`,
       `${v} r = __builtin_convertvector(${inside}, ${v}); r = ${p}(a >= 0x1p31f, ${limit('INT32_MAX')}, r); return ${p}(a <= -0x1p31f, ${limit('INT32_MIN')}, r);`,
     );
+  };
+  /** The low parts of integers of up to 32 bytes by one shuffle, where GCC 12 takes them apart. */
+  const narrowing = (from: VType, to: VType): string | undefined => {
+    const ratio = baseBytes(from.base) / baseBytes(to.base);
+    if (isFloatBase(from.base) || isFloatBase(to.base) || ratio <= 1 || vectorBytes(from) > 32) return undefined;
+    const parts = type(vtype(to.base, (to.lanes * ratio) as Lanes));
+    const low = Array.from({ length: to.lanes }, (_, i) => i * ratio).join(', ');
+    return `return __builtin_shufflevector((${parts})a, (${parts})a, ${low});`;
   };
   const bits = (from: VType, to: VType): string => {
     const [f, v] = [type(from), type(to)];

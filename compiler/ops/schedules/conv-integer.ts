@@ -1,6 +1,6 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimFloorDiv, dimHi, isMultiple } from '../../core/dim.ts';
-import { dimStrides } from '../../core/shape.ts';
+import { dimStrides, type TensorType } from '../../core/shape.ts';
 import { fromNumbers, fromTyped, toNumbers, type Tensor } from '../../core/tensor.ts';
 import { tensorOf, type Node } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
@@ -9,6 +9,8 @@ import { broadcastIndex } from '../elementwise-op.ts';
 import type { LowerCtx, Ref, Source } from '../lowering.ts';
 import type { Profile } from '../profile.ts';
 import { broadcastRef, canMergeRef, isCompact, mergeRef, refIndex } from '../ref.ts';
+import { toChannelsLast } from '../spatial.ts';
+import { transforms } from './conv.ts';
 import { lowerConvPlain } from './conv-plain.ts';
 import {
   channelsLast,
@@ -59,15 +61,22 @@ export function wordForm(profile: Profile, n: Node): DotForm | undefined {
   const form = w && dotForm(profile, rangeOf(n), w.data);
   if (!form) return undefined;
   const channels = must(w.dims[1]);
+  // Transforms of floats save more than pairs do.
+  const s = shapeOf(n, true);
+  if (form.group === 2 && s && transforms(s)) return undefined;
   // Words half empty are no faster than floats, and groups must begin with a whole one.
   const whole = channels % form.group === 0;
   return whole || (n.attrs['group'] === 1 && 2 * channels > form.group) ? form : undefined;
 }
 
-function shapeOf(n: Node): ConvShape | undefined {
+/** `anyLayout`: as it will be with channels last. */
+function shapeOf(n: Node, anyLayout = false): ConvShape | undefined {
   const w = tensorOf(n.inputs[1]);
   const attrs = n.attrs as unknown as ConvAttrs;
-  return w && convShape(attrs, must(n.inputs[0]).type, w.dims, must(n.outputs[0]).type);
+  const [x, y] = [must(n.inputs[0]).type, must(n.outputs[0]).type];
+  if (!w || !anyLayout || attrs.layout === 'NHWC') return w && convShape(attrs, x, w.dims, y);
+  const turned = (t: TensorType): TensorType => ({ ...t, shape: toChannelsLast(t.shape.length).map(a => must(t.shape[a])) });
+  return convShape({ ...attrs, layout: 'NHWC' }, turned(x), w.dims, turned(y));
 }
 export function integerSpace(n: Node): readonly (readonly number[])[] {
   const rank = must(n.outputs[0]).type.shape.length;

@@ -41,13 +41,14 @@ export type ConvPlan =
 
 const attrsOf = (n: Node): ConvAttrs => n.attrs as unknown as ConvAttrs;
 
+/** Whether floats are convolved by transforms, which take a fraction of the products. */
+export const transforms = (s: ConvShape): boolean => s.group === 1 && s.strides.every(n => n === 1) && paysWinograd(s);
 export function planConv(n: Node): ConvPlan {
   const [x, w] = [must(n.inputs[0]).type, tensorOf(n.inputs[1])];
   const shape = w && x.dtype === 'f32' ? convShape(attrsOf(n), x, w.dims, must(n.outputs[0]).type) : undefined;
   if (!shape) return { k: 'plain' };
   if (shape.group === shape.channels && shape.outs === shape.channels && shape.group > 1) return { k: 'depthwise', shape };
-  const transforms = shape.group === 1 && shape.strides.every(n => n === 1) && n.attrs['direct'] !== true;
-  if (transforms && paysWinograd(shape)) return { k: 'winograd', shape };
+  if (n.attrs['direct'] !== true && transforms(shape)) return { k: 'winograd', shape };
   return { k: 'gemm', shape, rows: planRows(shape) };
 }
 export function convSpace(n: Node): readonly (readonly number[])[] {
