@@ -168,6 +168,14 @@ const CASES: Readonly<Record<string, Case>> = {
     { size: 8, channels: 6, outs: 24, kernel: 3, pad: 1 },
     { size: 8, channels: 24, outs: 18, kernel: 5, pad: 2 },
   ),
+  // Channels that fill the words of a block.
+  wide: layers(
+    'wide',
+    'u8',
+    false,
+    { size: 9, channels: 64, outs: 128, kernel: 3, pad: 1 },
+    { size: 9, channels: 128, outs: 40, kernel: 1 },
+  ),
   late: sums('late', { size: 7, channels: 8, outs: 12, kernel: 3, pad: 1 }),
 };
 const bytes = model(Object.values(CASES).flatMap(c => c.parts));

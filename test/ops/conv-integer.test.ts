@@ -7,6 +7,7 @@ import { must } from '../../compiler/core/diagnostic.ts';
 import { toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, constant, type Graph, type Value } from '../../compiler/graph/graph.ts';
+import { showKernel } from '../../compiler/kernel/print.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { ConvInteger } from '../../compiler/ops/conv-integer.ts';
 import { Mul } from '../../compiler/ops/elementwise.ts';
@@ -35,7 +36,7 @@ const problem = fc.record({
   batch: fc.integer({ min: 1, max: 2 }),
   axes: fc.array(axis, { minLength: 1, maxLength: 3 }),
   group: fc.constantFrom(1, 1, 1, 2, 3),
-  channels: fc.constantFrom(1, 2, 3, 4, 5, 8, 12, 16),
+  channels: fc.constantFrom(...[1, 2, 3, 4, 5, 8, 12, 16]),
   outs: fc.constantFrom(1, 2, 4, 8, 9, 16, 33),
   nhwc: fc.constantFrom(true, true, true, false),
   noPads: fc.boolean(),
@@ -119,6 +120,25 @@ describe('ConvInteger', () => {
       { numRuns: 60 },
     );
   });
+  it('computes by blocks, where channels fill them', () => {
+    const amx = target('linux-x64-amx');
+    let blocks = 0;
+    fc.assert(
+      fc.property(problem, r => {
+        // Of two axes, with enough outputs for a block.
+        const axes = [must(r.axes[0]), r.axes[1] ?? must(r.axes[0])].map(a => ({
+          ...a,
+          size: 5 + (a.size % 4),
+          stride: 1 as const,
+        }));
+        const { graph, inputs } = made({ ...r, axes, channels: 64, nhwc: true, group: r.group > 2 ? 1 : r.group });
+        expectAgreement(graph, inputs, amx, 0, 0);
+        blocks += lowerGraph(graph, amx).kernels.filter(k => showKernel(k).includes('mma')).length;
+      }),
+      { numRuns: 12 },
+    );
+    expect(blocks).toBeGreaterThan(0);
+  }, 60_000);
   it('computes the same in floats where that is faster', () => {
     fc.assert(
       fc.property(problem, r => {

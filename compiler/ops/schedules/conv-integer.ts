@@ -1,5 +1,5 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimFloorDiv, dimHi, isMultiple } from '../../core/dim.ts';
+import { dimFloorDiv, dimHi, dimProd, isMultiple } from '../../core/dim.ts';
 import { dimStrides, type TensorType } from '../../core/shape.ts';
 import { fromNumbers, fromTyped, toNumbers, type Tensor } from '../../core/tensor.ts';
 import { tensorOf, type Node } from '../../graph/graph.ts';
@@ -26,7 +26,8 @@ import {
   type Input,
 } from './conv-rows.ts';
 import { panelsOf } from './gemm.ts';
-import { dotForm, packWords, wordsOf, type DotForm } from './int-dot.ts';
+import { blockWords, dotForm, packWords, wordsOf, type DotForm } from './int-dot.ts';
+import { mmaPanels } from './mma.ts';
 import { padInto } from './pad.ts';
 import { walkSink } from './sink.ts';
 import { arithOf, type Arith } from './tile.ts';
@@ -101,15 +102,20 @@ export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
   const input = inputWords(c, form, whole, s.channels);
   const arith: Arith = { ...arithOf(c.profile, 'i32'), fma: form.group === 4, dot: form };
   const walk = walkSink(c.sink(0), groupsOf(rows, s.out.length + 1));
-  const p = panelsOf(c.profile, outsPer, arith);
+  const blocks = blockWords(c.profile, form, dimProd(s.out.slice(rows.first)), depthOf(s));
+  const own = panelsOf(c.profile, outsPer, arith);
+  const p = blocks === undefined ? own : mmaPanels(own);
   const depth = depthOf(whole);
-  const packed = c.weights('kernel', packWords(form, weights.data, groupMatrices(s.group, outsPer, depth), depth, perGroup, p));
+  const packed = c.weights(
+    'kernel',
+    packWords(form, weights.data, groupMatrices(s.group, outsPer, depth), depth, perGroup, p, blocks),
+  );
   const sums = Int32Array.from({ length: s.outs }, (_, o) =>
     weights.data.subarray(o * depth, (o + 1) * depth).reduce((a, b) => a + b, 0),
   );
   const correct = correction(c, form, sums);
   const out = must(c.out[0]).dtype;
-  rowProducts({ c, s, rows, input, steps: outSteps(s, input.strides), arith, walk }, p, packed, (k, column, v) =>
+  rowProducts({ c, s, rows, input, blocks, steps: outSteps(s, input.strides), arith, walk }, p, packed, (k, column, v) =>
     cast(vtype(out === 'f32' ? 'f32' : 'i32', v.t.lanes), correct(k, column, v)),
   );
 }

@@ -8,6 +8,7 @@ import { add, div, eq, int, mul, rem, select, sub, vtype, type Expr } from '../.
 import type { LowerCtx, SlotBuffer } from '../lowering.ts';
 import { permute, toChannelsLast, type WindowAttrs } from '../spatial.ts';
 import { blockSize, orderOf, packedPanels, packedSize, product, type Panels, type Place, type Product } from './gemm.ts';
+import { MMA_ROWS, mmaProduct } from './mma.ts';
 import type { ConstMatrix } from './pack.ts';
 import { isCostly, type Walk } from './sink.ts';
 import type { Arith, Seg } from './tile.ts';
@@ -105,6 +106,8 @@ export interface Job {
   readonly s: ConvShape;
   readonly rows: RowPlan;
   readonly input: Input;
+  /** Words of a column of B, where products are computed by blocks (`mma`). */
+  readonly blocks?: number | undefined;
   /** Steps of the output axes in the input. */
   readonly steps: readonly Dim[];
   readonly arith: Arith;
@@ -163,12 +166,16 @@ export function rowProducts(
   b: SlotBuffer,
   finish: (k: KernelBuilder, column: Expr, v: Expr) => Expr = (_, __, v) => v,
 ): void {
-  const { c, s, input } = j;
+  const { c, s, input, blocks } = j;
   const perGroup = s.channels / s.group;
   const outsPer = s.outs / s.group;
   const depth = depthOf(s);
-  const size = Number(packedSize(p, depth));
-  const scratch = c.scratch('edge', j.arith.base, blockSize(p));
+  const column = blocks ?? depth;
+  const size = Number(packedSize(p, column));
+  const scratch = c.scratch('edge', j.arith.base, blocks === undefined ? blockSize(p) : MMA_ROWS * p.width);
+  const direct = j.rows.even && s.kernel.every(n => n === 1) && depth === blocks;
+  const gathered = blocks === undefined || direct ? undefined : c.scratch('rows', 'i32', MMA_ROWS * blocks);
+  const rows = dimProd(s.out.slice(j.rows.first));
   const costly = isCostly(j.walk, j.rows.first + 2, vtype(must(c.out[0]).dtype === 'i32' ? 'i32' : 'f32', j.arith.lanes));
   const order = orderOf(c.profile, p, 4 * depth * outsPer, 4 * depth);
   c.kernel('conv', k => {
@@ -180,7 +187,7 @@ export function rowProducts(
           arith: j.arith,
           panels: p,
           a: { buffer: input.buffer, ...(input.as && { as: input.as }), block: (first, n) => placeOf(k, j, from, first, n) },
-          b: packedPanels(k, b, k.let(mul(g, size)), p, depth),
+          b: packedPanels(k, b, k.let(mul(g, size)), p, column),
           k: segments(s, input.strides, k),
           scratch,
           parallel: true,
@@ -190,7 +197,8 @@ export function rowProducts(
             j.walk.put(k, [...idx, row, own], finish(k, own, v));
           },
         };
-        product(k, job, dimProd(s.out.slice(j.rows.first)), order);
+        if (blocks === undefined) product(k, job, rows, order);
+        else mmaProduct(k, job, { words: blocks, ...(gathered && { rows: gathered }) }, rows, order);
       });
     k.for(0, s.group, group, { parallel: true });
   });

@@ -19,10 +19,8 @@ export interface DotForm extends DotTypes {
   readonly group: 2 | 4;
   /** What is taken off the elements of A so that they fit their type. */
   readonly offset: number;
-  /** Runs of words are filled up with zeros to a multiple of this. */
-  readonly unit: number;
 }
-const FORMS: Readonly<Record<Profile['vector']['intDot'], readonly Omit<DotForm, 'offset' | 'unit'>[]>> = {
+const FORMS: Readonly<Record<Profile['vector']['intDot'], readonly Omit<DotForm, 'offset'>[]>> = {
   none: [],
   i16: [{ a: 'i16', b: 'i16', group: 2 }],
   // Activations of eight bits are more than i8u7 takes.
@@ -50,19 +48,25 @@ export function dotForm(profile: Profile, range: readonly number[], b: ArrayLike
   }
   for (const f of FORMS[profile.vector.intDot]) {
     const offset = fits(lo, hi, f.a) ? 0 : lo - LIMITS[f.a][0];
-    if (fits(lo - offset, hi - offset, f.a) && fits(least, most, f.b)) return { ...f, offset, unit: 1 };
+    if (fits(lo - offset, hi - offset, f.a) && fits(least, most, f.b)) return { ...f, offset };
   }
   return undefined;
 }
 /** Words that hold a run of `n` elements. */
-export const wordsOf = (f: DotForm, n: number): number => Math.ceil(n / f.group / f.unit) * f.unit;
-/** Elements of a row from which on whole blocks are worth the zeros that fill it up. */
-const WORTH_BLOCKS = 32;
-/** The form for products of blocks (`mma`), where the target has them and there are enough rows, of enough elements. */
-export const inBlocks = (profile: Profile, f: DotForm, rows: Dim, depth: number): DotForm =>
-  profile.vector.mma && f.a === 'u8' && dimHi(rows) >= MMA && depth >= WORTH_BLOCKS ? { ...f, unit: MMA } : f;
+export const wordsOf = (f: DotForm, n: number): number => Math.ceil(n / f.group);
+/** Words of a row from which on whole blocks are worth the zeros that fill it up. */
+const WORTH_BLOCKS = 8;
+/**
+ * Words of a row for products by blocks (`mma`), which are multiples of MMA; undefined where the target has none, or the rows are too few
+ * or too short.
+ */
+export const blockWords = (profile: Profile, f: DotForm, rows: Dim, words: number): number | undefined =>
+  profile.vector.mma && f.a === 'u8' && dimHi(rows) >= MMA && words >= WORTH_BLOCKS ? Math.ceil(words / MMA) * MMA : undefined;
 
-/** Packs constant matrices as `packConstant` does, as words; `depth` elements a column, in runs of `run` that begin with a new word each. */
+/**
+ * Packs constant matrices as `packConstant` does, as words; `depth` elements a column, in runs of `run` that begin with a new word each.
+ * Zeros fill a column up to `most` words.
+ */
 export function packWords(
   f: DotForm,
   data: ArrayLike<number>,
@@ -70,10 +74,11 @@ export function packWords(
   depth: number,
   run: number,
   p: Panels,
+  most?: number,
 ): Tensor {
   const columns = Number(p.columns);
   const perRun = wordsOf(f, run);
-  const rows = (depth / run) * perRun;
+  const rows = most ?? (depth / run) * perRun;
   const words = new Int32Array(rows * columns * matrices.length);
   const bits = 32 / f.group;
   matrices.forEach((m, i) => {
@@ -117,10 +122,10 @@ export function storeElements(k: KernelBuilder, f: DotForm, to: SlotBuffer, at: 
   const moved = f.offset === 0 ? whole : add(whole, konst(vtype('i32', lanes), -f.offset));
   k.store(to, at, lanes === 1 ? moved : cast(vtype(f.a, lanes), moved));
 }
-/** The rows of A as words: each row begins with a new word and is filled up with zeros. */
-export function wordRows(c: LowerCtx<unknown>, f: DotForm, x: Source): SlotBuffer {
+/** The rows of A as so many words: each is filled up with zeros. */
+export function wordRows(c: LowerCtx<unknown>, f: DotForm, x: Source, words: number): SlotBuffer {
   const k0 = Number(must(x.dims.at(-1)));
-  const padded = wordsOf(f, k0) * f.group;
+  const padded = words * f.group;
   const outer = x.dims.slice(0, -1);
   const to = c.temp('words', f.a, dimMul(dimProd(outer), padded));
   const lanes: Lanes = x.vector ? lanesOf(c.profile) : 1;

@@ -20,7 +20,7 @@ import {
   type Panels,
   type Product,
 } from './gemm.ts';
-import { columnOffsets, dotForm, finished, inBlocks, packWords, wordRows, wordsOf } from './int-dot.ts';
+import { blockWords, columnOffsets, dotForm, finished, packWords, wordRows, wordsOf } from './int-dot.ts';
 import { MMA_ROWS, mmaPanels, mmaProduct } from './mma.ts';
 import { everyMatrix, packConstant, packMatrix, registerValues } from './pack.ts';
 import { isCostly, walkSink, type Walk } from './sink.ts';
@@ -137,23 +137,22 @@ function integerProduct(c: LowerCtx<MatMulAttrs>): boolean {
   if (!b || !sharedB(c.node) || oneColumn(c.node) || c.attrs.transA || source.dims.length < 2) return false;
   const { data } = registerValues(b);
   const values = data as unknown as ArrayLike<number>;
-  const plain = dotForm(c.profile, c.attrs.integers, values);
-  if (!plain) return false;
+  const form = dotForm(c.profile, c.attrs.integers, values);
+  if (!form) return false;
   const [depth, columns] = [Number(must(source.dims.at(-1))), Number(columnsOf(c))];
   const rows = dimProd(source.dims.slice(0, -1));
-  const form = inBlocks(c.profile, plain, rows, depth);
-  const blocks = form.unit > 1;
   const m = { offset: 0, ...(c.attrs.transB ? { kStride: 1, columnStride: depth } : { kStride: columns, columnStride: 1 }) };
   const arith: Arith = { ...arithOf(c.profile, 'i32'), fma: form.group === 4, dot: form };
-  const words = wordsOf(form, depth);
+  const blocks = blockWords(c.profile, form, rows, wordsOf(form, depth));
+  const words = blocks ?? wordsOf(form, depth);
   const own = panelsOf(c.profile, columns, arith);
-  const p = blocks ? mmaPanels(own) : own;
-  const packed = c.weights('matrix', packWords(form, values, [m], depth, depth, p));
+  const p = blocks === undefined ? own : mmaPanels(own);
+  const packed = c.weights('matrix', packWords(form, values, [m], depth, depth, p, words));
   const offsets = columnOffsets(c, form, values, m, depth, columns);
-  const a = wordRows(c, form, source);
+  const a = wordRows(c, form, source, words);
   const space = matMulSpace(c.node);
   const walk = walkSink(c.sink(0), space);
-  const scratch = c.scratch('edge', 'i32', blocks ? MMA_ROWS * p.width : blockSize(p));
+  const scratch = c.scratch('edge', 'i32', blocks === undefined ? blockSize(p) : MMA_ROWS * p.width);
   const order = orderOf(c.profile, p, 4 * words * columns, 4 * words);
   const costly = isCostly(walk, space.length, vtype('f32', arith.lanes));
   c.kernel('matmul', k => {
@@ -169,8 +168,8 @@ function integerProduct(c: LowerCtx<MatMulAttrs>): boolean {
       costly,
       put: (row, column, v) => walk.put(k, [row, column], finished(k, offsets, column, v)),
     };
-    if (blocks) mmaProduct(k, g, words, rows, order);
-    else product(k, g, rows, order);
+    if (blocks === undefined) product(k, g, rows, order);
+    else mmaProduct(k, g, { words }, rows, order);
   });
   return true;
 }

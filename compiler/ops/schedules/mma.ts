@@ -1,9 +1,10 @@
+import { InternalError, must } from '../../core/diagnostic.ts';
 import { rangeOf, type Dim } from '../../core/dim.ts';
-import { InternalError } from '../../core/diagnostic.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, ge, min, MMA, mul, type Expr, type Num } from '../../kernel/ir.ts';
+import { add, ex, ge, int, min, MMA, mul, type Expr, type Num } from '../../kernel/ir.ts';
 import { forLanes } from '../loops.ts';
-import { product, type Block, type Order, type Panels, type Product } from './gemm.ts';
+import type { SlotBuffer } from '../lowering.ts';
+import { product, type Order, type Panels, type Product } from './gemm.ts';
 import { tilesOf } from './rows.ts';
 
 /** Rows of the blocks of `mma`, highest first. */
@@ -14,13 +15,25 @@ export const MMA_ROWS = 2 * MMA;
 /** Panels for `mma`: the last one is as wide as its columns need. */
 export const mmaPanels = (p: Panels): Panels => ({ ...p, restWidth: Math.ceil(p.restWidth / MMA) * MMA });
 
+/** What `mma` needs besides a product. */
+export interface Blocks {
+  /** Words of a row of A, of which those behind the last one of the product count nothing, and of a column of B: a multiple of MMA. */
+  readonly words: number;
+  /** Room for MMA_ROWS rows of A, where they do not lie as rows of so many words. */
+  readonly rows?: SlotBuffer;
+}
 /**
- * All rows times all panels, as `product`, of words that hold 8-bit integers: `words` of them a row, a multiple of MMA. Each block goes
- * through scratch, which has room for MMA_ROWS rows of a panel.
+ * All rows times all panels, as `product`, of words that hold 8-bit integers. Each block goes through scratch, which has room for MMA_ROWS
+ * rows of a panel.
  */
-export function mmaProduct(k: KernelBuilder, g: Product, words: number, n: Dim, order: Order): void {
+export function mmaProduct(k: KernelBuilder, g: Product, b: Blocks, n: Dim, order: Order): void {
   const { panels: p, parallel = false } = g;
-  const tiles = order.k === 'rows' ? 1 : Math.max(1, Math.floor((order.tiles * p.rows) / MMA_ROWS));
+  // Rows that are gathered meet all panels.
+  const tiles = order.k === 'rows' || b.rows ? 1 : Math.max(1, Math.floor((order.tiles * p.rows) / MMA_ROWS));
+  const panels = (body: (panel: Panel) => void): void => {
+    k.for(0, p.full, j => body({ j, width: p.width, columns: p.width }));
+    if (p.restWidth > 0) body({ j: k.dim(p.full), width: p.restWidth, columns: p.rest });
+  };
   const blocks = (): void => {
     const tiled = tilesOf(n, MMA_ROWS, { heights: HEIGHTS });
     const count = tiled.count(k);
@@ -28,16 +41,19 @@ export function mmaProduct(k: KernelBuilder, g: Product, words: number, n: Dim, 
       0,
       count,
       from => {
-        const panel = (j: Num, width: number, columns: Dim): void => {
-          const tile = (t: Expr): void =>
-            tiled.run(k, t, (first, rows, skip) =>
-              block(k, g, words, { first, rows, skip, place: g.a.block(first, rows) }, { j, width, columns }),
-            );
-          if (tiles === 1) tile(from);
-          else k.for(from, k.let(min(add(from, tiles), count)), tile);
-        };
-        k.for(0, p.full, j => panel(j, p.width, p.width));
-        if (p.restWidth > 0) panel(k.dim(p.full), p.restWidth, p.rest);
+        if (tiles === 1)
+          tiled.run(k, from, (first, rows, skip) => {
+            const a = rowsOf(k, g, b, first, rows);
+            panels(panel => block(k, g, b.words, a, { first, rows, skip }, panel));
+          });
+        else
+          panels(panel =>
+            k.for(from, k.let(min(add(from, tiles), count)), t =>
+              tiled.run(k, t, (first, rows, skip) =>
+                block(k, g, b.words, rowsOf(k, g, b, first, rows), { first, rows, skip }, panel),
+              ),
+            ),
+          );
       },
       { step: tiles, parallel },
     );
@@ -45,28 +61,65 @@ export function mmaProduct(k: KernelBuilder, g: Product, words: number, n: Dim, 
   if (rangeOf(n).lo >= MMA) blocks();
   else k.if(ge(k.dim(n), MMA), blocks, () => product(k, g, n, order));
 }
+interface Panel {
+  readonly j: Expr;
+  readonly width: number;
+  readonly columns: Dim;
+}
+/** Rows of words, as `mma` takes them. */
+interface Rows {
+  readonly buffer: SlotBuffer;
+  readonly at: Num;
+  readonly stride: Num;
+}
+/** Where the rows of a block lie, or are brought to. */
+function rowsOf(k: KernelBuilder, g: Product, b: Blocks, first: Expr, rows: number): Rows {
+  const { buffer } = g.a;
+  const to = b.rows;
+  if (!to) {
+    const place = g.a.block(first, rows);
+    if (place.rows.k !== 'stride') throw new InternalError('mma of rows that do not lie equally far apart');
+    return { buffer, at: place.at, stride: place.rows.stride };
+  }
+  k.for(0, rows, i => {
+    const start = ex(g.a.block(k.let(add(first, i)), 1).at);
+    const at = k.var(mul(i, b.words));
+    const nest = (depth: number, from: Expr): void => {
+      const { n, stride } = must(g.k[depth]);
+      if (typeof n !== 'number') throw new InternalError('mma over steps that are not known');
+      if (depth < g.k.length - 1) {
+        k.for(0, n, s => nest(depth + 1, k.let(add(from, mul(s, stride)))));
+        return;
+      }
+      forLanes(k, n, g.arith.lanes, (s, lanes) => k.store(to, add(at, s), k.load(buffer, add(from, s), lanes, g.a.as)));
+      k.set(at, add(at, n));
+    };
+    nest(0, start);
+  });
+  return { buffer: to, at: int(0), stride: b.words };
+}
 function block(
   k: KernelBuilder,
   g: Product,
   words: number,
-  t: Block,
-  b: { readonly j: Num; readonly width: number; readonly columns: Dim },
+  a: Rows,
+  t: { readonly first: Expr; readonly rows: number; readonly skip: Expr | undefined },
+  panel: Panel,
 ): void {
-  const { at, rows } = t.place;
-  if (rows.k !== 'stride') throw new InternalError('mma of rows that do not lie equally far apart');
+  const { width } = panel;
   k.mma({
     held: 'u8',
     rows: t.rows,
-    columns: b.width,
+    columns: width,
     words,
-    a: { buffer: g.a.buffer, at, stride: rows.stride },
-    b: { buffer: g.b.buffer, at: add(g.b.base, g.b.panel(b.j)), stride: b.width },
-    to: { buffer: g.scratch, at: 0, stride: b.width },
+    a,
+    b: { buffer: g.b.buffer, at: add(g.b.base, g.b.panel(panel.j)), stride: width },
+    to: { buffer: g.scratch, at: 0, stride: width },
   });
-  const start = k.let(mul(b.j, g.panels.width));
+  const start = k.let(mul(panel.j, g.panels.width));
   k.for(t.skip ?? 0, t.rows, i => {
     const row = k.let(add(t.first, i));
-    const from = k.let(mul(i, b.width));
-    forLanes(k, b.columns, g.arith.lanes, (c, n) => g.put(row, add(start, c), k.load(g.scratch, add(from, c), n)));
+    const from = k.let(mul(i, width));
+    forLanes(k, panel.columns, g.arith.lanes, (c, n) => g.put(row, add(start, c), k.load(g.scratch, add(from, c), n)));
   });
 }
