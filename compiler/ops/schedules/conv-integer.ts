@@ -1,7 +1,7 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimFloorDiv, dimHi, dimProd, isMultiple } from '../../core/dim.ts';
 import { dimStrides, type TensorType } from '../../core/shape.ts';
-import { fromNumbers, fromTyped, toNumbers, type Tensor } from '../../core/tensor.ts';
+import { fromTyped, toNumbers, typed, type Tensor } from '../../core/tensor.ts';
 import { tensorOf, type Node } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, and, cast, int, konst, mul, splat, sub, vtype, xor, type Expr } from '../../kernel/ir.ts';
@@ -43,23 +43,21 @@ const rangeOf = (n: Node): readonly number[] => RANGES[must(n.inputs[0]).type.dt
 /** x - zero as i32; zero broadcasts. */
 export function shifted(x: Tensor, zero: Tensor | undefined): Tensor {
   const [data, zeros] = [toNumbers(x), zero && toNumbers(zero)];
-  const at = broadcastIndex(zero?.dims ?? [], x.dims);
-  return fromNumbers(
-    'i32',
-    x.dims,
-    data.map((v, i) => v - (zeros?.[at(i)] ?? 0)),
-  );
+  if (zero && zeros?.some(z => z !== 0)) {
+    const at = broadcastIndex(zero.dims, x.dims);
+    for (let i = 0; i < data.length; i++) data[i] = (data[i] ?? 0) - (zeros[at(i)] ?? 0);
+  }
+  return fromTyped('i32', x.dims, Int32Array.from(data));
 }
-/** The weights with their zero point taken off, as [O, …k, C/g]; undefined where they are not known. */
-function weightsOf(n: Node): { readonly data: Int32Array; readonly dims: readonly number[] } | undefined {
+/** The weights with their zero point taken off; undefined where they are not known. */
+function weightsOf(n: Node): Tensor | undefined {
   const [w, zero] = [tensorOf(n.inputs[1]), tensorOf(n.inputs[3])];
-  if (!w || (n.inputs[3] && !zero)) return undefined;
-  return { data: Int32Array.from(toNumbers(channelsLast(shifted(w, zero)))), dims: w.dims };
+  return w && (zero || !n.inputs[3]) ? shifted(w, zero) : undefined;
 }
+const numbersOf = (t: Tensor): Int32Array => typed(t) as Int32Array;
 /** The dot product that computes a ConvInteger, in any layout, on a target; undefined where floats are faster or there is none. */
-export function wordForm(profile: Profile, n: Node): DotForm | undefined {
-  const w = weightsOf(n);
-  const form = w && dotForm(profile, rangeOf(n), w.data);
+export function wordForm(profile: Profile, n: Node, w: Tensor | undefined = weightsOf(n)): DotForm | undefined {
+  const form = w && dotForm(profile, rangeOf(n), numbersOf(w));
   if (!form) return undefined;
   const channels = must(w.dims[1]);
   // Transforms of floats save more than pairs do.
@@ -89,12 +87,13 @@ export const acceptsInteger = (i: number, n: Node): 'point' | 'buffer' => (i ===
 export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
   if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
   const whole = shapeOf(c.node);
-  const weights = weightsOf(c.node);
-  const form = wordForm(c.profile, c.node);
-  if (!whole || !weights || !form) {
+  const w = weightsOf(c.node);
+  const form = wordForm(c.profile, c.node, w);
+  if (!whole || !w || !form) {
     lowerConvPlain(c, 'i32');
     return;
   }
+  const weights = numbersOf(channelsLast(w));
   const perGroup = whole.channels / whole.group;
   const outsPer = whole.outs / whole.group;
   const s: ConvShape = { ...whole, channels: wordsOf(form, perGroup) * whole.group };
@@ -108,10 +107,10 @@ export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
   const depth = depthOf(whole);
   const packed = c.weights(
     'kernel',
-    packWords(form, weights.data, groupMatrices(s.group, outsPer, depth), depth, perGroup, p, blocks),
+    packWords(form, weights, groupMatrices(s.group, outsPer, depth), depth, perGroup, p, blocks),
   );
   const sums = Int32Array.from({ length: s.outs }, (_, o) =>
-    weights.data.subarray(o * depth, (o + 1) * depth).reduce((a, b) => a + b, 0),
+    weights.subarray(o * depth, (o + 1) * depth).reduce((a, b) => a + b, 0),
   );
   const correct = correction(c, form, sums);
   const out = must(c.out[0]).dtype;
