@@ -19,5 +19,7 @@ export default class extends TestEnvironment {
   constructor(config, context) {
     super(config, context);
     for (const type of SHARED) this.global[type.name] = type;
+    // 15 MB, which binaryen.js gives to all files of tests: each would load its own.
+    this.global.binaryenOfAll = () => import('binaryen');
   }
 }

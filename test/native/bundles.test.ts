@@ -18,8 +18,18 @@ const suite = ready ? describe : describe.skip;
 const why = ready ? '' : ' (no C compiler here)';
 const bits = (t: Tensor): string => Buffer.from(t.bytes.buffer, t.bytes.byteOffset, t.bytes.byteLength).toString('base64');
 
+/** What is made of a model for a target, once for all tests. */
+function once<T>(make: (name: string, target: string) => Promise<T>): (name: string, target: string) => Promise<T> {
+  const made = new Map<string, Promise<T>>();
+  return (name, target) => {
+    const key = `${name} ${target}`;
+    const had = made.get(key) ?? make(name, target);
+    made.set(key, had);
+    return had;
+  };
+}
 /** The outputs of a real model's bundle for WebAssembly, and its inputs: the first run of the table. */
-async function inWasm(name: string, target: string): Promise<{ inputs: Map<string, Tensor>; outputs: Map<string, Tensor> }> {
+const inWasm = once(async (name, target): Promise<{ inputs: Map<string, Tensor>; outputs: Map<string, Tensor> }> => {
   const { bytes, options, inputs } = real(name);
   const { files } = await compile({ ...options, model: bytes, target });
   const out = (await loadBundle(files)).run(feed(inputs));
@@ -32,7 +42,7 @@ async function inWasm(name: string, target: string): Promise<{ inputs: Map<strin
       }),
     ),
   };
-}
+});
 function real(name: string): {
   bytes: Uint8Array;
   options: { file: string; dims: ReturnType<typeof dimOptions> };
@@ -57,14 +67,24 @@ const rows = Float32Array.from({ length: 64 * 13 }, (_, i) =>
 );
 const MODELS = [TREES, 'ppocr-cls', 'silero-vad', 'wakeword-alexa', 'oww-melspectrogram'];
 
+interface Built extends ReturnType<typeof buildBundle> {
+  /** Bytes of its weights. */
+  readonly weights: number;
+}
+/** A real model's bundle, built by its Makefile. */
+const built = once((name, target) => build(name, target));
+async function build(name: string, target: string, machine?: Machine): Promise<Built> {
+  const { bytes, options } = real(name);
+  const { files, report } = await compile({ ...options, model: bytes, target, verifyIr: true });
+  return { ...buildBundle(files, machine && { machine }), weights: must(report.modules[0]).weights };
+}
+
 suite(`C and WebAssembly give the same bits${why}`, () => {
   it.each(MODELS.flatMap(m => [[m, 'c-portable', 'wasm-mvp'] as const, [m, 'linux-x64-v2', 'wasm-simd'] as const]))(
     '%s on %s as on %s',
     async (name, target, wasm) => {
       const { inputs, outputs } = await inWasm(name, wasm);
-      const { bytes, options } = real(name);
-      const { files } = await compile({ ...options, model: bytes, target, verifyIr: true });
-      const got = buildBundle(files).run(inputs);
+      const got = (await built(name, target)).run(inputs);
       for (const [k, t] of outputs) expect([k, bits(must(got.get(k)))]).toEqual([k, bits(t)]);
     },
     120_000,
@@ -85,9 +105,7 @@ for (const [target, machine] of MACHINES) {
         '%s',
         async name => {
           const { inputs, outputs } = await inWasm(name, 'wasm-simd');
-          const { bytes, options } = real(name);
-          const { files } = await compile({ ...options, model: bytes, target });
-          const got = buildBundle(files, { machine }).run(inputs);
+          const got = (await build(name, target, machine)).run(inputs);
           for (const [k, t] of outputs) {
             const mine = must(got.get(k));
             expect(mine.dims).toEqual(t.dims);
@@ -169,26 +187,23 @@ suite(`a program that calls a model${why}`, () => {
     ]);
   }, 60_000);
   it('has a small library: PP-OCR classifier, without its weights', async () => {
-    const { bytes, options } = real('ppocr-cls');
-    const { files, report } = await compile({ ...options, model: bytes, target: 'linux-x64-v2' });
-    const { dir } = buildBundle(files);
-    expect(statSync(join(dir, 'libmodel.so')).size - must(report.modules[0]).weights).toBeLessThan(150_000);
+    const { dir, weights } = await built('ppocr-cls', 'linux-x64-v2');
+    expect(statSync(join(dir, 'libmodel.so')).size - weights).toBeLessThan(150_000);
   }, 60_000);
 });
 
 const numpy = ready && spawnSync('python3', ['-c', 'import numpy'], { stdio: 'ignore' }).status === 0;
 (numpy ? describe : describe.skip)(`model.py${numpy ? '' : ' (needs cc, make and python3 with numpy)'}`, () => {
   it.each(MODELS)('gives what main.c gives: %s', async name => {
-    const { bytes, options, inputs } = real(name);
-    const { files } = await compile({ ...options, model: bytes, target: 'linux-x64-v2' });
-    const built = buildBundle(files);
-    const want = built.run(inputs);
+    const { inputs } = real(name);
+    const b = await built(name, 'linux-x64-v2');
+    const want = b.run(inputs);
     const names = [...inputs.keys()];
     const script = `import sys, numpy as np, model
 out = model.run(**{n: np.load("in%d.npy" % i) for i, n in enumerate(${JSON.stringify(names)})})
 for name, array in out.items():
     print(name, array.shape, array.tobytes().hex())`;
-    const r = spawnSync('python3', ['-c', script], { cwd: built.dir, encoding: 'utf8', maxBuffer: 2 ** 28 });
+    const r = spawnSync('python3', ['-c', script], { cwd: b.dir, encoding: 'utf8', maxBuffer: 2 ** 28 });
     expect(r.stderr).toBe('');
     expect(r.stdout.trim().split('\n')).toEqual(
       [...want].map(
