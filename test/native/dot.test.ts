@@ -62,7 +62,10 @@ const outDims = (w: Window): number[] => {
   const n = Math.floor((w.size + 2 * (w.pad ?? 0) - w.kernel) / (w.stride ?? 1)) + 1;
   return [1, w.outs, n, n];
 };
-/** Two layers that quantize what they give; `qdq`: written as floats between dequantized and quantized ones, whose scales are exact. */
+/**
+ * Two layers that quantize what they give; `qdq`: written as floats between dequantized and quantized ones, whose scales are exact. If the
+ * second is larger, what the first gives is enlarged.
+ */
 function layers(name: string, type: 'u8' | 'i8', qdq: boolean, first: Window, second: Window): Case {
   const [code, lo, hi] = type === 'u8' ? [U8, 0, 255] : [I8, -128, 127];
   const zero = type === 'u8' ? 120 : -8;
@@ -95,10 +98,17 @@ function layers(name: string, type: 'u8' | 'i8', qdq: boolean, first: Window, se
     ];
   };
   const dims = [1, first.channels, first.size, first.size];
+  const grown = second.size / must(outDims(first)[2]);
   return {
     parts: [
       ...layer(name, `${name}_m`, first),
-      ...layer(`${name}_m`, `${name}_y`, second),
+      ...(grown === 1
+        ? []
+        : [
+            constant(`${name}_g`, fromNumbers('f32', [4], [1, 1, grown, grown])),
+            node('Resize', [`${name}_m`, '', `${name}_g`], [`${name}_n`], attribute('mode', 'nearest')),
+          ]),
+      ...layer(grown === 1 ? `${name}_m` : `${name}_n`, `${name}_y`, second),
       value(11, name, code, dims),
       value(12, `${name}_y`, code, outDims(second)),
     ],
@@ -167,6 +177,13 @@ const CASES: Readonly<Record<string, Case>> = {
     true,
     { size: 8, channels: 6, outs: 24, kernel: 3, pad: 1 },
     { size: 8, channels: 24, outs: 18, kernel: 5, pad: 2 },
+  ),
+  grown: layers(
+    'grown',
+    'u8',
+    false,
+    { size: 5, channels: 8, outs: 36, kernel: 1 },
+    { size: 10, channels: 36, outs: 20, kernel: 1 },
   ),
   // Channels that fill the words of a block.
   wide: layers(

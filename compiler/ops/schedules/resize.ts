@@ -57,7 +57,7 @@ export function lowerResize(c: LowerCtx<ResizeAttrs> | LowerCtx<Attrs>): void {
   });
   const sink = c.sink(0);
   const last = out.shape.length - 1;
-  const lanes: Lanes = x.vector && sink.vector && !tables.has(last) && out.dtype === 'f32' ? lanesOf(c.profile) : 1;
+  const lanes: Lanes = x.vector && sink.vector && !tables.has(last) ? lanesOf(c.profile) : 1;
   c.kernel('resize', k => {
     const walk = (idx: readonly Expr[], taps: ReadonlyMap<number, readonly Tap[]>, outside: Expr): void => {
       const axis = idx.length;
