@@ -2,7 +2,7 @@ import { must } from '../../core/diagnostic.ts';
 import { dimFloorDiv, dimHi, dimProd, isMultiple } from '../../core/dim.ts';
 import { dimStrides, type TensorType } from '../../core/shape.ts';
 import { fromTyped, toNumbers, typed, type Tensor } from '../../core/tensor.ts';
-import { tensorOf, type Node } from '../../graph/graph.ts';
+import { tensorOf, type Node, type Value } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, and, cast, int, konst, mul, splat, sub, vtype, xor, type Expr } from '../../kernel/ir.ts';
 import { broadcastIndex } from '../elementwise-op.ts';
@@ -136,7 +136,8 @@ const zeroOf = (c: LowerCtx<ConvAttrs>, k: KernelBuilder): Expr => c.source(2)?.
 function inputWords(c: LowerCtx<ConvAttrs>, f: DotForm, s: ConvShape, words: number): Input {
   const x = c.need(0);
   const strides = dimStrides([...s.in, words]);
-  const stored = x.ref && f.group === 4 && s.channels === words * f.group ? wordRef(c.rows(0)) : undefined;
+  const aligned = x.ref && (x.ref.strides.at(-1) !== 1 || !isGiven(must(c.node.inputs[0])));
+  const stored = aligned && f.group === 4 && s.channels === words * f.group ? wordRef(c.rows(0)) : undefined;
   if (stored && !s.padded && f.offset === 0 && isCompact(stored)) return { buffer: stored.buffer, strides, as: 'i32' };
   const least = (k: KernelBuilder): Expr => sub(zeroOf(c, k), f.offset);
   if (stored)
@@ -157,6 +158,12 @@ function inputWords(c: LowerCtx<ConvAttrs>, f: DotForm, s: ConvShape, words: num
     convert: v => (f.offset === 0 ? v : sub(v, konst(v.t, f.offset))),
   });
   return { buffer, strides, as: 'i32' };
+}
+/** Whether a value lies where the caller put it: bytes at any address, which are no words. */
+function isGiven(v: Value): boolean {
+  let d = v.def;
+  while (d.k === 'node' && d.op.lower.k === 'view' && d.inputs[0]) d = d.inputs[0].def;
+  return d.k === 'input';
 }
 /** Memory of bytes as memory of words, if it can be seen so. */
 function wordRef(r: Ref): Ref | undefined {
