@@ -25,7 +25,14 @@ export function copyKernel(k: KernelBuilder, from: Source, to: Ref, profile: Pro
   const groups = mergedAxes(to.dims.length, i => wide.canMerge(i) && plain.canMerge(i));
   const src = wide.merge(groups);
   const dst = plain.merge(groups);
-  if (lanesOf(profile) >= 4 && src.ref && dst.ref && !src.vector && transposeKernel(k, src.ref, dst.ref, hasNarrowVectors(profile))) return;
+  if (
+    lanesOf(profile) >= 4 &&
+    src.ref &&
+    dst.ref &&
+    !src.vector &&
+    transposeKernel(k, src.ref, dst.ref, hasNarrowVectors(profile))
+  )
+    return;
   const lanes: Lanes = src.vector && dst.vector ? lanesOf(profile) : 1;
   const put = (idx: readonly Expr[], n: Lanes): void => evaluation(() => dst.put(k, idx, src.at(k, idx, n)));
   const nest = (idx: readonly Expr[]): void => {
