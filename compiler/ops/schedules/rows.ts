@@ -1,7 +1,7 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimCeilDiv, dimSub, isMultiple, rangeOf, type Dim } from '../../core/dim.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, and, div, eq, ge, lt, max, min, mul, select, sub, type Expr } from '../../kernel/ir.ts';
+import { add, and, div, eq, ge, int, lt, max, min, mul, select, sub, type Expr } from '../../kernel/ir.ts';
 
 /** Does some rows: the first, how many, and from which of them on they are new (undefined: all are). */
 export type RowBlock = (first: Expr, rows: number, skip: Expr | undefined) => void;
@@ -60,6 +60,7 @@ export function tilesOf(n: Dim, most: number, o: { readonly few?: boolean; reado
     const first = k.let(min(at, k.dim(dimSub(n, rows))));
     body(first, rows, k.let(sub(at, first)));
   };
+  if (typeof n === 'number' && n >= most) return knownTiles(n, most, heights, block);
   if (heights.length === 1)
     return { count: k => k.dim(dimCeilDiv(n, most)), run: (k, t, body) => block(k, k.let(mul(t, most)), most, body) };
   const count = (k: KernelBuilder): Expr => k.let(max(sub(k.dim(dimCeilDiv(n, most)), 1), 1));
@@ -92,6 +93,42 @@ export function tilesOf(n: Dim, most: number, o: { readonly few?: boolean; reado
         },
       );
     },
+  };
+}
+/** The same where `n` is known, and so which blocks there are. */
+function knownTiles(
+  n: number,
+  most: number,
+  heights: readonly number[],
+  block: (k: KernelBuilder, at: Expr, rows: number, body: RowBlock) => void,
+): Tiles {
+  const low: number[] = [];
+  let [full, at] = [0, 0];
+  while (at < n) {
+    const blocks = Math.ceil((n - at) / most);
+    const rows = heights.findLast(h => blocks * h >= n - at) ?? most;
+    if (rows === most) full++;
+    else low.push(rows);
+    at += rows;
+  }
+  const whole = full * most <= n;
+  const tile = (k: KernelBuilder, t: Expr, body: RowBlock): void => {
+    if (whole) body(k.let(mul(t, most)), most, undefined);
+    else block(k, k.let(mul(t, most)), most, body);
+  };
+  const rest = (k: KernelBuilder, body: RowBlock): void => {
+    const rows = low[0] ?? most;
+    k.for(0, low.length, i => block(k, k.let(add(full * most, mul(i, rows))), rows, body));
+  };
+  if (low.length === 0) return { count: () => int(full), run: tile };
+  return {
+    count: () => int(full + 1),
+    run: (k, t, body) =>
+      k.if(
+        lt(t, full),
+        () => tile(k, t, body),
+        () => rest(k, body),
+      ),
   };
 }
 /** `n` as blocks of at most `most`: a small rest is shared with the block before it (6 + 2 → 4 + 4). */
