@@ -72,7 +72,6 @@ export class KernelBuilder {
   }
   /** A product of words; see the statement. Places and distances are in words. */
   mma(m: {
-    readonly held: 'u8' | 'i8';
     readonly rows: number;
     readonly columns: number;
     readonly words: number;

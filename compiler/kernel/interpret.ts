@@ -139,7 +139,7 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
         return () => {
           for (let i = 0; i < rows; i++) {
             const left = a(i);
-            const x = new (s.held === 'u8' ? Uint8Array : Int8Array)(left.buffer as ArrayBuffer, left.byteOffset, 4 * words);
+            const x = new Uint8Array(left.buffer, left.byteOffset, 4 * words);
             const sums = new Int32Array(columns);
             for (let w = 0; w < words; w++) {
               const right = b(w);

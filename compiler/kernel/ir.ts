@@ -114,12 +114,11 @@ export type Stmt =
   | { readonly k: 'prefetch'; readonly buf: string; readonly at: Expr }
   /**
    * The product of two matrices of words, each of four 8-bit integers: `to[i][j]` becomes the sum over w < `words` of the dot product of word
-   * w in row i of `a`, whose integers are of type `held`, and word j in row w of `b`, whose integers are i8. `rows`, `columns` and
+   * w in row i of `a`, whose integers are u8, and word j in row w of `b`, whose integers are i8. `rows`, `columns` and
    * `words` are multiples of MMA; `to` overlaps neither operand. Only for targets that have it.
    */
   | {
       readonly k: 'mma';
-      readonly held: 'u8' | 'i8';
       readonly rows: number;
       readonly columns: number;
       readonly words: number;

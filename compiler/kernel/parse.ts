@@ -169,9 +169,8 @@ function statement(s: Scanner, types: Types): Stmt {
   s.lit('=');
   return { k: 'set', name, value: expr(s, types) };
 }
-/** What follows `mma`: `u8 32x96x32 sums[at, stride] = a[at, stride] * b[at, stride]`. */
+/** What follows `mma`: `32x96x32 sums[at, stride] = a[at, stride] * b[at, stride]`. */
 function product(s: Scanner, types: Types): Stmt {
-  const held = s.has('u8') ? 'u8' : s.has('i8') ? 'i8' : s.fail('expected u8 or i8');
   const [rows = 0, words = 0, columns = 0] = s
     .take(/\d+x\d+x\d+/, 'rows x words x columns')
     .split('x')
@@ -187,7 +186,7 @@ function product(s: Scanner, types: Types): Stmt {
   s.lit('=');
   const a = place();
   s.lit('*');
-  return { k: 'mma', held, rows, columns, words, a, b: place(), to };
+  return { k: 'mma', rows, columns, words, a, b: place(), to };
 }
 /** What follows `buffer.`: `f32[at]` or `f32{base}[at]`. */
 function access(

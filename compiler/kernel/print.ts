@@ -107,7 +107,7 @@ function showStmt(s: Stmt, pad: string, out: string[]): void {
       return;
     case 'mma': {
       const rows = (r: WordRows): string => `${r.buf}[${showExpr(r.at)}, ${showExpr(r.stride)}]`;
-      out.push(`${pad}mma ${s.held} ${s.rows}x${s.words}x${s.columns} ${rows(s.to)} = ${rows(s.a)} * ${rows(s.b)}`);
+      out.push(`${pad}mma ${s.rows}x${s.words}x${s.columns} ${rows(s.to)} = ${rows(s.a)} * ${rows(s.b)}`);
       return;
     }
     case 'if':

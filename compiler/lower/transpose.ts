@@ -5,7 +5,7 @@ import type { KernelBuilder } from '../kernel/builder.ts';
 import { add, shuffle, type Expr } from '../kernel/ir.ts';
 import type { Ref } from '../ops/lowering.ts';
 import { refIndex } from '../ops/ref.ts';
-import { turn4, turned } from '../ops/schedules/pack.ts';
+import { turned } from '../ops/schedules/pack.ts';
 
 /**
  * Copies between layouts whose contiguous axes differ (NCHW to NHWC and back) by vectors of 16 bytes: square tiles are loaded along the
@@ -29,9 +29,7 @@ export function transposeKernel(k: KernelBuilder, from: Ref, to: Ref, narrow: bo
   const set = (idx: readonly Expr[], a: number, e: Expr): Expr[] => idx.map((x, i) => (i === a ? e : x));
   const tile = (idx: readonly Expr[], i: Expr, j: Expr): void => {
     const r = Array.from({ length: V }, (_, t) => load(set(set(idx, axis, i), last, add(j, t))));
-    (V === 4 ? turn4(k, r) : turned(k, r)).forEach((v, t) =>
-      k.store(to.buffer, refIndex(k, to, set(set(idx, axis, add(i, t)), last, j)), v),
-    );
+    turned(k, r).forEach((v, t) => k.store(to.buffer, refIndex(k, to, set(set(idx, axis, add(i, t)), last, j)), v));
   };
   const interleave3 = (idx: readonly Expr[], i: Expr): void => {
     const [a, b, c] = [0, 1, 2].map(t => load(set(set(idx, axis, i), last, { k: 'const', t: i.t, value: t })));

@@ -26,7 +26,6 @@ const store = (value: Expr, at: Expr = int(0)): Stmt => ({ k: 'store', buf: 'b',
 const words = (buf: string): WordRows => ({ buf, at: int(0), stride: int(16) });
 const block: Extract<Stmt, { k: 'mma' }> = {
   k: 'mma',
-  held: 'u8',
   rows: 16,
   columns: 16,
   words: 16,
@@ -41,7 +40,7 @@ describe('verifyKernel', () => {
     expect(() => verifyKernel(parsed(text))).not.toThrow();
   });
   it('takes a product of blocks, which its text tells whole', () => {
-    const text = 'mma u8 32x16x16 b[0, 16] = a[(n * 16), n] * a[4, 16]';
+    const text = 'mma 32x16x16 b[0, 16] = a[(n * 16), n] * a[4, 16]';
     const kernel = parsed(text);
     expect(() => verifyKernel(kernel)).not.toThrow();
     expect(showKernel(kernel)).toContain(text);

@@ -42,7 +42,7 @@ export interface Helpers {
   /** Lanes of two vectors by index. */
   permute(t: VType): string;
   /** The product of words of `mma`. */
-  mma(held: 'u8' | 'i8', rows: number, columns: number): string;
+  mma(rows: number, columns: number): string;
   /** Everything asked for, in order. */
   text(): string;
 }
@@ -292,14 +292,13 @@ export function newHelpers(): Helpers {
     const list = [...dotX86(a, b, v), ...dotArm(a, b, v)];
     return simd(`dot_${x}_${y}`, acc, `${x} a, ${y} b, ${v} c`, list, loop(acc, `r[i] = c[i] + ${terms};`));
   };
-  const mma: Helpers['mma'] = (held, rows, columns) => {
-    const name = `mma_${held}_${rows}x${columns}`;
+  const mma: Helpers['mma'] = (rows, columns) => {
+    const name = `mma_${rows}x${columns}`;
     const word = alias('i32');
     const params = `const ${word} *a, ptrdiff_t a_stride, const ${word} *b, ptrdiff_t b_stride, int32_t words, ${word} *to, ptrdiff_t to_stride`;
     return once(
       name,
-      () =>
-        `INLINE void ${name}(${params}) {${variants([[HAS_AMX, mmaAmx(held, rows, columns)]], mmaPortable(held, rows, columns))}}`,
+      () => `INLINE void ${name}(${params}) {${variants([[HAS_AMX, mmaAmx(rows, columns)]], mmaPortable(rows, columns))}}`,
     );
   };
   return {

@@ -120,7 +120,7 @@ function statement(s: Stmt, pad: string, p: Printer, out: string[]): void {
         `(${pointer})${identifier(r.buf)} + ${showOperand(r.at, x)}, ${showC(r.stride, x)}`;
       const word = x.helpers.alias('i32');
       const [a, b, to] = [rows(s.a, `const ${word} *`), rows(s.b, `const ${word} *`), rows(s.to, `${word} *`)];
-      put(`${x.helpers.mma(s.held, s.rows, s.columns)}(${a}, ${b}, ${s.words}, ${to});`);
+      put(`${x.helpers.mma(s.rows, s.columns)}(${a}, ${b}, ${s.words}, ${to});`);
       return;
     }
     case 'if':

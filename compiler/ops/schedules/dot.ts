@@ -3,7 +3,7 @@ import { dimFloorDiv, dimMul, isMultiple, type Dim } from '../../core/dim.ts';
 import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
 import { add, konst, lane, mul, reduceLanes, vtype, type Expr, type Num } from '../../kernel/ir.ts';
 import { address, advance, inBytes, loadFrom } from './pointer.ts';
-import { turn4 } from './pack.ts';
+import { turned } from './pack.ts';
 import { mulAdd, zero, type Arith } from './tile.ts';
 
 /** Dot products of rows with one vector: both contiguous along k. */
@@ -62,7 +62,7 @@ function dots(b: KernelBuilder, d: RowDots, row: Expr, rows: number): void {
   const sums = rest ? acc.map(() => b.var(konst(vtype(m.base), 0))) : [];
   if (rest) b.for(done, d.k, () => step(scalar, sums));
   if (rows === 4 && m.lanes === 4) {
-    const [p, q, r, s] = turn4(b, acc).map(v => b.let(v));
+    const [p, q, r, s] = turned(b, acc).map(v => b.let(v));
     const total = b.let(add(add(must(p), must(q)), add(must(r), must(s))));
     if (!rest) d.put(row, total);
     else sums.forEach((v, i) => d.put(add(row, i), add(lane(total, i), v)));

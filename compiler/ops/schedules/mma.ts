@@ -108,7 +108,6 @@ function block(
 ): void {
   const { width } = panel;
   k.mma({
-    held: 'u8',
     rows: t.rows,
     columns: width,
     words,

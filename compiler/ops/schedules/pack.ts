@@ -95,16 +95,8 @@ export function packMatrix(b: KernelBuilder, m: ReadMatrix, n: Dim, p: Panels, t
 function transpose4(b: KernelBuilder, m: ReadMatrix, k: Expr, p: Panels, panel: Expr, to: SlotBuffer, at: Expr): void {
   for (let j = 0; j < p.width; j += 4) {
     const rows = [0, 1, 2, 3].map(i => b.let(m.at(k, add(mul(panel, p.width), j + i), 4)));
-    turn4(b, rows).forEach((v, i) => b.store(to, add(at, add(mul(add(k, i), p.width), j)), v));
+    turned(b, rows).forEach((v, i) => b.store(to, add(at, add(mul(add(k, i), p.width), j)), v));
   }
-}
-/** The transpose of four vectors of four. */
-export function turn4(b: KernelBuilder, rows: readonly Expr[]): readonly Expr[] {
-  const [r0, r1, r2, r3] = [must(rows[0]), must(rows[1]), must(rows[2]), must(rows[3])];
-  const low = (x: Expr, y: Expr): Expr => b.let(shuffle(x, y, [0, 4, 1, 5]));
-  const high = (x: Expr, y: Expr): Expr => b.let(shuffle(x, y, [2, 6, 3, 7]));
-  const [a, c, d, e] = [low(r0, r1), high(r0, r1), low(r2, r3), high(r2, r3)];
-  return [shuffle(a, d, [0, 1, 4, 5]), shuffle(a, d, [2, 3, 6, 7]), shuffle(c, e, [0, 1, 4, 5]), shuffle(c, e, [2, 3, 6, 7])];
 }
 /** The transpose of as many vectors as they have lanes: halves are interleaved again and again. */
 export function turned(b: KernelBuilder, rows: readonly Expr[]): readonly Expr[] {

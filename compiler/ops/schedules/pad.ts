@@ -22,7 +22,7 @@ import {
 } from '../../kernel/ir.ts';
 import { forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../lowering.ts';
-import { turn4 } from './pack.ts';
+import { turned } from './pack.ts';
 
 /** What a padded copy is made of, where that is not the input's own elements and zeros. */
 export interface Cells {
@@ -130,7 +130,7 @@ function interleave(
       return;
     }
     if (count === 4) {
-      turn4(k, of).forEach((v, i) => put(px, v, 4 * i));
+      turned(k, of).forEach((v, i) => put(px, v, 4 * i));
       return;
     }
     const [r, g, b] = [must(of[0]), must(of[1]), must(of[2])];
