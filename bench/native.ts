@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as ort from 'onnxruntime-node';
-import { writeNpy } from '../compiler/cli/io/npy.ts';
+import { writeNpy } from '../compiler/data/npy.ts';
 import { DTYPES } from '../compiler/core/dtype.ts';
 import { must } from '../compiler/core/diagnostic.ts';
 import { typed } from '../compiler/core/tensor.ts';
@@ -17,7 +17,7 @@ import { compile } from '../compiler/index.ts';
 import { dimOptions } from '../fixtures/dims.ts';
 import { makeInputs } from '../fixtures/inputs.ts';
 import { locate, REAL_MODELS } from '../fixtures/models.ts';
-import { geomean } from '../compiler/cli/bench/statistics.ts';
+import { geomean } from './engine/statistics.ts';
 
 const { values: args } = parseArgs({
   args: process.argv.slice(2),

@@ -6,17 +6,17 @@ import { verifyGraph } from './graph/verify.ts';
 import { importModel, type ImportedModel } from './import/model.ts';
 import { lowerGraph } from './lower/index.ts';
 import type { LowerSettings } from './ops/lowering.ts';
-import type { Profile } from './ops/profile.ts';
-import { treeStats } from './ops/trees-stats.ts';
-import { makeBundle, moduleReport, portReport, sha256, type CompiledModule } from './emit/bundle/index.ts';
-import { makeNativeBundle, nativeModule, nativeReport, type NativeModule } from './emit/native.ts';
-import { emitWasm } from './emit/wasm.ts';
+import type { Profile } from './target/profile.ts';
+import { treeStats } from './ops/trees/stats.ts';
+import { makeBundle, moduleReport, portReport, sha256, type CompiledModule } from './bundle/js/index.ts';
+import { makeNativeBundle, nativeModule, nativeReport, type NativeModule } from './bundle/native/index.ts';
+import { emitWasm } from './backend/wasm/emit.ts';
 import type { CompileOptions, CompileResult, Phase, Progress, Report, Stage } from './options.ts';
 import { runPasses } from './passes/index.ts';
 import { planMemory } from './program/plan.ts';
 import { printProgram } from './program/print.ts';
 import { verifyProgram } from './program/verify.ts';
-import { resolveTarget, withThreads } from './targets.ts';
+import { resolveTarget, withThreads } from './target/resolve.ts';
 
 /**
  * Compiles a model to a bundle: the whole pipeline. Nothing here knows a file system. Errors: CompileError, with a code and the place

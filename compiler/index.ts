@@ -3,10 +3,10 @@
 export { compile } from './compile.ts';
 export { CompileError, InternalError, showLoc, type Code, type Loc, type Warning } from './core/diagnostic.ts';
 export { VERSION as version } from './core/version.data.ts';
-export { resolveTarget, targetNames, type Target } from './targets.ts';
+export { resolveTarget, targetNames, type Target } from './target/resolve.ts';
 export { PHASES } from './options.ts';
 export type { Format } from './import/model.ts';
-export type { Iterations, TreeOutput } from './import/trees.ts';
+export type { Iterations, TreeOutput } from './import/shared/trees.ts';
 export type * from './options.ts';
-export type { TreeStats } from './ops/trees-stats.ts';
-export type { Profile } from './ops/profile.ts';
+export type { TreeStats } from './ops/trees/stats.ts';
+export type { Profile } from './target/profile.ts';

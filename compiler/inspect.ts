@@ -15,14 +15,14 @@ import {
 } from './import/onnx/decode.ts';
 import { factsOf } from './import/facts.ts';
 import { importOpen, openModel, type Format, type OpenModel } from './import/model.ts';
-import { freeSizes, symbolName } from './import/onnx/dims.ts';
+import { freeSizes, symbolName } from './import/shared/dims.ts';
 import { importProto, type Imported } from './import/onnx/import.ts';
 import { domainOf, opKey } from './import/onnx/node.ts';
 import { onnxOps } from './import/onnx/ops/index.ts';
 import { graphsOf } from './import/onnx/order.ts';
 import type { GraphProto, NodeProto, ValueInfoProto } from './import/onnx/records.ts';
-import type { TreeFacts } from './import/trees.ts';
-import { treeStats, type TreeStats } from './ops/trees-stats.ts';
+import type { TreeFacts } from './import/shared/trees.ts';
+import { treeStats, type TreeStats } from './ops/trees/stats.ts';
 
 export interface InspectOptions {
   readonly model: Uint8Array;

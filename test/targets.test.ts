@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseTarget, resolveTarget, targetNames } from '../compiler/targets.ts';
+import { parseTarget, resolveTarget, targetNames } from '../compiler/target/resolve.ts';
 
 const own = (more: object): object => ({ name: 'mine', extends: 'wasm-simd', ...more });
 

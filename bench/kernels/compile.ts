@@ -1,13 +1,13 @@
 import { must, noLoc } from '../../compiler/core/diagnostic.ts';
 import { evalDim } from '../../compiler/core/dim.ts';
 import { numel, type Tensor } from '../../compiler/core/tensor.ts';
-import { emitWasm } from '../../compiler/emit/wasm.ts';
+import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
 import { apply1, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
 import { bindSymbols } from '../../compiler/program/bind.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 
 export interface Compiled {
   readonly run: () => void;
@@ -74,5 +74,5 @@ export function one(
     return v;
   });
   const y = after(apply1(op, values, attrs, noLoc));
-  return { graph: { name: op.name, inputs, outputs: [{ name: 'y', value: y }], definers: [] }, inputs: data };
+  return { graph: { name: op.name, inputs, outputs: [{ name: 'y', value: y }], symbolDefinitions: [] }, inputs: data };
 }

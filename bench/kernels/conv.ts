@@ -1,8 +1,8 @@
 /** Convolutions against the multiply-add peak: `npx tsx bench/kernels/conv.ts [target] [HxWxCi>Co,kKsSpPgG …]`. */
-import { Conv } from '../../compiler/ops/conv.ts';
+import { Conv } from '../../compiler/ops/conv/conv.ts';
 import { compileGraph, one } from './compile.ts';
 import { peak } from './peak.ts';
-import { takeTurns, timed } from '../../compiler/cli/bench/turns.ts';
+import { takeTurns, timed } from '../engine/turns.ts';
 
 const [target = 'wasm-simd', ...shapes] = process.argv.slice(2);
 const list =

@@ -1,8 +1,8 @@
 /** Products against the multiply-add peak of this machine: `npx tsx bench/kernels/gemm.ts [target] [MxNxK …]`. */
-import { MatMul } from '../../compiler/ops/matmul.ts';
+import { MatMul } from '../../compiler/ops/matmul/matmul.ts';
 import { compileGraph, one } from './compile.ts';
 import { peak } from './peak.ts';
-import { takeTurns, timed } from '../../compiler/cli/bench/turns.ts';
+import { takeTurns, timed } from '../engine/turns.ts';
 
 const [target = 'wasm-simd', ...shapes] = process.argv.slice(2);
 const list =

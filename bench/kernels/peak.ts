@@ -1,8 +1,8 @@
 import { must } from '../../compiler/core/diagnostic.ts';
-import { peakProgram } from '../../compiler/cli/bench/peak.ts';
-import { emitWasm } from '../../compiler/emit/wasm.ts';
+import { peakProgram } from '../profile/peak.ts';
+import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 
 /** Independent multiply-adds in registers: what the machine can do at most. `macs` of them are in a run. */
 export async function peak(target: string): Promise<{ readonly run: () => void; readonly macs: number }> {

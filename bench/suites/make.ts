@@ -8,7 +8,7 @@ import { zipSync } from 'fflate';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeNpy } from '../../compiler/cli/io/npy.ts';
+import { writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { fromTyped, type Tensor } from '../../compiler/core/tensor.ts';
 import type { DimOption } from '../../compiler/options.ts';

@@ -1,5 +1,5 @@
 import { randomStream } from '../../compiler/core/random.ts';
-import { MISSING_LEFT, type TreeTables } from '../../compiler/ops/trees-tables.ts';
+import { MISSING_LEFT, type TreeTables } from '../../compiler/ops/trees/tables.ts';
 
 export interface ForestOptions {
   readonly trees: number;

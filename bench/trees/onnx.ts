@@ -1,4 +1,4 @@
-import { MISSING_LEFT, type TreeTables } from '../../compiler/ops/trees-tables.ts';
+import { MISSING_LEFT, type TreeTables } from '../../compiler/ops/trees/tables.ts';
 import { bytes, encode, int, sub, tensor, text, value, type Part } from '../../test/onnx-writer.ts';
 
 const FLOAT = 1;

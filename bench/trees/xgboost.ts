@@ -1,4 +1,4 @@
-import { MISSING_LEFT, type TreeTables } from '../../compiler/ops/trees-tables.ts';
+import { MISSING_LEFT, type TreeTables } from '../../compiler/ops/trees/tables.ts';
 
 /** The ensemble as XGBoost 2.1 saves a regression of squared errors (doc/model.schema of XGBoost). */
 export function forestJson(t: TreeTables, features: number): string {

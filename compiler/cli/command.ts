@@ -2,19 +2,20 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { CompileError } from '../core/diagnostic.ts';
 import { VERSION } from '../core/version.data.ts';
 import { FORMATS } from '../import/model.ts';
-import { TREE_OUTPUTS } from '../import/trees.ts';
+import { TREE_OUTPUTS } from '../import/shared/trees.ts';
 import { TREE_STRATEGIES } from '../ops/lowering.ts';
 import { PHASES } from '../options.ts';
-import { benchCommand } from './bench/command.ts';
-import { DEFAULTS as BENCH } from './bench/engine.ts';
-import { PEER_NAMES } from './bench/peers.ts';
+import { benchCommand } from './bench.ts';
+import { DEFAULTS as BENCH } from '../../bench/engine/engine.ts';
+import { PEER_NAMES } from '../../bench/peers/index.ts';
 import { compileCommand } from './compile.ts';
 import { inspectCommand } from './inspect.ts';
 import { optCommand } from './opt.ts';
-import { PARTS, regressCommand, type Part } from './regress/command.ts';
+import { PARTS, regressCommand, type Part } from './regress.ts';
 import { runBundleCommand } from './run.ts';
 import { targetsCommand } from './targets.ts';
-import { UsageError, type Terminal } from './terminal.ts';
+import { UsageError } from '../core/diagnostic.ts';
+import { type Terminal } from './terminal.ts';
 import { DEFAULTS, verifyCommand } from './verify.ts';
 
 /** 0: done. 1: the model or its data is at fault. 2: wrong usage. 3: the outputs differ. 70: a bug of the compiler. */

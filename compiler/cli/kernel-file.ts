@@ -5,10 +5,11 @@ import { parseKernel } from '../kernel/parse.ts';
 import { expandMath } from '../kernel/passes/expand-math.ts';
 import { verifyKernel } from '../kernel/verify.ts';
 import type { Kernel } from '../kernel/ir.ts';
-import { readText } from './files.ts';
-import { loadInput } from './io/inputs.ts';
+import { readText } from '../host/files.ts';
+import { loadInput } from '../data/inputs.ts';
 import { summary } from './run.ts';
-import { UsageError, type Terminal } from './terminal.ts';
+import { UsageError } from '../core/diagnostic.ts';
+import { type Terminal } from './terminal.ts';
 
 /** Elements of a buffer that no file fills. */
 const SIZE = 4096;

@@ -5,9 +5,10 @@ import { printGraph } from '../graph/print.ts';
 import { verifyGraph } from '../graph/verify.ts';
 import { allOps } from '../ops/index.ts';
 import { graphPasses } from '../passes/index.ts';
-import { resolveTarget } from '../targets.ts';
-import { readText } from './files.ts';
-import { UsageError, type Terminal } from './terminal.ts';
+import { resolveTarget } from '../target/resolve.ts';
+import { readText } from '../host/files.ts';
+import { UsageError } from '../core/diagnostic.ts';
+import { type Terminal } from './terminal.ts';
 
 export interface OptFlags {
   readonly pass: readonly string[];

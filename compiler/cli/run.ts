@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { DTYPES } from '../core/dtype.ts';
 import { toNumbers, typed, type Tensor } from '../core/tensor.ts';
-import { makeInputs, openBundle, type Manifest } from './bundle.ts';
-import { writeFile } from './files.ts';
-import { writeNpy } from './io/npy.ts';
+import { makeInputs, openBundle, type Manifest } from '../verify/bundle.ts';
+import { writeFile } from '../host/files.ts';
+import { writeNpy } from '../data/npy.ts';
 import { runKernelFile } from './kernel-file.ts';
-import { showMs, showNumber, UsageError, type Terminal } from './terminal.ts';
+import { showMs, showNumber } from '../core/format.ts';
+import { UsageError } from '../core/diagnostic.ts';
+import { type Terminal } from './terminal.ts';
 
 export interface RunFlags {
   readonly input: readonly string[];

@@ -1,7 +1,8 @@
-import type { Profile } from '../ops/profile.ts';
-import { resolveTarget, targetNames } from '../targets.ts';
-import { NATIVE, nativeTarget } from './native-target.ts';
-import { showBytes, table, type Terminal } from './terminal.ts';
+import type { Profile } from '../target/profile.ts';
+import { resolveTarget, targetNames } from '../target/resolve.ts';
+import { NATIVE, nativeTarget } from '../host/native-target.ts';
+import { showBytes, table } from '../core/format.ts';
+import { type Terminal } from './terminal.ts';
 
 /** `sinter targets [NAME]`. */
 export function targetsCommand(name: string | undefined, t: Terminal): void {

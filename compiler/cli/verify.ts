@@ -1,14 +1,24 @@
 import type { Tensor } from '../core/tensor.ts';
-import { sha256 } from '../emit/bundle/index.ts';
-import { certify, checkFiles, readCertificate, showFileCheck, worse, type Certificate, type Parity } from './certificate.ts';
-import { random } from './io/inputs.ts';
-import { inputsOfFile, makeInputs, openBundle, type Bundle } from './bundle.ts';
+import { sha256 } from '../bundle/js/index.ts';
+import {
+  certify,
+  checkFiles,
+  readCertificate,
+  showFileCheck,
+  worse,
+  type Certificate,
+  type Parity,
+} from '../verify/certificate.ts';
+import { random } from '../data/inputs.ts';
+import { inputsOfFile, makeInputs, openBundle, type Bundle } from '../verify/bundle.ts';
 import type { ExitCode } from './command.ts';
-import { classesOf, compare, largest, unravel, type Difference, type Tolerance } from './compare.ts';
-import { probing } from './probe.ts';
-import { openOriginal, reference, type Against, type Original, type Reference } from './reference.ts';
-import { many, showNumber, table, UsageError, type Terminal } from './terminal.ts';
-import { findDeparture } from './verify-nodes.ts';
+import { classesOf, compare, largest, unravel, type Difference, type Tolerance } from '../verify/compare.ts';
+import { probing } from '../verify/probe.ts';
+import { openOriginal, reference, type Against, type Original, type Reference } from '../verify/reference.ts';
+import { many, showNumber, table } from '../core/format.ts';
+import { UsageError } from '../core/diagnostic.ts';
+import { type Terminal } from './terminal.ts';
+import { findDeparture } from '../verify/nodes.ts';
 
 /** What is not given is as the certificate says, or the default. */
 export interface VerifyFlags {

@@ -97,3 +97,10 @@ export interface Warning {
   readonly message: string;
   readonly loc: Loc;
 }
+/** The command was used wrongly: exit code 2. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UsageError';
+  }
+}

@@ -119,7 +119,7 @@ export function evalNode(n: Node, ins: readonly (Tensor | undefined)[], env: Bin
   n.outputs.forEach((v, i) => {
     const t = must(outs[i]);
     fits(v.type, t, env, why => impossible(`${n.op.name}: result ${i} ${why} (inferred ${showType(v.type)})`), n.loc);
-    if (v.known) tells(v.known, t, env, n.loc, why => impossible(`${n.op.name}: contents of result ${i} ${why}`));
+    if (v.symbolic) tells(v.symbolic, t, env, n.loc, why => impossible(`${n.op.name}: contents of result ${i} ${why}`));
   });
   checkGuards(later, env, fails);
   return outs;
@@ -131,7 +131,7 @@ function runSubgraph(g: Graph, inputs: readonly Tensor[], outer: Bindings): read
   g.inputs.forEach((v, i) => {
     const t = must(inputs[i]);
     fits(v.type, t, env, why => impossible(`input ${nameOf(v)} of a sub-graph ${why}`), noLoc);
-    if (v.known) tells(v.known, t, env, noLoc, why => impossible(`contents of input ${nameOf(v)} of a sub-graph ${why}`));
+    if (v.symbolic) tells(v.symbolic, t, env, noLoc, why => impossible(`contents of input ${nameOf(v)} of a sub-graph ${why}`));
   });
   return run(g, inputs, env, {});
 }

@@ -9,7 +9,7 @@ import { constant, isGraph, symbolsIn, tensorOf, type Node, type Value } from '.
 /** A value whose contents are known numbers as the constant it is; else the value itself. */
 export function asConstant(v: Value): Value {
   if (v.def.k === 'const') return v;
-  const values = v.known && staticDims(v.known);
+  const values = v.symbolic && staticDims(v.symbolic);
   const dims = staticDims(v.type.shape);
   if (!values || !dims || numel(dims) !== values.length) return v;
   return constant(fromNumbers(v.type.dtype, dims, values));
@@ -30,7 +30,7 @@ export interface Folded {
 export function foldNode(n: Node, limit: number): Folded | undefined {
   if (Object.values(n.attrs).some(isGraph)) return undefined;
   if (!n.inputs.every(v => !v || v.def.k === 'const')) return undefined;
-  const own = n.op.defines?.(n) ?? [];
+  const own = n.op.definesSymbols?.(n) ?? [];
   for (const s of symbolsIn(n)) if (!own.includes(s)) return undefined;
   if (n.outputs.reduce((sum, v) => sum + largest(v), 0) > limit) return undefined;
   const macs = n.op.macs?.(n) ?? 0;

@@ -12,7 +12,7 @@ export interface Value {
   /** Which output of its node. */
   readonly index: number;
   /** The contents of a small integer tensor as dimensions, where they can be told: how shape arithmetic vanishes. */
-  readonly known?: readonly Dim[];
+  readonly symbolic?: readonly Dim[];
 }
 export interface Input {
   readonly k: 'input';
@@ -42,7 +42,7 @@ export interface Graph {
   readonly inputs: readonly Value[];
   readonly outputs: readonly { readonly name: string; readonly value: Value }[];
   /** One value of each node that gives a run-time symbol its value; such a node is live while the symbol is used. */
-  readonly definers: readonly Value[];
+  readonly symbolDefinitions: readonly Value[];
 }
 
 export const input = (name: string, type: TensorType): Value => ({ type, def: { k: 'input', name }, index: 0 });
@@ -54,13 +54,13 @@ export const constant = (tensor: Tensor, name = ''): Value => ({
 /** The tensor of a constant value. */
 export const tensorOf = (v: Value | undefined): Tensor | undefined => (v?.def.k === 'const' ? v.def.tensor : undefined);
 /** At most this many elements are tracked symbolically. */
-const KNOWN_LIMIT = 256;
+const SYMBOLIC_LIMIT = 256;
 /** The contents of a small integer or bool value, if they can be told. */
-export function knownOf(v: Value | undefined): readonly Dim[] | undefined {
+export function symbolicOf(v: Value | undefined): readonly Dim[] | undefined {
   if (!v) return undefined;
-  if (v.known) return v.known;
+  if (v.symbolic) return v.symbolic;
   const t = tensorOf(v);
-  if (!t || !(isInt(t.dtype) || t.dtype === 'bool') || numel(t.dims) > KNOWN_LIMIT) return undefined;
+  if (!t || !(isInt(t.dtype) || t.dtype === 'bool') || numel(t.dims) > SYMBOLIC_LIMIT) return undefined;
   return [...toNumbers(t)];
 }
 
@@ -79,13 +79,13 @@ export function apply(op: Op, inputs: readonly (Value | undefined)[], attrs: Att
   const types = op.infer({ inputs, types: inputs.map(v => v?.type), attrs: full, reject, same, loc });
   for (const t of types)
     for (const d of t.shape) if (typeof d === 'number' && !(d >= 0 && Number.isSafeInteger(d))) reject(`gives a size of ${d}`);
-  const known = op.known?.({ inputs, known: inputs.map(knownOf), attrs: full, out: types }) ?? [];
+  const known = op.symbolic?.({ inputs, symbolic: inputs.map(symbolicOf), attrs: full, out: types }) ?? [];
   const outputs: Value[] = [];
   const node: Node = { k: 'node', op, attrs: full, inputs, outputs, guards, loc };
   types.forEach((type, index) => {
     const contents = known[index];
-    const told = contents !== undefined && contents.length <= KNOWN_LIMIT && contents.every(d => holds(type.dtype, d));
-    outputs.push(told ? { type, def: node, index, known: contents } : { type, def: node, index });
+    const told = contents !== undefined && contents.length <= SYMBOLIC_LIMIT && contents.every(d => holds(type.dtype, d));
+    outputs.push(told ? { type, def: node, index, symbolic: contents } : { type, def: node, index });
   });
   return outputs;
 }
@@ -146,7 +146,8 @@ export function symbolsIn(n: Node): ReadonlySet<string> {
  */
 export function nodesOf(g: Graph, arrange?: (n: Node, deps: readonly Node[]) => readonly Node[]): readonly Node[] {
   const definer = new Map<string, Node>();
-  for (const v of g.definers) if (v.def.k === 'node') for (const s of v.def.op.defines?.(v.def) ?? []) definer.set(s, v.def);
+  for (const v of g.symbolDefinitions)
+    if (v.def.k === 'node') for (const s of v.def.op.definesSymbols?.(v.def) ?? []) definer.set(s, v.def);
   const done = new Set<Node>();
   const order: Node[] = [];
   const stack: { n: Node; deps: readonly Node[]; i: number }[] = [];
@@ -215,5 +216,9 @@ export function mapGraph(g: Graph, to: (n: Node, inputs: readonly (Value | undef
     });
   }
   if (map.size === 0) return g;
-  return { ...g, outputs: g.outputs.map(o => ({ name: o.name, value: get(o.value) })), definers: g.definers.map(get) };
+  return {
+    ...g,
+    outputs: g.outputs.map(o => ({ name: o.name, value: get(o.value) })),
+    symbolDefinitions: g.symbolDefinitions.map(get),
+  };
 }

@@ -58,7 +58,7 @@ function graph(p: Parser, outer: Names | undefined): Graph {
       const { key, label } = declared(s, 'input');
       const v = input(label, type(p));
       const known = s.has('=') ? (s.lit('['), s.list(']', () => dim(p, /[,\]]/))) : undefined;
-      inputs.push(define(s, names, key, known ? { ...v, known } : v));
+      inputs.push(define(s, names, key, known ? { ...v, symbolic: known } : v));
     } else if (s.has('const')) {
       const { key, label } = declared(s, 'const');
       const t = type(p);
@@ -69,7 +69,7 @@ function graph(p: Parser, outer: Names | undefined): Graph {
       outputs.push({ name: label, value: lookup(s, names, s.take(NAME, 'a value')) });
     } else statement(p, names, definers);
   }
-  return { name, inputs, outputs, definers };
+  return { name, inputs, outputs, symbolDefinitions: definers };
 }
 
 export const string = (s: Scanner): string => {
@@ -195,7 +195,7 @@ function statement(p: Parser, names: Names, definers: Value[]): void {
     define(s, names, o.key, v);
   });
   const [first] = values;
-  if (first?.def.k === 'node' && (op.defines?.(first.def) ?? []).length > 0) definers.push(first);
+  if (first?.def.k === 'node' && (op.definesSymbols?.(first.def) ?? []).length > 0) definers.push(first);
 }
 function attributes(p: Parser, names: Names): Attrs {
   const { s } = p;

@@ -52,7 +52,7 @@ function collectSymbols(g: Graph, out: Map<string, Sym>): void {
   };
   for (const v of g.inputs) {
     v.type.shape.forEach(dim);
-    v.known?.forEach(dim);
+    v.symbolic?.forEach(dim);
   }
   for (const n of nodesOf(g)) {
     for (const v of n.outputs) v.type.shape.forEach(dim);
@@ -81,7 +81,7 @@ function graph(p: Printer, g: Graph, indent: string, dims: readonly string[]): v
   p.lines.push(`${indent}graph ${JSON.stringify(g.name)} {`);
   dims.forEach(put);
   for (const v of g.inputs) {
-    const known = v.known ? ` = [${v.known.map(showDim).join(', ')}]` : '';
+    const known = v.symbolic ? ` = [${v.symbolic.map(showDim).join(', ')}]` : '';
     put(`input ${named(p, v, v.def.k === 'node' ? '' : v.def.name)}: ${showType(v.type)}${known}`);
   }
   const constants: Value[] = [];

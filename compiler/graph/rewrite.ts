@@ -249,5 +249,9 @@ function sweep(g: Graph, rules: ReadonlyMap<string, readonly Rule[]>): Graph {
     });
   }
   if (!changed) return g;
-  return { ...g, outputs: g.outputs.map(o => ({ name: o.name, value: get(o.value) })), definers: g.definers.map(get) };
+  return {
+    ...g,
+    outputs: g.outputs.map(o => ({ name: o.name, value: get(o.value) })),
+    symbolDefinitions: g.symbolDefinitions.map(get),
+  };
 }

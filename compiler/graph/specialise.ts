@@ -10,9 +10,9 @@ export function specialise(g: Graph, by: Substitution): Graph {
   if (by.size === 0) return g;
   const moved = new Map<Value, Value>();
   const inputs = g.inputs.map(v => {
-    if (![...v.type.shape, ...(v.known ?? [])].some(d => mentions(d, by))) return v;
+    if (![...v.type.shape, ...(v.symbolic ?? [])].some(d => mentions(d, by))) return v;
     const shape = v.type.shape.map(d => put(d, by));
-    const w: Value = { ...v, type: { ...v.type, shape }, ...(v.known ? { known: v.known.map(d => put(d, by)) } : {}) };
+    const w: Value = { ...v, type: { ...v.type, shape }, ...(v.symbolic ? { symbolic: v.symbolic.map(d => put(d, by)) } : {}) };
     moved.set(v, w);
     return w;
   });

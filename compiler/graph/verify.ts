@@ -29,10 +29,10 @@ function check(g: Graph, outer: ReadonlySet<string>, out: string[]): void {
   const says = (s: string): void => void out.push(s);
   g.inputs.forEach((v, i) => {
     if (v.def.k === 'node') says(`input ${i} is the result of a node`);
-    for (const d of [...v.type.shape, ...(v.known ?? [])]) for (const s of symbolsOf(d)) symbols.add(s.name);
+    for (const d of [...v.type.shape, ...(v.symbolic ?? [])]) for (const s of symbolsOf(d)) symbols.add(s.name);
   });
   if (new Set(g.inputs).size < g.inputs.length) says('an input is there twice');
-  const definers = new Set(g.definers.map(v => v.def));
+  const definers = new Set(g.symbolDefinitions.map(v => v.def));
   const use = (v: Value, where: string): void => {
     if (v.def.k === 'const') {
       const { tensor } = v.def;
@@ -44,7 +44,7 @@ function check(g: Graph, outer: ReadonlySet<string>, out: string[]): void {
   for (const n of nodes) {
     const where = `${n.op.name}${showLoc(n.loc) === '' ? '' : ` at ${showLoc(n.loc)}`}`;
     for (const v of n.inputs) if (v) use(v, where);
-    const own = n.op.defines?.(n) ?? [];
+    const own = n.op.definesSymbols?.(n) ?? [];
     if (own.length > 0 && !definers.has(n)) says(`${where}: gives ${own.join(', ')} a value and is not among the definers`);
     for (const s of own) symbols.add(s);
     // A node with sub-graphs may name symbols that live in them alone (the number of an iteration); there they are checked.

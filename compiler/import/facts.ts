@@ -1,6 +1,6 @@
 import type { LgbFound } from './lightgbm/import.ts';
 import type { OpenModel } from './model.ts';
-import type { TreeFacts } from './trees.ts';
+import type { TreeFacts } from './shared/trees.ts';
 import { roundStarts, type XgbFound } from './xgboost/import.ts';
 import type { Opened } from './xgboost/open.ts';
 

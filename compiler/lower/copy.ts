@@ -3,7 +3,7 @@ import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Expr, Lanes } from '../kernel/ir.ts';
 import type { Ref, Source } from '../ops/lowering.ts';
 import { forLanes, lanesOf } from '../ops/loops.ts';
-import type { Profile } from '../ops/profile.ts';
+import type { Profile } from '../target/profile.ts';
 import { transposeKernel } from './transpose.ts';
 import { evaluation, hasNarrowVectors, memorySink } from './source.ts';
 
@@ -34,7 +34,7 @@ export function copyKernel(k: KernelBuilder, from: Source, to: Ref, profile: Pro
   )
     return;
   const lanes: Lanes = src.vector && dst.vector ? lanesOf(profile) : 1;
-  const put = (idx: readonly Expr[], n: Lanes): void => evaluation(() => dst.put(k, idx, src.at(k, idx, n)));
+  const put = (idx: readonly Expr[], n: Lanes): void => evaluation(() => dst.store(k, idx, src.at(k, idx, n)));
   const nest = (idx: readonly Expr[]): void => {
     const axis = idx.length;
     if (axis === dst.dims.length) put(idx, 1);

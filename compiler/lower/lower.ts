@@ -6,7 +6,7 @@ import { subgraphs, type Def, type Graph, type Node, type Value } from '../graph
 import { KernelBuilder } from '../kernel/builder.ts';
 import type { Attrs } from '../ops/define.ts';
 import type { LowerCtx, LowerSettings, Ref, Sink, SlotBuffer, Source } from '../ops/lowering.ts';
-import type { Profile } from '../ops/profile.ts';
+import type { Profile } from '../target/profile.ts';
 import { compactRef, isCompact, partOf, slotBuffer } from '../ops/ref.ts';
 import type { Arg, Port, Program, Step, SymbolInfo } from '../program/program.ts';
 import { copyKernel } from './copy.ts';
@@ -22,7 +22,7 @@ import {
   pointSource,
   type Hole,
 } from './source.ts';
-import { newSlot, newStop, record, slotOf, type State } from './state.ts';
+import { newSlot, newTrap, record, slotOf, type State } from './state.ts';
 
 /** Lowers a graph to kernels and steps for a target. The memory plan comes after. */
 export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettings = {}): Program {
@@ -36,7 +36,7 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     weights: new Map(),
     symbols: new Map(),
     guards: [],
-    stops: [],
+    traps: [],
   };
   const inputs = graph.inputs.map((v): Port => {
     const name = v.def.k === 'input' ? v.def.name : '';
@@ -62,7 +62,7 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     outputs,
     symbols: [...state.symbols.values()],
     guards: state.guards,
-    stops: state.stops,
+    traps: state.traps,
   };
 }
 const portRef = (p: Port): Ref => compactRef(slotBuffer(p.slot), p.type.shape);
@@ -127,7 +127,7 @@ class Frame {
       const symbols = [...symbolsOf(g.a), ...symbolsOf(g.b)].map(s => must(state.symbols.get(s.name), `symbol ${s.name}`));
       const what = `${g.what} (${showLoc(n.loc)})`;
       if (this.isWhole && symbols.every(s => s.from === 'input')) state.guards.push({ ...g, what });
-      else state.steps.push({ k: 'check', a: g.a, b: g.b, stop: newStop(state, what) });
+      else state.steps.push({ k: 'check', a: g.a, b: g.b, trap: newTrap(state, what) });
     }
   }
 
@@ -167,7 +167,7 @@ class Frame {
     const lower = n.op.lower;
     switch (lower.k) {
       case 'elementwise':
-      case 'point': {
+      case 'indexMap': {
         const v = must(n.outputs[0]);
         const to = this.place(v);
         this.copy(n.op.name, this.computed(v, n), to, this.groupLoc(n));
@@ -262,7 +262,7 @@ class Frame {
       const s = this.source(x);
       return space ? this.walkable(s, v.type.shape, space, n.loc) : s;
     };
-    if (n.op.lower.k === 'point')
+    if (n.op.lower.k === 'indexMap')
       return pointSource(
         v,
         n,
@@ -299,7 +299,7 @@ class Frame {
       if (!tail) return to;
       const v = must(n.outputs[0]);
       const hole: Hole = makeHole(v.type.dtype, v.type.shape);
-      const space = n.op.lower.k === 'kernel' ? n.op.lower.space?.(n) : undefined;
+      const space = n.op.lower.k === 'kernel' ? n.op.lower.iterationSpace?.(n) : undefined;
       const expr = this.computed(must(tail.outputs[0]), tail, { value: v, source: hole.source }, space);
       return fusedSink(hole, expr, to);
     };
@@ -334,8 +334,8 @@ class Frame {
       readSymbol: (name, from, why) => {
         const { lo, hi } = this.defineSymbol(name, n);
         const what = why ?? `a size that the model computes is not within ${lo} to ${hi}`;
-        const stop = newStop(this.state, `${what} (${showLoc(n.loc)})`);
-        this.state.steps.push({ k: 'read', symbol: name, ...slotOf(from), stop });
+        const trap = newTrap(this.state, `${what} (${showLoc(n.loc)})`);
+        this.state.steps.push({ k: 'read', symbol: name, ...slotOf(from), trap });
       },
       copy: (name, from, to) => this.copy(name, from, to, loc),
       sourceOf: r => memorySource(r, this.narrow),
@@ -378,7 +378,7 @@ class Frame {
     };
     for (const v of n.outputs) {
       v.type.shape.forEach(find);
-      v.known?.forEach(find);
+      v.symbolic?.forEach(find);
     }
     for (const a of Object.values(n.attrs)) {
       find(a);
@@ -457,10 +457,10 @@ function takesPlace(n: Node, part: Partition, to: Ref): boolean {
     case 'view':
       return false;
     case 'elementwise':
-    case 'point':
+    case 'indexMap':
     case 'assemble':
       return true;
     case 'kernel':
-      return isCompact(to) || lower.space?.(runs) !== undefined;
+      return isCompact(to) || lower.iterationSpace?.(runs) !== undefined;
   }
 }

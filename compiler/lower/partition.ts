@@ -74,7 +74,7 @@ export function partition(g: Graph): Partition {
   };
   for (const n of [...order].reverse()) {
     const out = n.outputs[0];
-    const space = n.op.lower.k === 'kernel' ? n.op.lower.space?.(n) : undefined;
+    const space = n.op.lower.k === 'kernel' ? n.op.lower.iterationSpace?.(n) : undefined;
     if (!out || !space || isOutput.has(out)) continue;
     const consumers = uses.get(out);
     const first = consumers?.[0] && group.get(consumers[0].node);
@@ -106,7 +106,7 @@ export function fusionOrder(g: Graph): readonly Node[] {
   const late = new Set<Node>();
   for (const n of nodesOf(g)) {
     const { lower } = n.op;
-    const host = lower.k === 'kernel' && lower.space?.(n) !== undefined;
+    const host = lower.k === 'kernel' && lower.iterationSpace?.(n) !== undefined;
     if (host || (lower.k === 'elementwise' && n.inputs.some(v => v?.def.k === 'node' && late.has(v.def)))) late.add(n);
   }
   return nodesOf(g, (n, deps) =>
@@ -129,7 +129,7 @@ function findAnchored(
     for (const v of n.inputs) {
       const d = v?.def;
       if (!v || d?.k !== 'node' || isOutput.has(v) || uses.get(v)?.length !== 1 || !dimsEq(v.type.shape, shape)) continue;
-      const kernel = d.op.lower.k === 'kernel' && d.outputs[0] === v && d.op.lower.space?.(d) !== undefined;
+      const kernel = d.op.lower.k === 'kernel' && d.outputs[0] === v && d.op.lower.iterationSpace?.(d) !== undefined;
       if (kernel || out.has(d)) out.add(n);
     }
   }
@@ -150,7 +150,7 @@ function commonGroup(
     const reads =
       lower.k === 'elementwise'
         ? dimsEq(must(u.node.outputs[0]).type.shape, shape)
-        : lower.k === 'kernel' && uses.length === 1 && !anchored.has(n) && lower.accepts?.(u.input, u.node) === 'point';
+        : lower.k === 'kernel' && uses.length === 1 && !anchored.has(n) && lower.accepts?.(u.input, u.node) === 'indexMap';
     if (!reads) return undefined;
     const of = must(group.get(u.node));
     if (root !== undefined && root !== of) return undefined;

@@ -21,7 +21,7 @@ import {
   type VType,
 } from '../kernel/ir.ts';
 import type { Ref, Sink, Source } from '../ops/lowering.ts';
-import type { Profile } from '../ops/profile.ts';
+import type { Profile } from '../target/profile.ts';
 import { broadcastRef, canMergeRef, mergeRef, refIndex } from '../ops/ref.ts';
 
 type Groups = readonly (readonly number[])[];
@@ -165,7 +165,7 @@ export function elementwiseSource(v: Value, node: Node, operands: readonly Sourc
 /** An index map (gather, pad, resize …) computed where its value is needed. */
 export function pointSource(v: Value, node: Node, ins: readonly (Source | undefined)[]): Source {
   const lower = node.op.lower;
-  if (lower.k !== 'point') throw new Error(`${node.op.name} is not an index map`);
+  if (lower.k !== 'indexMap') throw new Error(`${node.op.name} is not an index map`);
   const types = node.inputs.map(x => x?.type);
   const vector = vectorReg(v.type.dtype) && (lower.vector?.({ attrs: node.attrs, types, out: v.type }) ?? false);
   const own: Source = {
@@ -243,7 +243,7 @@ export function memorySink(ref: Ref, narrow: boolean): Sink {
     dims: ref.dims,
     ref,
     vector: vectorReg(dtype) && (last === 1 || ref.dims.at(-1) === 1),
-    put: (k, idx, value) => {
+    store: (k, idx, value) => {
       if (value.t.lanes === 1) {
         k.store(ref.buffer, refIndex(k, ref, idx), value);
         return;
@@ -269,11 +269,11 @@ export function fusedSink(hole: Hole, tail: Source, to: Sink): Sink {
     dtype: hole.source.dtype,
     dims: hole.source.dims,
     vector,
-    put: (k, idx, value) => {
+    store: (k, idx, value) => {
       const run = (at: readonly Num[], v: Expr): void =>
         evaluation(() => {
           hole.fill(k.let(v));
-          to.put(k, at, tail.at(k, at, v.t.lanes));
+          to.store(k, at, tail.at(k, at, v.t.lanes));
         });
       if (value.t.lanes === 1 || tail.vector) {
         run(idx, value);

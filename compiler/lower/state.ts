@@ -5,7 +5,7 @@ import type { Buffer } from '../kernel/builder.ts';
 import type { Kernel } from '../kernel/ir.ts';
 import type { Guard } from '../ops/define.ts';
 import type { LowerSettings, SlotBuffer } from '../ops/lowering.ts';
-import type { Profile } from '../ops/profile.ts';
+import type { Profile } from '../target/profile.ts';
 import type { Slot, Step, SymbolInfo } from '../program/program.ts';
 
 /** What is collected while a graph is lowered, over all of its sub-graphs. */
@@ -22,7 +22,7 @@ export interface State {
   readonly weights: Map<Uint8Array, Slot>;
   readonly symbols: Map<string, SymbolInfo>;
   readonly guards: Guard[];
-  readonly stops: string[];
+  readonly traps: string[];
 }
 export function newSlot(
   state: State,
@@ -36,10 +36,10 @@ export function newSlot(
   state.slots.push(slot);
   return slot;
 }
-/** The number of a reason to stop; equal ones are one. */
-export function newStop(state: State, why: string): number {
-  const at = state.stops.indexOf(why);
-  return at >= 0 ? at : state.stops.push(why) - 1;
+/** The number of a trap; equal ones are one. */
+export function newTrap(state: State, why: string): number {
+  const at = state.traps.indexOf(why);
+  return at >= 0 ? at : state.traps.push(why) - 1;
 }
 function isSlot(x: SlotBuffer['slot']): x is Slot {
   return 'where' in x;

@@ -64,9 +64,9 @@ export interface InferCtx<A> {
   /** The one size that two sizes stand for: an error if they cannot be equal, a guard checked at run time if that is not known. */
   same(a: Dim, b: Dim, what: string): Dim;
 }
-export interface KnownCtx<A> {
+export interface SymbolicCtx<A> {
   readonly inputs: readonly (Value | undefined)[];
-  readonly known: readonly (readonly Dim[] | undefined)[];
+  readonly symbolic: readonly (readonly Dim[] | undefined)[];
   readonly attrs: A;
   readonly out: readonly TensorType[];
 }
@@ -81,7 +81,7 @@ export interface EvalCtx<A> {
   /** Runs a sub-graph on the values of its inputs. */
   graph(g: Graph, inputs: readonly Tensor[]): readonly Tensor[];
 }
-export interface PointCtx<A> {
+export interface IndexMapCtx<A> {
   readonly k: KernelBuilder;
   readonly attrs: A;
   readonly ins: readonly (Source | undefined)[];
@@ -92,19 +92,19 @@ export interface PointCtx<A> {
  * How an operator becomes code.
  * - `elementwise`: the value at an index depends on the (broadcast) inputs at that index alone. `scalar` works on any number of lanes;
  *   in a vector, truth values are masks. Operands used twice are bound with `k.let` by the caller; bind your own intermediates.
- * - `point`: the value at an index is an expression over inputs at other indices (gather, pad, resize). `lanes` > 1 asks for
+ * - `indexMap`: the value at an index is an expression over inputs at other indices (gather, pad, resize). `lanes` > 1 asks for
  *   neighbours along the last axis and is only asked for if `vector` says so.
  * - `view`: the output is the memory of input 0, seen otherwise. `ref` gives undefined where that cannot be done without a copy;
- *   then `at` maps the index (as in `point`).
- * - `kernel`: builds kernels through the context. `accepts` says how input i is read: `point` (each element about once, so a cheap
+ *   then `at` maps the index (as in `indexMap`).
+ * - `kernel`: builds kernels through the context. `accepts` says how input i is read: `indexMap` (each element about once, so a cheap
  *   producer may be computed on the way) or `buffer` (memory). `space` groups the axes of output 0 as the schedule walks
  *   them; a following elementwise operator is pasted into the store when its operands can be indexed in that space; absent: nothing is pasted.
  */
 export type Lowering<A> =
   | { readonly k: 'elementwise'; scalar(args: readonly Expr[], c: ScalarCtx<A>): Expr }
   | {
-      readonly k: 'point';
-      at(c: PointCtx<A>, idx: readonly Expr[], lanes: Lanes): Expr;
+      readonly k: 'indexMap';
+      at(c: IndexMapCtx<A>, idx: readonly Expr[], lanes: Lanes): Expr;
       vector?(c: { readonly attrs: A; readonly types: readonly (TensorType | undefined)[]; readonly out: TensorType }): boolean;
     }
   | {
@@ -118,8 +118,8 @@ export type Lowering<A> =
     }
   | {
       readonly k: 'kernel';
-      accepts?(i: number, node: Node): 'point' | 'buffer';
-      space?(node: Node): readonly (readonly number[])[] | undefined;
+      accepts?(i: number, node: Node): 'indexMap' | 'buffer';
+      iterationSpace?(node: Node): readonly (readonly number[])[] | undefined;
       build(c: LowerCtx<A>): void;
     };
 export interface ScalarCtx<A> {
@@ -141,9 +141,9 @@ export interface OpDef<S extends Schema> {
   /** Output types, or `reject(why)`. */
   infer(c: InferCtx<Typed<S>>): readonly TensorType[];
   /** Contents of small integer outputs as dimensions, where they follow from the inputs'. */
-  known?(c: KnownCtx<Typed<S>>): readonly (readonly Dim[] | undefined)[];
+  symbolic?(c: SymbolicCtx<Typed<S>>): readonly (readonly Dim[] | undefined)[];
   /** The run-time symbols this node gives a value. */
-  defines?(n: Node): readonly string[];
+  definesSymbols?(n: Node): readonly string[];
   /** Reference semantics: float64 inside, rounded at the result. The oracle, and the constant folder. */
   eval(c: EvalCtx<Typed<S>>, ...ins: readonly (Tensor | undefined)[]): readonly Tensor[];
   readonly lower: Lowering<Typed<S>>;
@@ -158,8 +158,8 @@ export interface Op {
   readonly attrs: Schema;
   checkAttrs(a: Attrs, reject: (why: string) => never): Attrs;
   infer(c: InferCtx<Attrs>): readonly TensorType[];
-  known?(c: KnownCtx<Attrs>): readonly (readonly Dim[] | undefined)[];
-  defines?(n: Node): readonly string[];
+  symbolic?(c: SymbolicCtx<Attrs>): readonly (readonly Dim[] | undefined)[];
+  definesSymbols?(n: Node): readonly string[];
   eval(c: EvalCtx<Attrs>, ...ins: readonly (Tensor | undefined)[]): readonly Tensor[];
   readonly lower: Lowering<Attrs>;
   macs?(n: Node): Dim;

@@ -1,7 +1,7 @@
 import { isMultiple, dimFloorDiv, dimMul, type Dim } from '../core/dim.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Expr, Lanes } from '../kernel/ir.ts';
-import type { Profile } from './profile.ts';
+import type { Profile } from '../target/profile.ts';
 
 /** How many f32 (or i32) fit a vector of this target; 1 on scalar targets. */
 export const lanesOf = (p: Profile): Lanes => Math.max(1, p.vector.bits / 32) as Lanes;

@@ -6,7 +6,7 @@ import type { TensorType } from '../core/shape.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import type { Buffer, KernelBuilder } from '../kernel/builder.ts';
 import type { Expr, Lanes, Num } from '../kernel/ir.ts';
-import type { Profile } from './profile.ts';
+import type { Profile } from '../target/profile.ts';
 
 /** A region of a slot from an element offset on. */
 export interface SlotBuffer extends Buffer {
@@ -52,7 +52,7 @@ export interface Sink {
   readonly dtype: DType;
   readonly dims: readonly Dim[];
   /** Stores a scalar or neighbours along the last axis. Each element is put exactly once. */
-  put(k: KernelBuilder, idx: readonly Num[], value: Expr): void;
+  store(k: KernelBuilder, idx: readonly Num[], value: Expr): void;
   /** Where nothing is fused behind it. */
   readonly ref?: Ref;
   readonly vector: boolean;

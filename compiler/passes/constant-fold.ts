@@ -48,7 +48,7 @@ function fold(g: Graph, keep: readonly string[], symbols: Map<string, Dim>): Gra
     const [first] = outputs;
     const done = all && first?.def.k === 'node' ? foldNode(first.def, limitOf(first.def)) : undefined;
     if (!done) return outputs.map(asConstant);
-    for (const s of n.op.defines?.(n) ?? []) symbols.set(s, done.symbols.get(s) ?? 0);
+    for (const s of n.op.definesSymbols?.(n) ?? []) symbols.set(s, done.symbols.get(s) ?? 0);
     return done.values;
   });
 }

@@ -10,6 +10,6 @@ export const dce: Pass = {
 };
 function trim(g: Graph): Graph {
   const live = new Set(nodesOf(g));
-  const definers = g.definers.filter(v => v.def.k === 'node' && live.has(v.def));
-  return definers.length === g.definers.length ? g : { ...g, definers };
+  const definers = g.symbolDefinitions.filter(v => v.def.k === 'node' && live.has(v.def));
+  return definers.length === g.symbolDefinitions.length ? g : { ...g, symbolDefinitions: definers };
 }

@@ -3,8 +3,8 @@ import type { DType } from '../core/dtype.ts';
 import { numel, toNumbers } from '../core/tensor.ts';
 import { tensorOf, type Value } from '../graph/graph.ts';
 import type { Attrs, Op } from '../ops/define.ts';
-import { broadcastIndex } from '../ops/elementwise-op.ts';
-import * as e from '../ops/elementwise.ts';
+import { broadcastIndex } from '../ops/elementwise/op.ts';
+import * as e from '../ops/elementwise/index.ts';
 
 /**
  * Products of 8-bit integers, exactly, by the kernels for f32: sums of integers below 2^24 are exact in f32 in any order. Longer sums

@@ -1,15 +1,15 @@
 import type { Graph } from '../graph/graph.ts';
-import type { Profile } from '../ops/profile.ts';
-import { algebra } from './algebra.ts';
+import type { Profile } from '../target/profile.ts';
+import { algebra } from './canonicalise.ts';
 import { constantFold, constantFoldAll } from './constant-fold.ts';
 import { cse } from './cse.ts';
 import { dce } from './dce.ts';
-import { direct } from './direct.ts';
+import { direct } from './no-winograd.ts';
 import { foldAffine } from './fold-affine.ts';
 import { expandIntegers, integerConv } from './integer-conv.ts';
 import { layout } from './layout.ts';
 import type { Pass } from './pass.ts';
-import { recover } from './recover.ts';
+import { recover } from './idioms.ts';
 import { sizes } from './sizes.ts';
 
 /** The passes over graphs, in order. */

@@ -3,14 +3,14 @@ import { staticDims } from '../core/dim.ts';
 import { numel } from '../core/tensor.ts';
 import type { Node, Value } from '../graph/graph.ts';
 import { any, op, rewriteGraph, rule, type Rule } from '../graph/rewrite.ts';
-import { Conv } from '../ops/conv.ts';
-import { ConvInteger } from '../ops/conv-integer.ts';
+import { Conv } from '../ops/conv/conv.ts';
+import { ConvInteger } from '../ops/conv/conv-integer.ts';
 import type { Attrs } from '../ops/define.ts';
-import * as e from '../ops/elementwise.ts';
-import { DequantizeLinear } from '../ops/quant.ts';
-import type { Profile } from '../ops/profile.ts';
-import { wordForm } from '../ops/schedules/conv-integer.ts';
-import { Reshape, Slice } from '../ops/view.ts';
+import * as e from '../ops/elementwise/index.ts';
+import { DequantizeLinear } from '../ops/quant/quant.ts';
+import type { Profile } from '../target/profile.ts';
+import { wordForm } from '../ops/conv/schedules/integer.ts';
+import { Reshape, Slice } from '../ops/movement/view.ts';
 import {
   asI32,
   cuts,

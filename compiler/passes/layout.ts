@@ -4,9 +4,9 @@ import { invertPerm } from '../core/shape.ts';
 import { apply, apply1, constant, nodesOf, tensorOf, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { mapSubgraphs } from '../graph/subgraphs.ts';
 import type { Attrs, AttrValue } from '../ops/define.ts';
-import { ConvInteger } from '../ops/conv-integer.ts';
+import { ConvInteger } from '../ops/conv/conv-integer.ts';
 import { permute, toChannelsLast, toPlanar } from '../ops/spatial.ts';
-import { Reshape, Transpose } from '../ops/view.ts';
+import { Reshape, Transpose } from '../ops/movement/view.ts';
 import type { Pass } from './pass.ts';
 
 /**
@@ -149,7 +149,11 @@ function layoutGraph(g: Graph): Graph {
     n.outputs.forEach((o, i) => plainOf.set(o, must(outs[i])));
   }
   if (!changed) return g;
-  return { ...g, outputs: g.outputs.map(o => ({ name: o.name, value: plain(o.value) })), definers: g.definers.map(plain) };
+  return {
+    ...g,
+    outputs: g.outputs.map(o => ({ name: o.name, value: plain(o.value) })),
+    symbolDefinitions: g.symbolDefinitions.map(plain),
+  };
 }
 
 const isIdentity = (perm: readonly number[]): boolean => perm.every((p, i) => p === i);

@@ -1,6 +1,6 @@
 import type { Graph } from '../graph/graph.ts';
 import { rewriteGraph, type Rule } from '../graph/rewrite.ts';
-import type { Profile } from '../ops/profile.ts';
+import type { Profile } from '../target/profile.ts';
 
 export interface PassCtx {
   readonly profile: Profile;

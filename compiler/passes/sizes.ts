@@ -1,8 +1,8 @@
 import { numel } from '../core/tensor.ts';
 import { staticDims } from '../core/dim.ts';
-import { knownOf, type Value } from '../graph/graph.ts';
+import { symbolicOf, type Value } from '../graph/graph.ts';
 import { apply1 } from '../graph/graph.ts';
-import { Sizes } from '../ops/shape.ts';
+import { Sizes } from '../ops/movement/shape.ts';
 import { mapDeep } from './deep.ts';
 import type { Pass } from './pass.ts';
 
@@ -12,9 +12,9 @@ export const sizes: Pass = {
   doc: 'Integers that follow from sizes are computed as sizes',
   run: g =>
     mapDeep(g, () => n => {
-      if (n.op === Sizes || (n.op.defines?.(n).length ?? 0) > 0) return undefined;
+      if (n.op === Sizes || (n.op.definesSymbols?.(n).length ?? 0) > 0) return undefined;
       const outs = n.outputs.map((v): Value | undefined => {
-        const values = knownOf(v);
+        const values = symbolicOf(v);
         const shape = staticDims(v.type.shape);
         return values && shape && numel(shape) === values.length
           ? apply1(Sizes, [], { values, shape, dtype: v.type.dtype }, n.loc)

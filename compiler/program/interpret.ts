@@ -31,7 +31,7 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
     a.k === 'int'
       ? evalDim(a.dim, env)
       : { dtype: p?.k === 'buf' ? p.dtype : a.slot.dtype, data: slotData(a.slot), offset: evalDim(a.offset, env) };
-  const stop = (i: number): never => fail('E502', { why: must(program.stops[i]) });
+  const trap = (i: number): never => fail('E502', { why: must(program.traps[i]) });
   const run = (steps: readonly Step[]): void => {
     for (const s of steps) {
       switch (s.k) {
@@ -45,12 +45,12 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
         case 'read': {
           const value = Number(BigInt.asIntN(32, BigInt(element(s))));
           const { lo, hi } = must(program.symbols.find(x => x.name === s.symbol));
-          if (value < lo || value > hi) stop(s.stop);
+          if (value < lo || value > hi) trap(s.trap);
           env.set(s.symbol, value);
           break;
         }
         case 'check':
-          if (evalDim(s.a, env) !== evalDim(s.b, env)) stop(s.stop);
+          if (evalDim(s.a, env) !== evalDim(s.b, env)) trap(s.trap);
           break;
         case 'branch':
           run(Number(element(s.cond)) !== 0 ? s.then : s.else);

@@ -22,7 +22,7 @@ export function parseProgram(text: string, file = 'program'): Program {
   const inputs: Port[] = [];
   const outputs: Port[] = [];
   const guards: Guard[] = [];
-  const stops: string[] = [];
+  const traps: string[] = [];
   const size = (end: RegExp): Dim => parseSize(s, ranges, end);
   const integer = (): number => Number(s.take(INT, 'a number'));
   const slot = (): Slot => {
@@ -50,11 +50,11 @@ export function parseProgram(text: string, file = 'program'): Program {
     return { slot: at, offset };
   };
   const arg = (): Arg => (s.try(/(?=%)/) === undefined ? { k: 'int', dim: size(/[,)]/) } : { k: 'buf', ...element() });
-  const stop = (): number => {
+  const trap = (): number => {
     s.lit('else');
     const mark = s.mark();
     const n = integer();
-    return stops[n] === undefined ? s.fail(`there is no stop ${n}`, mark) : n;
+    return traps[n] === undefined ? s.fail(`there is no trap ${n}`, mark) : n;
   };
   const steps = (): Step[] => {
     const out: Step[] = [];
@@ -66,9 +66,9 @@ export function parseProgram(text: string, file = 'program'): Program {
     if (s.has('read')) {
       const symbol = s.take(SYMBOL, 'a symbol');
       s.lit('=');
-      return { k: 'read', symbol, ...element(), stop: stop() };
+      return { k: 'read', symbol, ...element(), trap: trap() };
     }
-    if (s.has('check')) return { k: 'check', ...equal(/\s+else\b/), stop: stop() };
+    if (s.has('check')) return { k: 'check', ...equal(/\s+else\b/), trap: trap() };
     if (s.has('if')) {
       const cond = element();
       return { k: 'branch', cond, then: steps(), else: s.has('else') ? steps() : [] };
@@ -112,7 +112,7 @@ export function parseProgram(text: string, file = 'program'): Program {
     } else if (s.has('input')) inputs.push(port());
     else if (s.has('output')) outputs.push(port());
     else if (s.has('guard')) guards.push({ ...equal(/\s*"/), what: string(s) });
-    else if (s.has('stop')) stops.push(string(s));
+    else if (s.has('trap')) traps.push(string(s));
     else {
       const kernel = parseKernelAt(s, file);
       kernels.set(kernel.name, kernel);
@@ -131,6 +131,6 @@ export function parseProgram(text: string, file = 'program'): Program {
     outputs,
     symbols,
     guards,
-    stops,
+    traps: traps,
   };
 }

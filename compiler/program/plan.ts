@@ -1,7 +1,7 @@
 import { fail, must } from '../core/diagnostic.ts';
 import { dimHi } from '../core/dim.ts';
 import { bytesOf } from '../core/dtype.ts';
-import type { Profile } from '../ops/profile.ts';
+import type { Profile } from '../target/profile.ts';
 import type { MemoryPlan, Program, Slot, Step } from './program.ts';
 
 /** The first bytes stay unused, so that no tensor has address 0. */

@@ -18,7 +18,7 @@ import type { Arg, Port, Program, Slot, Step } from './program.ts';
  *   input "x" = %0: f32[n,3]
  *   output "y" = %2: f32[n,3]
  *   guard n = m "why they must be equal"
- *   stop "a reason"
+ *   trap "a reason"
  *   kernel scale(…) { … }
  *   run {
  *     scale(%0, %1[2], %2, 3*n) ; from where
@@ -29,7 +29,7 @@ import type { Arg, Port, Program, Slot, Step } from './program.ts';
  *   }
  * }
  * ```
- * `else` of a step is the number of the reason to stop.
+ * `else` of a step is the number of the trap.
  */
 export function printProgram(p: Program, o: { readonly data?: boolean } = {}): string {
   const names = new Map(p.slots.map((s, i) => [s, `%${i}`]));
@@ -45,7 +45,7 @@ export function printProgram(p: Program, o: { readonly data?: boolean } = {}): s
     ...p.inputs.map(x => port('input', x)),
     ...p.outputs.map(x => port('output', x)),
     ...p.guards.map(g => `guard ${showDim(g.a)} = ${showDim(g.b)} ${q(g.what)}`),
-    ...p.stops.map(s => `stop ${q(s)}`),
+    ...p.traps.map(s => `trap ${q(s)}`),
     ...p.kernels.flatMap(k => showKernel(k).trimEnd().split('\n')),
     'run {',
     ...p.steps.flatMap(s => step(s, name)).map(indent),
@@ -69,9 +69,9 @@ function step(s: Step, name: (s: Slot) => string): string[] {
       return [`${s.kernel.name}(${s.args.map(arg).join(', ')})${from === '' ? '' : ` ; ${from}`}`];
     }
     case 'read':
-      return [`read ${s.symbol} = ${element(s)} else ${s.stop}`];
+      return [`read ${s.symbol} = ${element(s)} else ${s.trap}`];
     case 'check':
-      return [`check ${showDim(s.a)} = ${showDim(s.b)} else ${s.stop}`];
+      return [`check ${showDim(s.a)} = ${showDim(s.b)} else ${s.trap}`];
     case 'branch': {
       const other = s.else.length > 0 ? ['} else {', ...block(s.else)] : [];
       return [`if ${element(s.cond)} {`, ...block(s.then), ...other, '}'];

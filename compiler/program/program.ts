@@ -15,10 +15,10 @@ export type Arg = { readonly k: 'buf'; readonly slot: Slot; readonly offset: Dim
 /** What happens when the model runs. Symbols hold i32 values; input symbols are set by the caller. */
 export type Step =
   | { readonly k: 'call'; readonly kernel: Kernel; readonly args: readonly Arg[]; readonly loc: Loc; readonly what: string }
-  /** Gives a symbol a value that was computed. The run stops where it is outside of the symbol's range. */
-  | { readonly k: 'read'; readonly symbol: string; readonly slot: Slot; readonly offset: Dim; readonly stop: number }
-  /** The run stops where two sizes differ. */
-  | { readonly k: 'check'; readonly a: Dim; readonly b: Dim; readonly stop: number }
+  /** Gives a symbol a value that was computed. The run traps where it is outside of the symbol's range. */
+  | { readonly k: 'read'; readonly symbol: string; readonly slot: Slot; readonly offset: Dim; readonly trap: number }
+  /** The run traps where two sizes differ. */
+  | { readonly k: 'check'; readonly a: Dim; readonly b: Dim; readonly trap: number }
   | {
       readonly k: 'branch';
       readonly cond: { readonly slot: Slot; readonly offset: Dim };
@@ -59,8 +59,8 @@ export interface Program {
   readonly symbols: readonly SymbolInfo[];
   /** Over symbols of the inputs: checked by the loader before a run. */
   readonly guards: readonly Guard[];
-  /** Why a run may stop, by the number in the step. */
-  readonly stops: readonly string[];
+  /** Why a run may trap, by the number in the step. */
+  readonly traps: readonly string[];
 }
 /** Byte offsets of the slots. Weights, inputs, outputs and arena are one address space for WebAssembly, so offsets are absolute there. */
 export interface MemoryPlan {

@@ -37,8 +37,8 @@ export function verifyProgram(p: Program): void {
       own(x.slot, `${where} ${x.name}`);
       if (x.slot.where !== where || x.slot.dtype !== x.type.dtype) fail(`${where} ${x.name}: it lies in slot ${x.slot.name}`);
     }
-  const stop = (i: number, what: string): void => {
-    if (p.stops[i] === undefined) fail(`${what}: there is no stop ${i}`);
+  const trap = (i: number, what: string): void => {
+    if (p.traps[i] === undefined) fail(`${what}: there is no trap ${i}`);
   };
   const walk = (steps: readonly Step[], values: Set<string>): void => {
     const element = (x: { readonly slot: Slot; readonly offset: Dim }, what: string): void => {
@@ -70,13 +70,13 @@ export function verifyProgram(p: Program): void {
         }
         case 'read':
           element(s, `read ${s.symbol}`);
-          stop(s.stop, `read ${s.symbol}`);
+          trap(s.trap, `read ${s.symbol}`);
           counted(s.symbol, 'read');
           break;
         case 'check':
           known(s.a, values, 'check');
           known(s.b, values, 'check');
-          stop(s.stop, 'check');
+          trap(s.trap, 'check');
           break;
         case 'branch': {
           element(s.cond, 'if');

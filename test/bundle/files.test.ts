@@ -95,7 +95,7 @@ describe('the files of a bundle', () => {
 
 describe('what the compiler carries as text', () => {
   it('is what runtimes/, targets/ and package.json hold (npm run inline)', () => {
-    const args = ['--import', 'tsx', 'scripts/inline.ts', '--check'];
+    const args = ['--import', 'tsx', 'runtimes/inline.ts', '--check'];
     const r = spawnSync(process.execPath, args, { cwd: projectDir, encoding: 'utf8' });
     expect(r.stderr).toBe('');
     expect(r.status).toBe(0);

@@ -8,10 +8,10 @@ import binaryen from 'binaryen';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import { dimHi, dimProd } from '../../compiler/core/dim.ts';
 import { bytesOf, type DType } from '../../compiler/core/dtype.ts';
-import { makeBundle, type BundleInput, type CompiledModule } from '../../compiler/emit/bundle/index.ts';
+import { makeBundle, type BundleInput, type CompiledModule } from '../../compiler/bundle/js/index.ts';
 import type { Guard } from '../../compiler/ops/define.ts';
 import type { Port, Slot, SymbolInfo } from '../../compiler/program/program.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 
 export type PortSpec = readonly [name: string, dtype: DType, shape: readonly Dim[]];
 export interface HandMade {
@@ -19,7 +19,7 @@ export interface HandMade {
   readonly inputs: readonly PortSpec[];
   readonly outputs: readonly PortSpec[];
   readonly guards?: readonly Guard[];
-  readonly stops?: readonly string[];
+  readonly traps?: readonly string[];
   readonly weights?: Uint8Array;
   /** The module's fields apart from memory; `$NAME` of a port and `$weights` stand for addresses. */
   readonly wat: string;
@@ -72,7 +72,7 @@ export function handMade(h: HandMade): CompiledModule {
       outputs,
       symbols: h.symbols ?? [],
       guards: h.guards ?? [],
-      stops: h.stops ?? [],
+      traps: h.traps ?? [],
     },
     plan: { offsets, base: BASE, weightsBytes: weights.length, arenaBytes: at - BASE - weights.length, threadBytes: 0 },
     wasm: wasmOf(`(module (memory (export "memory") ${Math.ceil(at / 65536)}) ${wat})`),

@@ -208,10 +208,10 @@ describe('sizes', () => {
       ],
       outputs: [['z', 'f32', [k]]],
       guards: [{ a: dimMul(2, a.d), b: dimMul(2, b.d), what: 'Add: 2*a and 2*b must be equal' }],
-      stops: ['no reason', 'k and a must be equal'],
+      traps: ['no reason', 'k and a must be equal'],
       // The size of the output is the first number of the input.
       wat: `(global $why (mut i32) (i32.const 0))
-        (func (export "stopped") (result i32) (global.get $why))
+        (func (export "trapped") (result i32) (global.get $why))
         (func (export "run") (param i32 i32)
           (global.set $why (i32.const 0))
           (f32.store $z (f32.const 7))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { geomean, quantile, ratioOf, spreadOf } from '../../compiler/cli/bench/statistics.ts';
-import { takeTurns, type Turn } from '../../compiler/cli/bench/turns.ts';
-import { random } from '../../compiler/cli/io/inputs.ts';
+import { geomean, quantile, ratioOf, spreadOf } from '../../bench/engine/statistics.ts';
+import { takeTurns, type Turn } from '../../bench/engine/turns.ts';
+import { random } from '../../compiler/data/inputs.ts';
 
 describe('figures', () => {
   it('quantiles are those of NumPy and R', () => {

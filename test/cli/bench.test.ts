@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
-import type { BenchResult, CaseFigures, CaseResult, Contender } from '../../compiler/cli/bench/result.ts';
+import type { BenchResult, CaseFigures, CaseResult, Contender } from '../../bench/engine/result.ts';
 import { executable, required } from '../browser/chromium.ts';
 import { model, node, sub, tensor, value } from '../onnx-writer.ts';
 import { document, json as treesJson } from '../trees/xgboost-writer.ts';
@@ -53,11 +53,13 @@ const contender = (c: CaseFigures, name: string): Contender | undefined => c.con
 
 beforeAll(async () => {
   await build({
-    entryPoints: ['main.ts', 'bench/worker.ts', 'bench/page.ts', 'bench/self.ts'].map(f => join(project, 'compiler/cli', f)),
-    outbase: join(project, 'compiler'),
+    entryPoints: ['compiler/cli/main.ts', 'bench/engine/worker.ts', 'bench/engine/page.ts', 'bench/engine/self.ts'].map(f =>
+      join(project, f),
+    ),
+    outbase: project,
     outdir: dist,
     // self.ts looks for programs beside its own file, so what it becomes a part of must lie there.
-    chunkNames: 'cli/bench/[name]-[hash]',
+    chunkNames: 'bench/engine/[name]-[hash]',
     bundle: true,
     splitting: true,
     format: 'esm',

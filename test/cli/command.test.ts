@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { runCommand } from '../../compiler/cli/command.ts';
-import { readNpy, writeNpy } from '../../compiler/cli/io/npy.ts';
+import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { fromNumbers, toNumbers } from '../../compiler/core/tensor.ts';
 import { model, node, sub, tensor, value } from '../onnx-writer.ts';
 import { sinter } from './captured.ts';

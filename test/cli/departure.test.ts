@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { openBundle } from '../../compiler/cli/bundle.ts';
-import { compare, departure } from '../../compiler/cli/compare.ts';
-import { openOriginal, reference, type Reference } from '../../compiler/cli/reference.ts';
+import { openBundle } from '../../compiler/verify/bundle.ts';
+import { compare, departure } from '../../compiler/verify/compare.ts';
+import { openOriginal, reference, type Reference } from '../../compiler/verify/reference.ts';
 import { verifyBundle } from '../../compiler/cli/verify.ts';
-import { findDeparture } from '../../compiler/cli/verify-nodes.ts';
-import { compile } from '../../compiler/cli/api.ts';
+import { findDeparture } from '../../compiler/verify/nodes.ts';
+import { compile } from '../../compiler/node.ts';
 import { fromNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { model, node, value } from '../onnx-writer.ts';
 

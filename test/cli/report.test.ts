@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { logScale } from '../../compiler/cli/bench/report-plot.ts';
-import { reportHtml } from '../../compiler/cli/bench/report.ts';
-import type { BenchResult, CaseResult, Contender, Run, Spread } from '../../compiler/cli/bench/result.ts';
+import { logScale } from '../../bench/report/plot.ts';
+import { reportHtml } from '../../bench/report/html.ts';
+import type { BenchResult, CaseResult, Contender, Run, Spread } from '../../bench/engine/result.ts';
 
 const spread = (x: number): Spread => ({ min: 0.9 * x, median: x, lo: 0.95 * x, hi: 1.05 * x, count: 10 });
 const bytes = (n: number): { disk: number; gzip: number; brotli: number } => ({ disk: 3 * n, gzip: n, brotli: 0.9 * n });

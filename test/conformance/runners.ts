@@ -21,6 +21,6 @@ export async function runner(way: Way, g: Graph): Promise<Run> {
 /** Loads what the first case would wait for. */
 export async function preload(): Promise<void> {
   const { compiled } = await import('./compiled.ts');
-  const nothing: Graph = { name: 'nothing', inputs: [], outputs: [], definers: [] };
+  const nothing: Graph = { name: 'nothing', inputs: [], outputs: [], symbolDefinitions: [] };
   await compiled('wasm', nothing);
 }

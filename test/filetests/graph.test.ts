@@ -9,7 +9,7 @@ import { printGraph } from '../../compiler/graph/print.ts';
 import { verifyGraph } from '../../compiler/graph/verify.ts';
 import { allOps } from '../../compiler/ops/index.ts';
 import { passNamed } from '../../compiler/passes/index.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { difference } from '../conformance/compare.ts';
 import { randomInputs, type InputRange } from '../random-inputs.ts';
 import { bless, blessing, fileTests, type Section } from './filetest.ts';

@@ -9,7 +9,7 @@ import { expandMath } from '../../compiler/kernel/passes/expand-math.ts';
 import { ALL_KERNEL_PASSES, prepareKernel } from '../../compiler/kernel/passes/index.ts';
 import { showKernel } from '../../compiler/kernel/print.ts';
 import { verifyKernel } from '../../compiler/kernel/verify.ts';
-import { resolveTarget, targetNames } from '../../compiler/targets.ts';
+import { resolveTarget, targetNames } from '../../compiler/target/resolve.ts';
 import { bless, blessing, fileTests, type Section } from './filetest.ts';
 
 /** A pass by its name, or everything a target does before it emits. */

@@ -145,14 +145,17 @@ describe('the evaluator', () => {
         inputs: ['x'],
         attrs: {},
         infer: () => [tensorType('i64', [2])],
-        ...(known === undefined ? {} : { known: () => [[known, known]] }),
+        ...(known === undefined ? {} : { symbolic: () => [[known, known]] }),
         eval: eval_,
         lower: { k: 'kernel', build: () => undefined },
       });
     const run = (op: ReturnType<typeof lies>): unknown => {
       const x = input('x', tensorType('f32', [1]));
       const y = apply1(op, [x], {}, noLoc);
-      return evaluate({ name: '', inputs: [x], outputs: [{ name: 'y', value: y }], definers: [] }, new Map([['x', f32(1)]]));
+      return evaluate(
+        { name: '', inputs: [x], outputs: [{ name: 'y', value: y }], symbolDefinitions: [] },
+        new Map([['x', f32(1)]]),
+      );
     };
     const i64 = (...values: number[]): Tensor => fromNumbers('i64', [values.length], values);
     expect(() => run(lies(() => [i64(1, 2)]))).not.toThrow();

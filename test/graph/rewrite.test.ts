@@ -6,7 +6,7 @@ import { parseGraph } from '../../compiler/graph/parse.ts';
 import { printGraph } from '../../compiler/graph/print.ts';
 import { any, commutative, constantOf, num, op, rewriteGraph, rule, type Rule } from '../../compiler/graph/rewrite.ts';
 import { complaints } from '../../compiler/graph/verify.ts';
-import { Abs, Add, Mul, Neg, Relu, Sub } from '../../compiler/ops/elementwise.ts';
+import { Abs, Add, Mul, Neg, Relu, Sub } from '../../compiler/ops/elementwise/index.ts';
 import { allOps } from '../../compiler/ops/index.ts';
 
 const graph = (...lines: string[]): Graph =>
@@ -94,7 +94,7 @@ describe('rules', () => {
     const x = input('x', tensorType('f32', [2]));
     let v: Value = x;
     for (let i = 0; i < 20_000; i++) v = apply1(i % 2 === 0 ? Neg : Abs, [v], {}, noLoc);
-    const g: Graph = { name: '', inputs: [x], outputs: [{ name: 'y', value: v }], definers: [] };
+    const g: Graph = { name: '', inputs: [x], outputs: [{ name: 'y', value: v }], symbolDefinitions: [] };
     expect(rewriteGraph(g, [count])).toBe(g);
     expect(visits).toBe(10_000);
   });

@@ -91,7 +91,7 @@ it('the parser knows every operator', async () => {
   const names = new Set(allOps.map(o => o.name));
   expect(names.size).toBe(allOps.length);
   const missing: string[] = [];
-  for (const f of readdirSync(folder).filter(f => f.endsWith('.ts'))) {
+  for (const f of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(f => f.endsWith('.ts'))) {
     const all = (await import(new URL(f, folder).href)) as Readonly<Record<string, unknown>>;
     for (const [name, x] of Object.entries(all))
       if (typeof x === 'object' && x !== null && 'infer' in x && 'eval' in x && !known.has(x)) missing.push(`${f}: ${name}`);

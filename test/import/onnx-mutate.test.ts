@@ -8,7 +8,7 @@ import { lowerGraph } from '../../compiler/lower/index.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
 import { verifyProgram } from '../../compiler/program/verify.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { backendCases, findBackendTests } from '../suites/onnx-backend.ts';
 import { mutateGraph } from './mutate.ts';
 

@@ -5,7 +5,7 @@ import { symbol } from '../../compiler/core/dim.ts';
 import { tensorType } from '../../compiler/core/shape.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply, input } from '../../compiler/graph/graph.ts';
-import { cosTurn, Dft, sinTurn } from '../../compiler/ops/signal.ts';
+import { cosTurn, Dft, sinTurn } from '../../compiler/ops/signal/signal.ts';
 import { expectAgreement, expectClose, noise, target } from '../ops/problems.ts';
 import { expectPeer, numbers } from './peer.ts';
 
@@ -54,7 +54,7 @@ describe('Dft', () => {
     ] as const) {
       const x = input('x', tensorType('f32', [2, n, 3, parts]));
       const outs = apply(Dft, [x], { axis: 1, length: n, inverse, onesided }, noLoc);
-      const g = { name: 'g', inputs: [x], outputs: outs.map(value => ({ name: 'y', value })), definers: [] };
+      const g = { name: 'g', inputs: [x], outputs: outs.map(value => ({ name: 'y', value })), symbolDefinitions: [] };
       for (const size of [1, 7, 12, 32])
         expectAgreement(g, new Map([['x', noise('f32', [2, size, 3, parts], size)]]), target('wasm-simd'), 1e-4, 1e-4);
     }
@@ -64,7 +64,7 @@ describe('Dft', () => {
     const [spectrum] = apply(Dft, [x], { axis: 1, length: 17 }, noLoc);
     const outs = apply(Dft, [spectrum], { axis: 1, length: 17, inverse: true }, noLoc);
     const data = noise('f32', [1, 17, 2], 9);
-    const g = { name: 'g', inputs: [x], outputs: outs.map(value => ({ name: 'y', value })), definers: [] };
+    const g = { name: 'g', inputs: [x], outputs: outs.map(value => ({ name: 'y', value })), symbolDefinitions: [] };
     const inputs = new Map([['x', data]]);
     expectClose(evaluate(g, inputs).get('y'), data, 1e-5, 1e-6);
     expectAgreement(g, inputs, target('wasm-simd'));

@@ -9,7 +9,7 @@ import { importOnnx, importProto, type Imported } from '../../compiler/import/on
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { filesOf } from '../trees/cases.ts';
 import { onnxTreeModel, type ListAttr } from '../trees/onnx-tree-writer.ts';
 

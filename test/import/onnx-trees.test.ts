@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import { fromTyped, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
-import { readTar, unpack } from '../../compiler/import/archive.ts';
+import { readTar, unpack } from '../../compiler/import/shared/archive.ts';
 import { importOnnx } from '../../compiler/import/onnx/import.ts';
 import { runner, type Way } from '../conformance/runners.ts';
 

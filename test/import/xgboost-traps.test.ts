@@ -5,7 +5,7 @@ import { must } from '../../compiler/core/diagnostic.ts';
 import { fromTyped, toNumbers } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { importModel, type ImportedModel, type ModelOptions } from '../../compiler/import/model.ts';
-import { nextFloat } from '../../compiler/import/thresholds.ts';
+import { nextFloat } from '../../compiler/import/shared/thresholds.ts';
 import { archives, casesOf, filesOf } from '../trees/cases.ts';
 import { differences } from '../trees/check.ts';
 import { tar } from '../trees/tar.ts';

@@ -5,7 +5,7 @@ import type { Kernel } from '../../compiler/kernel/ir.ts';
 import { parseKernel } from '../../compiler/kernel/parse.ts';
 import { expandMath } from '../../compiler/kernel/passes/expand-math.ts';
 import { EXPAND_MATH, EXPAND_MATH_FMA, kernelPasses, prepareKernel, SIMPLIFY } from '../../compiler/kernel/passes/index.ts';
-import type { Profile } from '../../compiler/ops/profile.ts';
+import type { Profile } from '../../compiler/target/profile.ts';
 import { showKernel } from '../../compiler/kernel/print.ts';
 import { verifyKernel } from '../../compiler/kernel/verify.ts';
 import type { Limits } from './random-expr.ts';

@@ -1,11 +1,11 @@
 import { bytesOf, type DType } from '../../compiler/core/dtype.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { DTYPES, type TypedArray } from '../../compiler/core/dtype.ts';
-import { emitKernels } from '../../compiler/emit/wasm.ts';
+import { emitKernels } from '../../compiler/backend/wasm/emit.ts';
 import type { InterpretArg } from '../../compiler/kernel/interpret.ts';
 import type { Kernel } from '../../compiler/kernel/ir.ts';
-import type { Profile } from '../../compiler/ops/profile.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import type { Profile } from '../../compiler/target/profile.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 
 export const profileNamed = (name: string): Profile => must(resolveTarget(name).profiles[0]);
 /** The profiles whose modules this engine takes. */

@@ -6,19 +6,19 @@ import { must, noLoc } from '../../compiler/core/diagnostic.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
-import { Add, Mul, Relu, Sub } from '../../compiler/ops/elementwise.ts';
-import { Transpose } from '../../compiler/ops/view.ts';
+import { Add, Mul, Relu, Sub } from '../../compiler/ops/elementwise/index.ts';
+import { Transpose } from '../../compiler/ops/movement/view.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { lifetimes, planMemory, slotBytes } from '../../compiler/program/plan.ts';
 import type { Program } from '../../compiler/program/program.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 
 const profile = must(resolveTarget('wasm-simd').profiles[0]);
 const graphOf = (inputs: readonly Value[], values: readonly Value[]): Graph => ({
   name: 'g',
   inputs,
   outputs: values.map((value, i) => ({ name: `y${i}`, value })),
-  definers: [],
+  symbolDefinitions: [],
 });
 const calls = (p: Program): string[] => p.steps.map(s => (s.k === 'call' ? s.kernel.name : s.k));
 const data = (dims: readonly number[], seed = 1): Tensor =>

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { runCommand } from '../../compiler/cli/command.ts';
-import { readNpy } from '../../compiler/cli/io/npy.ts';
+import { readNpy } from '../../compiler/data/npy.ts';
 import { toNumbers } from '../../compiler/core/tensor.ts';
 import { loadBundle } from './bundle.ts';
 

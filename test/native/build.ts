@@ -2,17 +2,17 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readNpy, writeNpy } from '../../compiler/cli/io/npy.ts';
+import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
-import { emitC } from '../../compiler/emit/c.ts';
-import { namesOf, outputNames } from '../../compiler/emit/c/names.ts';
-import { POOL } from '../../compiler/emit/c/pool.data.ts';
-import { runnerText } from '../../compiler/emit/c/runner.ts';
-import { weightsOf } from '../../compiler/emit/bundle/module.ts';
-import { flagsOf, toolOf } from '../../compiler/emit/c/toolchain.ts';
-import { assembly } from '../../compiler/emit/native.ts';
-import type { Profile } from '../../compiler/ops/profile.ts';
+import { emitC } from '../../compiler/backend/c/emit.ts';
+import { namesOf, outputNames } from '../../compiler/backend/c/names.ts';
+import { POOL } from '../../compiler/bundle/native/pool.data.ts';
+import { runnerText } from '../../compiler/bundle/native/runner.ts';
+import { weightsOf } from '../../compiler/bundle/js/module.ts';
+import { flagsOf, toolOf } from '../../compiler/bundle/native/toolchain.ts';
+import { assembly } from '../../compiler/bundle/native/index.ts';
+import type { Profile } from '../../compiler/target/profile.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 
 /** What every file of ours must pass without a word. */

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
-import { readNpy, writeNpy } from '../../compiler/cli/io/npy.ts';
+import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { fromTyped, typed, type Tensor } from '../../compiler/core/tensor.ts';
 import { compile, type CompileOptions } from '../../compiler/index.ts';

@@ -3,8 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { buildLibraries, type NativeBuild } from '../../compiler/cli/native.ts';
-import { readNpy, writeNpy } from '../../compiler/cli/io/npy.ts';
+import { buildLibraries, type NativeBuild } from '../../compiler/verify/native.ts';
+import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
 import { toNumbers, type Tensor } from '../../compiler/core/tensor.ts';

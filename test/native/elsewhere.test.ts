@@ -3,14 +3,14 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { readNpy, writeNpy } from '../../compiler/cli/io/npy.ts';
-import { nativeTarget } from '../../compiler/cli/native-target.ts';
-import { buildLibraries, type NativeBuild } from '../../compiler/cli/native.ts';
+import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
+import { nativeTarget } from '../../compiler/host/native-target.ts';
+import { buildLibraries, type NativeBuild } from '../../compiler/verify/native.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
 import { toNumbers } from '../../compiler/core/tensor.ts';
 import { compile } from '../../compiler/index.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { cacheDir, projectDir } from '../../fixtures/paths.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
 import { buildBundle, has, WARNINGS } from './build.ts';

@@ -7,7 +7,7 @@ import { KernelBuilder } from '../../compiler/kernel/builder.ts';
 import { interpret, type InterpretArg } from '../../compiler/kernel/interpret.ts';
 import type { Kernel, Lanes } from '../../compiler/kernel/ir.ts';
 import { expandMath } from '../../compiler/kernel/passes/expand-math.ts';
-import type { Profile } from '../../compiler/ops/profile.ts';
+import type { Profile } from '../../compiler/target/profile.ts';
 import type { Arg, Program, Slot, Step } from '../../compiler/program/program.ts';
 import { argsOf, expectSame, loopArgs, randomKernel } from '../kernel/random-kernel.ts';
 import { randomLoops } from '../kernel/random-loops.ts';
@@ -90,7 +90,7 @@ function programOf(all: readonly Case[]): {
     outputs: [{ name: 'to', type, slot: to }],
     symbols: [],
     guards: [],
-    stops: [],
+    traps: [],
   };
   return { program, memory, places };
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { writeNpy } from '../../compiler/cli/io/npy.ts';
+import { writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { CompileOptions } from '../../compiler/options.ts';
 import { fromTyped, type Tensor } from '../../compiler/core/tensor.ts';

@@ -5,8 +5,8 @@ import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { fromNumbers, toNumbers } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1 } from '../../compiler/graph/graph.ts';
-import { Attention } from '../../compiler/ops/attention.ts';
-import { Relu } from '../../compiler/ops/elementwise.ts';
+import { Attention } from '../../compiler/ops/attention/attention.ts';
+import { Relu } from '../../compiler/ops/elementwise/index.ts';
 import { expectAgreement, inputsFor, noise, single, target, type Operand } from './problems.ts';
 
 const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3', 'linux-x64-v4'].map(target);

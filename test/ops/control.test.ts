@@ -6,22 +6,27 @@ import { fromNumbers, scalar, toNumbers, type Tensor } from '../../compiler/core
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply, apply1, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
-import { Concat } from '../../compiler/ops/concat.ts';
-import { If } from '../../compiler/ops/control.ts';
-import { Add, Less, Mul, Relu } from '../../compiler/ops/elementwise.ts';
-import { Loop } from '../../compiler/ops/loop.ts';
-import { Slice } from '../../compiler/ops/view.ts';
+import { Concat } from '../../compiler/ops/movement/concat.ts';
+import { If } from '../../compiler/ops/control/if.ts';
+import { Add, Less, Mul, Relu } from '../../compiler/ops/elementwise/index.ts';
+import { Loop } from '../../compiler/ops/control/loop.ts';
+import { Slice } from '../../compiler/ops/movement/view.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { expectClose, noise, target } from './problems.ts';
 
 const profile = target('wasm-simd');
 const op1 = (op: Op, inputs: readonly Value[], attrs: Attrs = {}): Value => apply1(op, inputs, attrs, noLoc);
-const graph = (name: string, inputs: readonly Value[], outputs: readonly Value[], definers: readonly Value[] = []): Graph => ({
+const graph = (
+  name: string,
+  inputs: readonly Value[],
+  outputs: readonly Value[],
+  symbolDefinitions: readonly Value[] = [],
+): Graph => ({
   name,
   inputs,
   outputs: outputs.map((value, i) => ({ name: `y${i}`, value })),
-  definers,
+  symbolDefinitions: symbolDefinitions,
 });
 const f32 = (name: string, ...shape: readonly Dim[]): Value => input(name, tensorType('f32', shape));
 /** Both ways agree; gives what came out. */

@@ -4,9 +4,9 @@ import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { apply1, constant, input, type Value } from '../../compiler/graph/graph.ts';
-import { Add, Mul, Relu, Sigmoid } from '../../compiler/ops/elementwise.ts';
-import { Conv, ConvTranspose } from '../../compiler/ops/conv.ts';
-import { Transpose } from '../../compiler/ops/view.ts';
+import { Add, Mul, Relu, Sigmoid } from '../../compiler/ops/elementwise/index.ts';
+import { Conv, ConvTranspose } from '../../compiler/ops/conv/conv.ts';
+import { Transpose } from '../../compiler/ops/movement/view.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { layoutShape } from '../../compiler/ops/spatial.ts';
 import { expectAgreement, inputsFor, noise, single, target } from './problems.ts';
@@ -138,7 +138,7 @@ describe('a picture in planes', () => {
           const w = constant(noise('f32', [8, channels, 3, 3], 2));
           const attrs = { layout: 'NHWC', strides: [2, 2], dilations: [1, 1], pads: [1, 1, 1, 1] };
           const y = apply1(Conv, [nhwc, w], attrs, noLoc);
-          const g = { name: 'g', inputs: [x], outputs: [{ name: 'y0', value: y }], definers: [] };
+          const g = { name: 'g', inputs: [x], outputs: [{ name: 'y0', value: y }], symbolDefinitions: [] };
           expectAgreement(g, inputsFor(g, { w: width }, 5), p);
         }
   });

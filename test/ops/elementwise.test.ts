@@ -7,17 +7,17 @@ import { apply1, input, type Graph } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import type { KernelBuilder } from '../../compiler/kernel/builder.ts';
 import { vtype, type Expr } from '../../compiler/kernel/ir.ts';
-import { broadcastNumbers, chunkFunction } from '../../compiler/ops/chunk-eval.ts';
+import { broadcastNumbers, chunkFunction } from '../../compiler/kernel/eval/chunk.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
-import * as e from '../../compiler/ops/elementwise.ts';
-import { limitsOf } from '../../compiler/ops/reduce.ts';
-import { scalarFunction } from '../../compiler/ops/scalar-eval.ts';
+import * as e from '../../compiler/ops/elementwise/index.ts';
+import { limitsOf } from '../../compiler/ops/reduce/reduce.ts';
+import { scalarFunction } from '../../compiler/kernel/eval/scalar.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { expectClose, noise, target } from './problems.ts';
 
 function graphOf(op: Op, types: readonly DType[], n: number, attrs: Attrs = {}): Graph {
   const inputs = types.map((dtype, i) => input(`x${i}`, { dtype, shape: [n] }));
-  return { name: op.name, inputs, outputs: [{ name: 'y', value: apply1(op, inputs, attrs, noLoc) }], definers: [] };
+  return { name: op.name, inputs, outputs: [{ name: 'y', value: apply1(op, inputs, attrs, noLoc) }], symbolDefinitions: [] };
 }
 const run = (g: Graph, xs: readonly Tensor[], profile: string): Tensor | undefined =>
   interpretProgram(lowerGraph(g, target(profile)), named(xs)).get('y');
@@ -236,7 +236,7 @@ describe('half floats', () => {
         name: half,
         inputs: [v],
         outputs: [{ name: 'y', value: apply1(e.Cast, [there], { to: 'f32' }, noLoc) }],
-        definers: [],
+        symbolDefinitions: [],
       };
       const want = fromNumbers('f32', x.dims, toNumbers(fromNumbers(half, x.dims, toNumbers(x))));
       for (const profile of ['wasm-mvp', 'wasm-simd', 'linux-x64-v3', 'linux-x64-v4'])

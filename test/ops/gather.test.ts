@@ -5,17 +5,17 @@ import type { DType } from '../../compiler/core/dtype.ts';
 import { fromNumbers } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, constant, input, type Value } from '../../compiler/graph/graph.ts';
-import { Col2Im } from '../../compiler/ops/col2im.ts';
-import { Add } from '../../compiler/ops/elementwise.ts';
-import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from '../../compiler/ops/gather.ts';
-import { NonMaxSuppression } from '../../compiler/ops/nms.ts';
-import { Eye, Range, RangeSize } from '../../compiler/ops/range.ts';
-import { REDUCTIONS, ScatterElements, ScatterND, TensorScatter } from '../../compiler/ops/scatter.ts';
-import { Compress, NonZero } from '../../compiler/ops/select.ts';
-import { DimOf, Sizes } from '../../compiler/ops/shape.ts';
-import { TopK } from '../../compiler/ops/topk.ts';
-import { Unique } from '../../compiler/ops/unique.ts';
-import { Expand, Transpose } from '../../compiler/ops/view.ts';
+import { Col2Im } from '../../compiler/ops/conv/col2im.ts';
+import { Add } from '../../compiler/ops/elementwise/index.ts';
+import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from '../../compiler/ops/movement/gather.ts';
+import { NonMaxSuppression } from '../../compiler/ops/sort/nms.ts';
+import { Eye, Range, RangeSize } from '../../compiler/ops/movement/range.ts';
+import { REDUCTIONS, ScatterElements, ScatterND, TensorScatter } from '../../compiler/ops/movement/scatter.ts';
+import { Compress, NonZero } from '../../compiler/ops/sort/select.ts';
+import { DimOf, Sizes } from '../../compiler/ops/movement/shape.ts';
+import { TopK } from '../../compiler/ops/sort/topk.ts';
+import { Unique } from '../../compiler/ops/sort/unique.ts';
+import { Expand, Transpose } from '../../compiler/ops/movement/view.ts';
 import { compiled } from '../conformance/compiled.ts';
 import { expectSame, type Given, type Problem } from './moves.ts';
 
@@ -289,7 +289,7 @@ describe('a size from data outside its range', () => {
   const size = apply1(DimOf, [x], { symbol: 'k', lo: 0, hi: 9 }, noLoc);
   const one = constant(fromNumbers('f32', [], [1]));
   const many = apply1(Expand, [one], { shape: [symbol('k', 0, 9)] }, noLoc);
-  const graph = { name: 'sizes', inputs: [x], outputs: [{ name: 'y', value: many }], definers: [size] };
+  const graph = { name: 'sizes', inputs: [x], outputs: [{ name: 'y', value: many }], symbolDefinitions: [size] };
   const at = (k: number) => new Map([['x', fromNumbers('i64', [1], [k])]]);
 
   it('stops the model, however it is run', async () => {

@@ -55,12 +55,12 @@ export async function expectSame(p: Problem, targets: readonly string[]): Promis
     return i === 0 && p.before ? p.before(v) : v;
   });
   const outs = apply(p.op, values, p.attrs, noLoc);
-  const own = outs[0]?.def.k === 'node' && (p.op.defines?.(outs[0].def).length ?? 0) > 0;
+  const own = outs[0]?.def.k === 'node' && (p.op.definesSymbols?.(outs[0].def).length ?? 0) > 0;
   const graph: Graph = {
     name: p.op.name,
     inputs,
     outputs: outs.map((v, i) => ({ name: `y${i}`, value: i === 0 && p.after ? p.after(v) : v })),
-    definers: own ? outs.slice(0, 1) : [],
+    symbolDefinitions: own ? outs.slice(0, 1) : [],
   };
   for (const target of targets) {
     const ways = [await compiled('program', graph, target), await compiled('wasm', graph, target)];

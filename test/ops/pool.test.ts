@@ -1,7 +1,7 @@
 import { describe, it } from '@jest/globals';
 import fc from 'fast-check';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
-import { AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool } from '../../compiler/ops/pool.ts';
+import { AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool } from '../../compiler/ops/pool/pool.ts';
 import { layoutShape } from '../../compiler/ops/spatial.ts';
 import { expectAgreement, inputsFor, single, target } from './problems.ts';
 

@@ -7,9 +7,9 @@ import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
-import type { Profile } from '../../compiler/ops/profile.ts';
+import type { Profile } from '../../compiler/target/profile.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { races } from '../kernel/races.ts';
 
 export const target = (name: string): Profile => {
@@ -63,7 +63,7 @@ export function single(
     name: op.name,
     inputs,
     outputs: [after(first), ...more].map((value, i) => ({ name: `y${i}`, value })),
-    definers: [],
+    symbolDefinitions: [],
   };
 }
 /** Inputs for a graph at given values of its symbols. */

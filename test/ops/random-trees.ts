@@ -1,6 +1,6 @@
 import { fromTyped, type Tensor } from '../../compiler/core/tensor.ts';
 import { randomStream } from '../../compiler/core/random.ts';
-import { CATEGORICAL, MISSING_LEFT, ZERO_MISSING } from '../../compiler/ops/trees-tables.ts';
+import { CATEGORICAL, MISSING_LEFT, ZERO_MISSING } from '../../compiler/ops/trees/tables.ts';
 
 export interface ForestShape {
   readonly trees: number;

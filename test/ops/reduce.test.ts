@@ -9,10 +9,10 @@ import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
-import { Add, Mul, Relu } from '../../compiler/ops/elementwise.ts';
-import { LayerNorm, LRN, Softmax } from '../../compiler/ops/norm.ts';
-import { ArgReduce, Cumulative, Reduce, REDUCTIONS } from '../../compiler/ops/reduce.ts';
-import { Transpose } from '../../compiler/ops/view.ts';
+import { Add, Mul, Relu } from '../../compiler/ops/elementwise/index.ts';
+import { LayerNorm, LRN, Softmax } from '../../compiler/ops/reduce/norm.ts';
+import { ArgReduce, Cumulative, Reduce, REDUCTIONS } from '../../compiler/ops/reduce/reduce.ts';
+import { Transpose } from '../../compiler/ops/movement/view.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { expectAgreement, expectClose, inputsFor, noise, target } from './problems.ts';
 
@@ -67,7 +67,7 @@ function check(s: Setting, op: Op, attrs: Attrs, rtol = 1e-4, atol = 1e-4): void
     inputs.push(b);
     return apply1(Add, [y, b], {}, noLoc);
   };
-  const g: Graph = { name: op.name, inputs: [], outputs: [{ name: 'y', value: worked() }], definers: [] };
+  const g: Graph = { name: op.name, inputs: [], outputs: [{ name: 'y', value: worked() }], symbolDefinitions: [] };
   const graph = { ...g, inputs };
   const env = Object.fromEntries(s.dims.map((d, i) => [`s${i}`, d]));
   expectAgreement(graph, inputsFor(graph, env, s.seed), target(s.profile), rtol, atol);
@@ -121,7 +121,7 @@ describe('reductions', () => {
     );
     const at = (last: boolean): number[] => {
       const y = apply1(ArgReduce, [x], { of: 'max', axis: 1, keep: false, last }, noLoc);
-      const g: Graph = { name: 'arg', inputs: [x], outputs: [{ name: 'y', value: y }], definers: [] };
+      const g: Graph = { name: 'arg', inputs: [x], outputs: [{ name: 'y', value: y }], symbolDefinitions: [] };
       return [...toNumbers(must(interpretProgram(lowerGraph(g, target('wasm-simd')), new Map([['x0', data]])).get('y')))];
     };
     expect(at(false)).toEqual([6, 0]);
@@ -132,7 +132,7 @@ describe('reductions', () => {
       for (const at of [0, 5, 16, 33, 34]) {
         const x = input('x0', { dtype: 'f32', shape: [35] });
         const y = apply1(Reduce, [x], { of: which, axes: [0], keep: false }, noLoc);
-        const g: Graph = { name: 'nan', inputs: [x], outputs: [{ name: 'y', value: y }], definers: [] };
+        const g: Graph = { name: 'nan', inputs: [x], outputs: [{ name: 'y', value: y }], symbolDefinitions: [] };
         const values = Array.from({ length: 35 }, (_, i) => (i === at ? NaN : i));
         const inputs = new Map([['x0', fromNumbers('f32', [35], values)]]);
         expect([...toNumbers(must(evaluate(g, inputs).get('y')))]).toEqual([NaN]);
@@ -175,7 +175,7 @@ describe('normalisations', () => {
       name: 'large',
       inputs: [x],
       outputs: [{ name: 'y', value: apply1(Softmax, [x], { axis: 1 }, noLoc) }],
-      definers: [],
+      symbolDefinitions: [],
     };
     const base = toNumbers(noise('f32', [3, 37], 5));
     const inputs = new Map([

@@ -2,7 +2,7 @@ import { describe, it } from '@jest/globals';
 import fc from 'fast-check';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import { fromNumbers, toNumbers } from '../../compiler/core/tensor.ts';
-import { DeformedColumns, GridSample, RoiAlign, RoiPool } from '../../compiler/ops/sample.ts';
+import { DeformedColumns, GridSample, RoiAlign, RoiPool } from '../../compiler/ops/resample/sample.ts';
 import { expectAgreement, inputsFor, noise, single, target } from './problems.ts';
 
 const profile = target('wasm-simd');

@@ -9,9 +9,9 @@ import { showKernel } from '../../compiler/kernel/print.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import type { Attrs } from '../../compiler/ops/define.ts';
 import type { TreeStrategy } from '../../compiler/ops/lowering.ts';
-import { TreeEnsemble } from '../../compiler/ops/trees.ts';
-import { readTables } from '../../compiler/ops/trees-tables.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { TreeEnsemble } from '../../compiler/ops/trees/ensemble.ts';
+import { readTables } from '../../compiler/ops/trees/tables.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { compiled } from '../conformance/compiled.ts';
 import { has, runsHere } from '../native/build.ts';
 import { randomForest, type ForestShape } from './random-trees.ts';
@@ -62,7 +62,7 @@ const sizes = [0, 1, 2, 15, 16, 17, 127, 128, 129, 300];
 function graphOf(p: Problem, tables: readonly (Tensor | undefined)[]): Graph {
   const x = input('x', { dtype: p.shape.rows ?? 'f32', shape: [batch, p.shape.features] });
   const margin = apply1(TreeEnsemble, [x, ...tables.map(t => t && constant(t))], p.attrs ?? {}, noLoc);
-  return { name: 'forest', inputs: [x], outputs: [{ name: 'margin', value: margin }], definers: [] };
+  return { name: 'forest', inputs: [x], outputs: [{ name: 'margin', value: margin }], symbolDefinitions: [] };
 }
 /** Rows of thresholds, their neighbours on either side, and odd values. */
 function rowsOn(p: Problem, tables: readonly (Tensor | undefined)[], rows: number): Tensor {

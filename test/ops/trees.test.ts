@@ -5,10 +5,10 @@ import { fromNumbers, fromTyped, typed, zeros } from '../../compiler/core/tensor
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, constant, input, tensorOf, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import type { Attrs } from '../../compiler/ops/define.ts';
-import { LinearRows } from '../../compiler/ops/linear-rows.ts';
-import { TreeEnsemble, TreeLeaves } from '../../compiler/ops/trees.ts';
-import { TreeShap } from '../../compiler/ops/trees-shap.ts';
-import { readTables } from '../../compiler/ops/trees-tables.ts';
+import { LinearRows } from '../../compiler/ops/ml/linear-rows.ts';
+import { TreeEnsemble, TreeLeaves } from '../../compiler/ops/trees/ensemble.ts';
+import { TreeShap } from '../../compiler/ops/trees/shap.ts';
+import { readTables } from '../../compiler/ops/trees/tables.ts';
 import { compiled } from '../conformance/compiled.ts';
 import { randomForest, randomRows, type ForestShape } from './random-trees.ts';
 
@@ -80,7 +80,7 @@ function forest(p: Problem): Graph {
         : []),
       { name: 'leaf', value: apply1(TreeLeaves, [x, ...sets, id], { invalid, truncate }, noLoc) },
     ],
-    definers: [],
+    symbolDefinitions: [],
   };
 }
 
@@ -134,7 +134,7 @@ describe('tree ensembles', () => {
       name: 'g',
       inputs: [x],
       outputs: [{ name: 'y', value: apply1(LinearRows, [x, w, f32([2], [0.5, 1])], {}, noLoc) }],
-      definers: [],
+      symbolDefinitions: [],
     };
     const inputs = new Map([['x', fromNumbers('f32', [3, 3], [1, 1, 1, NaN, 2, 3, NaN, NaN, NaN])]]);
     const want = [1, 1 + 1 + 2 + Math.fround(0.1), -2e8, Math.fround(5 + Math.fround(Math.fround(0.1) * 3)), 0.5, 1].map(

@@ -2,11 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { dimAdd, dimFloorDiv, dimMul, dimSub, evalDim, showDim, symbol, type Dim } from '../../compiler/core/dim.ts';
 import { apply1, type Value } from '../../compiler/graph/graph.ts';
-import { Add } from '../../compiler/ops/elementwise.ts';
-import { Concat } from '../../compiler/ops/concat.ts';
-import { Pad, type PadMode } from '../../compiler/ops/pad.ts';
+import { Add } from '../../compiler/ops/elementwise/index.ts';
+import { Concat } from '../../compiler/ops/movement/concat.ts';
+import { Pad, type PadMode } from '../../compiler/ops/movement/pad.ts';
 import { compactRef, slotBuffer } from '../../compiler/ops/ref.ts';
-import { Expand, Reshape, reshapeRef, Slice, Transpose } from '../../compiler/ops/view.ts';
+import { Expand, Reshape, reshapeRef, Slice, Transpose } from '../../compiler/ops/movement/view.ts';
 import { cutOf } from '../../compiler/import/onnx/ops/view.ts';
 import { expectSame, type Problem } from './moves.ts';
 

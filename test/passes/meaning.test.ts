@@ -6,7 +6,7 @@ import type { Graph } from '../../compiler/graph/graph.ts';
 import { printGraph } from '../../compiler/graph/print.ts';
 import { verifyGraph } from '../../compiler/graph/verify.ts';
 import { allPasses, graphPasses } from '../../compiler/passes/index.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { randomInputs } from '../random-inputs.ts';
 import { randomGraph } from './random-graph.ts';
 

@@ -4,8 +4,8 @@ import { randomTensor } from '../../compiler/core/random.ts';
 import { fromNumbers } from '../../compiler/core/tensor.ts';
 import { apply1, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
-import { Concat } from '../../compiler/ops/concat.ts';
-import { Conv } from '../../compiler/ops/conv.ts';
+import { Concat } from '../../compiler/ops/movement/concat.ts';
+import { Conv } from '../../compiler/ops/conv/conv.ts';
 import {
   Abs,
   Add,
@@ -27,13 +27,13 @@ import {
   Sub,
   Tanh,
   Where,
-} from '../../compiler/ops/elementwise.ts';
-import { Gather } from '../../compiler/ops/gather.ts';
-import { MatMul } from '../../compiler/ops/matmul.ts';
-import { Softmax } from '../../compiler/ops/norm.ts';
-import { Pad } from '../../compiler/ops/pad.ts';
-import { Reduce } from '../../compiler/ops/reduce.ts';
-import { Expand, Reshape, Slice, Transpose } from '../../compiler/ops/view.ts';
+} from '../../compiler/ops/elementwise/index.ts';
+import { Gather } from '../../compiler/ops/movement/gather.ts';
+import { MatMul } from '../../compiler/ops/matmul/matmul.ts';
+import { Softmax } from '../../compiler/ops/reduce/norm.ts';
+import { Pad } from '../../compiler/ops/movement/pad.ts';
+import { Reduce } from '../../compiler/ops/reduce/reduce.ts';
+import { Expand, Reshape, Slice, Transpose } from '../../compiler/ops/movement/view.ts';
 
 /** Reproducible choices. */
 export interface Dice {
@@ -169,5 +169,10 @@ export function randomGraph(seed: number, size: number): Graph {
   }
   const made = values.filter(v => v.def.k === 'node');
   const outputs = [...new Set([...made.slice(-2), ...(made.length > 2 ? [d.pick(made)] : [])])];
-  return { name: `random ${seed}`, inputs, outputs: outputs.map((value, i) => ({ name: `y${i}`, value })), definers: [] };
+  return {
+    name: `random ${seed}`,
+    inputs,
+    outputs: outputs.map((value, i) => ({ name: `y${i}`, value })),
+    symbolDefinitions: [],
+  };
 }

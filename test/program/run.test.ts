@@ -17,7 +17,7 @@ import {
 } from '../../compiler/core/dim.ts';
 import { bytesOf, type DType } from '../../compiler/core/dtype.ts';
 import { fromNumbers, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
-import { emitWasm } from '../../compiler/emit/wasm.ts';
+import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
 import { KernelBuilder, type Buffer } from '../../compiler/kernel/builder.ts';
 import { add, cast, gt, I32, mul, type Expr } from '../../compiler/kernel/ir.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
@@ -76,8 +76,8 @@ async function runWasm(
   try {
     Reflect.apply(run, undefined, given);
   } catch (e) {
-    const why = exports['stopped'];
-    throw typeof why === 'function' ? new Error(p.stops[Number(Reflect.apply(why, undefined, [])) - 1], { cause: e }) : e;
+    const why = exports['trapped'];
+    throw typeof why === 'function' ? new Error(p.traps[Number(Reflect.apply(why, undefined, [])) - 1], { cause: e }) : e;
   }
   const symbols = typeof value === 'function' ? p.symbols.map((_, i) => Number(Reflect.apply(value, undefined, [i]))) : [];
   const env = new Map(p.symbols.map((s, i) => [s.name, symbols[i] ?? must(sizes.get(s.name))]));
@@ -99,7 +99,7 @@ const program = (p: Partial<Program> & Pick<Program, 'slots' | 'steps' | 'inputs
     }
   };
   collect(p.steps);
-  return { name: 'p', kernels: [...kernels], symbols: [], guards: [], stops: [], ...p };
+  return { name: 'p', kernels: [...kernels], symbols: [], guards: [], traps: [], ...p };
 };
 const numbers = (t: Tensor | undefined): number[] => [...toNumbers(must(t))];
 async function both(
@@ -167,11 +167,11 @@ describe('programs in the interpreter and in WebAssembly', () => {
     });
     const p = program({
       slots: [x, count, y],
-      steps: [counting, { k: 'read', symbol: 'm', slot: count, offset: 1, stop: 0 }, { k: 'check', a: m, b: 4, stop: 1 }, taking],
+      steps: [counting, { k: 'read', symbol: 'm', slot: count, offset: 1, trap: 0 }, { k: 'check', a: m, b: 4, trap: 1 }, taking],
       inputs: [{ name: 'x', type: { dtype: 'f32', shape: [8] }, slot: x }],
       outputs: [{ name: 'y', type: { dtype: 'f32', shape: [m] }, slot: y }],
       symbols: [{ name: 'm', lo: 0, hi: 6, from: 'run' }],
-      stops: ['m is out of range', 'm is not 4'],
+      traps: ['m is out of range', 'm is not 4'],
     });
     const inputs = new Map([['x', fromNumbers('f32', [8], [1, -1, 2, -2, 3, 0, 4, -5])]]);
     expect(numbers((await both(p, inputs)).get('y'))).toEqual([1, 2, 3, 4]);

@@ -9,7 +9,7 @@ import { parseProgram } from '../../compiler/program/parse.ts';
 import { printProgram } from '../../compiler/program/print.ts';
 import type { Program } from '../../compiler/program/program.ts';
 import { verifyProgram } from '../../compiler/program/verify.ts';
-import { resolveTarget } from '../../compiler/targets.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 
 /** Doubles its numbers `trip` times if `go`, and gives back those that are not zero; there must be three. */
 const TEXT = `program "all kinds of steps" {
@@ -26,8 +26,8 @@ const TEXT = `program "all kinds of steps" {
   input "go" = %1: bool[1]
   output "out" = %5: f32[count]
   guard min(5,n) = n "n is at most 5"
-  stop "too many"
-  stop "there must be three"
+  trap "too many"
+  trap "there must be three"
   kernel scale(read a: f32, read f: f32, write b: f32, int n0) {
     for i0 in 0..n0 {
       b.f32[i0] = (a.f32[i0] * f.f32[0])
@@ -117,7 +117,7 @@ describe('the text of a program', () => {
   });
   it.each([
     ['scale(%0, %9', 'scale(%0, %2', 'slot %9 is not declared'],
-    ['else 7', 'else 1', 'there is no stop 7'],
+    ['else 7', 'else 1', 'there is no trap 7'],
     ['sale(%0', 'scale(%0', 'kernel sale is not declared'],
     ['f32[m]', 'f32[count]', 'dimension m is not declared'],
   ])('%s is an error with its place', (bad, good, why) => {

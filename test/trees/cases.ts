@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { fromTyped, type Tensor } from '../../compiler/core/tensor.ts';
-import { readTar } from '../../compiler/import/archive.ts';
-import type { Iterations, TreeOutput } from '../../compiler/import/trees.ts';
+import { readTar } from '../../compiler/import/shared/archive.ts';
+import type { Iterations, TreeOutput } from '../../compiler/import/shared/trees.ts';
 
 const FOLDER = new URL('../../fixtures/trees/', import.meta.url);
 type Floats = Float32Array | Float64Array;

@@ -2,7 +2,7 @@ import { must } from '../../compiler/core/diagnostic.ts';
 import { toNumbers, typed, type Tensor } from '../../compiler/core/tensor.ts';
 import { importFor } from '../../compiler/compile.ts';
 import { nodesOf, tensorOf } from '../../compiler/graph/graph.ts';
-import { goesLeft, readTables, type CategoryRules, type TreeTables } from '../../compiler/ops/trees-tables.ts';
+import { goesLeft, readTables, type CategoryRules, type TreeTables } from '../../compiler/ops/trees/tables.ts';
 import type { TreeCase } from './cases.ts';
 import { optionsOf } from './ways.ts';
 

@@ -1,11 +1,11 @@
 import { fail, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { fromNumbers, fromTyped } from '../../core/tensor.ts';
 import { constant, type Value } from '../../graph/graph.ts';
-import * as e from '../../ops/elementwise.ts';
-import { Reduce } from '../../ops/reduce.ts';
-import { TreeEnsemble, TreeLeaves } from '../../ops/trees.ts';
-import { TreeShap } from '../../ops/trees-shap.ts';
-import { Reshape } from '../../ops/view.ts';
+import * as e from '../../ops/elementwise/index.ts';
+import { Reduce } from '../../ops/reduce/reduce.ts';
+import { TreeEnsemble, TreeLeaves } from '../../ops/trees/ensemble.ts';
+import { TreeShap } from '../../ops/trees/shap.ts';
+import { Reshape } from '../../ops/movement/view.ts';
 import {
   applier,
   featuresInput,
@@ -18,7 +18,7 @@ import {
   type Iterations,
   type TreeImport,
   type TreeOptions,
-} from '../trees.ts';
+} from '../shared/trees.ts';
 import type { LgbModel } from './parse.ts';
 import { lgbTables, type LgbTables } from './tables.ts';
 
@@ -73,7 +73,7 @@ export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport
             : contributions(make, x, values, t, loc),
     });
   return {
-    graph: { name: o.name ?? 'model', inputs: [x], outputs, definers: [] },
+    graph: { name: o.name ?? 'model', inputs: [x], outputs, symbolDefinitions: [] },
     warnings,
     ...(m.featureNames.length === m.features && { featureNames: m.featureNames }),
     ...(found.labels?.length === Math.max(2, m.groups) && { labels: found.labels }),

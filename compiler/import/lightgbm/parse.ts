@@ -1,5 +1,5 @@
 import { fail, type Loc } from '../../core/diagnostic.ts';
-import { treeLoc } from '../trees.ts';
+import { treeLoc } from '../shared/trees.ts';
 
 /** What a text model of LightGBM holds. Arrays of a tree have the lengths they must have; contents are not checked. */
 export interface LgbModel {

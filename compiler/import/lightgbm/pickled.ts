@@ -1,8 +1,8 @@
 import { fail } from '../../core/diagnostic.ts';
-import { textOf } from '../cursor.ts';
-import { attribute, isPickled, readPickle, type Pickled } from '../pickle.ts';
-import { allows } from '../pickle-names.ts';
-import { labelsOf } from '../pickle-numpy.ts';
+import { textOf } from '../shared/cursor.ts';
+import { attribute, isPickled, readPickle, type Pickled } from '../shared/pickle.ts';
+import { allows } from '../shared/pickle-names.ts';
+import { labelsOf } from '../shared/pickle-numpy.ts';
 import type { LgbFound } from './import.ts';
 import { parseLightgbm } from './parse.ts';
 

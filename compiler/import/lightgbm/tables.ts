@@ -1,7 +1,7 @@
 import { fail } from '../../core/diagnostic.ts';
-import { CATEGORICAL, MISSING_LEFT, TINY, ZERO_MISSING, type TreeTables } from '../../ops/trees-tables.ts';
-import { layOut, treeLoc, type Layout } from '../trees.ts';
-import { atMost } from '../thresholds.ts';
+import { CATEGORICAL, MISSING_LEFT, TINY, ZERO_MISSING, type TreeTables } from '../../ops/trees/tables.ts';
+import { layOut, treeLoc, type Layout } from '../shared/trees.ts';
+import { atMost } from '../shared/thresholds.ts';
 import type { LgbTree } from './parse.ts';
 
 export interface LgbTables {

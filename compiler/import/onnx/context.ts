@@ -1,10 +1,10 @@
 import { fail, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { staticDims, symbol } from '../../core/dim.ts';
 import { fromNumbers } from '../../core/tensor.ts';
-import { apply, constant, knownOf, tensorOf, type Value } from '../../graph/graph.ts';
+import { apply, constant, symbolicOf, tensorOf, type Value } from '../../graph/graph.ts';
 import { asConstant, foldNode } from '../../graph/fold.ts';
-import { DequantizeLinear } from '../../ops/quant.ts';
-import { symbolName } from './dims.ts';
+import { DequantizeLinear } from '../../ops/quant/quant.ts';
+import { symbolName } from '../shared/dims.ts';
 import { Unsupported } from './node.ts';
 import type { FunctionProto } from './records.ts';
 import type { ImportCtx, OnnxBuilder, SequenceBuilder } from './registry.ts';
@@ -50,7 +50,7 @@ export function builderCtx(p: CtxParts): ImportCtx {
     const outs = apply(o, inputs, attrs ?? {}, at.loc);
     const [first] = outs;
     if (first?.def.k !== 'node') return outs;
-    if (o.defines && o.defines(first.def).length > 0) {
+    if (o.definesSymbols && o.definesSymbols(first.def).length > 0) {
       p.definers.push(first);
       return outs;
     }
@@ -59,7 +59,9 @@ export function builderCtx(p: CtxParts): ImportCtx {
     return foldNode(first.def, EAGER)?.values ?? outs.map(asConstant);
   };
   const knownDims: ImportCtx['knownDims'] = (v, what) => {
-    return knownOf(v) ?? unsupported(`its ${what} is computed when the model runs; it must be a constant or follow from sizes`);
+    return (
+      symbolicOf(v) ?? unsupported(`its ${what} is computed when the model runs; it must be a constant or follow from sizes`)
+    );
   };
   return {
     ...p,
@@ -71,7 +73,7 @@ export function builderCtx(p: CtxParts): ImportCtx {
       const list = typeof values === 'number' ? [values] : values;
       return constant(fromNumbers(dtype, dims ?? (typeof values === 'number' ? [] : [list.length]), list));
     },
-    known: knownOf,
+    known: symbolicOf,
     knownDims,
     knownInts: (v, what) =>
       staticDims(knownDims(v, what)) ?? unsupported(`its ${what} depends on a free dimension; fix it with --dim`),

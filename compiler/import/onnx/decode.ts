@@ -1,5 +1,5 @@
 import { fail } from '../../core/diagnostic.ts';
-import { foreignFormat } from '../sniff.ts';
+import { foreignFormat } from '../shared/foreign.ts';
 import type { AttributeProto, ModelProto, TensorProto } from './records.ts';
 import { Model, Tensor } from './schema.ts';
 import { decodeMessage } from './wire.ts';

@@ -3,7 +3,7 @@ import { symbolsOf, type Dim } from '../../core/dim.ts';
 import { input, type Graph, type Value } from '../../graph/graph.ts';
 import type { Session } from './context.ts';
 import { dataTypeName, decodeModel, dtypeOf } from './decode.ts';
-import { inputShapes, type DimChoices } from './dims.ts';
+import { inputShapes, type DimChoices } from '../shared/dims.ts';
 import { domainOf, opKey } from './node.ts';
 import { onnxOps } from './ops/index.ts';
 import { sequenceOps } from './ops/sequence.ts';
@@ -157,7 +157,7 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
   for (const o of outputs)
     if (seen.size === seen.add(o.name).size) fail('E202', { file, why: `two outputs have the name '${o.name}'` }, loc);
   if (outputs.length === 0) fail('E202', { file, why: 'its graph has no outputs' }, loc);
-  return { name: options.name ?? g.name, inputs, outputs, definers: frame.definers };
+  return { name: options.name ?? g.name, inputs, outputs, symbolDefinitions: frame.definers };
 }
 
 /** A type in words, as the standard writes it. */

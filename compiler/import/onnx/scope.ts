@@ -1,6 +1,6 @@
 import { CompileError, fail, must, type Loc } from '../../core/diagnostic.ts';
 import { fromNumbers } from '../../core/tensor.ts';
-import { constant, input, knownOf, type Graph, type Value } from '../../graph/graph.ts';
+import { constant, input, symbolicOf, type Graph, type Value } from '../../graph/graph.ts';
 import { at, domainOf, onnxNode, opKey, resolveAttrs, Unsupported, type AttrScope } from './node.ts';
 import { builderCtx, type Session } from './context.ts';
 import { sorted } from './order.ts';
@@ -136,7 +136,7 @@ function bring(v: Value, from: Frame, to: Frame): Value {
   const outside = bring(v, from, must(to.outer, 'enclosing graph'));
   const had = to.captures.get(outside);
   if (had) return had;
-  const known = knownOf(outside);
+  const known = symbolicOf(outside);
   const inside = input(`capture${to.captures.size}`, outside.type);
   const value = known ? { ...inside, known } : inside;
   to.captures.set(outside, value);
@@ -299,13 +299,13 @@ export function importGraphs(
   const captures = [...new Set(made.flatMap(m => [...m.frame.captures.keys()]))];
   const graphs = made.map((m): Graph => {
     const ins = captures.map((v, i) => m.frame.captures.get(v) ?? formal(`capture${i}`, v));
-    return { name: m.name, inputs: [...m.formals, ...ins], outputs: m.outputs, definers: m.frame.definers };
+    return { name: m.name, inputs: [...m.formals, ...ins], outputs: m.outputs, symbolDefinitions: m.frame.definers };
   });
   return { graphs, captures };
 }
 function formal(name: string, f: Formal): Value {
   const v = input(name, f.type);
-  return f.known ? { ...v, known: f.known } : v;
+  return f.known ? { ...v, symbolic: f.known } : v;
 }
 /** Imports a sub-graph's nodes into `frame`, a graph that is being made at this scope. */
 export function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: readonly Value[], loc: Loc): readonly Value[] {

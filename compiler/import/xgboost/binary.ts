@@ -1,4 +1,4 @@
-import { cursor, damaged, f32, i32, left, skip, take, textOf, u32, u64, type Cursor } from '../cursor.ts';
+import { cursor, damaged, f32, i32, left, skip, take, textOf, u32, u64, type Cursor } from '../shared/cursor.ts';
 import { before, type Version, type XgbLinear, type XgbModel, type XgbTree, type XgbTrees } from './records.ts';
 
 /** Bytes of the records of the format, as they were fixed before 1.0: parts that are not used are reserved. */

@@ -1,5 +1,5 @@
 import { fail } from '../../core/diagnostic.ts';
-import { asNumber, field, isArray, isObject, type Json } from '../json.ts';
+import { asNumber, field, isArray, isObject, type Json } from '../shared/json.ts';
 import { before, type Version, type XgbLinear, type XgbModel, type XgbTree, type XgbTrees } from './records.ts';
 
 /** A place in a document: the path to it is for messages only. */

@@ -1,8 +1,8 @@
 import { fail, type Loc } from '../../core/diagnostic.ts';
 import { fromNumbers } from '../../core/tensor.ts';
 import { constant, type Value } from '../../graph/graph.ts';
-import * as e from '../../ops/elementwise.ts';
-import { applier, type Apply, type TreeImport, type TreeOptions } from '../trees.ts';
+import * as e from '../../ops/elementwise/index.ts';
+import { applier, type Apply, type TreeImport, type TreeOptions } from '../shared/trees.ts';
 import { importXgboost, xgbParts, type XgbFound } from './import.ts';
 import { openXgboost, type Opened } from './open.ts';
 
@@ -40,7 +40,7 @@ function importFolds(found: readonly XgbFound[], o: TreeOptions, loc: Loc): Tree
       name: o.name ?? 'model',
       inputs: [start.x],
       outputs: [{ name: 'prediction', value: votes ? most(make, each) : mean(make, each) }],
-      definers: [],
+      symbolDefinitions: [],
     },
     warnings: start.warnings,
     ...(start.featureNames && { featureNames: start.featureNames }),

@@ -1,12 +1,12 @@
 import { fail, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { fromNumbers, fromTyped } from '../../core/tensor.ts';
 import { constant, type Graph, type Value } from '../../graph/graph.ts';
-import * as e from '../../ops/elementwise.ts';
-import { LinearRows } from '../../ops/linear-rows.ts';
-import { TreeEnsemble, TreeLeaves } from '../../ops/trees.ts';
-import { TreeShap } from '../../ops/trees-shap.ts';
-import { Reshape } from '../../ops/view.ts';
-import { asNumber, field, isArray, parseJsonText } from '../json.ts';
+import * as e from '../../ops/elementwise/index.ts';
+import { LinearRows } from '../../ops/ml/linear-rows.ts';
+import { TreeEnsemble, TreeLeaves } from '../../ops/trees/ensemble.ts';
+import { TreeShap } from '../../ops/trees/shap.ts';
+import { Reshape } from '../../ops/movement/view.ts';
+import { asNumber, field, isArray, parseJsonText } from '../shared/json.ts';
 import {
   applier,
   featuresInput,
@@ -19,7 +19,7 @@ import {
   type Iterations,
   type TreeImport,
   type TreeOptions,
-} from '../trees.ts';
+} from '../shared/trees.ts';
 import { marginOf, objectiveOf, predictions } from './objective.ts';
 import { before, type XgbLinear, type XgbModel, type XgbTrees } from './records.ts';
 import { xgbTables } from './tables.ts';
@@ -49,7 +49,7 @@ export function importXgboost(found: XgbFound, o: TreeOptions = {}): TreeImport 
   const parts = xgbParts(found, o);
   const { x, outputs, warnings } = parts;
   return {
-    graph: { name: o.name ?? 'model', inputs: [x], outputs, definers: [] },
+    graph: { name: o.name ?? 'model', inputs: [x], outputs, symbolDefinitions: [] },
     warnings,
     ...(parts.featureNames && { featureNames: parts.featureNames }),
     ...(found.labels?.length === Math.max(2, found.model.numClass) && { labels: found.labels }),

@@ -1,9 +1,9 @@
 import { fail } from '../../core/diagnostic.ts';
 import { fromNumbers } from '../../core/tensor.ts';
 import { constant, type Value } from '../../graph/graph.ts';
-import * as e from '../../ops/elementwise.ts';
-import { ArgReduce, Reduce } from '../../ops/reduce.ts';
-import { flat, type Apply } from '../trees.ts';
+import * as e from '../../ops/elementwise/index.ts';
+import { ArgReduce, Reduce } from '../../ops/reduce/reduce.ts';
+import { flat, type Apply } from '../shared/trees.ts';
 import { logf } from './logf.ts';
 import { before, type Version } from './records.ts';
 

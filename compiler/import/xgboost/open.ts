@@ -1,8 +1,8 @@
 import { fail } from '../../core/diagnostic.ts';
-import { isPacked, isTar, readTar, unpack } from '../archive.ts';
-import { cursor, skip, textOf, u64 } from '../cursor.ts';
-import { asNumber, parseJson } from '../json.ts';
-import { decodeUbjson } from '../ubjson.ts';
+import { isPacked, isTar, readTar, unpack } from '../shared/archive.ts';
+import { cursor, skip, textOf, u64 } from '../shared/cursor.ts';
+import { asNumber, parseJson } from '../shared/json.ts';
+import { decodeUbjson } from '../shared/ubjson.ts';
 import { decodeBinary, looksBinary } from './binary.ts';
 import { readDocument, withParallel } from './document.ts';
 import { wrapperOf, type XgbFound } from './import.ts';

@@ -1,6 +1,6 @@
 import { fail, type Loc } from '../../core/diagnostic.ts';
-import { CATEGORICAL, MISSING_LEFT, type TreeTables } from '../../ops/trees-tables.ts';
-import { categorySets, layOut, treeLoc, type Layout } from '../trees.ts';
+import { CATEGORICAL, MISSING_LEFT, type TreeTables } from '../../ops/trees/tables.ts';
+import { categorySets, layOut, treeLoc, type Layout } from '../shared/trees.ts';
 import type { XgbTree, XgbTrees } from './records.ts';
 
 /** The trees of a model as tables, and what leaf numbers and contributions need besides. */

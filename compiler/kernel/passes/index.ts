@@ -1,4 +1,4 @@
-import type { Profile } from '../../ops/profile.ts';
+import type { Profile } from '../../target/profile.ts';
 import type { Kernel } from '../ir.ts';
 import { addresses } from './addresses.ts';
 import { cse } from './cse.ts';

@@ -4,7 +4,7 @@ import { bytesOf, type DType } from '../../core/dtype.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, ge, gt, le, min, mul, select, type Expr, type Num } from '../../kernel/ir.ts';
 import { forLanes } from '../loops.ts';
-import type { Profile } from '../profile.ts';
+import type { Profile } from '../../target/profile.ts';
 import type { SlotBuffer } from '../lowering.ts';
 import { dynamicRows, rowTiles, tilesOf, type RowBlock } from './rows.ts';
 import { gemmTile, partsOf, type Arith, type Part, type Rows, type Seg } from './tile.ts';

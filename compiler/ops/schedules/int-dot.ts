@@ -5,7 +5,7 @@ import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, cast, int, konst, MMA, mul, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
 import { forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../lowering.ts';
-import type { Profile } from '../profile.ts';
+import type { Profile } from '../../target/profile.ts';
 import type { Panels } from './gemm.ts';
 import { everyMatrix, packConstant, type ConstMatrix } from './pack.ts';
 import type { DotTypes } from './tile.ts';

@@ -15,7 +15,7 @@ export function walkSink(sink: Sink, groups: readonly (readonly number[])[], con
   const mergeable = groups.every(g => g.slice(1).every((_, i) => sink.canMerge(must(g[i]))));
   if (mergeable) {
     const to = sink.merge(groups);
-    return { put: (k, idx, v) => to.put(k, idx, convert(v)) };
+    return { put: (k, idx, v) => to.store(k, idx, convert(v)) };
   }
   const split = (k: KernelBuilder, idx: readonly Num[]): Num[] =>
     groups.flatMap((g, i): Num[] => {
@@ -32,13 +32,13 @@ export function walkSink(sink: Sink, groups: readonly (readonly number[])[], con
     put: (k, idx, v) => {
       const value = convert(v);
       if (value.t.lanes === 1 || alone) {
-        sink.put(k, split(k, idx), value);
+        sink.store(k, split(k, idx), value);
         return;
       }
       // Neighbours in the merged last axis may lie in different rows of it.
       const x = k.let(value);
       for (let i = 0; i < x.t.lanes; i++)
-        sink.put(
+        sink.store(
           k,
           split(
             k,

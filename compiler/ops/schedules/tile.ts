@@ -18,7 +18,7 @@ import {
   type Lanes,
   type Num,
 } from '../../kernel/ir.ts';
-import type { Profile } from '../profile.ts';
+import type { Profile } from '../../target/profile.ts';
 import { address, advance, inBytes, loadFrom } from './pointer.ts';
 
 /** What a micro-kernel computes with. */

@@ -2,9 +2,9 @@ import { CompileError, must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimEq, dimHi, dimMax, dimMul, dimSub, dimsNeverEqual, rangeOf, type Dim } from '../../../core/dim.ts';
 import { normAxis, showType, tensorType, type TensorType } from '../../../core/shape.ts';
 import { input, type Graph, type Value } from '../../../graph/graph.ts';
-import { If as IfOp, outTypes } from '../../../ops/control.ts';
-import { atIteration, Loop as LoopOp } from '../../../ops/loop.ts';
-import { Reshape } from '../../../ops/view.ts';
+import { If as IfOp, outTypes } from '../../../ops/control/if.ts';
+import { atIteration, Loop as LoopOp } from '../../../ops/control/loop.ts';
+import { Reshape } from '../../../ops/movement/view.ts';
 import type { GraphProto } from '../records.ts';
 import type { Formal, ImportCtx, OnnxNode, OnnxOps } from '../registry.ts';
 
@@ -316,7 +316,7 @@ function importScan(n: OnnxNode, c: ImportCtx): readonly Value[] {
     name: 'batch',
     inputs: own,
     outputs: outs.map((value, i) => ({ name: `out_${i}`, value })),
-    definers: [],
+    symbolDefinitions: [],
   };
   const batch = must(must(values[0]).type.shape[0]);
   const zeros = (count: number): number[] => new Array<number>(count).fill(0);

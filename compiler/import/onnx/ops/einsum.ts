@@ -1,8 +1,8 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimEq, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { MatMul } from '../../../ops/matmul.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode } from '../registry.ts';
 import { rankOf } from './axes.ts';
 import { reduceOver } from './reduce.ts';

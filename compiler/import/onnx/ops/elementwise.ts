@@ -3,8 +3,8 @@ import { must } from '../../../core/diagnostic.ts';
 import { numel, splatOf, toNumbers } from '../../../core/tensor.ts';
 import type { Value } from '../../../graph/graph.ts';
 import type { Attrs, Op } from '../../../ops/define.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { Expand, Reshape } from '../../../ops/view.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { Expand, Reshape } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 
 /** An ONNX operator that is one of ours: the first inputs as they are, and attributes computed from the node. */

@@ -1,9 +1,9 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimEq } from '../../../core/dim.ts';
 import type { Node, Value } from '../../../graph/graph.ts';
-import { Add, Cast, Div, Greater, Mul, Neg, Sub } from '../../../ops/elementwise.ts';
-import { MatMul } from '../../../ops/matmul.ts';
-import { Reduce } from '../../../ops/reduce.ts';
+import { Add, Cast, Div, Greater, Mul, Neg, Sub } from '../../../ops/elementwise/index.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
+import { Reduce } from '../../../ops/reduce/reduce.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { expand, reshape, transpose } from './view.ts';
 

@@ -1,9 +1,9 @@
 import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
 import type { Attrs } from '../../../ops/define.ts';
-import { ConvInteger } from '../../../ops/conv-integer.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { MatMul } from '../../../ops/matmul.ts';
+import { ConvInteger } from '../../../ops/conv/conv-integer.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
 import {
   asI32,
   cuts,

@@ -4,9 +4,9 @@ import type { DType } from '../../../core/dtype.ts';
 import { tensorType } from '../../../core/shape.ts';
 import { zeros } from '../../../core/tensor.ts';
 import { input, type Graph, type Value } from '../../../graph/graph.ts';
-import { Add, Cast, Exp, Mul, Sub } from '../../../ops/elementwise.ts';
-import { Loop } from '../../../ops/loop.ts';
-import { MatMul } from '../../../ops/matmul.ts';
+import { Add, Cast, Exp, Mul, Sub } from '../../../ops/elementwise/index.ts';
+import { Loop } from '../../../ops/control/loop.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
 import type { OnnxBuilder } from '../registry.ts';
 import { expand, reshape } from './view.ts';
 
@@ -82,7 +82,7 @@ export const linearAttention: OnnxBuilder = (n, c) => {
       { name: 'state', value: s },
       { name: 'out', value: out },
     ],
-    definers: [],
+    symbolDefinitions: [],
   };
   const ones = scans.map(() => 1);
   const [last, all] = c.apply(Loop, [undefined, undefined, first, ...scans], {

@@ -1,8 +1,8 @@
 import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { Gather, GatherElements } from '../../../ops/gather.ts';
-import { Softmax } from '../../../ops/norm.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { Gather, GatherElements } from '../../../ops/movement/gather.ts';
+import { Softmax } from '../../../ops/reduce/norm.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axesFrom, rankOf } from './axes.ts';
 import { reduceOver } from './reduce.ts';

@@ -1,7 +1,7 @@
 import { fromNumbers, toNumbers } from '../../../core/tensor.ts';
 import type { Value } from '../../../graph/graph.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { MatMul } from '../../../ops/matmul.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
 import type { ImportCtx, OnnxBuilder, OnnxOps } from '../registry.ts';
 import { axesFrom, rankOf } from './axes.ts';
 import { einsum } from './einsum.ts';

@@ -1,8 +1,8 @@
 import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { Add, Cast, Div, Mul, Pow, Sqrt, Sub, Where, Equal } from '../../../ops/elementwise.ts';
-import { Det } from '../../../ops/linalg.ts';
-import { NGrams } from '../../../ops/ngrams.ts';
+import { Add, Cast, Div, Mul, Pow, Sqrt, Sub, Where, Equal } from '../../../ops/elementwise/index.ts';
+import { Det } from '../../../ops/matmul/linalg.ts';
+import { NGrams } from '../../../ops/ml/ngrams.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 
 const tfIdf: OnnxBuilder = (n, c) => {

@@ -1,8 +1,8 @@
 import { must } from '../../../core/diagnostic.ts';
 import { staticDim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { MatMul } from '../../../ops/matmul.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode } from '../registry.ts';
 import { bothClasses, labelIf, labelOfGreatest, labelsOf, oneMinus, rows, transformed, transformOf } from './ml-scores.ts';
 

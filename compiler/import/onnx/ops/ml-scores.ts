@@ -1,9 +1,9 @@
 import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { Gather } from '../../../ops/gather.ts';
-import { Softmax } from '../../../ops/norm.ts';
-import { ArgReduce } from '../../../ops/reduce.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { Gather } from '../../../ops/movement/gather.ts';
+import { Softmax } from '../../../ops/reduce/norm.ts';
+import { ArgReduce } from '../../../ops/reduce/reduce.ts';
 import type { ImportCtx, OnnxNode } from '../registry.ts';
 import { rankOf } from './axes.ts';
 import { reduceOver } from './reduce.ts';

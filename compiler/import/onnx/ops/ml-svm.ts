@@ -1,10 +1,10 @@
 import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { Gather } from '../../../ops/gather.ts';
-import { MatMul } from '../../../ops/matmul.ts';
-import { PairwiseCoupling } from '../../../ops/pairwise.ts';
-import { ArgReduce } from '../../../ops/reduce.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { Gather } from '../../../ops/movement/gather.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
+import { PairwiseCoupling } from '../../../ops/ml/pairwise.ts';
+import { ArgReduce } from '../../../ops/reduce/reduce.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode } from '../registry.ts';
 import { linearScores } from './ml-linear.ts';
 import {

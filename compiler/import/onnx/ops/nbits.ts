@@ -1,9 +1,9 @@
 import { must } from '../../../core/diagnostic.ts';
 import { fromNumbers, fromTyped, numel, typed, type Tensor } from '../../../core/tensor.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { Add } from '../../../ops/elementwise.ts';
-import { MatMul } from '../../../ops/matmul.ts';
-import { blocksOf, dequantized, MatMulNBits } from '../../../ops/nbits.ts';
+import { Add } from '../../../ops/elementwise/index.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
+import { blocksOf, dequantized, MatMulNBits } from '../../../ops/matmul/nbits.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 
 /** Weights of at most this many elements are turned into floats at once: the products are faster and the file hardly larger. */

@@ -1,10 +1,10 @@
 import { dimFloorDiv, dimProd, type Dim } from '../../../core/dim.ts';
 import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { LayerNorm, LRN, Softmax } from '../../../ops/norm.ts';
-import { Range } from '../../../ops/range.ts';
-import { ArgReduce } from '../../../ops/reduce.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { LayerNorm, LRN, Softmax } from '../../../ops/reduce/norm.ts';
+import { Range } from '../../../ops/movement/range.ts';
+import { ArgReduce } from '../../../ops/reduce/reduce.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axesFrom, axisOf, positionOf, rankOf, sortedAxes } from './axes.ts';
 import { reduceOver } from './reduce.ts';

@@ -1,12 +1,12 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimMul, type Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { Concat } from '../../../ops/concat.ts';
-import { Add } from '../../../ops/elementwise.ts';
-import { MatMul } from '../../../ops/matmul.ts';
-import { activation, activationName, showActivations, type ActivationName } from '../../../ops/recurrent-activation.ts';
-import { ACTIVATIONS, GATES, Recurrent, type Cell } from '../../../ops/recurrent.ts';
-import { Reshape, Slice, Transpose } from '../../../ops/view.ts';
+import { Concat } from '../../../ops/movement/concat.ts';
+import { Add } from '../../../ops/elementwise/index.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
+import { activation, activationName, showActivations, type ActivationName } from '../../../ops/recurrent/activation.ts';
+import { ACTIVATIONS, GATES, Recurrent, type Cell } from '../../../ops/recurrent/recurrent.ts';
+import { Reshape, Slice, Transpose } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 
 const DEFAULTS: Readonly<Record<Cell, readonly ActivationName[]>> = {

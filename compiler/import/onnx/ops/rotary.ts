@@ -1,9 +1,9 @@
 import { must } from '../../../core/diagnostic.ts';
 import type { Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { Add, Mul, Sub } from '../../../ops/elementwise.ts';
-import { Gather } from '../../../ops/gather.ts';
-import { Range } from '../../../ops/range.ts';
+import { Add, Mul, Sub } from '../../../ops/elementwise/index.ts';
+import { Gather } from '../../../ops/movement/gather.ts';
+import { Range } from '../../../ops/movement/range.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode } from '../registry.ts';
 import { concat, reshape, slice, transpose } from './view.ts';
 

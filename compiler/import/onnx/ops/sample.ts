@@ -1,11 +1,11 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimProd, dimSub } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { Conv } from '../../../ops/conv.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { MatMul } from '../../../ops/matmul.ts';
-import { Pad } from '../../../ops/pad.ts';
-import { DeformedColumns, GridSample, RoiAlign, RoiPool } from '../../../ops/sample.ts';
+import { Conv } from '../../../ops/conv/conv.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
+import { Pad } from '../../../ops/movement/pad.ts';
+import { DeformedColumns, GridSample, RoiAlign, RoiPool } from '../../../ops/resample/sample.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { rankOf } from './axes.ts';
 import { concat, reshape, slice } from './view.ts';

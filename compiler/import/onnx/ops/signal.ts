@@ -4,10 +4,20 @@ import { isFloat } from '../../../core/dtype.ts';
 import { normAxis } from '../../../core/shape.ts';
 import { fromNumbers, toNumbers } from '../../../core/tensor.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { Add, Cast, Cos, Equal, Mul, Or, Reciprocal, Where } from '../../../ops/elementwise.ts';
-import { MatMul } from '../../../ops/matmul.ts';
-import { Range } from '../../../ops/range.ts';
-import { cosTurn, Dft, dftSize, Frames, melWeights, MelWeights, mirrored, sinTurn, type DftAttrs } from '../../../ops/signal.ts';
+import { Add, Cast, Cos, Equal, Mul, Or, Reciprocal, Where } from '../../../ops/elementwise/index.ts';
+import { MatMul } from '../../../ops/matmul/matmul.ts';
+import { Range } from '../../../ops/movement/range.ts';
+import {
+  cosTurn,
+  Dft,
+  dftSize,
+  Frames,
+  melWeights,
+  MelWeights,
+  mirrored,
+  sinTurn,
+  type DftAttrs,
+} from '../../../ops/signal/signal.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { sizeOf, sizesValue } from './sizes.ts';
 import { reshape, slice, transpose } from './view.ts';

@@ -1,8 +1,8 @@
 import { dimHi, dimSub, rangeOf, symbolsOf, type Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { Concat } from '../../../ops/concat.ts';
-import { DimOf, Sizes } from '../../../ops/shape.ts';
-import { Slice } from '../../../ops/view.ts';
+import { Concat } from '../../../ops/movement/concat.ts';
+import { DimOf, Sizes } from '../../../ops/movement/shape.ts';
+import { Slice } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxNode } from '../registry.ts';
 
 /** How a size is read from data, where nothing else tells it. */

@@ -1,7 +1,7 @@
 import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { Expand } from '../../../ops/view.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { Expand } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxNode } from '../registry.ts';
 import { bothClasses, labelIf, transformed, type Labels, type Transform } from './ml-scores.ts';
 import { floatList } from './trees-read.ts';

@@ -1,7 +1,7 @@
 import { must } from '../../../core/diagnostic.ts';
-import { MISSING_LEFT, type TreeTables } from '../../../ops/trees-tables.ts';
-import { atLeast, atMost, nextDouble } from '../../thresholds.ts';
-import { MAX_DEPTH } from '../../trees.ts';
+import { MISSING_LEFT, type TreeTables } from '../../../ops/trees/tables.ts';
+import { atLeast, atMost, nextDouble } from '../../shared/thresholds.ts';
+import { MAX_DEPTH } from '../../shared/trees.ts';
 import type { OnnxNode } from '../registry.ts';
 import { isLeaf, modeOf, type OnnxTrees } from './trees-read.ts';
 

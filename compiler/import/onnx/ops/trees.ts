@@ -2,10 +2,10 @@ import { must } from '../../../core/diagnostic.ts';
 import { staticDim } from '../../../core/dim.ts';
 import type { DType } from '../../../core/dtype.ts';
 import type { Value } from '../../../graph/graph.ts';
-import * as e from '../../../ops/elementwise.ts';
-import { ArgReduce } from '../../../ops/reduce.ts';
-import { TreeEnsemble } from '../../../ops/trees.ts';
-import { MAX_GROUPS, tableValues } from '../../trees.ts';
+import * as e from '../../../ops/elementwise/index.ts';
+import { ArgReduce } from '../../../ops/reduce/reduce.ts';
+import { TreeEnsemble } from '../../../ops/trees/ensemble.ts';
+import { MAX_GROUPS, tableValues } from '../../shared/trees.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { rankOf } from './axes.ts';
 import {

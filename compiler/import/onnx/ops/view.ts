@@ -14,10 +14,10 @@ import {
   type Dim,
 } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { Concat } from '../../../ops/concat.ts';
-import { broadcastShapes } from '../../../ops/elementwise-op.ts';
-import { ScatterElements } from '../../../ops/scatter.ts';
-import { Expand, isWholeSlice, Reshape, Slice, Transpose } from '../../../ops/view.ts';
+import { Concat } from '../../../ops/movement/concat.ts';
+import { broadcastShapes } from '../../../ops/elementwise/op.ts';
+import { ScatterElements } from '../../../ops/movement/scatter.ts';
+import { Expand, isWholeSlice, Reshape, Slice, Transpose } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, positionOf, rankOf, sortedAxes } from './axes.ts';
 import { declaredOr, element, lengthOf, reach, signOf, sizeOf, sizesOf, unbounded } from './sizes.ts';

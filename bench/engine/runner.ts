@@ -1,0 +1,74 @@
+import { DTYPES } from '../../compiler/core/dtype.ts';
+import type { Tensor } from '../../compiler/core/tensor.ts';
+import type { Feed } from './job.ts';
+import type { PeerName } from './result.ts';
+import type { Turn } from './turns.ts';
+
+/** A model that is loaded and can be timed. */
+export interface Runner {
+  /** The time of calls on these inputs, one after the other and again from the first. */
+  turn(feeds: readonly Feed[]): Turn | Promise<Turn>;
+  /** Outputs by name. */
+  answer(feed: Feed): Promise<ReadonlyMap<string, Tensor>>;
+  close(): Promise<void>;
+}
+/** How a fresh process answers once: a command that prints `Answered` as its last line. */
+export interface FirstAnswer {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The same of a process that does nothing: its memory is not the contender's. */
+  readonly idle: { readonly command: string; readonly args: readonly string[] };
+}
+export interface Answered {
+  /** Milliseconds from its first line to the answer. */
+  readonly ms: number;
+  /** Bytes of memory at the peak. */
+  readonly rss: number;
+}
+/** Where and how a peer is used. */
+export interface PeerContext {
+  /** The original's file. */
+  readonly model: string;
+  readonly format: string;
+  readonly labels: readonly string[];
+  readonly threads: number;
+  /** The command that is Python. */
+  readonly python: string;
+}
+/** A peer as it was found here. */
+export type Found =
+  | { readonly k: 'missing'; readonly how: string }
+  | { readonly k: 'unsuited'; readonly why: string }
+  | {
+      readonly k: 'found';
+      readonly version: string;
+      /** Files of its code that a user must have; empty where they cannot be told. */
+      readonly code: readonly string[];
+      open(): Promise<Runner>;
+      first?(inputs: string, work: string): FirstAnswer;
+    };
+export interface Peer {
+  readonly name: PeerName;
+  find(c: PeerContext): Promise<Found>;
+}
+const ARRAYS = Object.values(DTYPES)
+  .map(d => `${d.ort}: ${d.array.name}`)
+  .join(', ');
+/**
+ * The text of a program for Node that answers once and prints `Answered`. `answer` is its middle, which sees `inputs` (name to { data, dims,
+ * type }); they are read from the files that `feeds` lists, before the clock starts.
+ */
+export const firstScript = (feeds: string | undefined, answer: string): string => `import { readFileSync } from 'node:fs';
+const arrays = { ${ARRAYS} };
+const list = ${feeds === undefined ? '[]' : `JSON.parse(readFileSync(${JSON.stringify(feeds)}, 'utf8'))`};
+const inputs = {};
+for (const { name, type, dims, file } of list) {
+  const n = dims.reduce((a, b) => a * b, 1);
+  inputs[name] = { data: new arrays[type](Uint8Array.from(readFileSync(file)).buffer, 0, n), dims, type };
+}
+const start = performance.now();
+${answer}
+const ms = performance.now() - start;
+console.log(JSON.stringify({ ms, rss: process.resourceUsage().maxRSS * 1024 }));
+process.exit(0);
+`;

@@ -1,0 +1,17 @@
+import { onnxruntime } from './onnxruntime.ts';
+import type { PeerName } from '../engine/result.ts';
+import type { Peer } from '../engine/runner.ts';
+import { xgboostPython } from './xgboost.ts';
+
+/** Everybody that models can be measured against. */
+export const PEERS: Readonly<Record<PeerName, Peer>> = {
+  'onnxruntime-web': onnxruntime('onnxruntime-web'),
+  'onnxruntime-node': onnxruntime('onnxruntime-node'),
+  tfjs: {
+    name: 'tfjs',
+    find: () =>
+      Promise.resolve({ k: 'unsuited', why: 'TensorFlow.js runs models of TensorFlow only, which Sinter does not read yet' }),
+  },
+  'xgboost-python': xgboostPython,
+};
+export const PEER_NAMES = Object.keys(PEERS) as PeerName[];

@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { dtypeOf, type Manifest } from '../../compiler/verify/bundle.ts';
+import { scripts } from '../engine/cold-start.ts';
+import { jsRunner, type JsModel } from '../engine/js-model.ts';
+import { firstScript, type FirstAnswer, type Runner } from '../engine/runner.ts';
+
+/** The bundle's index.js; undefined where there is none, or where the addon that it needs was not built. */
+function indexOf(dir: string, manifest: Manifest): string | undefined {
+  const index = join(resolve(dir), 'index.js');
+  const built = !manifest.native || existsSync(join(dir, 'model.node')) || existsSync(join(dir, 'model.wasm'));
+  return built && existsSync(index) ? index : undefined;
+}
+/** A bundle by its own index.js, as an application uses it. */
+export async function openOurs(dir: string, manifest: Manifest): Promise<(Runner & { readonly profile: string }) | undefined> {
+  const index = indexOf(dir, manifest);
+  if (index === undefined) return undefined;
+  const loader = (await import(pathToFileURL(index).href)) as { load(): Promise<JsModel> };
+  const model = await loader.load();
+  const types = new Map(manifest.outputs.map(p => [p.name, dtypeOf(p.type)]));
+  return jsRunner(model, types);
+}
+/** A fresh process that loads the bundle and answers once. */
+export function firstOfOurs(dir: string, manifest: Manifest, feeds: string, work: string): FirstAnswer | undefined {
+  const index = indexOf(dir, manifest);
+  if (index === undefined) return undefined;
+  const url = JSON.stringify(pathToFileURL(index).href);
+  return scripts(
+    work,
+    'sinter',
+    firstScript(feeds, `const { load } = await import(${url});\nconst model = await load();\nmodel.run(inputs);`),
+  );
+}

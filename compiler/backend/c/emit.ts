@@ -1,0 +1,334 @@
+import { must, showLoc } from '../../core/diagnostic.ts';
+import type { Dim } from '../../core/dim.ts';
+import type { Kernel } from '../../kernel/ir.ts';
+import { prepareKernel } from '../../kernel/passes/index.ts';
+import type { Profile } from '../../target/profile.ts';
+import type { Arg, MemoryPlan, Program, Slot, Step } from '../../program/program.ts';
+import { computedSymbols } from '../../program/symbols.ts';
+import { ERRORS, headerText } from './header.ts';
+import type { Instrumentation } from '../../program/instrumentation.ts';
+import { newHelpers } from './helpers.ts';
+import { kernelName, kernelText } from './kernel.ts';
+import { modeText, usesTiles, type Mode } from './float-environment.ts';
+import { namesOf } from './names.ts';
+import { SIZE_FUNCTIONS, sizeText } from './sizes.ts';
+import { slicedLoop } from './slices.ts';
+import { commentText, elementBytes, elementType } from './types.ts';
+
+export interface CResult {
+  /** model.c and model.h. */
+  readonly source: string;
+  readonly header: string;
+  /** What stands before every name that the code gives to others. */
+  readonly prefix: string;
+  /** Bytes of scratch memory for a run. */
+  readonly arena: number;
+}
+
+/**
+ * A program as C: one function for each kernel and `NAME_run`, which calls them. C99 where the profile has no vectors, else C11 with the
+ * vector extensions of GCC and Clang. `flush`: numbers too small for full precision count as zero while it runs, which products are much
+ * faster with and comparisons of such numbers wrong. No allocation, no state; the weights are the symbol `NAME_weights`.
+ */
+export function emitC(
+  program: Program,
+  plan: MemoryPlan,
+  profile: Profile,
+  o: { readonly head: string; readonly flush: boolean; readonly ticks?: Instrumentation },
+): CResult {
+  const { head, flush, ticks } = o;
+  const names = namesOf(program);
+  const { prefix: n } = names;
+  const helpers = newHelpers();
+  const notes = notesOf(program.steps);
+  const { threads } = profile;
+  const texts = new Map(
+    program.kernels.map(k => [k, kernelText(prepareKernel(k, profile), helpers, notes.get(k) ?? [], threads > 1)]),
+  );
+  const kernels = [...texts.values()].map(k => k.text);
+  const { align } = profile.memory;
+  const run = runText(program, plan, names, threads > 1 ? k => texts.get(k)?.pooled === true : undefined, ticks);
+  const arena = plan.arenaBytes;
+  const text = [...kernels, run].join('\n');
+  const mode: Mode = { flush, tiles: usesTiles(program.kernels) };
+  const moded = flush || mode.tiles;
+  const sizes = Object.entries(SIZE_FUNCTIONS).filter(([name]) => text.includes(`${name}(`));
+  const call = `steps(${threads > 1 ? 'pool, ' : ''}inputs, outputs, (uint8_t *)arena)`;
+  const traps = program.traps.map((why, i) => `    case ${ERRORS.length + i}: return ${cString(why)};`);
+  const source = `/* ${commentText(head)} */
+#include "model.h"
+#include <math.h>
+#include <string.h>
+${ticks ? 'void sinter_tick(int step);\n' : ''}${PRELUDE}${moded ? modeText(mode) : ''}${text.includes('run_slices(') ? runSlices(threads, plan.threadBytes, mode) : ''}
+${[helpers.text(), ...sizes.map(([, f]) => f)].filter(s => s !== '').join('\n')}
+
+${plan.weightsBytes > 0 ? `extern const uint8_t ${n}_weights[${plan.weightsBytes}];\n` : ''}
+${kernels.join('\n\n')}
+
+${run}
+
+${
+  threads > 1
+    ? `int ${n}_run(const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes) {
+  return ${n}_run_on(NULL, inputs, outputs, arena, arena_bytes);
+}
+int ${n}_run_on(sinter_pool *pool, `
+    : `int ${n}_run(`
+}const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes) {
+${checks(program, names, arena, align)}
+${mode.tiles ? `  if (!may_use_tiles()) return ${n}_PROCESSOR;\n` : ''}${moded ? `  const run_mode mode = enter_run();\n  const int code = ${call};\n  leave_run(mode);\n  return code;` : `  return ${call};`}
+}
+
+const char *${n}_error(int code) {
+  switch (code) {
+${ERRORS.map(([code, why]) => `    case ${n}_${code}: return ${cString(why)};`).join('\n')}
+${traps.length > 0 ? `${traps.join('\n')}\n` : ''}    default: return "no such code";
+  }
+}
+`;
+  return { source, header: headerText({ head, program, names, arena, align, threads }), prefix: n, arena };
+}
+const cString = (s: string): string =>
+  `"${s
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .replaceAll('\\', '\\\\')
+    .replaceAll('"', '\\"')
+    .replaceAll('?', '\\?')}"`;
+
+/** Where the calls of each kernel come from, in the model. */
+function notesOf(steps: readonly Step[]): Map<Kernel, string[]> {
+  const out = new Map<Kernel, string[]>();
+  const walk = (all: readonly Step[]): void => {
+    for (const s of all) {
+      if (s.k === 'branch') [s.then, s.else].forEach(walk);
+      if (s.k === 'loop') walk(s.body);
+      if (s.k !== 'call') continue;
+      const note = showLoc(s.loc);
+      const had = out.get(s.kernel) ?? [];
+      if (note !== '' && !had.includes(note)) out.set(s.kernel, [...had, note]);
+    }
+  };
+  walk(steps);
+  return out;
+}
+
+function checks(p: Program, names: ReturnType<typeof namesOf>, arena: number, align: number): string {
+  const { prefix: n } = names;
+  const lines: string[] = [];
+  const fail = (test: string, code: string): void => void lines.push(`  if (${test}) return ${n}_${code};`);
+  fail('inputs == NULL || outputs == NULL', 'NULL');
+  for (const x of p.inputs) fail(`inputs->${must(names.inputs.get(x))} == NULL`, 'NULL');
+  for (const x of p.outputs) fail(`outputs->${must(names.outputs.get(x))} == NULL`, 'NULL');
+  for (const [ports, from, of] of [
+    [p.inputs, 'inputs', names.inputs],
+    [p.outputs, 'outputs', names.outputs],
+  ] as const)
+    for (const x of ports) {
+      const bytes = elementBytes(x.type.dtype);
+      if (bytes > 1) fail(`(uintptr_t)${from}->${must(of.get(x))} % ${bytes} != 0`, 'ALIGN');
+    }
+  if (arena > 0) {
+    fail('arena == NULL', 'NULL');
+    fail(`(uintptr_t)arena % ${align} != 0`, 'ALIGN');
+    fail(`arena_bytes < ${n}_ARENA_BYTES`, 'ARENA');
+  } else lines.push('  (void)arena_bytes;');
+  const symbol = (s: string): string => `inputs->dims.${must(names.symbols.get(s))}`;
+  for (const s of p.symbols) if (s.from === 'input') fail(`${symbol(s.name)} < ${s.lo} || ${symbol(s.name)} > ${s.hi}`, 'DIM');
+  for (const g of p.guards) fail(`${sizeText(g.a, symbol)} != ${sizeText(g.b, symbol)}`, 'EQUAL');
+  return lines.join('\n');
+}
+
+/** The steps of a program as one function. `pooled`: whether a kernel takes a pool; undefined where there is none. */
+function runText(
+  p: Program,
+  plan: MemoryPlan,
+  names: ReturnType<typeof namesOf>,
+  pooled: ((k: Kernel) => boolean) | undefined,
+  ticks: Instrumentation | undefined,
+): string {
+  const { prefix: n } = names;
+  const symbols = new Map(p.symbols.map(s => [s.name, `s_${must(names.symbols.get(s.name))}`]));
+  const size = (d: Dim): string => sizeText(d, name => must(symbols.get(name), name));
+  const inputs = new Map(p.inputs.map(x => [x.slot, must(names.inputs.get(x))]));
+  const outputs = new Map(p.outputs.map(x => [x.slot, must(names.outputs.get(x))]));
+  const used = { weights: false, arena: false, inputs: false, outputs: false };
+  const pointer = (s: Slot, type: string, isConst: boolean, offset: Dim): string => {
+    const q = isConst ? 'const ' : '';
+    const own = elementType(s.dtype);
+    const plus = offset === 0 ? '' : ` + ${size(offset)}`;
+    const at = (base: string, from: number): string => {
+      // The offset counts elements of the parameter's type, as the kernel's accesses do.
+      const bytes = from === 0 ? base : `(${base} + ${from})`;
+      return `(${q}${type} *)${bytes}${plus}`;
+    };
+    switch (s.where) {
+      case 'weights':
+        used.weights = true;
+        return at('w', must(plan.offsets.get(s), s.name) - plan.base);
+      case 'arena':
+        used.arena = true;
+        return at(s.scratch && inSlice ? 't' : 'a', must(plan.offsets.get(s), s.name) - plan.base - plan.weightsBytes);
+      case 'input':
+        used.inputs = true;
+        return `${own === type ? '' : `(const ${type} *)`}in->${must(inputs.get(s))}${plus}`;
+      case 'output':
+        used.outputs = true;
+        return `${own === type ? '' : `(${q}${type} *)`}out->${must(outputs.get(s))}${plus}`;
+    }
+  };
+  const arg = (a: Arg, k: Kernel, i: number): string => {
+    if (a.k === 'int') return size(a.dim);
+    const to = k.params[i];
+    const dtype = to?.k === 'buf' ? to.dtype : a.slot.dtype;
+    return pointer(a.slot, elementType(dtype), to?.k === 'buf' && to.access === 'read', a.offset);
+  };
+  const element = (x: { readonly slot: Slot; readonly offset: Dim }): string =>
+    `(${pointer(x.slot, elementType(x.slot.dtype), true, 0)})[${size(x.offset)}]`;
+  /** The pool, while steps are printed that have one. */
+  const poolOf = (k: Kernel): string => (pooled?.(k) ? (inSlice ? 'NULL, ' : 'pool, ') : '');
+  const functions: string[] = [];
+  let inSlice = false;
+  let lines: string[] = [];
+  const walk = (steps: readonly Step[], pad: string): void => {
+    for (const s of steps) {
+      one(s, pad);
+      const i = ticks?.get(s);
+      if (i !== undefined) lines.push(`${pad}sinter_tick(${i});`);
+    }
+  };
+  const one = (s: Step, pad: string): void => {
+    const put = (text: string): void => void lines.push(pad + text);
+    switch (s.k) {
+      case 'call':
+        put(`${kernelName(s.kernel)}(${poolOf(s.kernel)}${s.args.map((a, i) => arg(a, s.kernel, i)).join(', ')});`);
+        break;
+      case 'read': {
+        const { lo, hi } = must(p.symbols.find(x => x.name === s.symbol));
+        const name = must(symbols.get(s.symbol));
+        put(`${name} = (int32_t)${element(s)};`);
+        put(`if (${name} < ${lo} || ${name} > ${hi}) return ${ERRORS.length + s.trap};`);
+        break;
+      }
+      case 'check':
+        put(`if (${size(s.a)} != ${size(s.b)}) return ${ERRORS.length + s.trap};`);
+        break;
+      case 'branch':
+        put(`if (${element(s.cond)}) {`);
+        walk(s.then, `${pad}  `);
+        if (s.else.length > 0) {
+          put('} else {');
+          walk(s.else, `${pad}  `);
+        }
+        put('}');
+        break;
+      case 'loop': {
+        const name = must(symbols.get(s.symbol));
+        if (s.parallel && pooled && s.trip !== undefined) {
+          const outer = lines;
+          [lines, inSlice] = [[], true];
+          walk(s.body, '    ');
+          const sliced = slicedLoop({
+            name: `steps_${functions.length}`,
+            v: name,
+            lines: lines.some(x => /\bt\b/.test(x)) ? [OWN_SCRATCH, ...lines] : lines,
+            visible: [
+              { name: 'w', type: 'const uint8_t *' },
+              { name: 'a', type: 'uint8_t *' },
+              { name: 'in', type: `const ${n}_inputs *` },
+              { name: 'out', type: `const ${n}_outputs *` },
+              ...[...symbols.values()].filter(x => x !== name).map(x => ({ name: x, type: 'int32_t' })),
+            ],
+            count: name,
+            cost: ITERATION_OF_STEPS,
+          });
+          [lines, inSlice] = [outer, false];
+          functions.push(sliced.function);
+          put(`${name} = ${size(s.trip)};`);
+          sliced.call.forEach(put);
+          break;
+        }
+        const tests = [...(s.trip === undefined ? [] : [`${name} < ${size(s.trip)}`]), ...(s.cond ? [element(s.cond)] : [])];
+        put(`for (${name} = 0; ${tests.join(' && ')}; ${name}++) {`);
+        walk(s.body, `${pad}  `);
+        put('}');
+        break;
+      }
+    }
+  };
+  walk(p.steps, '  ');
+  const body = lines.join('\n');
+  const given = p.symbols.filter(s => s.from === 'input' && body.includes(must(symbols.get(s.name))));
+  const declare = [
+    ...(used.weights ? [`  const uint8_t *w = ${n}_weights;`] : []),
+    ...(used.arena ? ['  uint8_t *a = arena;'] : ['  (void)arena;']),
+    ...(used.inputs || given.length > 0 ? [] : ['  (void)in;']),
+    ...(used.outputs ? [] : ['  (void)out;']),
+    ...given.map(s => `  const int32_t ${must(symbols.get(s.name))} = in->dims.${must(names.symbols.get(s.name))};`),
+    ...p.symbols.filter(s => s.from === 'run').map(s => `  int32_t ${must(symbols.get(s.name))} = 0;`),
+  ];
+  const computed = computedSymbols(p);
+  const results =
+    computed.length === 0
+      ? []
+      : [
+          '  if (out->sizes != NULL) {',
+          ...computed.map(s => `    out->sizes->${must(names.symbols.get(s.name))} = ${must(symbols.get(s.name))};`),
+          '  }',
+        ];
+  const poolParam = pooled ? 'sinter_pool *pool, ' : '';
+  if (pooled && !/\bpool\b/.test(body)) declare.unshift('  (void)pool;');
+  return [
+    ...functions,
+    `static int steps(${poolParam}const ${n}_inputs *in, const ${n}_outputs *out, uint8_t *arena) {`,
+    ...declare,
+    body,
+    ...results,
+    `  return ${n}_OK;`,
+    '}',
+  ].join('\n');
+}
+
+/** Inside of a slice of steps: the thread's own copy of what is scratch. */
+const OWN_SCRATCH = '    uint8_t *const t = a + (size_t)thread * THREAD_BYTES;';
+/** Nanoseconds that an iteration of a loop of steps takes at least, roughly: it is some calls of kernels. */
+const ITERATION_OF_STEPS = '5000.0f';
+
+/** What parallel loops are run by. Each thread is set as the caller is. */
+const runSlices = (threads: number, threadBytes: number, { flush, tiles }: Mode): string => `
+/* Each thread has its own scratch memory, one after the other at the end of the arena. */
+#define THREADS ${threads}
+#define THREAD_BYTES ${threadBytes}u
+${
+  flush || tiles
+    ? `typedef struct { sinter_slice slice; const void *args; } moded;
+static void moded_slice(const void *p, int32_t begin, int32_t end, int32_t thread) {
+  const moded *const m = p;
+  const run_mode mode = enter_run();
+  m->slice(m->args, begin, end, thread);
+  leave_run(mode);
+}
+INLINE void run_slices(sinter_pool *pool, sinter_slice slice, const void *args, int32_t count, float cost) {
+  const moded m = {slice, args};
+  sinter_pool_run(pool, THREADS, moded_slice, &m, count, cost);
+${tiles ? '  configure_tiles(); /* A slice may have run here, and left. */\n' : ''}}`
+    : `INLINE void run_slices(sinter_pool *pool, sinter_slice slice, const void *args, int32_t count, float cost) {
+  sinter_pool_run(pool, THREADS, slice, args, count, cost);
+}`
+}
+`;
+const PRELUDE = `
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define MAY_ALIAS __attribute__((may_alias))
+#define PREFETCH(p) __builtin_prefetch(p)
+#else
+#define INLINE static
+#define MAY_ALIAS
+#define PREFETCH(p) ((void)0)
+#endif
+#if defined(__SSE__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+`;

@@ -1,0 +1,229 @@
+import { InternalError, must } from '../../core/diagnostic.ts';
+import { bytesOf, type DType } from '../../core/dtype.ts';
+import { foldDim, type Dim } from '../../core/dim.ts';
+import type { Kernel } from '../../kernel/ir.ts';
+import type { Profile } from '../../target/profile.ts';
+import type { Arg, MemoryPlan, Program, Slot, Step } from '../../program/program.ts';
+import type { Instrumentation } from '../../program/instrumentation.ts';
+import { loadBinaryen, type Binaryen, type Ref } from './binaryen.ts';
+import { newModule, type WasmFunction, type WasmModule } from './module.ts';
+
+const PAGE = 65536;
+/** Calls in one function of `run`: V8 compiles short functions soonest and best. */
+const CHUNK = 50;
+
+export interface WasmResult {
+  readonly bytes: Uint8Array;
+  /** The functions in the order of the module's code. */
+  readonly functions: readonly WasmFunction[];
+  /** The text form, made at request. */
+  readonly text: () => string;
+}
+
+/**
+ * A program as a WebAssembly module without imports. Exports:
+ * - `memory`, as large as the plan says and never larger;
+ * - `run(sizes…)`: one i32 for each symbol that comes from the inputs, in the order of `program.symbols`;
+ * - `symbol(i)`: the value of `program.symbols[i]` now; only where there are run-time symbols;
+ * - `trapped()`: after a trap of `run`, 1 + the index of the reason in `program.traps`, or 0; only where there are such reasons.
+ * The caller puts the inputs at their offsets and, unless they are embedded, the weights at `plan.base`. Only with `ticks`, for measurements,
+ * there is an import: `sinter.tick(i)` is called after step i.
+ */
+export async function emitWasm(
+  program: Program,
+  plan: MemoryPlan,
+  profile: Profile,
+  opts: { readonly embed: boolean; readonly ticks?: Instrumentation },
+): Promise<WasmResult> {
+  const b = await loadBinaryen();
+  const mod = newModule(b, profile);
+  const { m } = mod.asm;
+  const pages = Math.max(1, Math.ceil((plan.base + plan.weightsBytes + plan.arenaBytes) / PAGE));
+  if (pages > PAGE) throw new InternalError(`a memory of ${pages} pages`);
+  m.setMemory(pages, pages, 'memory', opts.embed ? segments(mod, program, plan) : []);
+  if (opts.ticks) m.addFunctionImport('tick', 'sinter', 'tick', b.i32, b.none);
+  addRun(mod, program, plan, opts.ticks);
+  return result(b, mod);
+}
+/**
+ * Kernels alone, each exported by its name as a function of i32 (addresses and sizes), beside a `memory` of the given pages. For tests
+ * and measurements.
+ */
+export async function emitKernels(kernels: readonly Kernel[], profile: Profile, pages: number): Promise<WasmResult> {
+  const b = await loadBinaryen();
+  const mod = newModule(b, profile);
+  mod.asm.m.setMemory(pages, pages, 'memory', []);
+  for (const k of kernels) mod.asm.m.addFunctionExport(mod.kernel(k), k.name);
+  return result(b, mod);
+}
+function result(b: Binaryen, mod: WasmModule): WasmResult {
+  const { bytes, functions } = mod.finish();
+  return {
+    bytes,
+    functions,
+    text: () => {
+      const m = b.readBinary(bytes);
+      try {
+        return m.emitText();
+      } finally {
+        m.dispose();
+      }
+    },
+  };
+}
+
+/** The contents of the weights, without long runs of zeros. */
+function segments(mod: WasmModule, program: Program, plan: MemoryPlan): { offset: Ref; data: Uint8Array }[] {
+  const out: { offset: Ref; data: Uint8Array }[] = [];
+  for (const s of program.slots) {
+    // Constants that nothing uses have no place.
+    if (s.where !== 'weights' || !plan.offsets.has(s)) continue;
+    const bytes = must(s.bytes, `contents of ${s.name}`);
+    const at = plan.offsets.get(s);
+    if (at === undefined) continue; // a constant that no step reads
+    for (const [from, to] of nonZero(bytes))
+      out.push({ offset: mod.asm.m.i32.const((at + from) | 0), data: bytes.subarray(from, to) });
+  }
+  return out;
+}
+/** Ranges that hold all non-zero bytes; zeros between two of them are at least 64. */
+function nonZero(bytes: Uint8Array): [number, number][] {
+  const out: [number, number][] = [];
+  let from = -1;
+  let last = -1;
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes[i] === 0) continue;
+    if (from >= 0 && i - last > 64) {
+      out.push([from, last + 1]);
+      from = -1;
+    }
+    if (from < 0) from = i;
+    last = i;
+  }
+  if (from >= 0) out.push([from, last + 1]);
+  return out;
+}
+const slotOffset = (plan: MemoryPlan, s: Slot): number => must(plan.offsets.get(s), `offset of slot ${s.name}`);
+
+/** `run` and what it calls. Symbols are globals, so that a long run may be many functions. */
+function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, ticks: Instrumentation | undefined): void {
+  const { m, b } = mod.asm;
+  for (const s of program.symbols) m.addGlobal(`s.${s.name}`, b.i32, true, m.i32.const(0));
+  const ranges = new Map(program.symbols.map(s => [s.name, s]));
+  let functions = 0;
+  const dim = (d: Dim): Ref => emitDim(mod, d);
+  const at = (slot: Slot, offset: Dim, dtype: DType): Ref => {
+    const base = slotOffset(plan, slot);
+    const size = bytesOf(dtype);
+    if (typeof offset === 'number') return m.i32.const((base + offset * size) | 0);
+    return m.i32.add(m.i32.mul(dim(offset), m.i32.const(size)), m.i32.const(base | 0));
+  };
+  const arg = (a: Arg, k: Kernel, i: number): Ref => {
+    if (a.k === 'int') return dim(a.dim);
+    const p = k.params[i];
+    return at(a.slot, a.offset, p?.k === 'buf' ? p.dtype : a.slot.dtype);
+  };
+  const load = (c: { readonly slot: Slot; readonly offset: Dim }): Ref => {
+    const ptr = at(c.slot, c.offset, c.slot.dtype);
+    switch (bytesOf(c.slot.dtype)) {
+      case 1:
+        return m.i32.load8_u(0, 1, ptr);
+      case 2:
+        return m.i32.load16_u(0, 2, ptr);
+      case 4:
+        return m.i32.load(0, 4, ptr);
+      default:
+        return m.i32.wrap(m.i64.load(0, 8, ptr));
+    }
+  };
+  const trapIf = (c: Ref, why: number): Ref =>
+    m.if(c, m.block(null, [m.global.set('trapped', m.i32.const(why + 1)), m.unreachable()]));
+  const step = (s: Step): Ref => {
+    switch (s.k) {
+      case 'call':
+        return m.call(
+          mod.kernel(s.kernel),
+          s.args.map((a, i) => arg(a, s.kernel, i)),
+          b.none,
+        );
+      case 'read': {
+        // Memory is planned for the symbol's range: a value outside of it must not get further.
+        const name = `s.${s.symbol}`;
+        const { lo, hi } = must(ranges.get(s.symbol), `symbol ${s.symbol}`);
+        const above = m.i32.sub(m.global.get(name, b.i32), m.i32.const(lo));
+        const bad = m.i32.gt_u(above, m.i32.const((hi - lo) | 0));
+        return m.block(null, [m.global.set(name, load(s)), trapIf(bad, s.trap)], b.none);
+      }
+      case 'check':
+        return trapIf(m.i32.ne(dim(s.a), dim(s.b)), s.trap);
+      case 'branch':
+        return m.if(m.i32.ne(load(s.cond), m.i32.const(0)), body(s.then), s.else.length > 0 ? body(s.else) : undefined);
+      case 'loop': {
+        const name = `s.${s.symbol}`;
+        const label = `loop${functions++}`;
+        const out = `${label}.out`;
+        const count = (): Ref => m.global.get(name, b.i32);
+        const tests = [
+          ...(s.trip === undefined ? [] : [m.br(out, m.i32.ge_s(count(), dim(s.trip)))]),
+          ...(s.cond ? [m.br(out, m.i32.eqz(load(s.cond)))] : []),
+        ];
+        const next = m.global.set(name, m.i32.add(count(), m.i32.const(1)));
+        const loop = m.loop(label, m.block(null, [...tests, body(s.body), next, m.br(label)]));
+        return m.block(out, [m.global.set(name, m.i32.const(0)), loop], b.none);
+      }
+    }
+  };
+  const ticked = (s: Step): Ref => {
+    const i = ticks?.get(s);
+    return i === undefined ? step(s) : m.block(null, [step(s), m.call('tick', [m.i32.const(i)], b.none)], b.none);
+  };
+  /** Steps in place while they are few, else as calls of functions of a chunk each. */
+  const body = (steps: readonly Step[]): Ref => {
+    if (steps.length <= CHUNK) return m.block(null, steps.map(ticked), b.none);
+    const calls: Ref[] = [];
+    for (let i = 0; i < steps.length; i += CHUNK) {
+      const name = `steps${functions++}`;
+      m.addFunction(name, b.none, b.none, [], m.block(null, steps.slice(i, i + CHUNK).map(ticked), b.none));
+      calls.push(m.call(name, [], b.none));
+    }
+    return m.block(null, calls, b.none);
+  };
+  const given = program.symbols.filter(s => s.from === 'input');
+  const sets = given.map((s, i) => m.global.set(`s.${s.name}`, m.local.get(i, b.i32)));
+  if (program.traps.length > 0) {
+    m.addGlobal('trapped', b.i32, true, m.i32.const(0));
+    sets.push(m.global.set('trapped', m.i32.const(0)));
+    m.addFunction('trapped', b.none, b.i32, [], m.global.get('trapped', b.i32));
+    m.addFunctionExport('trapped', 'trapped');
+  }
+  m.addFunction('run', b.createType(given.map(() => b.i32)), b.none, [], m.block(null, [...sets, body(program.steps)], b.none));
+  m.addFunctionExport('run', 'run');
+  if (program.symbols.some(s => s.from === 'run')) {
+    const value = program.symbols.reduceRight<Ref>(
+      (other, s, i) => m.if(m.i32.eq(m.local.get(0, b.i32), m.i32.const(i)), m.global.get(`s.${s.name}`, b.i32), other),
+      m.i32.const(0),
+    );
+    m.addFunction('symbol', b.i32, b.i32, [], value);
+    m.addFunctionExport('symbol', 'symbol');
+  }
+}
+/** A size as i32 arithmetic over the globals of the symbols. */
+function emitDim(mod: WasmModule, d: Dim): Ref {
+  const { m, b } = mod.asm;
+  return foldDim<Ref>(d, {
+    num: n => m.i32.const(n | 0),
+    sym: name => m.global.get(`s.${name}`, b.i32),
+    bin: (op, x, y) => {
+      switch (op) {
+        case 'add':
+          return m.i32.add(x, y);
+        case 'mul':
+          return m.i32.mul(x, y);
+        case 'floordiv':
+        case 'min':
+        case 'max':
+          return m.call(mod.helper(op), [x, y], b.i32);
+      }
+    },
+  });
+}

@@ -1,0 +1,130 @@
+import { showDim, type Dim } from '../../core/dim.ts';
+import { DTYPES, type DType } from '../../core/dtype.ts';
+import type { RowsOfFeatures } from '../../import/model.ts';
+import type { Port, SymbolInfo } from '../../program/program.ts';
+import { comment, type Loader } from './index-js.ts';
+import { rangeText, solveSymbols } from '../../program/symbols.ts';
+
+const js = (x: unknown): string => JSON.stringify(x);
+const arrayName = (t: DType): string => DTYPES[t].array.name;
+const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : js(name));
+const shapeText = (shape: readonly Dim[]): string => `[${shape.map(showDim).join(', ')}]`;
+const tuple = (shape: readonly Dim[]): string => `[${shape.map(d => (typeof d === 'number' ? d : 'number')).join(', ')}]`;
+
+/** The type declarations of one model's index.js: names, shapes and element types are literal. */
+export function indexDts(
+  head: string,
+  loader: Loader,
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+  symbols: readonly SymbolInfo[],
+  labels: readonly string[] | undefined,
+  rows: RowsOfFeatures | undefined,
+): string {
+  const ranges = solveSymbols(inputs, symbols);
+  const range = (i: number): string =>
+    ranges
+      .filter(r => r.port === i)
+      .map(r => `; dimension ${r.axis} is ${rangeText(r)}`)
+      .join('');
+  const input = (p: Port, i: number): string => {
+    const t = p.name === rows?.input ? 'Rows' : `InputTensor<${arrayName(p.type.dtype)}, ${js(DTYPES[p.type.dtype].ort)}>`;
+    return `  /** ${comment(`${DTYPES[p.type.dtype].ort} ${shapeText(p.type.shape)}${range(i)}`)} */\n  ${key(p.name)}: ${t};`;
+  };
+  const output = (p: Port): string =>
+    `  /** ${comment(`${DTYPES[p.type.dtype].ort} ${shapeText(p.type.shape)}`)} */\n` +
+    `  ${key(p.name)}: Tensor<${arrayName(p.type.dtype)}, ${tuple(p.type.shape)}, ${js(DTYPES[p.type.dtype].ort)}>;`;
+  const into = (p: Port): string => `  ${key(p.name)}?: ${arrayName(p.type.dtype)} | Outputs[${js(p.name)}];`;
+  const view = (p: Port): string => `${key(p.name)}: View<${arrayName(p.type.dtype)}, ${js(DTYPES[p.type.dtype].ort)}>`;
+  const outView = (p: Port): string => `${key(p.name)}: Outputs[${js(p.name)}]`;
+  const names = (ports: readonly Port[]): string => `readonly (${ports.map(p => js(p.name)).join(' | ') || 'never'})[]`;
+  const body = (members: readonly string[]): string => (members.length === 0 ? '{}' : `{\n${members.join('\n')}\n}`);
+  return `// ${comment(head)}
+${labels ? `/** The names of the classes. */\nexport const labels: readonly [${labels.map(js).join(', ')}];\n` : ''}${rows ? `/** The columns of ${comment(js(rows.input))}. */\nexport const featureNames: ${rows.names ? `readonly [${rows.names.map(js).join(', ')}]` : 'readonly string[]'};\n` : ''}
+export interface Tensor<Data, Dims extends readonly number[] = readonly number[], Type extends string = string> {
+  data: Data;
+  dims: Dims;
+  type: Type;
+}
+/**
+ * A typed array or a tensor. 'dims' may be left out where they follow from the length. Plain numbers are converted.${inputs.some(p => p.type.dtype === 'f16' || p.type.dtype === 'bf16') ? '\n * float16 and bfloat16 are given as their bits.' : ''}
+ */
+export type InputTensor<Data, Type extends string> =
+  | Data
+  | readonly (number | bigint | boolean)[]
+  | { readonly data: Data | readonly (number | bigint | boolean)[]; readonly dims?: readonly number[]; readonly type?: Type };
+/** Memory of the model. */
+export interface View<Data, Type extends string> {
+  readonly data: Data;
+  readonly dims: readonly number[];
+  readonly type: Type;
+  /** Sizes; names stand for sizes that may vary. */
+  readonly shape: readonly (number | string)[];
+}
+${rows ? rowTypes(rows) : ''}export interface Inputs ${body(inputs.map(input))}
+export interface Outputs ${body(outputs.map(output))}
+export interface Into ${body(outputs.map(into))}
+export interface Model {
+  readonly name: string;
+  /** The target that the running module was compiled for. */
+  readonly profile: string;
+  readonly inputNames: ${names(inputs)};
+  readonly outputNames: ${names(outputs)};
+  /** The inputs' memory: write into 'data' and pass it to 'run', and nothing is copied. */
+  readonly inputs: { ${inputs.map(view).join('; ')} };
+  /** The outputs' memory, valid until the next run: 'run(inputs, { into: model.outputs })' copies nothing. */
+  readonly outputs: { ${outputs.map(outView).join('; ')} };
+  /**
+   * Runs the model. Outputs are new arrays, except where 'into' names an array or the tensor of an earlier run to write into.
+   * Throws an Error with a 'code' (E501: an input is wrong, E502: the run failed); the model stays usable.
+   */
+  run(inputs${inputs.length === 0 ? '?' : ''}: Inputs, options?: { into?: Into }): Outputs;
+}
+${LOAD[loader]}`;
+}
+
+/** What an input of rows of features takes. */
+const rowTypes = (r: RowsOfFeatures): string => `/** A value of a row: NaN, null and undefined are missing. */
+export type Feature = number | boolean | null | undefined;
+/** A row by feature name; what is left out is missing. */
+export interface Row {
+${r.names ? r.names.map(n => `  readonly ${key(n)}?: Feature;`).join('\n') : '  readonly [feature: `f${number}`]: Feature;'}
+}
+/** One row or several, as objects or as lists in the order of 'featureNames'; or the numbers of whole rows one after another. */
+export type Rows =
+  | InputTensor<Float32Array, 'float32'>
+  | Row
+  | readonly (Row | readonly Feature[] | Float32Array)[]
+  | readonly Feature[];
+`;
+
+const SOURCE = 'export type Source = ArrayBuffer | ArrayBufferView | Blob | Response | URL | string;';
+/** How a model is loaded. */
+const LOAD: Readonly<Record<Loader, string>> = {
+  wasm: `${SOURCE}
+/**
+ * Makes the model ready to run. Without an argument the files beside this one are read. Bytes, a Response, a WebAssembly.Module or a
+ * URL: the module; a URL that ends with '/': the folder of both files; { wasm, weights }: each on its own.
+ */
+export function load(
+  source?:
+    | Source
+    | WebAssembly.Module
+    | Promise<Source | WebAssembly.Module>
+    | { wasm?: Source | WebAssembly.Module | Promise<Source>; weights?: Source | Promise<Source> },
+): Promise<Model>;
+`,
+  emnapi: `${SOURCE}
+/**
+ * Makes the model ready to run. Without an argument the file beside this one is read. Bytes, a Response, a WebAssembly.Module or a
+ * URL: the module; a URL that ends with '/': its folder.
+ */
+export function load(source?: Source | WebAssembly.Module | Promise<Source | WebAssembly.Module>): Promise<Model>;
+`,
+  addon: `/**
+ * Makes the model ready to run. Without an argument model.node beside this file is loaded, else the one at a path or URL, or in the folder
+ * where that ends with '/'.
+ */
+export function load(source?: URL | string | Promise<URL | string>): Promise<Model>;
+`,
+};

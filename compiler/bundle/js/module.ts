@@ -1,0 +1,74 @@
+import type { MemoryPlan, Program } from '../../program/program.ts';
+import type { WasmFunction } from '../../backend/wasm/module.ts';
+import type { Profile } from '../../target/profile.ts';
+import { must } from '../../core/diagnostic.ts';
+
+/** One compiled module of a bundle. */
+export interface CompiledModule {
+  readonly profile: Profile;
+  readonly program: Program;
+  readonly plan: MemoryPlan;
+  readonly wasm: Uint8Array;
+  readonly functions: readonly WasmFunction[];
+  /** Whether the weights are inside the module. */
+  readonly embedded: boolean;
+}
+
+/** The constant slots as they lie from `plan.base` on. Those that nothing uses have no place. */
+export function weightsOf(program: Program, plan: MemoryPlan): Uint8Array {
+  const out = new Uint8Array(plan.weightsBytes);
+  for (const s of program.slots) {
+    const at = plan.offsets.get(s);
+    if (s.where === 'weights' && at !== undefined) out.set(must(s.bytes, `contents of ${s.name}`), at - plan.base);
+  }
+  return out;
+}
+
+/** A checksum over some of the bytes: what `sample` in runtimes/js/wasm.js computes. */
+export function sampleSum(bytes: Uint8Array): number {
+  const step = Math.max(1, Math.floor(bytes.length / 1024));
+  let h = 0;
+  for (let i = 0; i < bytes.length; i += step) h = (Math.imul(h, 31) + (bytes[i] ?? 0)) | 0;
+  return h;
+}
+
+/**
+ * SHA-256 in hexadecimal. Where there is Node, its own: that of the Web copies the bytes first, and weights may take gigabytes. Without an
+ * import, so that browsers and bundlers see nothing to resolve.
+ */
+export async function sha256(bytes: Uint8Array): Promise<string> {
+  const node = (globalThis as { process?: Partial<NodeJS.Process> }).process?.getBuiltinModule?.('node:crypto');
+  if (node) return node.createHash('sha256').update(bytes).digest('hex');
+  const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  return [...new Uint8Array(digest)].map(b => b.toString(16).padStart(2, '0')).join('');
+}
+
+const ascii = (s: string): number[] => Array.from(s, c => c.charCodeAt(0));
+function leb(n: number): number[] {
+  const out: number[] = [];
+  do {
+    const low = n & 0x7f;
+    n >>>= 7;
+    out.push(n === 0 ? low : low | 0x80);
+  } while (n !== 0);
+  return out;
+}
+/** The module with a custom section 'sinter' that holds an id, by which index.js knows its own. */
+export function withId(wasm: Uint8Array, id: string): Uint8Array {
+  const name = [...leb(6), ...ascii('sinter')];
+  const section = [0, ...leb(name.length + id.length), ...name, ...ascii(id)];
+  const out = new Uint8Array(wasm.length + section.length);
+  out.set(wasm);
+  out.set(section, wasm.length);
+  return out;
+}
+
+/** What an engine must have for a profile, in the words of the loader's probes. */
+export function needsOf(p: Profile): string[] {
+  const relaxed = p.vector.fma === 'relaxed' || p.vector.intDot === 'i8u7';
+  return [
+    ...(relaxed ? ['relaxed SIMD'] : []),
+    ...(p.vector.bits > 0 && !relaxed ? ['SIMD'] : []),
+    ...(p.features.length > 0 && p.vector.bits === 0 ? ['bulk memory'] : []),
+  ];
+}

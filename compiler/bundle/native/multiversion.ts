@@ -1,0 +1,58 @@
+import type { Profile } from '../../target/profile.ts';
+import { identifier } from '../../backend/c/types.ts';
+
+/**
+ * One library for several levels of a processor: a source for each level, whose names end with that of the level, and a source that picks
+ * when the model is called. The last level is for whatever the others are not.
+ */
+export interface Level {
+  readonly profile: Profile;
+  /** What stands behind the names of this level. */
+  readonly suffix: string;
+}
+export const levelsOf = (profiles: readonly Profile[]): readonly Level[] =>
+  profiles.map(profile => ({ profile, suffix: `_${identifier(profile.name)}` }));
+
+/** The source of a level, with its names. `weights`: the level whose weights it reads. */
+export function levelText(n: string, level: Level, weights: Level | undefined, source: string): string {
+  const renamed = [...functionsOf(n, level.profile), { name: `${n}_error` }].map(f => [f.name, f.name + level.suffix]);
+  if (weights) renamed.push([`${n}_weights`, `${n}_weights${weights.suffix}`]);
+  return `${renamed.map(([from, to]) => `#define ${from} ${to}\n`).join('')}\n${source}`;
+}
+
+/** The source that picks the level. GCC and Clang keep what the processor has from when the program was loaded: asking is a test of bits. */
+export function pickerText(n: string, head: string, levels: readonly Level[]): string {
+  const [base, better] = [levels.at(-1), levels.slice(0, -1)];
+  if (!base) return '';
+  const functions = functionsOf(n, base.profile);
+  const declare = (l: Level): string =>
+    functions.map(f => `int ${f.name}${l.suffix}(${f.params});\n`).join('') + `const char *${n}_error${l.suffix}(int code);\n`;
+  const calls = (f: { readonly name: string; readonly args: string }): string =>
+    [
+      ...better.map(l => `  if (has${l.suffix}()) return ${f.name}${l.suffix}(${f.args});`),
+      `  return ${f.name}${base.suffix}(${f.args});`,
+    ].join('\n');
+  return `/* ${head} */
+#include "model.h"
+
+${levels.map(declare).join('')}
+${better.map(l => `static int has${l.suffix}(void) { return ${isHere(l.profile)}; }\n`).join('')}
+${functions.map(f => `int ${f.name}(${f.params}) {\n${calls(f)}\n}\n`).join('')}
+const char *${n}_error(int code) { return ${n}_error${base.suffix}(code); }
+`;
+}
+/** A C expression: whether the processor has what is compiled for the profile. */
+export const isHere = ({ toolchain }: Profile): string =>
+  toolchain.cpu.map(f => `__builtin_cpu_supports("${f}")`).join(' && ') || '1';
+/** The functions of a model that do its work. */
+function functionsOf(
+  n: string,
+  p: Profile,
+): readonly { readonly name: string; readonly params: string; readonly args: string }[] {
+  const params = `const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes`;
+  const args = 'inputs, outputs, arena, arena_bytes';
+  return [
+    { name: `${n}_run`, params, args },
+    ...(p.threads > 1 ? [{ name: `${n}_run_on`, params: `sinter_pool *pool, ${params}`, args: `pool, ${args}` }] : []),
+  ];
+}

@@ -1,0 +1,148 @@
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fail } from '../core/diagnostic.ts';
+import { didYouMean } from '../core/suggest.ts';
+import { modelName } from '../compile.ts';
+import { inputsOfFile, readManifest, type Manifest } from '../verify/bundle.ts';
+import { parseDims, targetOf } from './compile.ts';
+import { isBundle, newFile } from '../host/files.ts';
+import { readSuite, type SuiteTarget } from '../../bench/suite/suite.ts';
+import { UsageError } from '../core/diagnostic.ts';
+import { type Terminal } from './terminal.ts';
+import { randomRuns, type BenchCase } from '../../bench/engine/case.ts';
+import { bench, type BenchOptions } from '../../bench/engine/engine.ts';
+import { PEER_NAMES } from '../../bench/peers/index.ts';
+import type { PeerName } from '../../bench/engine/result.ts';
+import { reportHtml } from '../../bench/report/html.ts';
+import { modelFor, suiteCases } from '../../bench/suite/cases.ts';
+import { showCase, showSummary } from '../../bench/report/table.ts';
+
+export interface BenchFlags extends Omit<BenchOptions, 'command' | 'profile'> {
+  readonly profile?: boolean;
+  readonly target: readonly string[];
+  readonly against?: string;
+  readonly model?: string;
+  readonly dim: readonly string[];
+  readonly size: readonly string[];
+  readonly batch?: string;
+  readonly inputs?: string;
+  readonly json?: string;
+  readonly html?: string;
+  readonly suite?: string;
+  readonly filter?: string;
+}
+
+/** `sinter bench BUNDLE|MODEL...|--suite FILE`: 1 where something failed that should have run. */
+export async function benchCommand(
+  models: readonly string[],
+  o: BenchFlags,
+  argv: readonly string[],
+  t: Terminal,
+): Promise<0 | 1> {
+  if (o.browser === true && o.profile === true) throw new UsageError('--profile is measured in Node: leave out --browser');
+  const against = o.against === undefined ? undefined : parsePeers(o.against);
+  parseDims(o.dim);
+  const sizes = parseSizes(o.size);
+  const batches = parseBatches(o.batch);
+  const targets = o.target.map(targetOf).map((t): SuiteTarget => ({ name: t.target.name, ...t }));
+  for (const m of models) if (!existsSync(m)) fail('E205', { file: m, why: 'there is no such file' });
+  const json = o.json === undefined ? undefined : newFile(o.json);
+  const html = o.html === undefined ? undefined : newFile(o.html);
+  const runs: BenchCase['runs'] = (m, original) =>
+    randomRuns(m, original, {
+      sizes: withBatches(m, sizes, batches),
+      given: o.inputs === undefined ? new Map() : inputsOfFile(m, o.inputs),
+      seed: o.seed,
+    });
+  const suite = o.suite === undefined ? undefined : readSuite(o.suite);
+  if (suite && (models.length > 0 || o.dim.length > 0 || o.size.length > 0 || o.batch !== undefined))
+    throw new UsageError('--suite says which models and sizes: give no others');
+  if (!suite && models.length === 0) throw new UsageError('give models or bundles, or a --suite');
+  const absent = suite?.models.filter(m => !m.here) ?? [];
+  if (suite && absent.length > 0)
+    t.err(`not here: ${absent.map(m => m.name).join(', ')}${suite.missing === undefined ? '' : ` (${suite.missing})`}\n`);
+  const given = models.flatMap((path): BenchCase[] => {
+    if (isBundle(path)) {
+      if (o.target.length > 0 || o.dim.length > 0)
+        throw new UsageError(`${path} is compiled already: --target and --dim are for models`);
+      if (o.profile === true && o.model === undefined) throw new UsageError(`--profile of ${path} needs its --model`);
+      const { name } = readManifest(path);
+      return [{ name, source: { k: 'bundle', dir: path, model: o.model }, against, runs }];
+    }
+    if (o.model !== undefined) throw new UsageError(`--model is for bundles, and ${path} is none`);
+    const options = o.dim.flatMap(d => ['--dim', d]);
+    return (targets.length === 0 ? [{ name: 'wasm-simd', ...targetOf('wasm-simd') }] : targets).map(t => ({
+      name: modelName(basename(path)),
+      source: modelFor(path, t, options),
+      against,
+      runs,
+    }));
+  });
+  const all = suite
+    ? suite.models.flatMap(m => suiteCases({ ...m, ...(targets.length > 0 && { targets }), ...(against && { against }) }, o.seed))
+    : given;
+  const cases = all.filter(c => c.name.includes(o.filter ?? ''));
+  if (cases.length === 0) throw new UsageError(`--filter ${o.filter ?? ''}: no model is called so`);
+  const line = (text: string): void => {
+    if (t.live) t.err(`\r\x1b[K${text}`);
+  };
+  const result = await bench(
+    cases,
+    { ...o, profile: o.profile === true, command: `sinter ${argv.join(' ')}` },
+    {
+      doing: (name, target, what) => line(`${name}${target === '' ? '' : ` for ${target}`}: ${what} …`),
+      done: c => {
+        line('');
+        t.out(`${showCase(c)}\n`);
+      },
+    },
+  );
+  t.out(showSummary(result));
+  html?.commit(reportHtml(result));
+  json?.commit(`${JSON.stringify(result, null, 1)}\n`);
+  const bad = result.cases.some(c => c.outcome.k === 'failed' || c.outcome.contenders.some(x => x.k === 'failed'));
+  return bad ? 1 : 0;
+}
+
+/** `--against a,b`. */
+function parsePeers(flag: string): readonly PeerName[] {
+  const names = flag.split(',').map(word => {
+    const name = word.trim();
+    const known = PEER_NAMES.find(p => p === name);
+    if (known === undefined)
+      throw new UsageError(`--against ${flag}: there is no '${name}'${didYouMean(name, PEER_NAMES)} (${PEER_NAMES.join(', ')})`);
+    return known;
+  });
+  return [...new Set(names)];
+}
+/** `--size NAME=N[,NAME=N…]`: one run each. */
+export function parseSizes(flags: readonly string[]): ReadonlyMap<string, number>[] {
+  return flags.map(
+    f =>
+      new Map(
+        f.split(',').map(part => {
+          const [, name, n] = /^(.+)=(\d+)$/.exec(part.trim()) ?? [];
+          if (name === undefined) throw new UsageError(`--size ${f}: write NAME=N, or NAME=N,NAME=N for several of one run`);
+          return [name, Number(n)];
+        }),
+      ),
+  );
+}
+function parseBatches(flag: string | undefined): readonly number[] {
+  if (flag === undefined) return [];
+  return flag.split(',').map(w => {
+    if (!/^[1-9]\d*$/.test(w.trim())) throw new UsageError(`--batch ${flag}: write whole numbers, such as 1,1000`);
+    return Number(w);
+  });
+}
+/** Each choice of sizes with each batch: the symbol of the first axis of the first input that has one. */
+function withBatches(
+  m: Manifest,
+  sizes: readonly ReadonlyMap<string, number>[],
+  batches: readonly number[],
+): readonly ReadonlyMap<string, number>[] {
+  if (batches.length === 0) return sizes;
+  const batch = m.inputs.flatMap(p => (typeof p.shape[0] === 'string' ? [p.shape[0]] : []))[0];
+  if (batch === undefined) throw new UsageError(`--batch: the first sizes of all inputs of ${m.name} are fixed`);
+  return (sizes.length === 0 ? [new Map<string, number>()] : sizes).flatMap(s => batches.map(n => new Map([...s, [batch, n]])));
+}

@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import { fail } from '../core/diagnostic.ts';
+import { isFloat, type DType } from '../core/dtype.ts';
+import { fromNumbers, numel, zeros, type Tensor } from '../core/tensor.ts';
+import { readCsv, type Columns } from './csv.ts';
+import { readJson } from './json.ts';
+import { readNpy } from './npy.ts';
+import { readNpz } from './npz.ts';
+
+/** What an input of a bundle is: `dims` are those to make data of, where no file says others. */
+export interface Want {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  /** Of a table of rows: what its columns are. */
+  readonly columns?: Columns;
+}
+
+/**
+ * The tensor that the command line names for an input: `zeros`, `random`, `random:SEED`, or a file .npy, .npz (the entry of the
+ * input's name, or the only one), .json, or .csv for rows of features (see `readCsv`; `note` is told what it passes over). Random floats are uniform in [-1, 1), integers in 0 … 9, bools 0 or 1. A file's own sizes
+ * and type are kept: whether they suit the input is for the caller to say. E205 for a file that cannot be read.
+ */
+export function loadInput(source: string, want: Want, note: (text: string) => void = () => undefined): Tensor {
+  if (source === 'zeros') return zeros(want.dtype, want.dims);
+  const seed = /^random(?::(\d{1,9}))?$/.exec(source);
+  if (seed) return randomTensor(want.dtype, want.dims, Number(seed[1] ?? 1));
+  const format = formatOf(source);
+  const bytes = readFile(source);
+  switch (format) {
+    case 'npy':
+      return readNpy(bytes, source);
+    case 'npz':
+      return pick(readNpz(bytes, source), want.name, source);
+    case 'json':
+      return pick(readJson(bytes, source), want.name, source)(want.dtype);
+    case 'csv':
+      if (!want.columns)
+        return fail('E205', { file: source, why: `CSV holds rows, and the input ${want.name} does not take rows` });
+      return readCsv(bytes, source, { ...want, ...want.columns }, note);
+  }
+}
+/** All tensors of a .npz or .json file, by input name; JSON without types takes those of `wants`. E205, E501. */
+export function loadInputs(file: string, wants: readonly Want[]): Map<string, Tensor> {
+  const format = formatOf(file);
+  const bytes = readFile(file);
+  const [only] = wants;
+  if (wants.length === 1 && only && (format === 'npy' || format === 'csv')) return new Map([[only.name, loadInput(file, only)]]);
+  if (format === 'npy' || format === 'csv')
+    return fail('E205', { file, why: `a .${format} file holds one array without a name; .npz or .json hold several` });
+  const known = (name: string): Want =>
+    wants.find(w => w.name === name) ??
+    fail('E501', { input: name, why: `${file} names it, and there are only ${wants.map(w => w.name).join(', ')}` });
+  if (format === 'npz') {
+    const all = readNpz(bytes, file);
+    for (const name of all.keys()) known(name);
+    return all;
+  }
+  return new Map([...readJson(bytes, file)].map(([name, make]) => [name, make(known(name).dtype)]));
+}
+function formatOf(path: string): 'npy' | 'npz' | 'json' | 'csv' {
+  const end = /\.(npy|npz|json|csv)$/i.exec(path)?.[1]?.toLowerCase();
+  if (end === 'npy' || end === 'npz' || end === 'json' || end === 'csv') return end;
+  return fail('E205', {
+    file: path,
+    why: 'inputs are .npy, .npz, .json or (rows of features) .csv files, `zeros`, `random` or `random:SEED`',
+  });
+}
+function readFile(path: string): Uint8Array {
+  try {
+    // Not a Buffer: its `slice` does not copy, which surprises whoever takes a Uint8Array.
+    const b = readFileSync(path);
+    return new Uint8Array(b.buffer, b.byteOffset, b.byteLength);
+  } catch (e) {
+    const missing = typeof e === 'object' && e !== null && 'code' in e && e.code === 'ENOENT';
+    return fail('E205', { file: path, why: missing ? 'there is no such file' : String(e) });
+  }
+}
+function pick<T>(all: ReadonlyMap<string, T>, name: string, file: string): T {
+  const only = all.size === 1 ? [...all.values()][0] : undefined;
+  return (
+    all.get(name) ??
+    only ??
+    fail('E205', { file, why: `it has no entry '${name}', only ${[...all.keys()].slice(0, 20).join(', ')}` })
+  );
+}
+
+/** A generator of numbers in [0, 1) from a seed (mulberry32): the same on every machine. */
+export function random(seed: number): () => number {
+  const { imul } = Math;
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = imul(a ^ (a >>> 15), a | 1);
+    t ^= t + imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+/** A tensor of what `loadInput` calls random. */
+export function randomTensor(dtype: DType, dims: readonly number[], seed: number): Tensor {
+  const next = random(seed);
+  const one = isFloat(dtype) ? () => 2 * next() - 1 : () => Math.floor((dtype === 'bool' ? 2 : 10) * next());
+  return fromNumbers(dtype, dims, Float64Array.from({ length: numel(dims) }, one));
+}

@@ -1,0 +1,165 @@
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { fail } from '../core/diagnostic.ts';
+import { UsageError } from '../core/diagnostic.ts';
+
+const codeOf = (e: unknown): string => (typeof e === 'object' && e !== null && 'code' in e ? String(e.code) : '');
+/** Why the system refused, in words. */
+export function reason(e: unknown): string {
+  switch (codeOf(e)) {
+    case 'ENOENT':
+      return 'there is no such file';
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission denied';
+    case 'EISDIR':
+      return 'it is a folder';
+    case 'ENOTDIR':
+      return 'a part of its path is not a folder';
+    case 'EROFS':
+      return 'the file system is read-only';
+    case 'ENOSPC':
+      return 'no space is left';
+    default:
+      return e instanceof Error ? e.message : String(e);
+  }
+}
+/** The bytes of a file. E205 where it cannot be read. */
+export function readBytes(path: string): Uint8Array {
+  try {
+    const b = readFileSync(path);
+    return new Uint8Array(b.buffer, b.byteOffset, b.byteLength);
+  } catch (e) {
+    return fail('E205', { file: path, why: reason(e) });
+  }
+}
+export const readText = (path: string): string => new TextDecoder().decode(readBytes(path));
+/** Writes a file, and the folders on the way. E206 where that cannot be done. */
+export function writeFile(path: string, data: Uint8Array | string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, data);
+  } catch (e) {
+    fail('E206', { file: path, why: reason(e) });
+  }
+}
+
+/** A file that appears as a whole or not at all; what was there before stays until then. */
+export interface NewFile {
+  commit(data: Uint8Array | string): void;
+}
+/** Begins a file that is only written in the end. E206 where nothing can be written, before any work is done. */
+export function newFile(path: string): NewFile {
+  const place = existsSync(path) ? realpathSync(path) : resolve(path);
+  const folder = dirname(place);
+  const refuse = (why: string): never => fail('E206', { file: path, why });
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (e) {
+    refuse(reason(e));
+  }
+  if (existsSync(place) && !statSync(place).isFile()) refuse('it is no file');
+  return {
+    commit: data => {
+      const half = join(folder, `.${basename(place)}.${process.pid}`);
+      try {
+        writeFileSync(half, data);
+        renameSync(half, place);
+      } catch (e) {
+        rmSync(half, { force: true });
+        refuse(reason(e));
+      }
+    },
+  };
+}
+/** A new folder of the system's for temporary files; the end of the process removes it. */
+export function temporaryFolder(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'sinter-'));
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** A folder that appears with all its files or not at all. */
+export interface NewFolder {
+  /** Where to put the files until then. */
+  readonly dir: string;
+  /** Puts the folder in its place; what was there before goes. */
+  commit(): void;
+  /** Removes what was written; nothing after `commit`. */
+  abort(): void;
+}
+/**
+ * Begins a folder beside its place, so that an error, or the end of the process, leaves nothing half-written. A place that holds
+ * something else than bundles is not touched. E206 where nothing can be written, before any work is done.
+ */
+export function newFolder(path: string): NewFolder {
+  const place = existsSync(path) ? realpathSync(path) : resolve(path);
+  checkPlace(path, place);
+  const dir = join(dirname(place), `.${basename(place)}.${process.pid}.${Math.random().toString(36).slice(2, 8)}`);
+  try {
+    mkdirSync(dir, { recursive: true });
+  } catch (e) {
+    fail('E206', { file: path, why: reason(e) });
+  }
+  let done = false;
+  const abort = (): void => {
+    if (!done) rmSync(dir, { recursive: true, force: true });
+    done = true;
+    process.off('exit', abort);
+  };
+  process.on('exit', abort);
+  return {
+    dir,
+    abort,
+    commit: () => {
+      const old = `${dir}.old`;
+      try {
+        if (existsSync(place)) renameSync(place, old);
+        renameSync(dir, place);
+      } catch (e) {
+        if (existsSync(old) && !existsSync(place)) renameSync(old, place);
+        abort();
+        fail('E206', { file: path, why: reason(e) });
+      }
+      done = true;
+      process.off('exit', abort);
+      rmSync(old, { recursive: true, force: true });
+    },
+  };
+}
+function checkPlace(path: string, place: string): void {
+  if (`${process.cwd()}${sep}`.startsWith(place.endsWith(sep) ? place : place + sep))
+    throw new UsageError(`--out ${path}: give a folder of its own, which may be replaced`);
+  if (!existsSync(place)) return;
+  if (!statSync(place).isDirectory()) fail('E206', { file: path, why: 'it is a file' });
+  const entries = readdirSync(place);
+  if (entries.length > 0 && !isBundle(place) && !entries.every(e => isBundle(join(place, e))))
+    fail('E206', {
+      file: path,
+      why: 'it holds other files than a bundle, and would be replaced; remove it, or choose another --out',
+    });
+}
+/** Whether a folder is a bundle by its manifest. */
+export function isBundle(dir: string): boolean {
+  try {
+    const m: unknown = JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8'));
+    return typeof m === 'object' && m !== null && 'sinter' in m;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,138 @@
+import { must } from '../../../core/diagnostic.ts';
+import { dimEq, dimHi, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
+import { dimStrides, type TensorType } from '../../../core/shape.ts';
+import { fromTyped } from '../../../core/tensor.ts';
+import { tensorOf, type Node } from '../../../graph/graph.ts';
+import { add, lane } from '../../../kernel/ir.ts';
+import type { LowerCtx } from '../../lowering.ts';
+import { lowerConvPlain } from './plain.ts';
+import {
+  around,
+  channelsLast,
+  convShape,
+  depthOf,
+  groupMatrices,
+  groupsOf,
+  outSteps,
+  planRows,
+  rowProducts,
+  stepAxis,
+  type ConvAttrs,
+  type ConvShape,
+  type Input,
+  type Job,
+  type RowPlan,
+} from './rows.ts';
+import { lowerDepthwise } from './depthwise.ts';
+import { rowDots } from '../../schedules/dot.ts';
+import { panelsOf } from '../../schedules/gemm.ts';
+import { packConstant, registerValues } from '../../schedules/pack.ts';
+import { padInto } from './pad.ts';
+import { walkSink } from '../../schedules/sink.ts';
+import { arithOf } from '../../schedules/tile.ts';
+import { lowerWinograd, paysWinograd } from './winograd.ts';
+
+/** How a convolution is computed; a function of the node alone, so that fusion and lowering agree. */
+export type ConvPlan =
+  | { readonly k: 'plain' }
+  | { readonly k: 'depthwise'; readonly shape: ConvShape }
+  | { readonly k: 'winograd'; readonly shape: ConvShape }
+  | { readonly k: 'gemm'; readonly shape: ConvShape; readonly rows: RowPlan };
+
+const attrsOf = (n: Node): ConvAttrs => n.attrs as unknown as ConvAttrs;
+
+/** Whether floats are convolved by transforms, which take a fraction of the products. */
+export const transforms = (s: ConvShape): boolean => s.group === 1 && s.strides.every(n => n === 1) && paysWinograd(s);
+export function planConv(n: Node): ConvPlan {
+  const [x, w] = [must(n.inputs[0]).type, tensorOf(n.inputs[1])];
+  const shape = w && x.dtype === 'f32' ? convShape(attrsOf(n), x, w.dims, must(n.outputs[0]).type) : undefined;
+  if (!shape) return { k: 'plain' };
+  if (shape.group === shape.channels && shape.outs === shape.channels && shape.group > 1) return { k: 'depthwise', shape };
+  if (n.attrs['direct'] !== true && transforms(shape)) return { k: 'winograd', shape };
+  return { k: 'gemm', shape, rows: planRows(shape) };
+}
+export function convSpace(n: Node): readonly (readonly number[])[] {
+  const rank = must(n.outputs[0]).type.shape.length;
+  const plan = planConv(n);
+  return plan.k === 'gemm' ? groupsOf(plan.rows, rank) : Array.from({ length: rank }, (_, i) => [i]);
+}
+export function acceptsConv(i: number, n: Node): 'indexMap' | 'buffer' {
+  if (i !== 0) return 'buffer';
+  const plan = planConv(n);
+  return (plan.k === 'gemm' || plan.k === 'winograd') && plan.shape.padded ? 'indexMap' : 'buffer';
+}
+
+export function lowerConv(c: LowerCtx<ConvAttrs>): void {
+  if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
+  const plan = planConv(c.node);
+  switch (plan.k) {
+    case 'plain':
+      lowerConvPlain(c);
+      return;
+    case 'depthwise':
+      lowerDepthwise(c, { ...plan.shape, in: sizesOf(must(c.types[0])) });
+      return;
+    case 'winograd':
+      lowerWinograd(c, plan.shape);
+      return;
+    case 'gemm':
+      lowerConvGemm(c, plan.shape, plan.rows);
+      return;
+  }
+}
+
+/** Batch and spatial sizes of a channels-last tensor. */
+const sizesOf = (t: TensorType): readonly Dim[] => t.shape.slice(0, -1);
+/** The input as the product reads it: padded by a copy where there are pads, else in place if the steps of its axes allow it. */
+function inputOf(c: LowerCtx<ConvAttrs>, s: ConvShape, rows: RowPlan): Input {
+  if (s.padded) return { buffer: padInto(c, c.need(0), s.in, c.attrs.pads), strides: dimStrides([...s.in, s.channels]) };
+  const r = c.rows(0);
+  const steps = outSteps(s, r.strides);
+  const row = stepAxis(s, rows);
+  // The rows of a run must lie equally far apart.
+  let step = must(steps[row]);
+  for (let i = row; i >= rows.run; i--) {
+    if (s.out[i] === 1) continue;
+    if (!dimEq(must(steps[i]), step)) return c.contiguous(0);
+    step = dimMul(step, must(s.out[i]));
+  }
+  return r;
+}
+
+function lowerConvGemm(c: LowerCtx<ConvAttrs>, s: ConvShape, rows: RowPlan): void {
+  const input = inputOf(c, s, rows);
+  const arith = arithOf(c.profile, 'f32');
+  const steps = outSteps(s, input.strides);
+  const j: Job = { c, s, rows, input, steps, arith, walk: walkSink(c.sink(0), groupsOf(rows, s.out.length + 1)) };
+  const depth = depthOf(s);
+  if (s.outs === 1 && s.group === 1 && rows.even && depth === s.channels) {
+    lowerOneOutput(j);
+    return;
+  }
+  const outsPer = s.outs / s.group;
+  const p = panelsOf(c.profile, outsPer, arith);
+  const matrices = groupMatrices(s.group, outsPer, depth);
+  rowProducts(j, p, c.weights('kernel', packConstant(channelsLast(must(c.constant(1))), matrices, depth, p)));
+}
+/** A 1x1 kernel with one output channel: a dot product for each pixel. */
+function lowerOneOutput(j: Job): void {
+  const { c, s, rows } = j;
+  const { dtype, data } = registerValues(must(c.constant(1)));
+  const column = c.weights('column', fromTyped(dtype, [data.length], data));
+  c.kernel('conv', k =>
+    around(k, j, (idx, at) =>
+      rowDots(k, {
+        arith: j.arith,
+        rows: dimProd(s.out.slice(rows.first)),
+        k: s.channels,
+        parallel: true,
+        a: { buffer: j.input.buffer, at, stride: must(j.steps[stepAxis(s, rows)]) },
+        x: { buffer: column, at: 0 },
+        put: (row, v) => {
+          const x = k.let(v);
+          for (let i = 0; i < x.t.lanes; i++) j.walk.put(k, [...idx, add(row, i), 0], lane(x, i));
+        },
+      }),
+    ),
+  );
+}

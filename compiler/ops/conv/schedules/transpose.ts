@@ -1,0 +1,297 @@
+import { must } from '../../../core/diagnostic.ts';
+import { dimAdd, dimCeilDiv, dimHi, dimMul, dimSub, type Dim } from '../../../core/dim.ts';
+import { regOf } from '../../../core/dtype.ts';
+import { dimStrides } from '../../../core/shape.ts';
+import { fromTyped, numel, stridesOf, typed, type Tensor } from '../../../core/tensor.ts';
+import { tensorOf, type Node } from '../../../graph/graph.ts';
+import { add, and, cast, div, eq, ge, int, konst, lt, mul, rem, sub, vtype, type Expr, type Num } from '../../../kernel/ir.ts';
+import { forAll, forLanes } from '../../loops.ts';
+import type { LowerCtx } from '../../lowering.ts';
+import { channelAxis, indices, layoutShape, spatialAxes, type WindowAttrs } from '../../spatial.ts';
+import { blockSize, packedPanels, packedSize, panelsOf, product, type Product } from '../../schedules/gemm.ts';
+import { packConstant, type ConstMatrix } from '../../schedules/pack.ts';
+import { padInto } from './pad.ts';
+import { isCostly, walkSink } from '../../schedules/sink.ts';
+import { arithOf, type Seg } from '../../schedules/tile.ts';
+
+export type TransposeAttrs = WindowAttrs & { readonly group: number; readonly outputPadding: readonly number[] };
+
+const attrsOf = (n: Node): TransposeAttrs => n.attrs as unknown as TransposeAttrs;
+/** Windows that tile the output: each output pixel has one input pixel and one element of the kernel. */
+function tiles(n: Node): boolean {
+  const a = attrsOf(n);
+  const w = must(n.inputs[1]);
+  return (
+    a.layout === 'NHWC' &&
+    w.type.dtype === 'f32' &&
+    tensorOf(w) !== undefined &&
+    a.group === 1 &&
+    w.type.shape.slice(2).every((k, i) => k === a.strides[i]) &&
+    [...a.pads, ...a.outputPadding].every(p => p === 0) &&
+    a.dilations.every(d => d === 1)
+  );
+}
+/** Columns that no panel holds whole. */
+const NARROW = 8;
+/** With one output channel the outputs of one input pixel along the last axis are neighbours. */
+const joinsLast = (n: Node): boolean =>
+  tiles(n) && must(n.outputs[0]).type.shape.at(-1) === 1 && Number(must(n.inputs[1]).type.shape.at(-1)) < NARROW;
+
+export function transposeSpace(n: Node): readonly (readonly number[])[] {
+  const rank = must(n.outputs[0]).type.shape.length;
+  const each = Array.from({ length: rank }, (_, i) => [i]);
+  return joinsLast(n) ? [...each.slice(0, -2), [rank - 2, rank - 1]] : each;
+}
+export function lowerConvTranspose(c: LowerCtx<TransposeAttrs>): void {
+  if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
+  if (tiles(c.node)) lowerTiles(c);
+  else if (!lowerPhases(c)) lowerPlain(c);
+}
+
+/** One product for each element of the kernel (or each row of it), stored with the stride of the output. */
+function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
+  const w = must(c.constant(1));
+  const x = c.contiguous(0);
+  const nd = x.dims.length - 2;
+  const [channels, outs] = [Number(w.dims[0]), Number(w.dims[1])];
+  const kernel = w.dims.slice(2);
+  const join = joinsLast(c.node);
+  const columns = join ? outs * must(kernel.at(-1)) : outs;
+  const taps = kernel.reduce((p, q) => p * q, 1) / (join ? must(kernel.at(-1)) : 1);
+  const ws = stridesOf(w.dims);
+  const matrices = Array.from({ length: taps }, (_, t): ConstMatrix => ({
+    offset: join ? t * must(kernel.at(-1)) : t,
+    kStride: must(ws[0]),
+    columnStride: join ? 1 : must(ws[1]),
+  }));
+  const arith = arithOf(c.profile, 'f32');
+  const p = panelsOf(c.profile, columns, arith);
+  const size = Number(packedSize(p, channels));
+  const b = c.weights('kernel', packConstant(w, matrices, channels, p));
+  const scratch = c.scratch('edge', 'f32', blockSize(p));
+  const walk = walkSink(c.sink(0), transposeSpace(c.node));
+  const costly = isCostly(walk, transposeSpace(c.node).length, vtype('f32', arith.lanes));
+  // A row of outputs is gathered in scratch, then stored by whole vectors.
+  const line = join ? c.scratch('line', 'f32', dimAdd(dimMul(must(x.dims[nd]), columns), p.width)) : undefined;
+  const outer = x.dims.slice(0, nd);
+  const width = must(x.dims[nd]);
+  c.kernel('convtranspose', k =>
+    forAll(k, outer, idx => {
+      const at = k.let(idx.reduce<Expr>((sum, i, a) => add(sum, mul(i, k.dim(must(x.strides[a])))), int(0)));
+      k.for(0, taps, tap => {
+        // The position of the tap along each axis.
+        const axes = join ? kernel.slice(0, -1) : kernel;
+        const where: Expr[] = [];
+        let rest: Expr = tap;
+        for (let i = axes.length - 1; i >= 0; i--) {
+          where.unshift(k.let(i === 0 ? rest : rem(rest, must(axes[i]))));
+          if (i > 0) rest = k.let(div(rest, must(axes[i])));
+        }
+        const place = idx.map((i, a): Num =>
+          a === 0 ? i : k.let(add(mul(i, must(c.attrs.strides[a - 1])), must(where[a - 1]))),
+        );
+        const stride = must(c.attrs.strides[nd - 1]);
+        const job: Product = {
+          arith,
+          panels: p,
+          a: {
+            buffer: x.buffer,
+            block: first => ({ at: k.let(add(at, mul(first, channels))), rows: { k: 'stride', stride: channels } }),
+          },
+          b: packedPanels(k, b, k.let(mul(tap, size)), p, channels),
+          k: [{ n: channels, stride: 1 }],
+          scratch,
+          loose: join,
+          parallel: !join,
+          costly: !join && costly,
+          put: (row, column, v) => {
+            if (line) k.store(line, add(mul(row, columns), column), v);
+            else walk.put(k, [...place, add(mul(row, stride), must(where[nd - 1])), column], v);
+          },
+        };
+        product(k, job, width, { k: 'rows' });
+        if (line)
+          forLanes(k, dimMul(width, columns), arith.lanes, (i, lanes) => walk.put(k, [...place, i], k.load(line, i, lanes)));
+      });
+    }),
+  );
+}
+/**
+ * Outputs that lie a stride apart use the same elements of the kernel: one stride-1 convolution for each phase of the stride, as a
+ * product over an input with a border of zeros. False where that does not apply.
+ */
+function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
+  const { layout, strides, dilations, group, outputPadding } = c.attrs;
+  const w = c.constant(1);
+  const nd = strides.length;
+  const pads = c.attrs.pads.map(p => (typeof p === 'number' && p >= 0 ? p : undefined));
+  if (layout !== 'NHWC' || group !== 1 || must(c.out[0]).dtype !== 'f32' || !w || pads.includes(undefined)) return false;
+  const kernel = w.dims.slice(2);
+  const [channels, outs] = [must(w.dims[0]), must(w.dims[1])];
+  const x = c.need(0);
+  const out = must(c.out[0]).shape;
+  const axes = kernel.map((n, d): PhaseAxis => {
+    const [stride, dilation, before] = [must(strides[d]), must(dilations[d]), must(pads[d])];
+    const reach = (n - 1) * dilation;
+    return {
+      stride,
+      size: must(out[d + 1]),
+      before: Math.floor(reach / stride),
+      after: Math.max(0, Math.floor((reach + must(outputPadding[d]) - must(pads[d + nd])) / stride)),
+      phases: Array.from({ length: stride }, (_, r) => phaseOf(r, n, stride, dilation, before)),
+    };
+  });
+  const sizes = [must(x.dims[0]), ...axes.map((a, d) => dimAdd(must(x.dims[d + 1]), a.before + a.after))];
+  const bare = axes.every(a => a.before === 0 && a.after === 0);
+  const input = bare ? c.contiguous(0).buffer : padInto(c, x, sizes, [...axes.map(a => a.before), ...axes.map(a => a.after)]);
+  const steps = dimStrides([...sizes, channels]);
+  const arith = arithOf(c.profile, 'f32');
+  const walk = walkSink(
+    c.sink(0),
+    out.map((_, i) => [i]),
+  );
+  const costly = isCostly(walk, out.length, vtype('f32', arith.lanes));
+  const p = panelsOf(c.profile, outs, arith);
+  const scratch = c.scratch('edge', 'f32', blockSize(p));
+  for (const pick of indices(axes.map(a => a.stride))) {
+    const phases = axes.map((a, d) => must(a.phases[must(pick[d])]));
+    const depth = channels * phases.reduce((n, f) => n * f.taps.length, 1);
+    const counts = axes.map((a, d) => dimCeilDiv(dimSub(a.size, must(phases[d]).first), a.stride));
+    const b =
+      depth === 0
+        ? undefined
+        : c.weights('kernel', packConstant(phaseWeights(w, phases), [{ offset: 0, kStride: 1, columnStride: depth }], depth, p));
+    // Where the first tap of the first output lies.
+    const origin = phases.map((f, d) => must(axes[d]).before + f.start - must(f.taps[0]?.back ?? 0));
+    c.kernel('convtranspose', k =>
+      forAll(k, [must(sizes[0]), ...counts.slice(0, -1)], idx => {
+        const place = idx.map((i, a): Num =>
+          a === 0 ? i : k.let(add(mul(i, must(axes[a - 1]).stride), must(phases[a - 1]).first)),
+        );
+        const [lastAxis, lastPhase] = [must(axes[nd - 1]), must(phases[nd - 1])];
+        const put = (row: Expr, column: Expr, v: Expr): void =>
+          walk.put(k, [...place, add(mul(row, lastAxis.stride), lastPhase.first), column], v);
+        if (!b) {
+          k.for(0, must(counts[nd - 1]), row => forLanes(k, outs, arith.lanes, (o, l) => put(row, o, konst(vtype('f32', l), 0))));
+          return;
+        }
+        const at = k.let(
+          idx.reduce<Expr>(
+            (sum, i, a) => add(sum, mul(a === 0 ? i : add(i, must(origin[a - 1])), k.dim(must(steps[a])))),
+            int(must(origin[nd - 1]) * channels),
+          ),
+        );
+        const job: Product = {
+          arith,
+          panels: p,
+          a: {
+            buffer: input,
+            block: first => ({ at: k.let(add(at, mul(first, channels))), rows: { k: 'stride', stride: channels } }),
+          },
+          b: packedPanels(k, b, 0, p, depth),
+          k: [
+            ...phases.slice(0, -1).map((f, d): Seg => ({ n: f.taps.length, stride: k.dim(dimMul(must(steps[d + 1]), f.step)) })),
+            ...(lastPhase.step === 1
+              ? [{ n: lastPhase.taps.length * channels, stride: 1 }]
+              : [
+                  { n: lastPhase.taps.length, stride: lastPhase.step * channels },
+                  { n: channels, stride: 1 },
+                ]),
+          ],
+          scratch,
+          costly,
+          put,
+        };
+        product(k, job, must(counts[nd - 1]), { k: 'rows' });
+      }),
+    );
+  }
+  return true;
+}
+interface PhaseAxis {
+  readonly stride: number;
+  /** Outputs. */
+  readonly size: Dim;
+  /** Zeros around the input. */
+  readonly before: number;
+  readonly after: number;
+  readonly phases: readonly Phase[];
+}
+/** Outputs first, first + stride, … of an axis. */
+interface Phase {
+  readonly first: number;
+  /** The input that element 0 of the kernel meets at the first output, were it one of the phase. */
+  readonly start: number;
+  /** The elements of the kernel in the order of the input: which, and how many inputs before `start` it lies. */
+  readonly taps: readonly { readonly kernel: number; readonly back: number }[];
+  /** Inputs from one tap to the next. */
+  readonly step: number;
+}
+/** The phase of the outputs o with (o + before) mod stride = r: o takes input (o + before - j * dilation) / stride of kernel element j. */
+function phaseOf(r: number, kernel: number, stride: number, dilation: number, before: number): Phase {
+  const first = (((r - before) % stride) + stride) % stride;
+  const taps = Array.from({ length: kernel }, (_, j) => j)
+    .filter(j => (j * dilation) % stride === r)
+    .map(j => ({ kernel: j, back: (j * dilation - r) / stride }))
+    .reverse();
+  const [a, b] = taps;
+  return { first, start: (first + before - r) / stride, taps, step: a && b ? a.back - b.back : 1 };
+}
+/** Weights [C, O, …k] as [O, …taps, C]. */
+function phaseWeights(w: Tensor, phases: readonly Phase[]): Tensor {
+  const [channels, outs] = [must(w.dims[0]), must(w.dims[1])];
+  const s = stridesOf(w.dims);
+  const from = typed(w);
+  const counts = phases.map(f => f.taps.length);
+  const out = new Float32Array(outs * channels * numel(counts));
+  let q = 0;
+  for (let o = 0; o < outs; o++)
+    for (const pick of indices(counts)) {
+      const at = pick.reduce((sum, t, d) => sum + must(phases[d]?.taps[t]).kernel * must(s[d + 2]), o * must(s[1]));
+      for (let i = 0; i < channels; i++) out[q++] = Number(from[at + i * must(s[0])]);
+    }
+  return fromTyped('f32', [out.length], out);
+}
+/** Each output gathers the inputs whose windows cover it. */
+function lowerPlain(c: LowerCtx<TransposeAttrs>): void {
+  const { layout, strides, dilations, pads, group } = c.attrs;
+  const [x, w] = [c.need(0), c.need(1)];
+  const sink = c.sink(0);
+  const axes = spatialAxes(layout, x.dims.length);
+  const channel = channelAxis(layout, x.dims.length);
+  const reg = vtype(regOf(sink.dtype));
+  const outsPer = must(w.dims[1]);
+  c.kernel('convtranspose', k =>
+    forAll(k, sink.dims, idx => {
+      const o = must(idx[channel]);
+      const perGroup = k.let(div(k.dim(must(x.dims[channel])), group));
+      const g = group === 1 ? int(0) : k.let(div(o, k.dim(outsPer)));
+      const own = group === 1 ? o : k.let(rem(o, k.dim(outsPer)));
+      const first = k.let(mul(g, perGroup));
+      const acc = k.var(konst(reg, 0));
+      const tap = (at: readonly Expr[], kernel: readonly Expr[]): void =>
+        k.for(0, perGroup, i => {
+          const from = k.let(add(first, i));
+          const v = x.at(k, layoutShape<Expr>(layout, must(idx[0]), from, at));
+          k.set(acc, add(acc, mul(cast(reg, v), cast(reg, w.at(k, [from, own, ...kernel])))));
+        });
+      const nest = (at: readonly Expr[], kernel: readonly Expr[]): void => {
+        const axis = at.length;
+        const a = axes[axis];
+        if (a === undefined) {
+          tap(at, kernel);
+          return;
+        }
+        k.for(0, must(w.dims[axis + 2]), j => {
+          const p = k.let(sub(add(must(idx[a]), k.dim(must(pads[axis]))), mul(j, must(dilations[axis]))));
+          const s = must(strides[axis]);
+          const i = k.let(s === 1 ? p : div(p, s));
+          const hits = s === 1 ? ge(p, 0) : and(ge(p, 0), eq(mul(i, s), p));
+          k.if(and(hits, lt(i, k.dim(must(x.dims[a])))), () => nest([...at, i], [...kernel, j]));
+        });
+      };
+      nest([], []);
+      sink.store(k, idx, acc);
+    }),
+  );
+}

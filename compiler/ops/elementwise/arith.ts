@@ -1,0 +1,277 @@
+import { dimAdd, dimFloorDiv, dimMax, dimMin, dimMod, dimMul, dimNeg, dimSub, rangeOf } from '../../core/dim.ts';
+import { isFloat, isInt, type DType } from '../../core/dtype.ts';
+import { must } from '../../core/diagnostic.ts';
+import type { KernelBuilder } from '../../kernel/builder.ts';
+import {
+  abs,
+  add,
+  and,
+  ceil,
+  div,
+  eq,
+  floor,
+  ge,
+  gt,
+  konst,
+  lt,
+  math,
+  max,
+  min,
+  mul,
+  ne,
+  nearest,
+  neg,
+  not,
+  or,
+  rem,
+  select,
+  shl,
+  shr,
+  sqrt,
+  sub,
+  trunc,
+  xor,
+  type Expr,
+} from '../../kernel/ir.ts';
+import { attr } from '../define.ts';
+import { elementwise, floats, integers, numbers, sameDType } from './op.ts';
+import { binary, castTo, isConstant, perLane, unary } from './util.ts';
+
+export const Add = elementwise({
+  name: 'Add',
+  doc: 'a + b; integers wrap',
+  inputs: ['a', 'b'],
+  result: numbers,
+  scalar: binary(add),
+  known: ([a, b]) => dimAdd(must(a), must(b)),
+});
+export const Sub = elementwise({
+  name: 'Sub',
+  doc: 'a - b; integers wrap',
+  inputs: ['a', 'b'],
+  result: numbers,
+  scalar: binary(sub),
+  known: ([a, b]) => dimSub(must(a), must(b)),
+});
+export const Mul = elementwise({
+  name: 'Mul',
+  doc: 'a * b; integers wrap',
+  inputs: ['a', 'b'],
+  result: numbers,
+  scalar: binary(mul),
+  known: ([a, b]) => dimMul(must(a), must(b)),
+});
+
+const signed = (e: Expr): boolean => e.t.base === 'i32' || e.t.base === 'i64';
+const unsigned = (e: Expr): boolean => e.t.base === 'u32' || e.t.base === 'u64';
+/** An operand by which one may always divide: 1 where the divisor is 0, or -1 (the quotient of the least integer would not fit). */
+const safeDivisor = (b: Expr): Expr => select(signed(b) ? or(eq(b, 0), eq(b, -1)) : eq(b, 0), 1, b);
+/** Integer quotient towards zero; a zero divisor gives 0. */
+function intDiv(k: KernelBuilder, a: Expr, b: Expr): Expr {
+  const q = select(eq(b, 0), 0, div(a, k.let(safeDivisor(b))));
+  return signed(b) ? select(eq(b, -1), sub(konst(a.t, 0), a), q) : q;
+}
+/** Remainder with the sign of the dividend; a zero divisor gives 0. */
+const intRem = (k: KernelBuilder, a: Expr, b: Expr): Expr => rem(a, k.let(safeDivisor(b)));
+
+export const Div = elementwise({
+  name: 'Div',
+  doc: 'a / b; integers round towards zero, and give 0 for a zero divisor',
+  inputs: ['a', 'b'],
+  result: numbers,
+  scalar: (args, c) => {
+    const [a, b] = [must(args[0]), must(args[1])];
+    return isFloat(c.out) ? div(a, b) : perLane([a, b], ([x, y]) => intDiv(c.k, must(x), must(y)));
+  },
+  known: ([a, b]) => {
+    const [x, y] = [must(a), must(b)];
+    return rangeOf(x).lo >= 0 && rangeOf(y).lo > 0 ? dimFloorDiv(x, y) : undefined;
+  },
+});
+export const Mod = elementwise({
+  name: 'Mod',
+  doc: 'Remainder of a / b. `fmod`: with the sign of a, as in C; else with the sign of b, as in Python. 0 for an integer b of 0.',
+  inputs: ['a', 'b'],
+  attrs: { fmod: attr.bool(false) },
+  result: numbers,
+  scalar: (args, c) =>
+    perLane(args, ([x, y]) => {
+      const [a, b] = [must(x), must(y)];
+      if (isFloat(c.out)) return floatMod(c.k, a, b, c.attrs.fmod);
+      const r = c.k.let(intRem(c.k, a, b));
+      if (c.attrs.fmod || !signed(a)) return r;
+      return select(and(ne(r, 0), ne(lt(r, 0), lt(b, 0))), add(r, b), r);
+    }),
+  known: ([a, b], at) => {
+    const [x, y] = [must(a), must(b)];
+    return rangeOf(y).lo > 0 && (!at.fmod || rangeOf(x).lo >= 0) ? dimMod(x, y) : undefined;
+  },
+});
+/** In f64, where the quotient of two f32 is exact enough for its integer part to be right up to 2^29. */
+function floatMod(k: KernelBuilder, a: Expr, b: Expr, fmod: boolean): Expr {
+  const x = k.let(castTo('f64', a));
+  const y = k.let(castTo('f64', b));
+  const q = div(x, y);
+  const r = k.let(sub(x, mul(y, fmod ? trunc(q) : floor(q))));
+  // A finite number modulo an infinite one is the number itself.
+  const inf = eq(abs(y), Infinity);
+  const whole = fmod ? x : select(and(ne(x, 0), ne(lt(x, 0), lt(y, 0))), y, x);
+  return castTo(a.t.base, select(and(inf, lt(abs(x), Infinity)), whole, r));
+}
+
+/** NaN in either operand gives NaN. The kernel language's min and max keep only that of the first. */
+const extreme = (pick: (a: Expr, b: Expr) => Expr) => (args: readonly Expr[], c: { readonly out: DType }) => {
+  const [a, b] = [must(args[0]), must(args[1])];
+  return isFloat(c.out) && !isConstant(b) ? select(ne(b, b), b, pick(a, b)) : pick(a, b);
+};
+export const Min = elementwise({
+  name: 'Min',
+  doc: 'The smaller of a and b; NaN if either is NaN',
+  inputs: ['a', 'b'],
+  result: numbers,
+  scalar: extreme(min),
+  known: ([a, b]) => dimMin(must(a), must(b)),
+});
+export const Max = elementwise({
+  name: 'Max',
+  doc: 'The larger of a and b; NaN if either is NaN',
+  inputs: ['a', 'b'],
+  result: numbers,
+  scalar: extreme(max),
+  known: ([a, b]) => dimMax(must(a), must(b)),
+});
+export const Clip = elementwise({
+  name: 'Clip',
+  doc: 'min(max(x, lo), hi); NaN stays NaN',
+  inputs: ['x'],
+  attrs: { lo: attr.float.optional(), hi: attr.float.optional() },
+  result: numbers,
+  scalar: ([x], c) => {
+    const { lo, hi } = c.attrs;
+    const low = lo === undefined ? must(x) : max(must(x), lo);
+    return hi === undefined ? low : min(low, hi);
+  },
+});
+
+export const Neg = elementwise({
+  name: 'Neg',
+  doc: '-x',
+  inputs: ['x'],
+  result: sameDType(t => isFloat(t) || isInt(t), 'numbers'),
+  scalar: unary(neg),
+  known: ([x]) => dimNeg(must(x)),
+});
+export const Abs = elementwise({
+  name: 'Abs',
+  doc: '|x|',
+  inputs: ['x'],
+  result: numbers,
+  scalar: unary(x => (unsigned(x) ? x : abs(x))),
+  known: ([x]) => (rangeOf(must(x)).lo >= 0 ? x : undefined),
+});
+export const Sign = elementwise({
+  name: 'Sign',
+  doc: '-1, 0 or 1; NaN stays NaN',
+  inputs: ['x'],
+  result: numbers,
+  scalar: unary(x => {
+    const positive = select(gt(x, 0), 1, x);
+    return unsigned(x) ? positive : select(lt(x, 0), -1, positive);
+  }),
+});
+export const Ceil = elementwise({
+  name: 'Ceil',
+  doc: 'The least integer >= x',
+  inputs: ['x'],
+  result: floats,
+  scalar: unary(ceil),
+});
+export const Floor = elementwise({
+  name: 'Floor',
+  doc: 'The greatest integer <= x',
+  inputs: ['x'],
+  result: floats,
+  scalar: unary(floor),
+});
+export const Round = elementwise({
+  name: 'Round',
+  doc: 'The nearest integer, ties to even',
+  inputs: ['x'],
+  result: floats,
+  scalar: unary(nearest),
+});
+export const Trunc = elementwise({
+  name: 'Trunc',
+  doc: 'x without its fraction',
+  inputs: ['x'],
+  result: floats,
+  scalar: unary(trunc),
+});
+export const Sqrt = elementwise({ name: 'Sqrt', doc: 'Square root', inputs: ['x'], result: floats, scalar: unary(sqrt) });
+export const Reciprocal = elementwise({
+  name: 'Reciprocal',
+  doc: '1 / x',
+  inputs: ['x'],
+  result: floats,
+  scalar: unary(x => div(konst(x.t, 1), x)),
+});
+
+const powType = (types: readonly DType[], _: unknown, reject: (why: string) => never): DType => {
+  const [a, b] = [must(types[0]), must(types[1])];
+  if (a === 'bool' || b === 'bool') return reject(`takes numbers, not ${a} and ${b}`);
+  return a;
+};
+export const Pow = elementwise({
+  name: 'Pow',
+  doc: 'a to the power b, of the type of a. Integers to integers wrap, for exponents up to 63; a negative one gives the integer part.',
+  inputs: ['a', 'b'],
+  result: powType,
+  scalar: (args, c) => {
+    const ints = c.types.every(isInt);
+    return perLane(args, ([a, b]) => (ints ? intPow(c.k, must(a), must(b)) : floatPow(c.k, must(a), must(b), c.out)));
+  },
+});
+/** By squaring, over the low six bits of the exponent. */
+function intPow(k: KernelBuilder, a: Expr, b: Expr): Expr {
+  const e = k.let(castTo('i32', b));
+  let base = a;
+  let result: Expr = konst(a.t, 1);
+  for (let bit = 0; bit < 6; bit++) {
+    result = k.let(select(and(shr(e, bit), 1), mul(result, base), result));
+    if (bit < 5) base = k.let(mul(base, base));
+  }
+  const one = konst(a.t, 1);
+  const inverse = signed(a)
+    ? select(eq(a, -1), select(and(e, 1), konst(a.t, -1), one), select(eq(a, 1), one, 0))
+    : select(eq(a, 1), one, 0);
+  return select(lt(b, 0), inverse, result);
+}
+/** exp(b * log|a|) in f64, so that whole powers come out exact after rounding to f32. */
+function floatPow(k: KernelBuilder, a: Expr, b: Expr, out: DType): Expr {
+  const x = k.let(castTo('f64', a));
+  const y = k.let(castTo('f64', b));
+  const r = k.let(math('exp', mul(y, math('log', abs(x)))));
+  const odd = eq(sub(y, mul(floor(mul(y, 0.5)), 2)), 1);
+  const whole = k.let(eq(floor(y), y));
+  const negative = select(whole, select(odd, neg(r), r), NaN);
+  const v = k.let(select(or(eq(y, 0), eq(x, 1)), konst(x.t, 1), select(lt(x, 0), negative, r)));
+  return castTo(a.t.base, isFloat(out) ? v : select(whole, nearest(v), v));
+}
+
+const WIDTH: Partial<Record<DType, number>> = { u8: 8, u16: 16, u32: 32, u64: 64, i8: 8, i16: 16, i32: 32, i64: 64 };
+export const BitShift = elementwise({
+  name: 'BitShift',
+  doc: 'a shifted by b bits, `left` or right; counts of the width or more shift everything out',
+  inputs: ['a', 'b'],
+  attrs: { left: attr.bool() },
+  result: integers,
+  scalar: (args, c) =>
+    perLane(args, ([x, y]) => {
+      const [a, n] = [must(x), must(y)];
+      return select(ge(n, must(WIDTH[c.out])), 0, c.attrs.left ? shl(a, n) : shr(a, n));
+    }),
+});
+export const BitAnd = elementwise({ name: 'BitAnd', doc: 'a & b', inputs: ['a', 'b'], result: integers, scalar: binary(and) });
+export const BitOr = elementwise({ name: 'BitOr', doc: 'a | b', inputs: ['a', 'b'], result: integers, scalar: binary(or) });
+export const BitXor = elementwise({ name: 'BitXor', doc: 'a ^ b', inputs: ['a', 'b'], result: integers, scalar: binary(xor) });
+export const BitNot = elementwise({ name: 'BitNot', doc: '~x', inputs: ['x'], result: integers, scalar: unary(not) });

@@ -1,0 +1,174 @@
+import { DTYPES, isFloat, isInt, regOf, type DType } from '../../core/dtype.ts';
+import { dimEq, type Dim } from '../../core/dim.ts';
+import { must } from '../../core/diagnostic.ts';
+import { fromNumbers, fromTyped, numel, typed, toNumbers, writer, type Tensor } from '../../core/tensor.ts';
+import { tensorType } from '../../core/shape.ts';
+import type { KernelBuilder } from '../../kernel/builder.ts';
+import { and, shl, shr, vtype, type Expr } from '../../kernel/ir.ts';
+import { broadcastNumbers, chunkFunction, type ChunkFunction } from '../../kernel/eval/chunk.ts';
+import { defineOp, type InferCtx, type Op, type Schema, type ScalarCtx, type Typed } from '../define.ts';
+import { scalarFunction, type Scalar } from '../../kernel/eval/scalar.ts';
+
+/** The shape that two shapes broadcast to (numpy's rule). A symbolic size meets only 1 or its equal: a guard checks it at run time. */
+export function broadcastShapes(a: readonly Dim[], b: readonly Dim[], same: (x: Dim, y: Dim, what: string) => Dim): Dim[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const x = a[i - rank + a.length] ?? 1;
+    const y = b[i - rank + b.length] ?? 1;
+    return x === 1 ? y : y === 1 || dimEq(x, y) ? x : same(x, y, `axis ${i} of the operands`);
+  });
+}
+
+export interface ElementwiseDef<S extends Schema> {
+  readonly name: string;
+  readonly doc: string;
+  readonly inputs: readonly string[];
+  readonly attrs?: S;
+  /** Which element types the inputs may have; `reject` otherwise. The result's type is returned. */
+  result(types: readonly DType[], attrs: Typed<S>, reject: (why: string) => never): DType;
+  /** The value from the operands' values (any number of lanes; truth values as in the kernel IR). */
+  scalar(args: readonly Expr[], c: ScalarCtx<Typed<S>>): Expr;
+  /** The same on symbolic integers, for shape arithmetic. */
+  known?(args: readonly Dim[], attrs: Typed<S>): Dim | undefined;
+}
+/** All operands and the result have one type, of the given kinds. */
+export const sameDType =
+  (allowed: (t: DType) => boolean, what: string) =>
+  (types: readonly DType[], _: unknown, reject: (why: string) => never): DType => {
+    const t = must(types[0]);
+    for (const u of types) if (u !== t) reject(`operands of types ${types.join(', ')}; they must be equal`);
+    return allowed(t) ? t : reject(`takes ${what}, not ${t}`);
+  };
+export const floats = sameDType(isFloat, 'floats');
+export const numbers = sameDType(t => isFloat(t) || isInt(t), 'numbers');
+export const integers = sameDType(isInt, 'integers');
+export const bools = sameDType(t => t === 'bool', 'booleans');
+export const anyType = sameDType(() => true, 'anything');
+/** Compares operands of one type; gives bool. */
+export const predicate =
+  (allowed: (t: DType) => boolean, what: string) =>
+  (types: readonly DType[], attrs: unknown, reject: (why: string) => never): DType => {
+    sameDType(allowed, what)(types, attrs, reject);
+    return 'bool';
+  };
+
+/** Brings i32 lanes into the range of a narrow integer type, as storing and loading them would. */
+export function wrapNarrow(dtype: DType, e: Expr): Expr {
+  if (e.t.base !== 'i32') return e;
+  if (dtype === 'u8') return and(e, 255);
+  if (dtype === 'u16') return and(e, 65535);
+  if (dtype === 'i8') return shr(shl(e, 24), 24);
+  if (dtype === 'i16') return shr(shl(e, 16), 16);
+  return e;
+}
+
+/** An elementwise operator is its scalar function; shape, reference evaluation, vector kernel and fusion follow from it. */
+export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): Op {
+  const scalar = (args: readonly Expr[], c: ScalarCtx<Typed<S>>): Expr => wrapNarrow(c.out, d.scalar(args, c));
+  return defineOp<S>({
+    name: d.name,
+    doc: d.doc,
+    inputs: d.inputs,
+    attrs: d.attrs ?? ({} as S),
+    infer: (c: InferCtx<Typed<S>>) => {
+      const types = c.types.map(t => must(t));
+      const shape = types
+        .map(t => t.shape)
+        .reduce<readonly Dim[]>((a, b) => broadcastShapes(a, b, (x, y, what) => c.same(x, y, what)), []);
+      return [
+        tensorType(
+          d.result(
+            types.map(t => t.dtype),
+            c.attrs,
+            why => c.reject(why),
+          ),
+          shape,
+        ),
+      ];
+    },
+    symbolic: c => {
+      const n = Math.max(...c.symbolic.map(x => x?.length ?? 0));
+      // Only scalars and vectors of equal length take part in shape arithmetic.
+      if (!d.known || c.symbolic.some(x => !x || (x.length !== n && x.length !== 1))) return [];
+      if (c.out[0] && c.out[0].shape.length > 1) return [];
+      const out: Dim[] = [];
+      for (let i = 0; i < n; i++) {
+        const v = d.known(
+          c.symbolic.map(x => must(x)[x?.length === 1 ? 0 : i] ?? 0),
+          c.attrs,
+        );
+        if (v === undefined) return [];
+        out.push(v);
+      }
+      return [out];
+    },
+    eval: (c, ...ins) => {
+      const tensors = ins.map(t => must(t));
+      const types = tensors.map(t => t.dtype);
+      const out = must(c.out[0]).dtype;
+      const dims = c.dims(0);
+      const regs = types.map(t => vtype(regOf(t)));
+      const build = (k: KernelBuilder, args: readonly Expr[]): Expr => scalar(args, { k, attrs: c.attrs, types, out, lanes: 1 });
+      const chunk = chunkFunction(regs, build);
+      return [chunk ? mapChunks(chunk, tensors, out, dims) : mapElements(scalarFunction(regs, build), tensors, out, dims)];
+    },
+    lower: { k: 'elementwise', scalar },
+  });
+}
+
+/** Applies a function of whole arrays to broadcast operands. */
+function mapChunks(f: ChunkFunction, ins: readonly Tensor[], dtype: DType, dims: readonly number[]): Tensor {
+  const out = new Float64Array(numel(dims));
+  f(
+    ins.map(t => broadcastNumbers(toNumbers(t), t.dims, dims)),
+    out,
+  );
+  return fromNumbers(dtype, dims, out);
+}
+/** Applies a scalar closure over broadcast operands. */
+function mapElements(f: (env: Scalar[]) => Scalar, ins: readonly Tensor[], dtype: DType, dims: readonly number[]): Tensor {
+  const n = numel(dims);
+  const data = new DTYPES[dtype].array(n);
+  const put = elementWriter(dtype, data);
+  const reads = ins.map(elementReader);
+  const at = ins.map(t => broadcastIndex(t.dims, dims));
+  const env: Scalar[] = new Array<Scalar>(ins.length).fill(0);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < ins.length; j++) env[j] = reads[j]?.(at[j]?.(i) ?? 0) ?? 0;
+    put(i, f(env));
+  }
+  return fromTyped(dtype, dims, data);
+}
+function elementReader(t: Tensor): (i: number) => Scalar {
+  if (t.dtype === 'i64' || t.dtype === 'u64') {
+    const a = typed(t);
+    return i => a[i] ?? 0n;
+  }
+  const a = t.dtype === 'f16' || t.dtype === 'bf16' ? toNumbers(t) : typed(t);
+  return i => a[i] ?? 0;
+}
+function elementWriter(dtype: DType, data: InstanceType<(typeof DTYPES)[DType]['array']>): (i: number, v: Scalar) => void {
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return (i, v) => void (data[i] = BigInt(v));
+  const put = writer(dtype, data);
+  return (i, v) => put(i, Number(v));
+}
+/** Maps a flat index of the result to the flat index of an operand. */
+export function broadcastIndex(from: readonly number[], to: readonly number[]): (i: number) => number {
+  if (from.length === to.length && from.every((d, i) => d === to[i])) return i => i;
+  if (numel(from) === 1) return () => 0;
+  const pad = to.length - from.length;
+  const axes: { size: number; div: number; stride: number }[] = [];
+  let stride = 1;
+  let div = 1;
+  for (let i = to.length - 1; i >= 0; i--) {
+    const size = from[i - pad] ?? 1;
+    if (size !== 1) axes.push({ size, div, stride });
+    stride *= size;
+    div *= to[i] ?? 1;
+  }
+  return i => {
+    let at = 0;
+    for (const a of axes) at += (Math.floor(i / a.div) % a.size) * a.stride;
+    return at;
+  };
+}

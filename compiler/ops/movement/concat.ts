@@ -1,0 +1,62 @@
+import { must } from '../../core/diagnostic.ts';
+import { dimSum, type Dim } from '../../core/dim.ts';
+import { tensorType } from '../../core/shape.ts';
+import { numel, typed } from '../../core/tensor.ts';
+import type { Value } from '../../graph/graph.ts';
+import { attr, defineOp } from '../define.ts';
+import { checkAxis } from './gather.ts';
+
+import { sliceRef } from '../ref.ts';
+import { cellsOf, newCells } from '../strided.ts';
+
+export const Concat = defineOp({
+  name: 'Concat',
+  doc: 'The operands one after the other along an axis.',
+  inputs: ['...xs'],
+  attrs: { axis: attr.int() },
+  infer: c => {
+    const { axis } = c.attrs;
+    const types = c.types.map(t => must(t));
+    const first = types[0] ?? c.reject('needs an operand');
+    checkAxis(c, axis, first.shape.length);
+    const shape = [...first.shape];
+    for (const t of types.slice(1)) {
+      if (t.dtype !== first.dtype) c.reject(`operands of types ${first.dtype} and ${t.dtype}`);
+      if (t.shape.length !== shape.length) c.reject(`operands of ${shape.length} and ${t.shape.length} axes`);
+      t.shape.forEach((d, a) => {
+        if (a !== axis) shape[a] = c.same(must(shape[a]), d, `axis ${a} of the operands`);
+      });
+    }
+    shape[axis] = dimSum(types.map(t => must(t.shape[axis])));
+    return [tensorType(first.dtype, shape)];
+  },
+  symbolic: c => {
+    if (must(c.inputs[0]).type.shape.length !== 1) return c.symbolic.length === 1 ? [c.symbolic[0]] : [];
+    const all = c.symbolic.flatMap(k => k ?? []);
+    return [c.symbolic.every(k => k !== undefined) ? all : undefined];
+  },
+  eval: (c, ...xs) => {
+    const dims = c.dims(0);
+    const { axis } = c.attrs;
+    const { cells, tensor } = newCells(must(c.out[0]).dtype, dims);
+    const outer = numel(dims.slice(0, axis));
+    const row = numel(dims.slice(axis));
+    let start = 0;
+    for (const x of xs) {
+      const t = must(x);
+      const from = cellsOf(typed(t));
+      const n = numel(t.dims.slice(axis));
+      for (let o = 0; o < outer; o++) for (let e = 0; e < n; e++) cells[o * row + start + e] = must(from[o * n + e]);
+      start += n;
+    }
+    return [tensor];
+  },
+  lower: {
+    k: 'assemble',
+    part: (out, i, n) => {
+      const axis = Number(n.attrs['axis']);
+      const size = (v: Value | undefined): Dim => must(must(v).type.shape[axis]);
+      return sliceRef(out, axis, dimSum(n.inputs.slice(0, i).map(size)), size(n.inputs[i]));
+    },
+  },
+});

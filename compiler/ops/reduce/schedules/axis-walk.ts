@@ -1,0 +1,126 @@
+import { must } from '../../../core/diagnostic.ts';
+import { dimFloorDiv, dimMul, isMultiple, type Dim } from '../../../core/dim.ts';
+import type { DType } from '../../../core/dtype.ts';
+import { regOf } from '../../../core/dtype.ts';
+import type { KernelBuilder } from '../../../kernel/builder.ts';
+import { add, int, type Expr, type Lanes } from '../../../kernel/ir.ts';
+import { planAxes } from '../axes.ts';
+import type { Sink, Source } from '../../lowering.ts';
+import { lanesOf } from '../../loops.ts';
+import type { Profile } from '../../../target/profile.ts';
+
+/**
+ * How a kernel walks a tensor some of whose axes are taken together (`inside`): neighbouring axes of one kind are merged where the
+ * memory of both sides allows. Indices are one a group.
+ */
+export interface AxisWalk {
+  readonly rank: number;
+  /** Sizes of the groups. */
+  readonly dims: readonly Dim[];
+  /** Groups that are taken together, and the others. */
+  readonly inside: readonly number[];
+  readonly outside: readonly number[];
+  readonly x: Source;
+  /** Puts at the index of the groups; the axes taken together count as 0 where the result has them with size 1. */
+  put(k: KernelBuilder, idx: readonly Expr[], value: Expr): void;
+  /** The result where nothing is fused behind, with one axis a group. Only where the result has the shape of x. */
+  readonly y: Sink;
+}
+
+/** `keep`: the result has all axes; else those in `axes` are gone. `full`: the result has the shape of x. */
+export function walkAxes(x: Source, y: Sink, axes: readonly number[], result: 'full' | 'keep' | 'drop'): AxisWalk {
+  const rank = x.dims.length;
+  const at: (number | undefined)[] = [];
+  for (let i = 0, n = 0; i < rank; i++) at.push(result === 'drop' && axes.includes(i) ? undefined : n++);
+  const sinkMerges = (i: number): boolean => {
+    const gone = axes.includes(i + 1) && x.dims[i + 1] !== 1 && result !== 'full';
+    const left = at.slice(0, i + 1).findLast(a => a !== undefined);
+    return gone || at[i + 1] === undefined || left === undefined || y.canMerge(left);
+  };
+  const groups = planAxes(x.dims, axes, i => x.canMerge(i) && sinkMerges(i));
+  const sinkGroups: number[][] = [];
+  const home = groups.map(g => {
+    const own = g.axes.flatMap(a => at[a] ?? []);
+    if (g.inside && result !== 'full') {
+      for (const a of own) sinkGroups.push([a]);
+      return undefined;
+    }
+    return own.length === 0 ? undefined : sinkGroups.push(own) - 1;
+  });
+  const sink = y.merge(sinkGroups);
+  const merged = x.merge(groups.map(g => g.axes));
+  const all = groups.map((_, i) => i);
+  return {
+    rank: groups.length,
+    dims: merged.dims,
+    inside: all.filter(i => groups[i]?.inside === true),
+    outside: all.filter(i => groups[i]?.inside === false),
+    x: merged,
+    put: (k, idx, value) => {
+      const to: Expr[] = sinkGroups.map(() => int(0));
+      home.forEach((h, g) => {
+        if (h !== undefined) to[h] = must(idx[g]);
+      });
+      sink.store(k, to, value);
+    },
+    y: sink,
+  };
+}
+
+/** A loop nest over some groups; indices of the others stay as they are. */
+export function nest(
+  k: KernelBuilder,
+  w: AxisWalk,
+  over: readonly number[],
+  idx: readonly Expr[],
+  body: (idx: readonly Expr[]) => void,
+  parallel = false,
+): void {
+  const [g, ...rest] = over;
+  if (g === undefined) body(idx);
+  else
+    k.for(0, must(w.dims[g]), i => nest(k, w, rest, withAt(idx, g, i), body, parallel), {
+      parallel,
+    });
+}
+export const withAt = (idx: readonly Expr[], g: number, i: Expr): Expr[] => idx.map((x, j) => (j === g ? i : x));
+export const noIndex = (w: AxisWalk): Expr[] => w.dims.map(() => int(0));
+
+/** How many neighbours of this type a kernel computes at once. Truth values are left to scalar code. */
+export function vectorLanes(p: Profile, dtype: DType, x: Source): Lanes {
+  const reg = regOf(dtype);
+  return x.vector && dtype !== 'bool' && (reg === 'f32' || reg === 'i32' || reg === 'u32') ? lanesOf(p) : 1;
+}
+
+/** Walks 0..n in blocks of `many` vectors, then single vectors, then elements: `body` gets the first index, vectors and lanes. */
+export function forBlocks(
+  k: KernelBuilder,
+  n: Dim,
+  lanes: Lanes,
+  many: number,
+  body: (i: Expr, vectors: number, lanes: Lanes) => void,
+  opt: { readonly parallel?: boolean } = {},
+): void {
+  const blocks = [many * lanes, lanes, 1].filter((b, i, all) => i === 0 || b < must(all[i - 1]));
+  let from: Dim = 0;
+  for (const b of blocks) {
+    const to = b === 1 ? n : dimMul(dimFloorDiv(n, b), b);
+    const wide: Lanes = b === 1 ? 1 : lanes;
+    k.for(from, to, i => body(i, b / wide, wide), { step: b, ...opt });
+    if (isMultiple(n, b)) return;
+    from = to;
+  }
+}
+/** Walks 0..n in turns, so that what is folded does not wait for itself: `body` gets the turn and the index. */
+export function forTurns(k: KernelBuilder, n: Dim, turns: number, body: (turn: number, i: Expr) => void): void {
+  const main = dimMul(dimFloorDiv(n, turns), turns);
+  k.for(
+    0,
+    main,
+    i => {
+      for (let u = 0; u < turns; u++) body(u, add(i, u));
+    },
+    { step: turns },
+  );
+  if (!isMultiple(n, turns)) k.for(main, n, i => body(0, i));
+}

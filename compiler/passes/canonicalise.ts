@@ -1,0 +1,9 @@
+import { arithmeticRules } from './canonicalise-arith.ts';
+import { viewRules } from './canonicalise-views.ts';
+import { rewrites } from './pass.ts';
+
+/** What is the same and costs less: neutral elements, things that undo themselves, two operators that one can replace. */
+export const algebra = rewrites('algebra', 'Replace expressions by equal ones that cost less', [
+  ...viewRules,
+  ...arithmeticRules,
+]);

@@ -1,0 +1,75 @@
+import { must } from '../core/diagnostic.ts';
+import { isFloat } from '../core/dtype.ts';
+import type { Node, Value } from '../graph/graph.ts';
+import { any, commutative, constantOf, num, op, rule, type Match, type Pattern, type Rule } from '../graph/rewrite.ts';
+import { Add, Div, Exp, Log, Mul, Pow, Reciprocal, Sqrt, Sub } from '../ops/elementwise/index.ts';
+import { LayerNorm, Softmax } from '../ops/reduce/norm.ts';
+import { Reduce } from '../ops/reduce/reduce.ts';
+import { ints, out, sameType, splat } from './match.ts';
+
+/** Normalisations and softmax that an exporter spelt out. */
+
+const reduced = (of: string, x: Pattern, as: string): Pattern =>
+  op(Reduce, [x], { as, when: (n: Node) => n.attrs['of'] === of && n.attrs['keep'] !== false });
+/** The two ways to write a square. */
+const squares = (x: string): readonly Pattern[] => [op(Mul, [any(x), any(x)]), op(Pow, [any(x), num(2, 0)])];
+/** x / sqrt(mean of squares + epsilon), in every way to write it; `x` is named `name`. */
+function rooted(x: Pattern, name: string): readonly ReturnType<typeof op>[] {
+  return squares(name).flatMap(s => {
+    const root = op(Sqrt, [commutative(Add, reduced('mean', s, 'squares'), constantOf('epsilon'))]);
+    return [op(Div, [x, root]), commutative(Mul, x, op(Reciprocal, [root]))];
+  });
+}
+const sameAxes = (a: Node, b: Node): boolean => ints(a.attrs, 'axes').join() === ints(b.attrs, 'axes').join();
+function normalised(m: Match, x: Value, center: boolean): Value | undefined {
+  const epsilon = splat(m.value('epsilon'));
+  if (epsilon === undefined || !(epsilon >= 0) || !isFloat(x.type.dtype) || !sameType(x, out(m.root))) return undefined;
+  return m.apply1(LayerNorm, [x], { axes: ints(m.node('squares').attrs, 'axes'), epsilon, center });
+}
+const centred = op(Sub, [any('x'), reduced('mean', any('x'), 'mean')], { as: 'd' });
+const norms: readonly Rule[] = [
+  ...rooted(centred, 'd').map(p =>
+    rule('layer normalisation spelt out', p, m =>
+      sameAxes(m.node('mean'), m.node('squares')) ? normalised(m, m.value('x'), true) : undefined,
+    ),
+  ),
+  ...rooted(any('x'), 'x').map(p => rule('root mean square normalisation spelt out', p, m => normalised(m, m.value('x'), false))),
+];
+
+/** Softmax of x where the reductions go over one axis. */
+function softmax(m: Match, over: readonly string[], log: boolean): Value | undefined {
+  const x = m.value('x');
+  const [first, ...more] = over.map(name => m.node(name));
+  const axes = ints(must(first).attrs, 'axes');
+  const [axis] = axes;
+  if (axis === undefined || axes.length !== 1 || more.some(n => !sameAxes(must(first), n)) || !sameType(x, out(m.root)))
+    return undefined;
+  return m.apply1(Softmax, [x], { axis, log });
+}
+const shifted = op(Sub, [any('x'), reduced('max', any('x'), 'most')], { as: 's' });
+const exponentials: readonly { readonly e: Pattern; readonly over: readonly string[] }[] = [
+  { e: op(Exp, [shifted], { as: 'e' }), over: ['sum', 'most'] },
+  { e: op(Exp, [any('x')], { as: 'e' }), over: ['sum'] },
+];
+const softmaxes: readonly Rule[] = [
+  ...exponentials.flatMap(({ e, over }) => {
+    const sum = reduced('sum', any('e'), 'sum');
+    return [op(Div, [e, sum]), commutative(Mul, e, op(Reciprocal, [sum]))].map(p =>
+      rule('softmax spelt out', p, m => softmax(m, over, false)),
+    );
+  }),
+  rule('logarithm of softmax', op(Log, [op(Softmax, [any('x')], { as: 'softmax', once: true })]), m => {
+    const { attrs } = m.node('softmax');
+    return attrs['log'] === true ? undefined : m.apply1(Softmax, [m.value('x')], { ...attrs, log: true });
+  }),
+  rule('logarithm of softmax spelt out', op(Sub, [shifted, op(Log, [reduced('sum', op(Exp, [any('s')]), 'sum')])]), m =>
+    softmax(m, ['sum', 'most'], true),
+  ),
+  rule(
+    'logarithm of softmax spelt out, without a shift',
+    op(Sub, [any('x'), op(Log, [reduced('sum', op(Exp, [any('x')]), 'sum')])]),
+    m => softmax(m, ['sum'], true),
+  ),
+];
+
+export const normRules: readonly Rule[] = [...norms, ...softmaxes];

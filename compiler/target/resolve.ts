@@ -1,0 +1,196 @@
+import { flag, isObject, oneOf, whole, type Check } from '../core/check.ts';
+import { fail } from '../core/diagnostic.ts';
+import { didYouMean } from '../core/suggest.ts';
+import type { Profile } from './profile.ts';
+import { TARGETS } from './profiles.data.ts';
+
+/** What `--target` names: one profile, or several whose modules share a bundle, best first. */
+export interface Target {
+  readonly name: string;
+  readonly doc: string;
+  readonly profiles: readonly Profile[];
+}
+type Json = Readonly<Record<string, unknown>>;
+
+/** Systems whose threads the pool of runtimes/c can use. */
+const THREADED: readonly string[] = ['unix', 'macos', 'windows'];
+
+/** Names of the targets that ship with the compiler. */
+export const targetNames = (): string[] => Object.keys(TARGETS);
+
+/**
+ * A target by name, or from the contents of a user's own profile (the fields of targets/*.json; what is absent comes from `extends`).
+ * Throws E401, which says what is wrong and what was probably meant.
+ */
+export function resolveTarget(target: string | object): Target {
+  return resolve(target, []);
+}
+/** The target with another number of threads for each of its profiles. */
+export function withThreads(target: Target, threads: number): Target {
+  whole(1, 64)(threads, why => fail('E401', { target: target.name, why: `'threads' ${why}` }));
+  const profiles = target.profiles.map(p => checked(target.name, { ...p, threads }));
+  return { ...target, profiles };
+}
+/** A target from the text of a JSON file; `file` is for messages. */
+export function parseTarget(text: string, file: string): Target {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (e) {
+    return fail('E401', { target: file, why: `is not JSON: ${e instanceof Error ? e.message : String(e)}` });
+  }
+  return isObject(json) ? resolveTarget(json) : fail('E401', { target: file, why: 'must hold one JSON object' });
+}
+
+function resolve(target: string | object, seen: readonly string[]): Target {
+  if (typeof target !== 'string') {
+    const json: unknown = target;
+    return isObject(json) ? fromJson(json, seen) : fail('E401', { target: 'profile', why: 'must be an object' });
+  }
+  const json = lookup(target);
+  if (!json) return fail('E401', { target, why: `is none of ${targetNames().join(', ')}${didYouMean(target, targetNames())}` });
+  return fromJson(json, seen);
+}
+const lookup = (name: string): Json | undefined => (Object.hasOwn(TARGETS, name) ? TARGETS[name] : undefined);
+
+const LIST_FIELDS = ['name', 'doc', 'modules'];
+function fromJson(json: Json, seen: readonly string[]): Target {
+  const name = nameOf(json, seen);
+  const bad = (why: string): never => fail('E401', { target: name, why });
+  if ('modules' in json) {
+    for (const k of Object.keys(json)) if (!LIST_FIELDS.includes(k)) bad(`a list of modules has no field '${k}'`);
+    const modules = Array.isArray(json['modules']) ? (json['modules'] as readonly unknown[]) : bad("'modules' must be an array");
+    if (modules.length === 0) bad("'modules' is empty");
+    const profiles = modules.flatMap(m =>
+      typeof m === 'string' || isObject(m) ? resolve(m, [...seen, name]).profiles : bad("'modules' holds names and profiles"),
+    );
+    const names = profiles.map(p => p.name);
+    names.forEach((n, i) => names.indexOf(n) === i || bad(`'modules' lists ${n} twice`));
+    const [first] = profiles;
+    if (profiles.some(p => p.emit !== first?.emit || p.toolchain.system !== first.toolchain.system))
+      bad("'modules' holds profiles for different systems");
+    if (profiles.some(p => p.emit === 'c' && p.toolchain.cc !== first?.toolchain.cc))
+      bad("'modules' holds profiles for different compilers");
+    return { name, doc: textOf(json, 'doc', '', bad), profiles };
+  }
+  return { name, doc: textOf(json, 'doc', '', bad), profiles: [profileOf(json, seen)] };
+}
+function nameOf(json: Json, seen: readonly string[]): string {
+  const name = json['name'];
+  if (typeof name !== 'string' || !/^[A-Za-z0-9][\w.-]{0,63}$/.test(name))
+    return fail('E401', {
+      target: typeof name === 'string' ? name : 'profile',
+      why: "'name' must be letters, digits, '-', '_' and '.'",
+    });
+  if (seen.includes(name)) return fail('E401', { target: name, why: `extends itself: ${[...seen, name].join(' → ')}` });
+  return name;
+}
+function textOf(json: Json, key: string, dflt: string, bad: (why: string) => never): string {
+  const v = json[key] ?? dflt;
+  return typeof v === 'string' ? v : bad(`'${key}' must be text`);
+}
+
+// ---- one profile: every field is read by a checker, so that a typing error is told at once
+
+type Checks<T> = { readonly [K in keyof T]-?: Check<T[K]> };
+
+const text: Check<string> = (v, bad) => (typeof v === 'string' ? v : bad('must be text'));
+const word: Check<string> = (v, bad) => (typeof v === 'string' && /^[\w.-]+$/.test(v) ? v : bad('must be words'));
+const listOf =
+  <T>(item: Check<T>): Check<readonly T[]> =>
+  (v, bad) =>
+    Array.isArray(v) ? v.map(x => item(x, bad)) : bad('must be an array');
+const powerOfTwo =
+  (lo: number, hi: number): Check<number> =>
+  (v, bad) => {
+    const n = whole(lo, hi)(v, bad);
+    return (n & (n - 1)) === 0 ? n : bad('must be a power of two');
+  };
+/** Fields of an object, each from the profile itself or from what it extends. */
+const fields =
+  <T>(checks: Checks<T>): Check<T> =>
+  (v, bad) => {
+    if (!isObject(v)) return bad('must be an object');
+    const names = Object.keys(checks);
+    for (const k of Object.keys(v)) if (!names.includes(k)) bad(`has no field '${k}'${didYouMean(k, names)}`);
+    const out: Partial<T> = {};
+    for (const k of names as (keyof T & string)[]) {
+      const at = (why: string): never => bad(`'${k}' ${why}`);
+      if (v[k] === undefined) bad(`'${k}' is missing; give it, or extend another profile`);
+      out[k] = checks[k](v[k], at);
+    }
+    return out as T;
+  };
+const PROFILE = fields<Profile>({
+  name: text,
+  doc: text,
+  emit: oneOf('wasm', 'c'),
+  vector: fields<Profile['vector']>({
+    bits: oneOf(0, 128, 256, 512),
+    fma: oneOf('none', 'relaxed', 'fused'),
+    intDot: oneOf('none', 'i16', 'i8u7', 'i8u8', 'i8i8'),
+    permute: flag,
+    mma: flag,
+  }),
+  threads: whole(1, 64),
+  registers: whole(1, 64),
+  features: listOf(oneOf('bulk-memory', 'sign-ext', 'sat-float-to-int')),
+  memory: fields<Profile['memory']>({
+    align: powerOfTwo(16, 4096),
+    embedBelow: whole(0, 2 ** 32),
+    scarce: flag,
+    arenaLimit: whole(65536, 2 ** 32),
+  }),
+  toolchain: fields<Profile['toolchain']>({
+    cc: text,
+    flags: listOf(text),
+    cpu: listOf(word),
+    system: oneOf('unix', 'macos', 'windows', 'emnapi', 'bare'),
+  }),
+  cache: fields<Profile['cache']>({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32), prefetch: flag }),
+});
+
+function profileOf(json: Json, seen: readonly string[]): Profile {
+  const name = nameOf(json, seen);
+  const bad = (why: string): never => fail('E401', { target: name, why });
+  return checked(name, PROFILE({ doc: '', threads: 1, ...inherit(json, [...seen, name]) }, bad));
+}
+/** The profile, if its fields fit each other. */
+function checked(name: string, profile: Profile): Profile {
+  const bad = (why: string): never => fail('E401', { target: name, why });
+  if (profile.emit === 'wasm' && profile.vector.bits > 128) bad("'vector.bits' of WebAssembly is 0 or 128");
+  if (profile.emit === 'wasm' && profile.vector.fma === 'fused') bad("'vector.fma' of WebAssembly is none or relaxed");
+  if (profile.emit === 'wasm' && profile.threads > 1) bad("'threads' of WebAssembly is 1 in this version");
+  if (profile.threads > 1 && !THREADED.includes(profile.toolchain.system))
+    bad(`'threads' needs POSIX threads, which '${profile.toolchain.system}' does not have`);
+  if (profile.emit === 'wasm' && /i8[ui]8/.test(profile.vector.intDot))
+    bad("'vector.intDot' of WebAssembly is none, i16 or i8u7");
+  if (profile.emit === 'c' && profile.toolchain.cc === '') bad("'toolchain.cc' is empty; name a C compiler");
+  const { bits, fma, intDot, permute, mma } = profile.vector;
+  if (bits === 0 && (fma !== 'none' || intDot !== 'none' || permute))
+    bad("'vector.fma', 'vector.intDot' and 'vector.permute' need 'vector.bits'");
+  if (mma && (bits < 256 || intDot !== 'i8u8'))
+    bad("'vector.mma' needs 'vector.bits' of 256 at least and 'vector.intDot' of i8u8");
+  if (profile.emit === 'wasm' && permute) bad("'vector.permute' is for C");
+  return profile;
+}
+/** The fields with those of the extended profile behind them; objects are merged, arrays replaced. */
+function inherit(json: Json, seen: readonly string[]): Json {
+  const { extends: parent, ...own } = json;
+  if (parent === undefined) return own;
+  const bad = (why: string): never => fail('E401', { target: seen.at(-1) ?? '', why });
+  if (typeof parent !== 'string') return bad("'extends' must be the name of a target");
+  const base = lookup(parent);
+  if (!base) return bad(`extends '${parent}', which is not known${didYouMean(parent, targetNames())}`);
+  if ('modules' in base) return bad(`extends '${parent}', which is a list of modules`);
+  nameOf(base, seen);
+  return merge(inherit(base, [...seen, parent]), own);
+}
+function merge(base: Json, over: Json): Json {
+  const out: Record<string, unknown> = { ...base };
+  for (const [k, v] of Object.entries(over)) {
+    const had = out[k];
+    out[k] = isObject(v) && isObject(had) ? merge(had, v) : v;
+  }
+  return out;
+}

@@ -1,0 +1,142 @@
+import { basename } from 'node:path';
+import type { Tensor } from '../core/tensor.ts';
+import { VERSION } from '../core/version.data.ts';
+import { importFor } from '../compile.ts';
+import { evaluate } from '../graph/evaluate.ts';
+import { nodesOf, type Graph, type Value } from '../graph/graph.ts';
+import type { Format } from '../import/model.ts';
+import type { CompileOptions } from '../options.ts';
+import { readBytes } from '../host/files.ts';
+import { folderResolver } from '../data/external.ts';
+import { UsageError } from '../core/diagnostic.ts';
+import { findOnnxruntime, needOnnxruntime, openOrt, withOutputs } from './onnxruntime.ts';
+
+export type Against = 'auto' | 'evaluate' | 'onnxruntime';
+/** The original model as something to compare with. */
+export interface Reference {
+  readonly name: 'onnxruntime-node' | "Sinter's reference evaluator";
+  readonly version: string;
+  run(inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
+  /** Values inside the model by the names of the file; some may be missing. */
+  values(names: readonly string[], inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
+}
+/** A model as imported, with what the file's names became. */
+export interface Original {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly format: Format;
+  readonly graph: Graph;
+  /** The names of the classes, where the model has them as text or for a map. */
+  readonly labels: readonly string[];
+  /** The values that nodes make, in the order of evaluation. */
+  readonly named: readonly { readonly name: string; readonly value: Value }[];
+}
+
+/** Imports a model as the compilation of a bundle did. */
+export function openOriginal(
+  path: string,
+  options: Pick<CompileOptions, 'dims' | 'format' | 'iterations' | 'outputs'>,
+): Original {
+  const bytes = readBytes(path);
+  const byValue = new Map<Value, string>();
+  const { dims, format, iterations, outputs } = options;
+  const imported = importFor(
+    {
+      model: bytes,
+      file: basename(path),
+      external: folderResolver(path),
+      ...(dims && { dims }),
+      ...(format && { format }),
+      ...(iterations && { iterations }),
+      ...(outputs && { outputs }),
+    },
+    (name, value) => {
+      if (!byValue.has(value)) byValue.set(value, name);
+    },
+  );
+  const { graph } = imported;
+  // Only ONNX names the values inside.
+  if (imported.format !== 'onnx') {
+    nodesOf(graph).forEach((n, i) => n.outputs.forEach(v => byValue.set(v, `${n.op.name} ${i}`)));
+    for (const o of graph.outputs) byValue.set(o.value, o.name);
+  }
+  const named = nodesOf(graph).flatMap(n =>
+    n.outputs.flatMap(value => {
+      const name = byValue.get(value);
+      return name === undefined ? [] : [{ name, value }];
+    }),
+  );
+  return { path, bytes, format: imported.format, graph, labels: imported.labels ?? [], named };
+}
+
+/**
+ * What to compare with: onnxruntime for ONNX where it is installed and nothing else is asked for. E601 where it is asked for and
+ * missing.
+ */
+export async function reference(o: Original, against: Against): Promise<Reference> {
+  if (o.format !== 'onnx') {
+    if (against === 'onnxruntime') throw new UsageError(`--against onnxruntime: ${o.path} is no ONNX model`);
+    return evaluator(o);
+  }
+  const ort = against === 'evaluate' ? undefined : against === 'onnxruntime' ? await needOnnxruntime() : await findOnnxruntime();
+  if (!ort) return evaluator(o);
+  const outputs = new Set(o.graph.outputs.map(x => x.name));
+  const plain = await openOrt(ort, o.bytes, o.path, o.labels);
+  // Of a map from labels to scores, the scores have a name of their own.
+  const named = new Map(o.named.map(n => [n.value, n.name]));
+  const inner = o.graph.outputs.flatMap(x => {
+    const name = named.get(x.value);
+    return name === undefined || outputs.has(name) || !plain.others.includes(x.name) ? [] : [{ output: x.name, name }];
+  });
+  if (inner.length > 0) await plain.release();
+  const added = inner.map(x => x.name);
+  const whole = inner.length === 0 ? plain : await openOrt(ort, withOutputs(o.bytes, added), o.path, o.labels);
+  return {
+    name: 'onnxruntime-node',
+    version: ort.env.versions.node ?? 'of an unknown version',
+    run: async inputs => {
+      const got = await whole.run(inputs);
+      for (const { output, name } of inner) {
+        const t = got.get(name);
+        if (t && !got.has(output)) got.set(output, t);
+      }
+      return got;
+    },
+    values: async (names, inputs) => {
+      const opened = await openOrt(
+        ort,
+        withOutputs(
+          o.bytes,
+          names.filter(n => !outputs.has(n)),
+        ),
+        o.path,
+        o.labels,
+      );
+      try {
+        return await opened.run(inputs);
+      } finally {
+        await opened.release();
+      }
+    },
+  };
+}
+function evaluator(o: Original): Reference {
+  return {
+    name: "Sinter's reference evaluator",
+    version: VERSION,
+    run: inputs => Promise.resolve(evaluate(o.graph, inputs)),
+    values: (names, inputs) => {
+      const wanted = new Map(o.named.filter(n => names.includes(n.name)).map(n => [n.value, n.name]));
+      const out = new Map<string, Tensor>();
+      evaluate(o.graph, inputs, {
+        onNode: (node, tensors) =>
+          node.outputs.forEach((v, i) => {
+            const name = wanted.get(v);
+            const t = tensors[i];
+            if (name !== undefined && t) out.set(name, t);
+          }),
+      });
+      return Promise.resolve(out);
+    },
+  };
+}
