@@ -16,7 +16,7 @@ export function compileApart(
 ): Promise<{ readonly report: Report } | { readonly message: string }> {
   const args = ['compile', model.path, '--target', model.target, '--out', out, '--json', ...model.options];
   return new Promise(done => {
-    const child = spawn(process.execPath, [...ownProgram('../main'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [...ownProgram('../../compiler/cli/main'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     const end = (): void => void child.kill('SIGKILL');
     process.once('exit', end);
     const [printed, said]: [Buffer[], Buffer[]] = [[], []];

@@ -36,7 +36,7 @@ interface Ran {
 // The command as it is installed: processes that translate TypeScript first would take most of the time of these tests.
 const dist = join(project, 'node_modules/.cache', `sinter-bench-test-${process.pid}`);
 afterAll(() => rmSync(dist, { recursive: true, force: true }));
-const main = join(dist, 'cli/main.js');
+const main = join(dist, 'compiler/cli/main.js');
 /** The command in a process of its own. */
 function sinterIn(cwd: string, ...argv: string[]): Ran {
   const r = spawnSync(process.execPath, [main, ...argv], { cwd, encoding: 'utf8' });
