@@ -1,9 +1,13 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { must } from '../../compiler/core/diagnostic.ts';
+import type { Profile } from '../../compiler/target/profile.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 
 /**
- * Text in, what was made of it, text out. A file holds sections, each of them
+ * Text in, what was made of it, text out. A file begins with the target that its passes work for, and holds sections:
  * ```
+ * ; target: wasm-simd
  * ; RUN: constant-fold cse
  * ; what is to be seen here
  * …text…
@@ -23,34 +27,38 @@ export interface Section {
 export interface FileTest {
   readonly name: string;
   readonly path: string;
+  /** The profile that the passes work for, by its target's name. */
+  readonly profile: Profile;
   readonly sections: readonly Section[];
 }
 export function fileTests(folder: string, extension: string): FileTest[] {
   return readdirSync(folder)
     .filter(f => f.endsWith(extension))
     .sort()
-    .map(f => ({ name: f, path: join(folder, f), sections: split(readFileSync(join(folder, f), 'utf8'), f) }));
+    .map(f => ({ name: f, path: join(folder, f), ...split(readFileSync(join(folder, f), 'utf8'), f) }));
 }
-function split(text: string, file: string): Section[] {
-  const [before = '', ...parts] = text.split(/^; RUN:/m);
-  if (before.trim() !== '' || parts.length === 0) throw new Error(`${file} does not begin with '; RUN:'`);
-  return parts.map(part => {
-    const [source = '', expect = ''] = part.split(/^; EXPECT\n/m);
-    const [run = '', ...lines] = source.split('\n');
-    const notes = lines.filter(l => l.startsWith(';')).map(l => l.slice(1).trim());
-    return {
-      run: run
-        .trim()
-        .split(/\s+/)
-        .filter(s => s !== ''),
-      notes,
-      text: lines
-        .filter(l => !l.startsWith(';'))
-        .join('\n')
-        .trim(),
-      expect: expect.trim(),
-    };
-  });
+function split(text: string, file: string): Pick<FileTest, 'profile' | 'sections'> {
+  const [head = '', ...parts] = text.split(/^; RUN:/m);
+  const target = /^; target: (\S+)\s*$/.exec(head)?.[1];
+  if (target === undefined || parts.length === 0) throw new Error(`${file} does not begin with '; target: NAME' and '; RUN:'`);
+  return { profile: must(resolveTarget(target).profiles[0]), sections: parts.map(section) };
+}
+function section(part: string): Section {
+  const [source = '', expect = ''] = part.split(/^; EXPECT\n/m);
+  const [run = '', ...lines] = source.split('\n');
+  const notes = lines.filter(l => l.startsWith(';')).map(l => l.slice(1).trim());
+  return {
+    run: run
+      .trim()
+      .split(/\s+/)
+      .filter(s => s !== ''),
+    notes,
+    text: lines
+      .filter(l => !l.startsWith(';'))
+      .join('\n')
+      .trim(),
+    expect: expect.trim(),
+  };
 }
 export const blessing = process.env['BLESS'] === '1';
 /** Writes a file with new expectations. */
@@ -65,5 +73,5 @@ export function bless(f: FileTest, results: readonly string[]): void {
       '',
     ].join('\n'),
   );
-  writeFileSync(f.path, parts.join('\n'));
+  writeFileSync(f.path, [`; target: ${f.profile.name}`, ...parts].join('\n'));
 }

@@ -9,12 +9,10 @@ import { printGraph } from '../../compiler/graph/print.ts';
 import { verifyGraph } from '../../compiler/graph/verify.ts';
 import { allOps } from '../../compiler/ops/index.ts';
 import { passNamed } from '../../compiler/passes/index.ts';
-import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { difference } from '../conformance/compare.ts';
 import { randomInputs, type InputRange } from '../random-inputs.ts';
-import { bless, blessing, fileTests, type Section } from './filetest.ts';
+import { bless, blessing, fileTests, type FileTest, type Section } from './filetest.ts';
 
-const profile = must(resolveTarget('wasm-simd').profiles[0]);
 const sizes: readonly ((s: Sym) => number)[] = [s => s.lo, s => Math.min(s.hi, s.lo + 2), s => Math.min(s.hi, s.lo + 5)];
 
 /** `; INPUT x: 0..3` bounds the random elements of an input. */
@@ -27,12 +25,15 @@ function ranges(s: Section): Map<string, InputRange> {
   return out;
 }
 /** The graph before and after, and the text of the graph after. */
-function run(s: Section, file: string): { readonly before: Graph; readonly after: Graph; readonly text: string } {
+function run(
+  s: Section,
+  { name: file, profile }: FileTest,
+): { readonly before: Graph; readonly after: Graph; readonly text: string } {
   const before = parseGraph(s.text, allOps, file);
   verifyGraph(before, 'parsing');
   let after = before;
   for (const name of s.run) {
-    const pass = passNamed(name) ?? undefined;
+    const pass = passNamed(name);
     if (!pass) throw new Error(`${file}: no pass ${name}`);
     after = pass.run(after, { profile });
     verifyGraph(after, name);
@@ -43,7 +44,7 @@ function run(s: Section, file: string): { readonly before: Graph; readonly after
 
 for (const f of fileTests(fileURLToPath(new URL('./graph', import.meta.url)), '.graph'))
   describe(f.name, () => {
-    const results = f.sections.map(s => run(s, f.name));
+    const results = f.sections.map(s => run(s, f));
     if (blessing)
       bless(
         f,
