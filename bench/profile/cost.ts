@@ -72,8 +72,8 @@ function leaves(l: Loc): Loc[] {
 }
 function nameOf(l: Loc): string {
   switch (l.k) {
-    case 'onnx':
-      return l.node;
+    case 'part':
+      return l.name;
     case 'file':
       return l.what;
     case 'text':

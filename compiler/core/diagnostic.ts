@@ -1,6 +1,9 @@
-/** Where a thing came from in the user's model. Every node and kernel carries one. */
+/**
+ * Where a thing came from in the user's model. Every node and kernel carries one. `part`: something with a name; `kind` says in the
+ * importer's word what it is (node, layer, tensor, tree), `op` its operator, or is empty.
+ */
 export type Loc =
-  | { readonly k: 'onnx'; readonly file: string; readonly node: string; readonly op: string }
+  | { readonly k: 'part'; readonly file: string; readonly kind: string; readonly name: string; readonly op: string }
   | { readonly k: 'text'; readonly file: string; readonly line: number; readonly col: number }
   | { readonly k: 'file'; readonly file: string; readonly what: string }
   | { readonly k: 'fused'; readonly by: string; readonly from: readonly Loc[] }
@@ -76,11 +79,13 @@ export function must<T>(x: T | undefined | null, what = 'value'): T {
   return x;
 }
 
+/** The operator at a place; empty where there is none. */
+export const opOf = (l: Loc): string => (l.k === 'part' ? l.op : '');
 /** A place in the user's model in words; empty for `none`. */
 export function showLoc(l: Loc): string {
   switch (l.k) {
-    case 'onnx':
-      return `${l.file}#${l.node} (${l.op})`;
+    case 'part':
+      return `${l.file}#${l.name}${l.op === '' ? '' : ` (${l.op})`}`;
     case 'text':
       return `${l.file}:${l.line}:${l.col}`;
     case 'file':

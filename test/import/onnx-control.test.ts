@@ -110,6 +110,26 @@ describe('control flow of ONNX gives what onnxruntime gives', () => {
     await check(bytes, { go: scalar('bool', 1), x: start });
     await check(bytes, { go: scalar('bool', 0), x: start });
   });
+  it('a branch that takes a shape from around it, whose contents follow from sizes', async () => {
+    const branch = (op: string): Part =>
+      all(text(2, op), node(op, ['x'], ['y']), node('Reshape', ['y', 'shape'], [op]), out(op, F32));
+    const bytes = model(
+      fixed('one', fromNumbers('i64', [1], [1])),
+      node('Shape', ['x'], ['size']),
+      node('Concat', ['one', 'size'], ['shape'], attribute('axis', 0)),
+      node(
+        'If',
+        ['c'],
+        ['z'],
+        attribute('then_branch', { graph: branch('Neg') }),
+        attribute('else_branch', { graph: branch('Abs') }),
+      ),
+      value(11, 'c', BOOL, []),
+      value(11, 'x', F32, ['n', 3]),
+      out('z', F32),
+    );
+    for (const c of [0, 1]) expect(await check(bytes, { c: scalar('bool', c), x: noise('f32', [2, 3], 1) })).toEqual(['batch']);
+  });
   it('a loop that puts something at the end of a tensor in each step', async () => {
     const body = all(
       node('Concat', ['all', 'bias'], ['longer'], attribute('axis', 0)),

@@ -1,4 +1,4 @@
-import { fail, type Loc, type Warning } from '../../core/diagnostic.ts';
+import { fail, opOf, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { staticDims, symbol } from '../../core/dim.ts';
 import { fromNumbers } from '../../core/tensor.ts';
 import { apply, constant, symbolicOf, tensorOf, type Value } from '../../graph/graph.ts';
@@ -40,7 +40,7 @@ const EAGER = 32768;
 
 export function builderCtx(p: CtxParts): ImportCtx {
   const { session, at } = p;
-  const opName = (): string => (at.loc.k === 'onnx' ? at.loc.op : '');
+  const opName = (): string => opOf(at.loc);
   const unsupported = (why: string): never => {
     throw new Unsupported(opName(), why, at.loc);
   };

@@ -203,7 +203,7 @@ function failUnsupported(model: ModelProto & { readonly graph: GraphProto }, s: 
   const lacking = missing(model, s);
   for (const n of lacking) add(keyOf(n), '', n.name === '' ? (n.output.find(o => o !== '') ?? '') : n.name);
   const refused = s.unsupported.filter(u => u.why !== '');
-  for (const u of refused) add(u.op, u.why, u.loc.k === 'onnx' ? u.loc.node : '');
+  for (const u of refused) add(u.op, u.why, u.loc.k === 'part' ? u.loc.name : '');
   const [only] = refused;
   if (lacking.length === 0 && refused.length === 1 && only) throw only;
   const all = [...rows.values()].sort((a, b) => b.count - a.count);

@@ -70,10 +70,10 @@ export interface OnnxNode {
   unsupported(why: string): never;
 }
 
-/** An input of a sub-graph as the operator that runs it passes it. `known`: its contents as dimensions where they can be told. */
+/** An input of a sub-graph as the operator that runs it passes it. `symbolic`: its contents as dimensions where they can be told. */
 export interface Formal {
   readonly type: TensorType;
-  readonly known?: readonly Dim[];
+  readonly symbolic?: readonly Dim[];
 }
 /** A sub-graph of an attribute and what its own inputs are given. */
 export interface SubGraph {

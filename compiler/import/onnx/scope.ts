@@ -1,4 +1,4 @@
-import { CompileError, fail, must, type Loc } from '../../core/diagnostic.ts';
+import { CompileError, fail, must, opOf, type Loc } from '../../core/diagnostic.ts';
 import { fromNumbers } from '../../core/tensor.ts';
 import { constant, input, symbolicOf, type Graph, type Value } from '../../graph/graph.ts';
 import { at, domainOf, onnxNode, opKey, resolveAttrs, Unsupported, type AttrScope } from './node.ts';
@@ -71,14 +71,14 @@ export const functionKey = (domain: string, name: string, overload: string): str
 
 export function locOf(s: Scope, n: NodeProto): Loc {
   const name = n.name === '' ? (n.output.find(o => o !== '') ?? '') : n.name;
-  return { k: 'onnx', file: s.session.file, node: s.prefix + name, op: opKey(domainOf(n.domain), n.opType) };
+  return { k: 'part', file: s.session.file, kind: 'node', name: s.prefix + name, op: opKey(domainOf(n.domain), n.opType) };
 }
 
 /** The tensor of a name, seen from this scope's graph. E105: nothing has it. */
 export function lookup(s: Scope, name: string, loc: Loc): Value {
   const item = lookupItem(s, name, loc);
   if (!isSequence(item)) return item;
-  throw new Unsupported(loc.k === 'onnx' ? loc.op : 'the graph', `'${name}' is a sequence`, loc);
+  throw new Unsupported(opOf(loc) || 'the graph', `'${name}' is a sequence`, loc);
 }
 /** The same for a tensor or a sequence. */
 export function lookupItem(s: Scope, name: string, loc: Loc): Item {
@@ -114,7 +114,7 @@ const TEXT = 8;
  * the text goes beside the model.
  */
 function classNames(s: Scope, t: TensorProto, loc: Loc): Value | undefined {
-  if (t.dataType !== TEXT || loc.k !== 'onnx' || loc.op !== 'ai.onnx.ml.ArrayFeatureExtractor') return undefined;
+  if (t.dataType !== TEXT || opOf(loc) !== 'ai.onnx.ml.ArrayFeatureExtractor') return undefined;
   const names = t.stringData;
   const dims = t.dims.length > 0 ? t.dims : [names.length];
   if (dims.reduce((a, b) => a * b, 1) !== names.length) return undefined;
@@ -136,9 +136,9 @@ function bring(v: Value, from: Frame, to: Frame): Value {
   const outside = bring(v, from, must(to.outer, 'enclosing graph'));
   const had = to.captures.get(outside);
   if (had) return had;
-  const known = symbolicOf(outside);
+  const symbolic = symbolicOf(outside);
   const inside = input(`capture${to.captures.size}`, outside.type);
-  const value = known ? { ...inside, known } : inside;
+  const value: Value = symbolic ? { ...inside, symbolic } : inside;
   to.captures.set(outside, value);
   return value;
 }
@@ -305,7 +305,7 @@ export function importGraphs(
 }
 function formal(name: string, f: Formal): Value {
   const v = input(name, f.type);
-  return f.known ? { ...v, symbolic: f.known } : v;
+  return f.symbolic ? { ...v, symbolic: f.symbolic } : v;
 }
 /** Imports a sub-graph's nodes into `frame`, a graph that is being made at this scope. */
 export function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: readonly Value[], loc: Loc): readonly Value[] {
@@ -313,7 +313,7 @@ export function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: reado
     fail(
       'E102',
       {
-        op: loc.k === 'onnx' ? loc.op : '',
+        op: opOf(loc),
         why: `its sub-graph '${g.name}' takes ${g.input.length} inputs, not ${inputs.length}`,
       },
       loc,

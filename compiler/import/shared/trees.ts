@@ -62,9 +62,11 @@ export function layOut(t: RawTree, file: string, tree: number): Layout {
   return { splits, leaves, code };
 }
 export const treeLoc = (file: string, tree: number, node?: number): Loc => ({
-  k: 'file',
+  k: 'part',
   file,
-  what: node === undefined ? `tree ${tree}` : `tree ${tree}, node ${node}`,
+  kind: 'tree',
+  name: node === undefined ? `tree ${tree}` : `tree ${tree}, node ${node}`,
+  op: '',
 });
 
 /** Bit sets of categories, as `TreeTables.categories` wants them, bounded by `MAX_WORDS` together. */

@@ -155,7 +155,7 @@ function fixpoint(
   iter: Dim,
   bounded: boolean,
 ): Imported {
-  const head: Formal[] = [{ type: tensorType('i64', []), known: [iter] }, { type: tensorType('bool', []) }];
+  const head: Formal[] = [{ type: tensorType('i64', []), symbolic: [iter] }, { type: tensorType('bool', []) }];
   let types = initial.map(v => v.type);
   for (let round = 0; ; round++) {
     const body = importOne(c, proto, [...head, ...types.map(type => ({ type }))]);
