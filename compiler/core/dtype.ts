@@ -59,3 +59,31 @@ export const regOf = (t: DType): Reg => DTYPES[t].reg;
 export const isFloat = (t: DType): boolean => DTYPES[t].kind === 'float';
 /** Integers of any sign; bool is not one. */
 export const isInt = (t: DType): boolean => DTYPES[t].kind === 'int' || DTYPES[t].kind === 'uint';
+/** The least and the greatest value of a type: what maximum and minimum of nothing are. */
+export function limitsOf(t: DType): readonly [number | bigint, number | bigint] {
+  switch (t) {
+    case 'f32':
+    case 'f64':
+    case 'f16':
+    case 'bf16':
+      return [-Infinity, Infinity];
+    case 'bool':
+      return [0, 1];
+    case 'i8':
+      return [-128, 127];
+    case 'u8':
+      return [0, 255];
+    case 'i16':
+      return [-32768, 32767];
+    case 'u16':
+      return [0, 65535];
+    case 'i32':
+      return [-2147483648, 2147483647];
+    case 'u32':
+      return [0, 4294967295];
+    case 'i64':
+      return [-(2n ** 63n), 2n ** 63n - 1n];
+    case 'u64':
+      return [0n, 2n ** 64n - 1n];
+  }
+}

@@ -1,7 +1,6 @@
 import { must } from '../core/diagnostic.ts';
 import { dimAdd, dimCeilDiv, dimFloorDiv, dimMin, dimMul, dimSub, type Dim } from '../core/dim.ts';
 import { numel, stridesOf, type Tensor } from '../core/tensor.ts';
-import type { DType } from '../core/dtype.ts';
 import { attr, type Typed } from './define.ts';
 import { gatherStrided } from './strided.ts';
 
@@ -102,29 +101,5 @@ export function* indices(sizes: readonly number[]): Generator<readonly number[]>
       at[a] = next < (sizes[a] ?? 0) ? next : 0;
       if (at[a] !== 0) break;
     }
-  }
-}
-/** The least value of a type. */
-export function lowest(t: DType): number {
-  switch (t) {
-    case 'i8':
-      return -128;
-    case 'i16':
-      return -32768;
-    case 'i32':
-      return -(2 ** 31);
-    case 'i64':
-      return -(2 ** 63);
-    case 'u8':
-    case 'u16':
-    case 'u32':
-    case 'u64':
-    case 'bool':
-      return 0;
-    case 'f16':
-    case 'bf16':
-    case 'f32':
-    case 'f64':
-      return -Infinity;
   }
 }

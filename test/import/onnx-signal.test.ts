@@ -5,9 +5,10 @@ import { symbol } from '../../compiler/core/dim.ts';
 import { tensorType } from '../../compiler/core/shape.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply, input } from '../../compiler/graph/graph.ts';
-import { cosTurn, Dft, sinTurn } from '../../compiler/ops/signal/signal.ts';
+import { Dft } from '../../compiler/ops/signal/signal.ts';
 import { expectAgreement, expectClose, noise, target } from '../ops/problems.ts';
 import { expectPeer, numbers } from './peer.ts';
+import { cosTurn, sinTurn } from '../../compiler/ops/signal/dft.ts';
 
 const f = (dims: readonly number[], seed: number): Tensor => numbers('f32', dims, seed);
 const i64 = (v: number): Tensor => fromNumbers('i64', [], [v]);

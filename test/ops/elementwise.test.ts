@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
-import { DTYPES, isDType, isInt, regOf, type DType } from '../../compiler/core/dtype.ts';
+import { DTYPES, isDType, isInt, regOf, type DType, limitsOf } from '../../compiler/core/dtype.ts';
 import { fromNumbers, fromTyped, numel, toNumbers, typed, type Tensor } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, input, type Graph } from '../../compiler/graph/graph.ts';
@@ -10,7 +10,6 @@ import { vtype, type Expr } from '../../compiler/kernel/ir.ts';
 import { broadcastNumbers, chunkFunction } from '../../compiler/kernel/eval/chunk.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
 import * as e from '../../compiler/ops/elementwise/index.ts';
-import { limitsOf } from '../../compiler/ops/reduce/reduce.ts';
 import { scalarFunction } from '../../compiler/kernel/eval/scalar.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { expectClose, noise, target } from './problems.ts';

@@ -6,8 +6,9 @@ import { fromNumbers } from '../../compiler/core/tensor.ts';
 import { apply, input } from '../../compiler/graph/graph.ts';
 import { tensorType } from '../../compiler/core/shape.ts';
 import { activationName, parseActivations, showActivations } from '../../compiler/ops/recurrent/activation.ts';
-import { ACTIVATIONS, CELLS, GATES, Recurrent } from '../../compiler/ops/recurrent/recurrent.ts';
+import { Recurrent } from '../../compiler/ops/recurrent/recurrent.ts';
 import { expectAgreement, inputsFor, noise, single, target, type Operand } from './problems.ts';
+import { ACTIVATIONS, CELLS, GATES } from '../../compiler/ops/recurrent/cells.ts';
 
 const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3', 'linux-x64-v4'].map(target);
 const problem = fc.record({

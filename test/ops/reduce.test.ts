@@ -11,10 +11,11 @@ import { lowerGraph } from '../../compiler/lower/index.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
 import { Add, Mul, Relu } from '../../compiler/ops/elementwise/index.ts';
 import { LayerNorm, LRN, Softmax } from '../../compiler/ops/reduce/norm.ts';
-import { ArgReduce, Cumulative, Reduce, REDUCTIONS } from '../../compiler/ops/reduce/reduce.ts';
+import { ArgReduce, Cumulative, Reduce } from '../../compiler/ops/reduce/reduce.ts';
 import { Transpose } from '../../compiler/ops/movement/view.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { expectAgreement, expectClose, inputsFor, noise, target } from './problems.ts';
+import { REDUCTIONS } from '../../compiler/ops/reduce/axes.ts';
 
 /** How the operand lies in memory and what runs before and after the kernel. */
 interface Setting {

@@ -7,16 +7,7 @@ import type { Node } from '../../graph/graph.ts';
 import { attr, defineOp } from '../define.ts';
 import { broadcastIndex, broadcastShapes } from '../elementwise/op.ts';
 import { lowerAttention } from './schedules/attention.ts';
-
-export const ALIGN = ['none', 'end', 'past'] as const;
-export interface AttentionAttrs {
-  readonly scale: number;
-  readonly softcap: number;
-  readonly causal: boolean;
-  readonly offset: Dim;
-  readonly align: (typeof ALIGN)[number];
-  readonly window: number;
-}
+import { ALIGN } from './attrs.ts';
 
 export const Attention = defineOp({
   name: 'Attention',

@@ -1,33 +1,14 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimMul, dimProd, type Dim } from '../../core/dim.ts';
-import { isFloat, isInt } from '../../core/dtype.ts';
+import { isFloat, isInt, limitsOf } from '../../core/dtype.ts';
 import { tensorType, type TensorType } from '../../core/shape.ts';
 import { fromNumbers, numel, stridesOf, toNumbers, type Tensor } from '../../core/tensor.ts';
 import type { Node } from '../../graph/graph.ts';
 import { partsOf } from '../conv/conv.ts';
-import { attr, defineOp, type EvalCtx, type InferCtx, type Typed } from '../define.ts';
+import { attr, defineOp, type EvalCtx, type InferCtx } from '../define.ts';
 import { lowerMaxIndices, lowerPool, lowerUnpool } from './schedules/pool.ts';
-import {
-  checkWindow,
-  indices,
-  inLayout,
-  layoutShape,
-  lowest,
-  planar,
-  slidSizes,
-  taps,
-  windowAttrs,
-  type Layout,
-  type Tap,
-} from '../spatial.ts';
-
-export const poolAttrs = {
-  ...windowAttrs,
-  kernel: attr.ints(),
-  /** A last window may reach over the end. */
-  ceil: attr.bool(false),
-} as const;
-export type PoolAttrs = Typed<typeof poolAttrs>;
+import { checkWindow, indices, inLayout, layoutShape, planar, slidSizes, taps, type Layout, type Tap } from '../spatial.ts';
+import { poolAttrs, type PoolAttrs } from './windows.ts';
 
 function inferPool(c: InferCtx<PoolAttrs>): TensorType {
   const x = must(c.types[0]);
@@ -96,7 +77,7 @@ export const MaxPool = defineOp({
   },
   eval: (c, x) => {
     const t = planar(must(x), c.attrs.layout);
-    const least = lowest(t.dtype);
+    const least = Number(limitsOf(t.dtype)[0]);
     const r = foldWindows(c, t, c.attrs.layout, values => values.reduce((m, v) => (v > m ? v : m), least));
     return [finish(t, r, c.attrs.layout)];
   },
@@ -116,7 +97,7 @@ export const MaxPoolIndices = defineOp({
   },
   eval: (c, x) => {
     const t = must(x);
-    const least = lowest(t.dtype);
+    const least = Number(limitsOf(t.dtype)[0]);
     const sizes = t.dims.slice(2);
     const rowMajor = stridesOf(sizes);
     const columnMajor = stridesOf([...sizes].reverse()).reverse();

@@ -1,4 +1,4 @@
-import { DTYPES, isFloat, isInt, regOf } from '../../core/dtype.ts';
+import { DTYPES, isFloat, isInt, regOf, limitsOf } from '../../core/dtype.ts';
 import { must } from '../../core/diagnostic.ts';
 import { fromNumbers, numel, toNumbers } from '../../core/tensor.ts';
 import { add, div, max, min, mul, nearest, sub, type Expr } from '../../kernel/ir.ts';
@@ -6,7 +6,6 @@ import { attr, type Op } from '../define.ts';
 import { broadcastIndex, elementwise } from '../elementwise/op.ts';
 import { castTo } from '../elementwise/util.ts';
 import { roundHalfEven } from '../../kernel/eval/scalar.ts';
-import { limitsOf } from '../reduce/reduce.ts';
 
 /** Between real numbers and the small integers that stand for them. Scales and zero points broadcast like any operand. */
 

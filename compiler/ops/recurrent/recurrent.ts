@@ -6,21 +6,7 @@ import { fromNumbers, numel, toNumbers, type Tensor } from '../../core/tensor.ts
 import { attr, defineOp } from '../define.ts';
 import { evalActivation, parseActivations } from './activation.ts';
 import { lowerRecurrent } from './schedules/recurrent.ts';
-
-export const CELLS = ['lstm', 'gru', 'rnn'] as const;
-export type Cell = (typeof CELLS)[number];
-/** Vectors of the size of the hidden state that a cell is fed with, and how many activations it has. */
-export const GATES: Readonly<Record<Cell, number>> = { lstm: 4, gru: 3, rnn: 1 };
-export const ACTIVATIONS: Readonly<Record<Cell, number>> = { lstm: 3, gru: 2, rnn: 1 };
-
-export interface RecurrentAttrs {
-  readonly cell: Cell;
-  readonly reverse: boolean;
-  readonly activations: string;
-  readonly clip: number;
-  readonly coupled: boolean;
-  readonly resetAfter: boolean;
-}
+import { CELLS, type Cell, GATES, ACTIVATIONS, type RecurrentAttrs } from './cells.ts';
 
 export const Recurrent = defineOp({
   name: 'Recurrent',

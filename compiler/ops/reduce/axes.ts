@@ -5,6 +5,9 @@ import type { InferCtx } from '../define.ts';
 
 /** Operators that treat some axes of a tensor together (reductions, normalisations) share this. */
 
+export const REDUCTIONS = ['sum', 'mean', 'prod', 'max', 'min'] as const;
+export type Reduction = (typeof REDUCTIONS)[number];
+
 /** Checks that axes are in range, sorted and different; importers give them so. */
 export function checkAxes(c: InferCtx<unknown>, axes: readonly number[], rank: number): void {
   axes.forEach((a, i) => {

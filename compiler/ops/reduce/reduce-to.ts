@@ -5,8 +5,9 @@ import { int, min, sub } from '../../kernel/ir.ts';
 import { buildReduceTo } from './schedules/reduce.ts';
 import { attr, defineOp } from '../define.ts';
 import { broadcastIndex } from '../elementwise/op.ts';
-import { eachAxis, REDUCTIONS, reduceTensor } from './reduce.ts';
+import { eachAxis, reduceTensor } from './reduce.ts';
 import { cellsOf, newCells } from '../strided.ts';
+import { REDUCTIONS } from './axes.ts';
 
 /** Reductions over axes that come out when the model runs, and the way back. */
 

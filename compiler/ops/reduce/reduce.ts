@@ -1,14 +1,11 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimMax, dimMin, dimProd, dimSum } from '../../core/dim.ts';
-import { isFloat, isInt, type DType } from '../../core/dtype.ts';
+import { isFloat, isInt, limitsOf } from '../../core/dtype.ts';
 import { elements, tensorType } from '../../core/shape.ts';
 import { fromNumbers, fromTyped, toNumbers, typed, zeros, type Tensor } from '../../core/tensor.ts';
 import { buildArgReduce, buildCumulative, buildReduce } from './schedules/reduce.ts';
-import { checkAxes, groupsAlong, reducedShape, type Offsets } from './axes.ts';
+import { checkAxes, groupsAlong, reducedShape, type Offsets, REDUCTIONS, type Reduction } from './axes.ts';
 import { attr, defineOp } from '../define.ts';
-
-export const REDUCTIONS = ['sum', 'mean', 'prod', 'max', 'min'] as const;
-export type Reduction = (typeof REDUCTIONS)[number];
 
 /** Folds each group of a tensor of 64-bit integers exactly. */
 function foldBig(data: BigInt64Array | BigUint64Array, g: Offsets, of: Reduction, least: bigint, greatest: bigint): bigint[] {
@@ -59,34 +56,6 @@ export function reduceTensor(t: Tensor, of: Reduction, axes: readonly number[], 
       out[i] = isFloat(t.dtype) ? mean : Math.trunc(mean) || 0;
     }
   return fromNumbers(t.dtype, dims, out);
-}
-/** The least and the greatest value of a type: what maximum and minimum of nothing are. */
-export function limitsOf(t: DType): readonly [number | bigint, number | bigint] {
-  switch (t) {
-    case 'f32':
-    case 'f64':
-    case 'f16':
-    case 'bf16':
-      return [-Infinity, Infinity];
-    case 'bool':
-      return [0, 1];
-    case 'i8':
-      return [-128, 127];
-    case 'u8':
-      return [0, 255];
-    case 'i16':
-      return [-32768, 32767];
-    case 'u16':
-      return [0, 65535];
-    case 'i32':
-      return [-2147483648, 2147483647];
-    case 'u32':
-      return [0, 4294967295];
-    case 'i64':
-      return [-(2n ** 63n), 2n ** 63n - 1n];
-    case 'u64':
-      return [0n, 2n ** 64n - 1n];
-  }
 }
 /** Whether the axis groups of the output can each be walked alone: no constraint for what is fused behind. */
 export const eachAxis = (rank: number): readonly (readonly number[])[] => Array.from({ length: rank }, (_, i) => [i]);

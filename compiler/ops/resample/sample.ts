@@ -7,13 +7,9 @@ import type { Node } from '../../graph/graph.ts';
 import { attr, defineOp } from '../define.ts';
 import { lowerDeformed, lowerGridSample, lowerRoiAlign, lowerRoiPool } from './schedules/sample.ts';
 import { checkWindow, indices, slidSizes } from '../spatial.ts';
+import { SAMPLE_MODES, type SampleMode, BORDERS, type Border } from './sample-modes.ts';
 
 /** Operators that read a [N, C, …] tensor between its elements, at places that come from data. */
-
-export const SAMPLE_MODES = ['nearest', 'linear', 'cubic'] as const;
-export type SampleMode = (typeof SAMPLE_MODES)[number];
-export const BORDERS = ['zeros', 'border', 'reflection'] as const;
-export type Border = (typeof BORDERS)[number];
 
 /** One element that a sample is made of along one axis; outside of the input where `at` is undefined. */
 interface AxisTap {

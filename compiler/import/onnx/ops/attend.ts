@@ -2,7 +2,7 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimEq, dimMul, dimSub, rangeOf, type Dim } from '../../../core/dim.ts';
 import type { DType } from '../../../core/dtype.ts';
 import type { Value } from '../../../graph/graph.ts';
-import { ALIGN, Attention } from '../../../ops/attention/attention.ts';
+import { Attention } from '../../../ops/attention/attention.ts';
 import { Add, And, Cast, Div, Equal, Less, LessOrEqual, Max, Mul, Sub, Tanh, Where } from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { Softmax } from '../../../ops/reduce/norm.ts';
@@ -12,6 +12,7 @@ import { Reduce } from '../../../ops/reduce/reduce.ts';
 import type { ImportCtx, OnnxNode } from '../registry.ts';
 import { sizesValue } from './sizes.ts';
 import { reshape, slice, transpose } from './view.ts';
+import { ALIGN } from '../../../ops/attention/attrs.ts';
 
 /** Attention of all kinds, as every operator for it brings its operands into the same form. */
 export interface Heads {

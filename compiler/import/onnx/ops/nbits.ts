@@ -3,8 +3,9 @@ import { fromNumbers, fromTyped, numel, typed, type Tensor } from '../../../core
 import type { Value } from '../../../graph/graph.ts';
 import { Add } from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
-import { blocksOf, dequantized, MatMulNBits } from '../../../ops/matmul/nbits.ts';
+import { MatMulNBits } from '../../../ops/matmul/nbits.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { blocksOf, dequantized } from '../../../ops/matmul/nbits-blocks.ts';
 
 /** Weights of at most this many elements are turned into floats at once: the products are faster and the file hardly larger. */
 const SMALL = 1 << 16;

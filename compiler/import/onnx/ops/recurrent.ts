@@ -5,9 +5,10 @@ import { Concat } from '../../../ops/movement/concat.ts';
 import { Add } from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { activation, activationName, showActivations, type ActivationName } from '../../../ops/recurrent/activation.ts';
-import { ACTIVATIONS, GATES, Recurrent, type Cell } from '../../../ops/recurrent/recurrent.ts';
+import { Recurrent } from '../../../ops/recurrent/recurrent.ts';
 import { Reshape, Slice, Transpose } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { ACTIVATIONS, GATES, type Cell } from '../../../ops/recurrent/cells.ts';
 
 const DEFAULTS: Readonly<Record<Cell, readonly ActivationName[]>> = {
   lstm: ['Sigmoid', 'Tanh', 'Tanh'],

@@ -5,11 +5,12 @@ import type { Value } from '../../../graph/graph.ts';
 import type { Op } from '../../../ops/define.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { ReduceTo, Spread } from '../../../ops/reduce/reduce-to.ts';
-import { ArgReduce, Cumulative, Reduce, type Reduction } from '../../../ops/reduce/reduce.ts';
+import { ArgReduce, Cumulative, Reduce } from '../../../ops/reduce/reduce.ts';
 import { Reshape } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axesFrom, axisOf, oneOr, rankOf, reductionAxes } from './axes.ts';
 import { element, sizeOf, sizesValue } from './sizes.ts';
+import type { Reduction } from '../../../ops/reduce/axes.ts';
 
 /** A reduction of x; without axes it is x. */
 export const reduceOver = (c: ImportCtx, of: Reduction, x: Value, axes: readonly number[], keep: boolean): Value =>

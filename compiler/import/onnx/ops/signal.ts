@@ -7,20 +7,11 @@ import type { Value } from '../../../graph/graph.ts';
 import { Add, Cast, Cos, Equal, Mul, Or, Reciprocal, Where } from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { Range } from '../../../ops/movement/range.ts';
-import {
-  cosTurn,
-  Dft,
-  dftSize,
-  Frames,
-  melWeights,
-  MelWeights,
-  mirrored,
-  sinTurn,
-  type DftAttrs,
-} from '../../../ops/signal/signal.ts';
+import { Dft, Frames, melWeights, MelWeights } from '../../../ops/signal/signal.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { sizeOf, sizesValue } from './sizes.ts';
 import { reshape, slice, transpose } from './view.ts';
+import { cosTurn, dftSize, mirrored, sinTurn, type DftAttrs } from '../../../ops/signal/dft.ts';
 
 /** Transforms whose table has more elements than this are computed by definition. */
 const TABLE_LIMIT = 1 << 20;

@@ -23,7 +23,6 @@ import {
   type Lanes,
   type Num,
 } from '../../../kernel/ir.ts';
-import type { AttentionAttrs } from '../attention.ts';
 import { lanesOf, narrower } from '../../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../../lowering.ts';
 import { rowDots } from '../../schedules/dot.ts';
@@ -31,6 +30,7 @@ import { newRows, packedSize, panelsOf, stepOf, type Panels } from '../../schedu
 import { packMatrix } from '../../schedules/pack.ts';
 import { rowTiles } from '../../schedules/rows.ts';
 import { arithOf, gemmTile, partsOf, type Arith, type Part } from '../../schedules/tile.ts';
+import type { AttentionAttrs } from '../attrs.ts';
 
 /**
  * Head by head: the keys are packed once into panels; then for each block of query rows its scores, their softmax and the product with

@@ -4,13 +4,13 @@ import { regOf } from '../../../core/dtype.ts';
 import { fromTyped, toNumbers, typed } from '../../../core/tensor.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import { add, and, cast, div, int, konst, mul, reinterpret, rem, shr, sub, vtype, widen, type Expr } from '../../../kernel/ir.ts';
-import { blocksOf, storedAt, type NBitsAttrs } from '../nbits.ts';
 import { lanesOf } from '../../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../../lowering.ts';
 import { newRows, panelsOf } from '../../schedules/gemm.ts';
 import { rowTiles } from '../../schedules/rows.ts';
 import { walkSink, type Walk } from '../../schedules/sink.ts';
 import { arithOf, gemmTile, partsOf } from '../../schedules/tile.ts';
+import { blocksOf, storedAt, type NBitsAttrs } from '../nbits-blocks.ts';
 
 /** Columns whose weights are turned to floats together. */
 const PANEL = 8;

@@ -1,6 +1,6 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimHi, dimMax, dimMin, dimMul, dimProd, dimSub, type Dim } from '../../../core/dim.ts';
-import { regOf } from '../../../core/dtype.ts';
+import { limitsOf, regOf } from '../../../core/dtype.ts';
 import { dimStrides } from '../../../core/shape.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import {
@@ -32,8 +32,8 @@ import {
 } from '../../../kernel/ir.ts';
 import { forAll, forLanes, lanesOf } from '../../loops.ts';
 import type { LowerCtx } from '../../lowering.ts';
-import type { PoolAttrs } from '../pool.ts';
-import { channelAxis, layoutShape, lowest, spatialAxes } from '../../spatial.ts';
+import { channelAxis, layoutShape, spatialAxes } from '../../spatial.ts';
+import type { PoolAttrs } from '../windows.ts';
 
 export type PoolKind =
   { readonly k: 'max' } | { readonly k: 'average'; readonly countPads: boolean } | { readonly k: 'norm'; readonly p: number };
@@ -95,7 +95,7 @@ export function lowerPool(c: LowerCtx<PoolAttrs>, kind: PoolKind): void {
     const spans = [...outer, spanOf(k, a, d, must(place[d]), must(sizes[d]))];
     const count = countOf(k, kind, a, spans, sizes, base);
     const window = (at: Expr, width: Lanes): void => {
-      const acc = k.var(konst(vtype(base, width), kind.k === 'max' ? lowest(sink.dtype) : 0));
+      const acc = k.var(konst(vtype(base, width), kind.k === 'max' ? Number(limitsOf(sink.dtype)[0]) : 0));
       forTaps(k, spans, taps => {
         const v = cast(acc.t, src.at(k, layoutShape(a.layout, n, at, taps), width));
         k.set(acc, combine(k, kind, acc, v));
@@ -123,7 +123,7 @@ export function lowerPool(c: LowerCtx<PoolAttrs>, kind: PoolKind): void {
     const origin = k.let(k.dim(dimMul(dimSub(first, before), channels)));
     const to = k.let(k.dim(dimMul(first, channels)));
     forLanes(k, dimMul(dimSub(end, first), channels), lanes, (i, width_) => {
-      const acc = k.var(konst(vtype(base, width_), kind.k === 'max' ? lowest(sink.dtype) : 0));
+      const acc = k.var(konst(vtype(base, width_), kind.k === 'max' ? Number(limitsOf(sink.dtype)[0]) : 0));
       forTaps(k, outer, at => {
         const tap = (q: Num): void => {
           const v = rowSource.at(k, [n, ...at, add(add(origin, i), mul(mul(q, dilation), k.dim(channels)))], width_);
@@ -213,7 +213,7 @@ export function lowerMaxIndices(c: LowerCtx<PoolAttrs & { readonly columns: bool
   c.kernel('maxpool', k =>
     forAll(k, values.dims, idx => {
       const spans = sizes.map((s, i) => spanOf(k, a, i, must(idx[i + 2]), s));
-      const best = k.var(konst(reg, lowest(values.dtype)));
+      const best = k.var(konst(reg, Number(limitsOf(values.dtype)[0])));
       const where = k.var(int(0));
       const none = k.var(int(1));
       forTaps(k, spans, at => {

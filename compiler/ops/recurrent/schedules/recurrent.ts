@@ -6,7 +6,6 @@ import { add, cast, I32, konst, lt, max, min, mul, sub, vtype, type Expr, type L
 import { forLanes, lanesOf } from '../../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../../lowering.ts';
 import { emitActivation, parseActivations, type Activation } from '../activation.ts';
-import { GATES, type RecurrentAttrs } from '../recurrent.ts';
 import {
   blockSize,
   orderOf,
@@ -19,6 +18,7 @@ import {
 } from '../../schedules/gemm.ts';
 import { packConstant, packMatrix } from '../../schedules/pack.ts';
 import { arithOf, type Arith } from '../../schedules/tile.ts';
+import { GATES, type RecurrentAttrs } from '../cells.ts';
 
 /**
  * A step of the recurrence is two short kernels: the product of the states with the packed recurrent weights, and the cell, which adds

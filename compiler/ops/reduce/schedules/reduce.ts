@@ -1,6 +1,6 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimEq, dimFloorDiv, dimMax, dimMul, dimProd, isMultiple, type Dim } from '../../../core/dim.ts';
-import { isFloat, regOf, type DType } from '../../../core/dtype.ts';
+import { isFloat, regOf, type DType, limitsOf } from '../../../core/dtype.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import {
   add,
@@ -32,8 +32,8 @@ import { wrapNarrow } from '../../elementwise/op.ts';
 import { perLane } from '../../elementwise/util.ts';
 import type { LowerCtx } from '../../lowering.ts';
 import { forAll, inOrder } from '../../loops.ts';
-import { limitsOf, type Reduction } from '../reduce.ts';
 import { forBlocks, forTurns, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
+import type { Reduction } from '../axes.ts';
 
 /** Accumulators in flight: enough to hide the latency of an addition. */
 const WAYS = 4;

@@ -30,8 +30,8 @@ import {
 import type { Attrs } from '../../define.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../../lowering.ts';
 import { forLanes, lanesOf } from '../../loops.ts';
-import { axisTable, isWholeAxis, type ResizeAttrs } from '../resize.ts';
 import { coordinate, nearestOf, tapCount, weightOf, type Arithmetic } from '../resize-taps.ts';
+import { axisTable, isWholeAxis, type ResizeAttrs } from '../resize-attrs.ts';
 
 /** The taps of one axis in memory: for output element o the elements o*taps … of index and weight. */
 interface Table {

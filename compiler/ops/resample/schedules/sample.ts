@@ -35,8 +35,8 @@ import {
 } from '../../../kernel/ir.ts';
 import { forAll } from '../../loops.ts';
 import type { LowerCtx, Source } from '../../lowering.ts';
-import type { Border, SampleMode } from '../sample.ts';
 import type { Steps } from '../../spatial.ts';
+import type { Border, SampleMode } from '../sample-modes.ts';
 
 /** One element of a sample along one axis: a safe index, its weight, and whether it counts (always: undefined). */
 interface Tap {

@@ -27,8 +27,8 @@ import {
   within,
   type Expr,
 } from '../../../kernel/ir.ts';
-import type { DftAttrs } from '../signal.ts';
 import type { LowerCtx, Source } from '../../lowering.ts';
+import type { DftAttrs } from '../dft.ts';
 
 /** The transform as its definition has it, with the angles in a table: for lengths that are no good for a matrix. */
 export function lowerDft(c: LowerCtx<DftAttrs>): void {
