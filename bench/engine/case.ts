@@ -1,7 +1,7 @@
-import type { Manifest } from '../../compiler/verify/bundle.ts';
-import { makeInputs } from '../../compiler/verify/bundle.ts';
-import { probing } from '../../compiler/verify/probe.ts';
-import type { Original } from '../../compiler/verify/reference.ts';
+import type { Manifest } from '../../compiler/run/manifest.ts';
+import { makeInputs } from '../../compiler/run/inputs.ts';
+import { probing } from '../../compiler/data/probe.ts';
+import type { Original } from '../../compiler/reference/reference.ts';
 import { UsageError } from '../../compiler/core/diagnostic.ts';
 import type { Feed } from './job.ts';
 import type { PeerName } from './result.ts';

@@ -1,6 +1,6 @@
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
-import { compare, departure } from '../../compiler/verify/compare.ts';
+import { compare, divergence } from '../../compiler/verify/compare.ts';
 import type { Feed, Job, Message } from './job.ts';
 import type { AccuracyDifference, ContenderName, PeerName } from './result.ts';
 import type { Runner } from './runner.ts';
@@ -114,7 +114,7 @@ function difference(
       const had = worst.get(name);
       worst.set(name, {
         abs: Math.max(abs, had?.abs ?? 0),
-        relative: Math.max(abs === Infinity ? Infinity : departure(got, want), had?.relative ?? 0),
+        relative: Math.max(abs === Infinity ? Infinity : divergence(got, want), had?.relative ?? 0),
       });
     }
   });

@@ -1,8 +1,8 @@
 /** The process that measures one case: `Job` as JSON is the file of its argument, `Message`s go to its parent. */
 import { must } from '../../compiler/core/diagnostic.ts';
-import { readManifest, type Manifest } from '../../compiler/verify/bundle.ts';
+import { readManifest, type Manifest } from '../../compiler/run/manifest.ts';
 import { readText } from '../../compiler/host/files.ts';
-import { openOriginal } from '../../compiler/verify/reference.ts';
+import { openOriginal } from '../../compiler/reference/reference.ts';
 import { readFeeds, type Job, type Message } from './job.ts';
 import { measureRun, reason, reportTo } from './measure.ts';
 import { openNativeOurs, profileHere } from '../peers/sinter-c.ts';

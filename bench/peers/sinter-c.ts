@@ -5,10 +5,10 @@ import { fail, must } from '../../compiler/core/diagnostic.ts';
 import { outputNames } from '../../compiler/backend/c/names.ts';
 import { isHere } from '../../compiler/bundle/native/multiversion.ts';
 import type { Profile } from '../../compiler/target/profile.ts';
-import { dtypeOf, type Manifest } from '../../compiler/verify/bundle.ts';
+import { dtypeOf, type Manifest } from '../../compiler/run/manifest.ts';
 import { temporaryFolder, writeFile } from '../../compiler/host/files.ts';
 import { readNpy } from '../../compiler/data/npy.ts';
-import { buildProgram } from '../../compiler/verify/native.ts';
+import { buildProgram } from '../../compiler/host/build.ts';
 import { writeFeeds, type Feed } from '../engine/job.ts';
 import type { Runner } from '../engine/runner.ts';
 import { talk, type Talk } from './talk.ts';
@@ -127,7 +127,7 @@ export function openDriver(dir: string, manifest: Manifest, work: string, steps?
   writeFile(source, DRIVER);
   const define = steps === undefined ? [] : [`-DSTEPS=${steps}`];
   const bad = buildProgram(resolve(dir), work, n, { main: source, program, flags: [...define, '-I', '.'] });
-  if (bad !== undefined) fail('E205', { file: dir, why: `building it went wrong: ${bad}` });
+  if (bad !== undefined) fail('E207', { dir, why: `building it went wrong: ${bad}` });
   const { ask, end } = talk(program, [], {}, work);
   return {
     ask,

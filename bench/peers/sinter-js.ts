@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { dtypeOf, type Manifest } from '../../compiler/verify/bundle.ts';
+import { dtypeOf, type Manifest } from '../../compiler/run/manifest.ts';
 import { scripts } from '../engine/cold-start.ts';
 import { jsRunner, type JsModel } from '../engine/js-model.ts';
 import { firstScript, type FirstAnswer, type Runner } from '../engine/runner.ts';

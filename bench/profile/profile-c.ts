@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { emitC } from '../../compiler/backend/c/emit.ts';
 import { makeNativeBundle } from '../../compiler/bundle/native/index.ts';
-import { readManifest } from '../../compiler/verify/bundle.ts';
+import { readManifest } from '../../compiler/run/manifest.ts';
 import { temporaryFolder, writeFile } from '../../compiler/host/files.ts';
 import { openDriver } from '../peers/sinter-c.ts';
 import type { Instrumented, ToInstrument } from './profile.ts';

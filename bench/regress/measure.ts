@@ -5,15 +5,16 @@ import { gzipSync } from 'fflate';
 import { fail, must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import type { CompileResult } from '../../compiler/options.ts';
-import { compile, type NodeCompileOptions } from '../../compiler/node.ts';
-import { openBundle, outputsOfFile } from '../../compiler/verify/bundle.ts';
+import { compile, type NodeCompileOptions } from '../../compiler/host/compile.ts';
+import { openBundle } from '../../compiler/run/bundle.ts';
+import { outputsOfFile } from '../../compiler/run/inputs.ts';
 import { writeFile } from '../../compiler/host/files.ts';
-import { openOriginal, reference, type Original } from '../../compiler/verify/reference.ts';
+import { openOriginal, reference, type Original } from '../../compiler/reference/reference.ts';
 import { inputsOf, type Inputs } from '../suite/inputs.ts';
 import type { SuiteModel, SuiteRun, SuiteTarget } from '../suite/suite.ts';
 import { taskFigure, type TaskFigure } from '../../compiler/verify/task.ts';
-import { DEFAULTS, verifyBundle } from '../../compiler/cli/verify.ts';
-import type { Parity } from '../../compiler/verify/certificate.ts';
+import { parityOf, type Parity } from '../../compiler/verify/parity.ts';
+import { DEFAULTS } from '../../compiler/verify/verify.ts';
 import type { Accuracy, Size } from './baseline.ts';
 
 /** Compiles a model; tests put something else in its place. */
@@ -57,7 +58,7 @@ export async function measure(m: SuiteModel, target: SuiteTarget, compileModel: 
       },
     };
     const right = { ...evaluator, run: (x: Inputs) => Promise.resolve(new Map(must(known.get(x)))) };
-    const parity = await verifyBundle(ours, right, samples, DEFAULTS);
+    const parity = await parityOf(ours, right, samples, DEFAULTS);
     const by = [...new Set(runs.map(r => r.expected?.by ?? 'float64'))].join(', ');
     const { framework, apart } = await againstFramework(original, right, ours, samples, parity);
     const task = taskOf(m, runs, samples, ours, known);
@@ -103,8 +104,8 @@ function sizeOf(report: CompileResult['report'], files: ReadonlyMap<string, Uint
 /** As in test/models/real.test.ts: who is about as near to the model in float64 as its own framework is, agrees with it. */
 async function againstFramework(
   original: Original,
-  right: Parameters<typeof verifyBundle>[1],
-  ours: Parameters<typeof verifyBundle>[0],
+  right: Parameters<typeof parityOf>[1],
+  ours: Parameters<typeof parityOf>[0],
   samples: readonly Inputs[],
   mine: Parity,
 ): Promise<{ framework: Accuracy['framework']; apart: string[] }> {
@@ -113,8 +114,8 @@ async function againstFramework(
   const theirs = new Map<Inputs, Map<string, Tensor>>();
   for (const x of samples) theirs.set(x, await ref.run(x));
   const run = (x: Inputs): Map<string, Tensor> => must(theirs.get(x));
-  const between = await verifyBundle(ours, { ...ref, run: x => Promise.resolve(run(x)) }, samples, DEFAULTS);
-  const own = await verifyBundle({ run }, right, samples, DEFAULTS);
+  const between = await parityOf(ours, { ...ref, run: x => Promise.resolve(run(x)) }, samples, DEFAULTS);
+  const own = await parityOf({ run }, right, samples, DEFAULTS);
   const apart = between.outputs.flatMap(o => {
     const distance = own.outputs.find(x => x.name === o.name)?.abs ?? 0;
     const our = mine.outputs.find(x => x.name === o.name)?.abs ?? Infinity;

@@ -1,10 +1,11 @@
 import { fail } from '../../compiler/core/diagnostic.ts';
 import { fromNumbers, type Tensor } from '../../compiler/core/tensor.ts';
-import { inputOf, inputsOfFile, makeInputs, type Manifest } from '../../compiler/verify/bundle.ts';
+import { inputOf, type Manifest } from '../../compiler/run/manifest.ts';
+import { inputsOfFile, makeInputs } from '../../compiler/run/inputs.ts';
 import { filled } from '../../compiler/data/fill.ts';
-import { randomTensor } from '../../compiler/data/inputs.ts';
-import { probing } from '../../compiler/verify/probe.ts';
-import type { Original } from '../../compiler/verify/reference.ts';
+import { randomTensor } from '../../compiler/data/random.ts';
+import { probing } from '../../compiler/data/probe.ts';
+import type { Original } from '../../compiler/reference/reference.ts';
 import type { SuiteModel, SuiteRun } from './suite.ts';
 
 export type Inputs = ReadonlyMap<string, Tensor>;

@@ -12,7 +12,7 @@ import {
   whole,
   type Check,
 } from '../../compiler/core/check.ts';
-import { fail } from '../../compiler/core/diagnostic.ts';
+import { fail, must } from '../../compiler/core/diagnostic.ts';
 import { FORMATS, type Format } from '../../compiler/import/model.ts';
 import { TREE_OUTPUTS, type Iterations, type TreeOutput } from '../../compiler/import/shared/trees.ts';
 import type { DimOption } from '../../compiler/options.ts';
@@ -21,7 +21,7 @@ import { resolveTarget, type Target } from '../../compiler/target/resolve.ts';
 import { PEER_NAMES } from '../peers/index.ts';
 import type { PeerName } from '../engine/result.ts';
 
-import { parseDims, parseIterations } from '../../compiler/cli/compile.ts';
+import { parseDimOption, parseIterations } from '../../compiler/ranges.ts';
 import { readText } from '../../compiler/host/files.ts';
 import { FILL, type Fill } from '../../compiler/data/fill.ts';
 import { TASK, type Task } from '../../compiler/verify/task.ts';
@@ -85,9 +85,11 @@ export interface SuiteRun {
 }
 
 const sizeText: Check<string> = (v, bad) =>
-  (typeof v === 'number' && Number.isInteger(v) && v >= 0) || (typeof v === 'string' && /^\d+\.\.\d+(:\d+)?$/.test(v))
+  (typeof v === 'number' || typeof v === 'string') && parseDimOption(String(v)) !== undefined
     ? String(v)
     : bad('must be a size, or a range such as "1..64" or "32..640:32"');
+const roundsText: Check<string> = (v, bad) =>
+  typeof v === 'string' && parseIterations(v) !== undefined ? v : bad('must be rounds such as "0..99"');
 const targetOf: Check<SuiteTarget> = (v, bad) => {
   if (typeof v !== 'string' && !isObject(v)) return bad('must be the name of a target, or a profile');
   const target = resolveTarget(v);
@@ -112,7 +114,7 @@ const MODEL = fields({
   against: optional(listOf(oneOf(...PEER_NAMES))),
   format: optional(oneOf(...FORMATS)),
   dims: optional(recordOf(sizeText)),
-  iterations: optional(text),
+  iterations: optional(roundsText),
   outputs: optional(listOf(oneOf(...TREE_OUTPUTS))),
   inputs: optional(recordOf(FILL)),
   runs: optional(listOf(RUN)),
@@ -154,7 +156,7 @@ export function readSuite(file: string): Suite {
       labels: r.labels === undefined ? undefined : at(r.labels),
       only: r.only,
     }));
-    const dims = Object.entries(m.dims ?? {}).map(([name, size]) => `${name}=${size}`);
+    const dims = Object.entries(m.dims ?? {});
     return {
       name: m.name,
       doc: m.doc ?? '',
@@ -164,15 +166,15 @@ export function readSuite(file: string): Suite {
       targets: m.targets ?? targets,
       against: m.against ?? s.against ?? [],
       args: [
-        ...dims.flatMap(d => ['--dim', d]),
+        ...dims.flatMap(([name, size]) => ['--dim', `${name}=${size}`]),
         ...(m.format ? ['--format', m.format] : []),
         ...(m.iterations === undefined ? [] : ['--iterations', m.iterations]),
         ...(m.outputs ? ['--outputs', m.outputs.join(',')] : []),
       ],
       options: {
-        dims: parseDims(dims),
+        dims: Object.fromEntries(dims.map(([name, size]) => [name, must(parseDimOption(size))])),
         ...(m.format && { format: m.format }),
-        ...(m.iterations !== undefined && { iterations: parseIterations(m.iterations) }),
+        ...(m.iterations !== undefined && { iterations: must(parseIterations(m.iterations)) }),
         ...(m.outputs && { outputs: m.outputs }),
       },
       fills: m.inputs ?? {},

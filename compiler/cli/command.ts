@@ -15,11 +15,10 @@ import { PARTS, regressCommand, type Part } from './regress.ts';
 import { runBundleCommand } from './run.ts';
 import { targetsCommand } from './targets.ts';
 import { UsageError } from '../core/diagnostic.ts';
-import { type Terminal } from './terminal.ts';
-import { DEFAULTS, verifyCommand } from './verify.ts';
-
-/** 0: done. 1: the model or its data is at fault. 2: wrong usage. 3: the outputs differ. 70: a bug of the compiler. */
-export type ExitCode = 0 | 1 | 2 | 3 | 70;
+import type { ExitCode, Terminal } from './terminal.ts';
+import { AGAINST } from '../reference/reference.ts';
+import { DEFAULTS } from '../verify/verify.ts';
+import { verifyCommand } from './verify.ts';
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 const atLeast =
@@ -113,11 +112,9 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
   command('verify <bundle>', 'check a bundle against its certificate, and against the model that it was made from')
     .option('-m, --model <model>', 'the model; without it, only the files are checked')
     .addOption(
-      new Option('--against <what>', 'what runs the model (default: auto, onnxruntime where it is installed)').choices([
-        'auto',
-        'evaluate',
-        'onnxruntime',
-      ]),
+      new Option('--against <what>', 'what runs the model (default: auto, onnxruntime-node where it is installed)').choices(
+        AGAINST,
+      ),
     )
     .option('--inputs <file>', 'inputs as .npz, .json or (rows of features) .csv instead of random ones')
     .option('--samples <n>', `how many random inputs (default: ${DEFAULTS.samples})`, atLeast(1, true))
@@ -125,11 +122,11 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--rtol <r>', `relative tolerance (default: ${DEFAULTS.rtol})`, atLeast(0, false))
     .option('--atol <a>', `absolute tolerance (default: ${DEFAULTS.atol})`, atLeast(0, false))
     .option('--threads <n>', 'at most so many threads, of those that the bundle was compiled for', atLeast(1, true))
-    .option('--per-node', 'find the first node whose value departs')
+    .option('--per-node', 'find the first node whose value diverges')
     .option('--certify', 'put what is found into the manifest as a certificate, if the outputs agree')
     .addHelpText(
       'after',
-      '\nA bundle of `sinter compile --verify` has a certificate: what it was compared with, on which samples, how far the outputs departed,\n' +
+      '\nA bundle of `sinter compile --verify` has a certificate: what it was compared with, on which samples, how far the outputs diverged,\n' +
         'and the digests of all files. Where there is one and nothing else is asked for, it is checked again: the digests before anything\n' +
         'runs, then the answers on the same samples. Exit code 3: something is worse than certified.',
     )
@@ -207,8 +204,8 @@ function explain(e: unknown, argv: readonly string[], t: Terminal): ExitCode {
   // The loader of a bundle is not of this program's modules: it is known by its code.
   if (e instanceof CompileError || (e instanceof Error && 'code' in e && /^E\d{3}$/.test(String(e.code)))) {
     t.err(`error: ${e.message}\n`);
-    // A target is of the command, not of the model.
-    return 'code' in e && e.code === 'E401' ? 2 : 1;
+    // A target and other options are of the command, not of the model.
+    return 'code' in e && (e.code === 'E401' || e.code === 'E403') ? 2 : 1;
   }
   if (e instanceof RangeError && /allocat|out of memory|Invalid (typed )?array( buffer)? length/i.test(e.message)) {
     t.err(`error: this model needs more memory than there is (${e.message})\n`);

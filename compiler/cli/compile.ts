@@ -9,18 +9,18 @@ import type { TreeStrategy } from '../ops/lowering.ts';
 import type { CompileOptions, DimOption, Phase, Report, Stage } from '../options.ts';
 import { graphPasses } from '../passes/index.ts';
 import { parseTarget, resolveTarget, type Target } from '../target/resolve.ts';
-import { compile } from '../node.ts';
-import type { ExitCode } from './command.ts';
-import { openBundle, type Manifest } from '../verify/bundle.ts';
+import { compile } from '../host/compile.ts';
+import type { Manifest } from '../run/manifest.ts';
 import { newFolder, readText, writeFile } from '../host/files.ts';
 import { NATIVE, nativeTarget } from '../host/native-target.ts';
-import { buildLibraries, type Built, type Footprint, type NativeBuild } from '../verify/native.ts';
-import { openOriginal, reference } from '../verify/reference.ts';
+import { buildLibraries, type Built, type Footprint, type NativeBuild } from '../host/build.ts';
 import { many, showBytes, showCount, showMs, showTrees, table } from '../core/format.ts';
 import { UsageError } from '../core/diagnostic.ts';
-import { type Terminal } from './terminal.ts';
-import { certify, type Parity } from '../verify/certificate.ts';
-import { DEFAULTS, samplesOf, showParity, verifyBundle } from './verify.ts';
+import type { ExitCode, Terminal } from './terminal.ts';
+import type { Parity } from '../verify/parity.ts';
+import { verify } from '../verify/verify.ts';
+import { parseDimOption, parseIterations } from '../ranges.ts';
+import { showParity } from './verify.ts';
 
 export interface CompileFlags {
   readonly target: readonly string[];
@@ -47,22 +47,21 @@ export interface CompileFlags {
 export function parseDims(flags: readonly string[]): Record<string, DimOption> {
   const out: Record<string, DimOption> = {};
   for (const f of flags) {
-    const m = /^(.+)=(?:(\d+)|(\d+)\.\.(\d+)(?::(\d+))?)$/.exec(f);
-    const [, name, n, min, max, step] = m ?? [];
-    if (name === undefined) throw new UsageError(`--dim ${f}: write NAME=N, NAME=A..B or NAME=A..B:STEP`);
+    const at = f.lastIndexOf('=');
+    const size = at < 1 ? undefined : parseDimOption(f.slice(at + 1));
+    if (size === undefined) throw new UsageError(`--dim ${f}: write NAME=N, NAME=A..B or NAME=A..B:STEP`);
+    const name = f.slice(0, at);
     if (Object.hasOwn(out, name)) throw new UsageError(`--dim ${f}: ${name} is given twice`);
-    out[name] =
-      n !== undefined ? Number(n) : { min: Number(min), max: Number(max), ...(step !== undefined && { step: Number(step) }) };
+    out[name] = size;
   }
   return out;
 }
 
-/** `--iterations A..B`: rounds A to B - 1. */
-export function parseIterations(flag: string): Iterations {
-  const [, from, to] = /^(\d+)\.\.(\d+)$/.exec(flag) ?? [];
-  if (from === undefined || to === undefined)
-    throw new UsageError(`--iterations ${flag}: write A..B for the rounds A to B - 1, such as 0..100`);
-  return { from: Number(from), to: Number(to) };
+/** `--iterations A..B`. */
+function iterationsOf(flag: string): Iterations {
+  const rounds = parseIterations(flag);
+  if (!rounds) throw new UsageError(`--iterations ${flag}: write A..B for the rounds A to B - 1, such as 0..100`);
+  return rounds;
 }
 /** `--outputs margin,leaf,contributions`, in any order; `prediction` may be named too. */
 export function parseOutputs(flag: string): TreeOutput[] {
@@ -99,7 +98,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
   const dims = parseDims(o.dim);
   const ofModel: Pick<CompileOptions, 'format' | 'iterations' | 'outputs'> = {
     ...(o.format && { format: o.format }),
-    ...(o.iterations !== undefined && { iterations: parseIterations(o.iterations) }),
+    ...(o.iterations !== undefined && { iterations: iterationsOf(o.iterations) }),
     ...(o.outputs !== undefined && { outputs: parseOutputs(o.outputs) }),
   };
   const labels =
@@ -136,7 +135,10 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
       const native = nativeOf(files);
       const built = folder && native && buildLibraries(join(folder.dir, sub), native);
       if (folder && built && 'made' in built && built.footprint) noteFootprint(join(folder.dir, sub), built.footprint);
-      const parity = folder && o.verify === true ? await prove(join(folder.dir, sub), model) : undefined;
+      const parity =
+        folder && o.verify === true
+          ? (await verify({ bundle: join(folder.dir, sub), model, certify: true })).answers?.parity
+          : undefined;
       if (parity) verified.push(parity);
       if (o.json !== true) {
         for (const w of report.warnings) t.err(`warning: ${showLoc(w.loc) === '' ? '' : `${showLoc(w.loc)}: `}${w.message}\n`);
@@ -171,15 +173,6 @@ function noteFootprint(dir: string, footprint: Footprint): void {
   const file = join(dir, 'manifest.json');
   const manifest = JSON.parse(readText(file)) as Manifest;
   writeFile(file, `${JSON.stringify({ ...manifest, native: { ...manifest.native, footprint } }, null, 2)}\n`);
-}
-/** Compares a new bundle with the original, and puts the result into its manifest if they agree. */
-async function prove(dir: string, model: string): Promise<Parity> {
-  const bundle = await openBundle(dir);
-  const original = openOriginal(model, bundle.manifest.options);
-  const ref = await reference(original, 'auto');
-  const found = await verifyBundle(bundle, ref, samplesOf(bundle, DEFAULTS, original), DEFAULTS);
-  const parity = { ...found, seed: DEFAULTS.seed };
-  return parity.ok ? certify(dir, parity) : parity;
 }
 function checkPass(name: string, targets: readonly { readonly target: Target }[]): void {
   const known = [...new Set(targets.flatMap(x => x.target.profiles.flatMap(p => graphPasses(p).map(q => q.name))))];

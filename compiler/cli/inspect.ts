@@ -3,7 +3,7 @@ import type { Format } from '../import/model.ts';
 import { inspect, type InspectedPort, type OnnxInspection, type TreeInspection } from '../inspect.ts';
 import { drawHtml } from './draw.ts';
 import { readBytes, writeFile } from '../host/files.ts';
-import { folderResolver } from '../data/external.ts';
+import { folderResolver } from '../host/external.ts';
 import { many, showBytes, showCount, showTrees, table } from '../core/format.ts';
 import { UsageError } from '../core/diagnostic.ts';
 import { type Terminal } from './terminal.ts';

@@ -6,7 +6,7 @@ import { expandMath } from '../kernel/passes/expand-math.ts';
 import { verifyKernel } from '../kernel/verify.ts';
 import type { Kernel } from '../kernel/ir.ts';
 import { readText } from '../host/files.ts';
-import { loadInput } from '../data/inputs.ts';
+import { loadInput } from '../run/load.ts';
 import { summary } from './run.ts';
 import { UsageError } from '../core/diagnostic.ts';
 import { type Terminal } from './terminal.ts';

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { DTYPES } from '../core/dtype.ts';
 import { toNumbers, typed, type Tensor } from '../core/tensor.ts';
-import { makeInputs, openBundle, type Manifest } from '../verify/bundle.ts';
+import { makeInputs } from '../run/inputs.ts';
+import { openBundle } from '../run/bundle.ts';
+import type { Manifest } from '../run/manifest.ts';
 import { writeFile } from '../host/files.ts';
 import { writeNpy } from '../data/npy.ts';
 import { runKernelFile } from './kernel-file.ts';

@@ -1,3 +1,6 @@
+/** 0: done. 1: the model or its data is at fault. 2: wrong usage. 3: the outputs differ. 70: a bug of the compiler. */
+export type ExitCode = 0 | 1 | 2 | 3 | 70;
+
 /** Where a command writes. Results go to `out`, everything else to `err`. */
 export interface Terminal {
   out(text: string): void;

@@ -1,179 +1,43 @@
-import type { Tensor } from '../core/tensor.ts';
-import { sha256 } from '../bundle/js/index.ts';
-import {
-  certify,
-  checkFiles,
-  readCertificate,
-  showFileCheck,
-  worse,
-  type Certificate,
-  type Parity,
-} from '../verify/certificate.ts';
-import { random } from '../data/inputs.ts';
-import { inputsOfFile, makeInputs, openBundle, type Bundle } from '../verify/bundle.ts';
-import type { ExitCode } from './command.ts';
-import { classesOf, compare, largest, unravel, type Difference, type Tolerance } from '../verify/compare.ts';
-import { probing } from '../verify/probe.ts';
-import { openOriginal, reference, type Against, type Original, type Reference } from '../verify/reference.ts';
-import { many, showNumber, table } from '../core/format.ts';
-import { UsageError } from '../core/diagnostic.ts';
-import { type Terminal } from './terminal.ts';
-import { findDeparture } from '../verify/nodes.ts';
+import { showLoc } from '../core/diagnostic.ts';
+import { many, table } from '../core/format.ts';
+import { showType } from '../core/shape.ts';
+import type { Certificate, FileCheck } from '../verify/certificate.ts';
+import type { Divergence, DivergentValue } from '../verify/nodes.ts';
+import type { Parity } from '../verify/parity.ts';
+import { verify, type Answers, type VerifyOptions } from '../verify/verify.ts';
+import type { ExitCode, Terminal } from './terminal.ts';
 
-/** What is not given is as the certificate says, or the default. */
-export interface VerifyFlags {
-  readonly model?: string;
-  readonly against?: Against;
-  readonly inputs?: string;
-  readonly samples?: number;
-  readonly seed?: number;
-  readonly rtol?: number;
-  readonly atol?: number;
-  readonly perNode?: boolean;
-  readonly certify?: boolean;
-  readonly threads?: number;
+export type VerifyFlags = Omit<VerifyOptions, 'bundle'>;
+
+/** `sinter verify BUNDLE [--model MODEL]`. Exit code 3 where the files or the answers are not those of the model. */
+export async function verifyCommand(bundle: string, o: VerifyFlags, t: Terminal): Promise<ExitCode> {
+  const v = await verify({ ...o, bundle });
+  if (v.files) t.out(showFileCheck(v.files));
+  if (v.answers) showAnswers(v.answers, v.certificate, t);
+  else if (v.ok && v.certificate)
+    t.out(`${showCertificate(v.certificate)}not checked now: the answers, for which --model MODEL is needed\n`);
+  if (v.ok && o.certify === true) t.out('the certificate is in manifest.json\n');
+  return v.ok ? 0 : 3;
 }
-export const DEFAULTS = { samples: 2, seed: 1, rtol: 1e-3, atol: 1e-5 };
-
-/**
- * `sinter verify BUNDLE [--model MODEL]`. A bundle that was certified is checked again: the digests first, before anything of it runs, then
- * the answers on the same samples. Exit code 3 where something departs.
- */
-export async function verifyCommand(dir: string, o: VerifyFlags, t: Terminal): Promise<ExitCode> {
-  const certificate = readCertificate(dir);
-  const files = certificate && checkFiles(dir, certificate);
-  if (files) t.out(showFileCheck(files));
-  if (files && files.wrong.length > 0 && o.certify !== true) return 3;
-  if (o.model === undefined) {
-    if (!certificate) throw new UsageError(`${dir} has no certificate to check: give --model MODEL to compare the answers`);
-    t.out(`${showCertificate(certificate)}not checked now: the answers, for which --model MODEL is needed\n`);
-    return 0;
-  }
-  const bundle = await openBundle(dir, o.threads);
-  const original = openOriginal(o.model, bundle.manifest.options);
-  const from = certificate?.model ?? bundle.manifest.source.sha256;
-  if ((await sha256(original.bytes)) !== from)
-    t.err(`warning: the bundle was made from another file (${bundle.manifest.source.file}) than ${o.model}\n`);
-  const again = certificate && sameQuestion(certificate, o);
-  const asked = { ...DEFAULTS, ...(again && askedBy(again)), ...o };
-  const ref = await reference(original, asked.against ?? 'auto');
-  const samples = samplesOf(bundle, asked, original);
-  const parity: Parity = {
-    ...(await verifyBundle(bundle, ref, samples, asked)),
-    ...(o.inputs === undefined && { seed: asked.seed }),
-  };
+function showAnswers({ parity, madeFrom, lost, divergence }: Answers, certificate: Certificate | undefined, t: Terminal): void {
+  if (madeFrom !== undefined)
+    t.err(`warning: the bundle was made from another file (${madeFrom}) than the model that is given\n`);
   t.out(showParity(parity));
-  const lost = again ? worseThan(again, parity, bundle, t) : [];
-  if (o.perNode === true) t.out(await findDeparture(bundle, original, ref, samples[0] ?? new Map<string, Tensor>(), asked));
-  if (!parity.ok || lost.length > 0) return 3;
-  if (o.certify === true) {
-    certify(dir, parity);
-    t.out('the certificate is in manifest.json\n');
+  if (lost && certificate) {
+    const same = parity.reference.version === certificate.reference.version;
+    const other = same ? '' : ` (certified with ${showReference(certificate)})`;
+    if (lost.length === 0) t.out(`they are as near as certified${other}\n`);
+    else t.out(`worse than certified${other}\n${table(lost.map(l => [l.name, l.what]))}`);
   }
-  return 0;
+  if (divergence) t.out(showDivergence(divergence));
 }
-/** The certificate, where the flags ask what it answers. */
-function sameQuestion(c: Certificate, o: VerifyFlags): Certificate | undefined {
-  const other =
-    o.certify === true || o.inputs !== undefined || [o.against, o.samples, o.seed, o.rtol, o.atol].some(x => x !== undefined);
-  return other || c.seed === undefined ? undefined : c;
-}
-const askedBy = (c: Certificate): Pick<Certificate, 'samples' | 'rtol' | 'atol'> & { seed: number; against: Against } => ({
-  samples: c.samples,
-  seed: c.seed ?? DEFAULTS.seed,
-  rtol: c.rtol,
-  atol: c.atol,
-  against: c.reference.name === 'onnxruntime-node' ? 'onnxruntime' : 'evaluate',
-});
-/** Tells how the answers stand to those that were certified. */
-function worseThan(c: Certificate, now: Parity, bundle: Bundle, t: Terminal): readonly unknown[] {
-  const fma = bundle.manifest.profiles[bundle.profile]?.vector.fma;
-  const exact = c.reference.name !== 'onnxruntime-node' && fma !== 'relaxed';
-  const lost = worse(now, c, exact);
-  const other = now.reference.version === c.reference.version ? '' : ` (certified with ${showReference(c)})`;
-  if (lost.length === 0) t.out(`they are as near as certified${other}\n`);
-  else t.out(`worse than certified${other}\n${table(lost.map(l => [l.name, l.what]))}`);
-  return lost;
-}
-
-/** The sizes of later samples are spread over the ranges up to this many times the first try. */
-const SPREAD = 256;
-/**
- * Samples with the inputs of a file, and random ones for the rest, whose sizes differ from sample to sample. Rows of features are such
- * that they try the splits of the model's trees.
- */
-export function samplesOf(
-  bundle: Bundle,
-  o: { readonly inputs?: string; readonly samples: number; readonly seed: number },
-  original: Original,
-): Map<string, Tensor>[] {
-  const given = o.inputs === undefined ? new Map<string, Tensor>() : inputsOfFile(bundle.manifest, o.inputs);
-  const table = bundle.manifest.rows?.input ?? '';
-  const trees = probing(original.graph, table);
-  const complete = bundle.manifest.inputs.every(p => given.has(p.name));
-  return Array.from({ length: complete ? 1 : o.samples }, (_, i) => {
-    const next = random(o.seed - 1 + i);
-    const seed = o.seed + 100 * i;
-    const size = (_name: string, lo: number, hi: number): number => {
-      const top = Math.min(hi, Math.max(lo, SPREAD));
-      return lo + Math.floor(next() * (top - lo + 1));
-    };
-    const made = makeInputs(bundle.manifest, [], { given, seed, ...((i > 0 || trees) && { size }) });
-    const rows = made.get(table);
-    if (trees && rows && !given.has(table)) made.set(table, trees(rows, seed));
-    return made;
-  });
-}
-
-/** Runs a bundle and the original on the same inputs. */
-export async function verifyBundle(
-  bundle: Pick<Bundle, 'run'>,
-  ref: Pick<Reference, 'name' | 'version' | 'run'>,
-  samples: readonly ReadonlyMap<string, Tensor>[],
-  tol: Tolerance,
-): Promise<Parity> {
-  const worst = new Map<string, Worst>();
-  for (const inputs of samples) {
-    const want = await ref.run(inputs);
-    const got = bundle.run(inputs);
-    for (const [name, w] of want) {
-      const g = got.get(name);
-      if (!g) continue;
-      worst.set(name, merged(worst.get(name), g, w, tol));
-    }
-  }
-  const outputs = [...worst].map(([name, { difference: d, ...rest }]) => {
-    const why = d.why ?? (d.ok ? undefined : `${showNumber(d.got)} instead of ${showNumber(d.want)} at ${rest.place}`);
-    const { abs, rel, largest: most, classes } = rest;
-    return { name, abs, rel, largest: most, ...(classes && { classes }), ok: d.ok, ...(why !== undefined && { why }) };
-  });
-  const { rtol, atol } = tol;
-  const { name, version } = ref;
-  return { reference: { name, version }, samples: samples.length, rtol, atol, ok: outputs.every(x => x.ok), outputs };
-}
-/** Of all samples of an output: the largest differences, and the sample that is furthest from being right. */
-interface Worst {
-  readonly difference: Difference;
-  readonly place: string;
-  readonly abs: number;
-  readonly rel: number;
-  readonly largest: number;
-  readonly classes: { readonly rows: number; readonly same: number } | undefined;
-}
-function merged(had: Worst | undefined, got: Tensor, want: Tensor, tol: Tolerance): Worst {
-  const d = compare(got, want, tol);
-  const place = d.at === undefined ? '' : `[${unravel(d.at, want.dims).join(', ')}]`;
-  const c = classesOf(got, want);
-  const first = !had || (had.difference.ok && !d.ok) || (had.difference.ok === d.ok && d.abs > had.difference.abs);
-  const classes = had ? had.classes && c && { rows: had.classes.rows + c.rows, same: had.classes.same + c.same } : c;
-  return {
-    difference: first ? d : had.difference,
-    place: first ? place : had.place,
-    abs: Math.max(had?.abs ?? 0, d.abs),
-    rel: Math.max(had?.rel ?? 0, d.rel),
-    largest: Math.max(had?.largest ?? 0, largest(want)),
-    classes,
-  };
+function showFileCheck(f: FileCheck): string {
+  const all = f.same + f.wrong.length;
+  const head =
+    f.wrong.length === 0
+      ? `files: all ${all} have the digests of the certificate\n`
+      : `files: ${f.wrong.length} of ${all} are not those that were certified\n${table(f.wrong.map(w => [w.file, w.what]))}`;
+  return f.unknown.length === 0 ? head : `${head}not certified, for they came later: ${f.unknown.join(', ')}\n`;
 }
 
 const showReference = (p: Parity): string => `${p.reference.name} ${p.reference.version}`;
@@ -190,3 +54,28 @@ export function showParity(p: Parity): string {
 }
 /** What a certificate says, as what was found when it was made. */
 const showCertificate = (c: Certificate): string => `certified when it was made: ${showParity(c)}`;
+
+/** Where a bundle and its model part, in a line or two. */
+export function showDivergence({ seen, cause: c }: Divergence): string {
+  if (c.k === 'value') {
+    const { by, type } = c.value;
+    const { why, got, want, at } = c.difference;
+    return (
+      `the first value that diverges is ${where(c.value)}, ${showType(type)}: by ${by.toExponential(2)} of its largest, ` +
+      `${why ?? `${got} instead of ${want} at element ${at ?? 0}`}. All before it agree.\n`
+    );
+  }
+  const most = c.furthest ? `; the furthest is ${where(c.furthest)} by ${c.furthest.by.toExponential(2)}` : '';
+  const calm = `each of ${seen} values inside the model agrees on its own${most}\n`;
+  switch (c.k) {
+    case 'none':
+      return calm;
+    case 'lowering':
+      return `${calm}they differ without any pass too: lowering or fusion is at fault\n`;
+    case 'other version':
+      return `${calm}compiled anew they agree: was the bundle made by another version?\n`;
+    case 'pass':
+      return `${calm}they differ from the pass '${c.pass}' on, the ${c.index}th of ${c.of}\n`;
+  }
+}
+const where = (v: DivergentValue): string => `'${v.name}'${v.loc.k === 'none' ? '' : ` of ${showLoc(v.loc)}`}`;

@@ -13,7 +13,8 @@ export const noLoc: Loc = { k: 'none' };
 
 /**
  * Stable error codes. Tests and users match the code, never the prose.
- * E1xx: the model is not supported or ill-typed. E2xx: a file cannot be read. E3xx: dimensions. E4xx: targets and limits.
+ * E1xx: the model is not supported or ill-typed. E2xx: a file or a bundle cannot be read or written. E3xx: dimensions. E4xx: targets,
+ * limits and options.
  * E5xx: data given at run time. E6xx: a tool or package is missing.
  */
 export const CODES = {
@@ -29,10 +30,12 @@ export const CODES = {
   E204: 'external data: {why}',
   E205: 'cannot read {file}: {why}',
   E206: 'cannot write {file}: {why}',
+  E207: 'bundle {dir}: {why}',
   E301: 'dimension {dim} is free: {why}',
   E302: 'dimension {dim}: {why}',
   E401: 'target {target}: {why}',
   E402: 'the model needs {need} of memory, more than the {limit} of {target}',
+  E403: 'option {option}: {why}',
   E501: 'input {input}: {why}',
   E502: '{why}',
   E601: '{what} is needed: {how}',

@@ -1,6 +1,6 @@
 import { number, oneOf, tagged, whole, type Check } from '../core/check.ts';
 import { numel } from '../core/tensor.ts';
-import { random } from './inputs.ts';
+import { random } from './random.ts';
 
 /** What an input is made of from a seed, where plain random numbers would not be like the real thing. */
 export type Fill =

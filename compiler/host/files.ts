@@ -15,7 +15,6 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { fail } from '../core/diagnostic.ts';
-import { UsageError } from '../core/diagnostic.ts';
 
 const codeOf = (e: unknown): string => (typeof e === 'object' && e !== null && 'code' in e ? String(e.code) : '');
 /** Why the system refused, in words. */
@@ -144,7 +143,7 @@ export function newFolder(path: string): NewFolder {
 }
 function checkPlace(path: string, place: string): void {
   if (`${process.cwd()}${sep}`.startsWith(place.endsWith(sep) ? place : place + sep))
-    throw new UsageError(`--out ${path}: give a folder of its own, which may be replaced`);
+    fail('E206', { file: path, why: 'it is or holds the current folder; give a folder of its own, which may be replaced' });
   if (!existsSync(place)) return;
   if (!statSync(place).isDirectory()) fail('E206', { file: path, why: 'it is a file' });
   const entries = readdirSync(place);

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail } from '../core/diagnostic.ts';
 import { isBundle, readBytes, readText, writeFile } from '../host/files.ts';
-import { table } from '../core/format.ts';
+import type { Parity } from './parity.ts';
 
 /**
  * What a bundle was proved to compute, in its manifest.json as `parity`: `sinter compile --verify` writes it, `sinter verify` checks it
@@ -18,43 +18,15 @@ export interface Certificate extends Parity {
   /** SHA-256 of manifest.json without this certificate, as JSON without spaces. */
   readonly manifest: string;
 }
-/** Answers of a bundle beside those of a reference, on the same inputs. */
-export interface Parity {
-  readonly reference: { readonly name: string; readonly version: string };
-  readonly samples: number;
-  /** What the inputs were made from; absent where they were given. */
-  readonly seed?: number;
-  readonly rtol: number;
-  readonly atol: number;
-  /** Whether all outputs agree: every |got - want| <= atol + rtol * |want|. */
-  readonly ok: boolean;
-  /** The worst over all samples. */
-  readonly outputs: readonly OutputParity[];
-}
-export interface OutputParity {
-  readonly name: string;
-  /** The largest |got - want|. */
-  readonly abs: number;
-  /** The largest |got - want| / |want| where |want| > atol. */
-  readonly rel: number;
-  /** The largest |want|. */
-  readonly largest: number;
-  /** Where the last axis is a distribution over classes: how many there were, and in how many the likeliest class is the same. */
-  readonly classes?: { readonly rows: number; readonly same: number };
-  readonly ok: boolean;
-  /** The worst place, in words. */
-  readonly why?: string;
-}
-
 type Json = Readonly<Record<string, unknown>>;
 const isJson = (v: unknown): v is Json => typeof v === 'object' && v !== null && !Array.isArray(v);
 const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
 const MANIFEST = 'manifest.json';
 
 function readManifest(dir: string): Json {
-  if (!isBundle(dir)) return fail('E205', { file: dir, why: 'it is not a bundle: it has no manifest.json of Sinter' });
+  if (!isBundle(dir)) return fail('E207', { dir, why: 'it has no manifest.json of Sinter' });
   const json: unknown = JSON.parse(readText(join(dir, MANIFEST)));
-  return isJson(json) ? json : fail('E205', { file: dir, why: 'its manifest.json is damaged' });
+  return isJson(json) ? json : fail('E207', { dir, why: 'its manifest.json is damaged' });
 }
 /** A manifest without its certificate. */
 const bare = (manifest: Json): Json => Object.fromEntries(Object.entries(manifest).filter(([key]) => key !== 'parity'));
@@ -80,11 +52,11 @@ export function certify(dir: string, parity: Parity): Certificate {
   return certificate;
 }
 
-/** A bundle's certificate; undefined where it has none. E205 where it is damaged. */
+/** A bundle's certificate; undefined where it has none. E207 where it is damaged. */
 export function readCertificate(dir: string): Certificate | undefined {
   const { parity } = readManifest(dir);
   if (parity === undefined) return undefined;
-  return isCertificate(parity) ? parity : fail('E205', { file: dir, why: 'the certificate in its manifest.json is damaged' });
+  return isCertificate(parity) ? parity : fail('E207', { dir, why: 'the certificate in its manifest.json is damaged' });
 }
 function isCertificate(c: unknown): c is Certificate {
   const number = (x: unknown): boolean => typeof x === 'number';
@@ -126,29 +98,26 @@ export function checkFiles(dir: string, c: Certificate): FileCheck {
   const unknown = filesIn(dir).filter(f => !Object.hasOwn(c.files, f));
   return { same: Object.keys(c.files).length + 1 - wrong.length, wrong, unknown };
 }
-export function showFileCheck(f: FileCheck): string {
-  const all = f.same + f.wrong.length;
-  const head =
-    f.wrong.length === 0
-      ? `files: all ${all} have the digests of the certificate\n`
-      : `files: ${f.wrong.length} of ${all} are not those that were certified\n${table(f.wrong.map(w => [w.file, w.what]))}`;
-  return f.unknown.length === 0 ? head : `${head}not certified, for they came later: ${f.unknown.join(', ')}\n`;
-}
 
 /**
  * Rounding that differs from machine to machine, as a part of the largest value of an output: where the reference is compiled for several
  * processors (onnxruntime) or the bundle may round multiply-adds once or twice.
  */
 const MACHINE = 2 ** -19;
-/** Outputs that depart further than a certificate says. `exact`: both sides give the same bits on every machine. */
-export function worse(now: Parity, then: Parity, exact: boolean): { readonly name: string; readonly what: string }[] {
+/** An output that is further off than a certificate says. */
+export interface Loss {
+  readonly name: string;
+  readonly what: string;
+}
+/** Outputs that diverge further than a certificate says. `exact`: both sides give the same bits on every machine. */
+export function worse(now: Parity, then: Parity, exact: boolean): Loss[] {
   return then.outputs.flatMap(before => {
     const after = now.outputs.find(o => o.name === before.name);
-    const bad = (what: string): { name: string; what: string }[] => [{ name: before.name, what }];
+    const bad = (what: string): Loss[] => [{ name: before.name, what }];
     if (!after) return bad('is gone');
     const slack = exact ? 0 : before.abs + MACHINE * before.largest;
     if (!(after.abs <= before.abs + slack))
-      return bad(`departs by ${after.abs.toExponential(2)}, certified were ${before.abs.toExponential(2)}`);
+      return bad(`diverges by ${after.abs.toExponential(2)}, certified were ${before.abs.toExponential(2)}`);
     const lost = (before.classes?.same ?? 0) - (after.classes?.same ?? 0);
     return lost > 0 && exact ? bad(`${lost} arg-max of ${before.classes?.rows ?? 0} no longer agree`) : [];
   });

@@ -86,8 +86,8 @@ export function classesOf(got: Tensor, want: Tensor): { readonly rows: number; r
 export const largest = (t: Tensor): number =>
   toNumbers(t).reduce((m, x) => (Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m), 0);
 
-/** The largest difference as a part of the largest magnitude: how far an intermediate value departs, whatever its scale. */
-export function departure(got: Tensor, want: Tensor): number {
+/** The largest difference as a part of the largest magnitude: how far an intermediate value diverges, whatever its scale. */
+export function divergence(got: Tensor, want: Tensor): number {
   if (got.dtype !== want.dtype || got.bytes.length !== want.bytes.length) return Infinity;
   const a = toNumbers(got);
   const b = toNumbers(want);

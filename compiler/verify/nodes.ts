@@ -1,41 +1,72 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { must, showLoc } from '../core/diagnostic.ts';
+import { must, noLoc, type Loc } from '../core/diagnostic.ts';
 import { dimHi } from '../core/dim.ts';
 import { bytesOf } from '../core/dtype.ts';
-import { elements, showType } from '../core/shape.ts';
+import { elements, type TensorType } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { compileGraph } from '../compile.ts';
 import { makeBundle } from '../bundle/js/index.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Profile } from '../target/profile.ts';
 import { graphPasses, runPasses } from '../passes/index.ts';
-import { openBundle, type Bundle } from './bundle.ts';
-import { compare, departure, type Tolerance } from './compare.ts';
+import { openBundle, type Bundle } from '../run/bundle.ts';
+import { compare, divergence, type Difference, type Tolerance } from './compare.ts';
 import { resolveTarget } from '../target/resolve.ts';
-import type { Original, Reference } from './reference.ts';
+import type { Original, Reference } from '../reference/reference.ts';
 
 /** Values compiled as outputs at a time: their memory, and their number. */
 const CHUNK = { bytes: 256e6, values: 400 };
 type Named = Original['named'][number];
 
+/** Where a bundle and the model that it was made from part. */
+export interface Divergence {
+  /** How many values inside the model were compared. */
+  readonly seen: number;
+  readonly cause: DivergenceCause;
+}
+/** A value inside the model: its name and the node that makes it, and by which part of its largest magnitude it is off. */
+export interface DivergentValue {
+  readonly name: string;
+  readonly loc: Loc;
+  readonly type: TensorType;
+  readonly by: number;
+}
+export type DivergenceCause =
+  /** The first value that diverges; all before it agree. */
+  | { readonly k: 'value'; readonly value: DivergentValue; readonly difference: Difference }
+  /** Neither a value nor an output diverges. */
+  | { readonly k: 'none'; readonly furthest: DivergentValue | undefined }
+  /** All values agree on their own, and the outputs differ from this pass on, the `index`th of `of`. */
+  | {
+      readonly k: 'pass';
+      readonly furthest: DivergentValue | undefined;
+      readonly pass: string;
+      readonly index: number;
+      readonly of: number;
+    }
+  /** All values agree on their own, and the outputs differ without any pass too. */
+  | { readonly k: 'lowering'; readonly furthest: DivergentValue | undefined }
+  /** The bundle's outputs differ; those of the model compiled anew agree. */
+  | { readonly k: 'other version'; readonly furthest: DivergentValue | undefined };
+
 /**
  * Finds where a bundle leaves the original: compiles the model again with the values inside it as outputs, some at a time, and
  * compares each with the reference. Where every value agrees on its own, what is at fault is done to several at once: then the passes
- * are tried one after the other. Gives a text for people.
+ * are bisected.
  */
-export async function findDeparture(
+export async function findDivergence(
   bundle: Bundle,
   original: Original,
   ref: Reference,
   inputs: ReadonlyMap<string, Tensor>,
   tol: Tolerance,
-): Promise<string> {
+): Promise<Divergence> {
   const own = bundle.manifest.profiles[bundle.profile];
   // What is inside a model is looked at in WebAssembly, whose kernels are those of C.
   const profile = own?.emit === 'wasm' ? own : must(resolveTarget('wasm-simd').profiles[0]);
-  let worst: { readonly v: Named; readonly by: number } | undefined;
+  let furthest: DivergentValue | undefined;
   let seen = 0;
   for (const part of chunks(original.named)) {
     const want = await ref.values(
@@ -48,21 +79,20 @@ export async function findDeparture(
       const [g, w] = [got.get(v.name), want.get(v.name)];
       if (!g || !w) continue;
       seen++;
-      const by = departure(g, w);
-      if (by > tol.rtol) return firstText(v, by, g, w, tol);
-      if (!worst || by > worst.by) worst = { v, by };
+      const { def, type } = v.value;
+      const value = { name: v.name, loc: def.k === 'node' ? def.loc : noLoc, type, by: divergence(g, w) };
+      if (value.by > tol.rtol) return { seen, cause: { k: 'value', value, difference: compare(g, w, tol) } };
+      if (!furthest || value.by > furthest.by) furthest = value;
     }
   }
-  const most = worst ? `; the furthest is ${where(worst.v)} by ${worst.by.toExponential(2)}` : '';
-  const calm = `each of ${seen} values inside the model agrees on its own${most}\n`;
   const want = await ref.run(inputs);
   const differs = (got: ReadonlyMap<string, Tensor>): boolean =>
     [...want].some(([name, w]) => {
       const g = got.get(name);
       return g !== undefined && !compare(g, w, tol).ok;
     });
-  if (!differs(bundle.run(inputs))) return calm;
-  return calm + (await guiltyPass(original.graph, profile, inputs, differs));
+  if (!differs(bundle.run(inputs))) return { seen, cause: { k: 'none', furthest } };
+  return { seen, cause: { furthest, ...(await guiltyPass(original.graph, profile, inputs, differs)) } };
 }
 function* chunks(all: readonly Named[]): Generator<{ name: string; value: Named['value'] }[]> {
   let part: Named[] = [];
@@ -78,17 +108,6 @@ function* chunks(all: readonly Named[]): Generator<{ name: string; value: Named[
     bytes += size;
   }
   if (part.length > 0) yield part;
-}
-const where = (v: Named): string => {
-  const { def } = v.value;
-  return `'${v.name}'${def.k === 'node' ? ` of ${showLoc(def.loc)}` : ''}`;
-};
-function firstText(v: Named, by: number, got: Tensor, want: Tensor, tol: Tolerance): string {
-  const d = compare(got, want, tol);
-  return (
-    `the first value that departs is ${where(v)}, ${showType(v.value.type)}: by ${by.toExponential(2)} of its largest, ` +
-    `${d.why ?? `${d.got} instead of ${d.want} at element ${d.at ?? 0}`}. All before it agree.\n`
-  );
 }
 
 /** Compiles a graph and runs it by the loader, from a temporary folder. */
@@ -123,17 +142,17 @@ async function guiltyPass(
   profile: Profile,
   inputs: ReadonlyMap<string, Tensor>,
   differs: (got: ReadonlyMap<string, Tensor>) => boolean,
-): Promise<string> {
+): Promise<{ k: 'pass'; pass: string; index: number; of: number } | { k: 'lowering' } | { k: 'other version' }> {
   const passes = graphPasses(profile);
   const after = async (n: number): Promise<boolean> =>
     differs(await runGraph(graph, profile, inputs, g => passes.slice(0, n).reduce((x, p) => p.run(x, { profile }), g)));
-  if (await after(0)) return 'they differ without any pass too: lowering or fusion is at fault\n';
+  if (await after(0)) return { k: 'lowering' };
   let [good, bad] = [0, passes.length];
-  if (!(await after(bad))) return 'compiled anew they agree: was the bundle made by another version?\n';
+  if (!(await after(bad))) return { k: 'other version' };
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
     if (await after(middle)) bad = middle;
     else good = middle;
   }
-  return `they differ from the pass '${must(passes[bad - 1]).name}' on, the ${bad}th of ${passes.length}\n`;
+  return { k: 'pass', pass: must(passes[bad - 1]).name, index: bad, of: passes.length };
 }

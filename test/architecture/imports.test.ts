@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 const root = resolve(import.meta.dirname, '../..');
 /**
  * A folder may import from itself and from those before it, at run time; types vanish, so they may come from anywhere. `.` is the
- * pipeline: compile.ts, inspect.ts, options.ts and index.ts.
+ * pipeline and what a page has of the API: compile.ts, inspect.ts, options.ts, ranges.ts and index.ts.
  */
 const ORDER = [
   'core',
@@ -19,9 +19,11 @@ const ORDER = [
   'lower',
   'backend',
   'bundle',
+  'data',
   '.',
   'host',
-  'data',
+  'run',
+  'reference',
   'verify',
   'bench',
   'node',
@@ -29,7 +31,7 @@ const ORDER = [
 ];
 /** The folders of bench/ that the package ships; the rest of it are scripts. */
 const SHIPPED = ['engine', 'peers', 'profile', 'regress', 'report', 'suite'];
-const NODE = ['host', 'data', 'verify', 'bench', 'node', 'cli'];
+const NODE = ['host', 'run', 'reference', 'verify', 'bench', 'node', 'cli'];
 const rank = (folder: string): number => ORDER.indexOf(folder);
 
 const tsIn = (dir: string): string[] =>

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 import { compile } from '../../compiler/node.ts';
-import { needOnnxruntime, openOrt } from '../../compiler/verify/onnxruntime.ts';
+import { needOnnxruntime, openOrt } from '../../compiler/reference/onnxruntime.ts';
 import { fromTyped, toNumbers } from '../../compiler/core/tensor.ts';
 import type { CompileOptions, CompileResult } from '../../compiler/index.ts';
 import { document, json } from '../trees/xgboost-writer.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { geomean, quantile, ratioOf, spreadOf } from '../../bench/engine/statistics.ts';
 import { takeTurns, type Turn } from '../../bench/engine/turns.ts';
-import { random } from '../../compiler/data/inputs.ts';
+import { random } from '../../compiler/data/random.ts';
 
 describe('figures', () => {
   it('quantiles are those of NumPy and R', () => {

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { openBundle } from '../../compiler/verify/bundle.ts';
-import { compare, departure } from '../../compiler/verify/compare.ts';
-import { openOriginal, reference, type Reference } from '../../compiler/verify/reference.ts';
-import { verifyBundle } from '../../compiler/cli/verify.ts';
-import { findDeparture } from '../../compiler/verify/nodes.ts';
+import { openBundle } from '../../compiler/run/bundle.ts';
+import { compare, divergence } from '../../compiler/verify/compare.ts';
+import { openOriginal, reference, type Reference } from '../../compiler/reference/reference.ts';
+import { showDivergence } from '../../compiler/cli/verify.ts';
+import { parityOf } from '../../compiler/verify/parity.ts';
+import { findDivergence } from '../../compiler/verify/nodes.ts';
 import { compile } from '../../compiler/node.ts';
 import { fromNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { model, node, value } from '../onnx-writer.ts';
@@ -29,14 +30,14 @@ writeFileSync(
 );
 const inputs = new Map([['x', fromNumbers('f32', [3], [0, 1, 2])]]);
 
-describe('finding the first value that departs', () => {
+describe('finding the first value that diverges', () => {
   it('names the node, and the element', async () => {
     const { files } = await compile({ model: path });
     for (const [f, bytes] of files) writeFileSync(join(dir, f), bytes);
     const bundle = await openBundle(dir);
     const original = openOriginal(path, {});
     const good = await reference(original, 'evaluate');
-    expect(await findDeparture(bundle, original, good, inputs, tol)).toMatch(
+    expect(showDivergence(await findDivergence(bundle, original, good, inputs, tol))).toMatch(
       /^each of 3 values inside the model agrees on its own; the furthest/,
     );
     // A reference that is wrong from the square root on stands for a compiler that is.
@@ -47,10 +48,10 @@ describe('finding the first value that departs', () => {
       run: async i => new Map([...(await good.run(i))].map(([n, t]) => [n, wrong(n, t)])),
       values: async (names, i) => new Map([...(await good.values(names, i))].map(([n, t]) => [n, wrong(n, t)])),
     };
-    expect(await findDeparture(bundle, original, bad, inputs, tol)).toMatch(
-      /^the first value that departs is 'b' of chain\.onnx#\S+ \(Sqrt\), f32\[3\]: by 1\.8\de-2 of its largest, 1\.648\d+ instead of 1\.60\d* at element 1\. All/,
+    expect(showDivergence(await findDivergence(bundle, original, bad, inputs, tol))).toMatch(
+      /^the first value that diverges is 'b' of chain\.onnx#\S+ \(Sqrt\), f32\[3\]: by 1\.8\de-2 of its largest, 1\.648\d+ instead of 1\.60\d* at element 1\. All/,
     );
-    const parity = await verifyBundle(bundle, bad, [inputs], tol);
+    const parity = await parityOf(bundle, bad, [inputs], tol);
     expect(parity.ok).toBe(false);
     expect(parity.outputs[0]).toMatchObject({ name: 'y', ok: false });
   });
@@ -78,8 +79,8 @@ describe('comparing', () => {
     expect(compare(fromNumbers('f32', [1], [1]), f(1), tol).why).toBe('type f32 instead of f64');
   });
   it('measures departure by the scale of the tensor', () => {
-    expect(departure(f(1000, 1e-3), f(1000, 0))).toBeCloseTo(1e-6, 12);
-    expect(departure(f(0, 0), f(0, 0))).toBe(0);
-    expect(departure(f(NaN), f(0))).toBe(Infinity);
+    expect(divergence(f(1000, 1e-3), f(1000, 0))).toBeCloseTo(1e-6, 12);
+    expect(divergence(f(0, 0), f(0, 0))).toBe(0);
+    expect(divergence(f(NaN), f(0))).toBe(Infinity);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { CompileError } from '../../compiler/core/diagnostic.ts';
 import { decodeModel, decodeTensor, tensorOf, type GraphProto, type TensorProto } from '../../compiler/import/onnx/decode.ts';
-import { random } from '../../compiler/data/inputs.ts';
+import { random } from '../../compiler/data/random.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { attribute, encode, float, int, model, node, sub, tensor, text, value } from '../onnx-writer.ts';
 

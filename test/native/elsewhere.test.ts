@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { nativeTarget } from '../../compiler/host/native-target.ts';
-import { buildLibraries, type NativeBuild } from '../../compiler/verify/native.ts';
+import { buildLibraries, type NativeBuild } from '../../compiler/host/build.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
 import { toNumbers } from '../../compiler/core/tensor.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { buildLibraries, type NativeBuild } from '../../compiler/verify/native.ts';
+import { buildLibraries, type NativeBuild } from '../../compiler/host/build.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { typed } from '../../compiler/core/tensor.ts';
 import { compile, type CompileOptions } from '../../compiler/index.ts';

@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
-import { openBundle } from '../../compiler/verify/bundle.ts';
+import { openBundle } from '../../compiler/run/bundle.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { compile, type CompileOptions } from '../../compiler/index.ts';
 import { projectDir } from '../../fixtures/paths.ts';

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { openBundle } from '../../compiler/verify/bundle.ts';
-import { buildLibraries, type NativeBuild } from '../../compiler/verify/native.ts';
+import { openBundle } from '../../compiler/run/bundle.ts';
+import { buildLibraries, type NativeBuild } from '../../compiler/host/build.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
 import { compile } from '../../compiler/index.ts';

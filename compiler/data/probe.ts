@@ -4,7 +4,7 @@ import { allNodes } from '../graph/stats.ts';
 import { nextFloat } from '../import/shared/thresholds.ts';
 import { CATEGORICAL, readTables, TREE_INPUTS } from '../ops/trees/tables.ts';
 import { TreeEnsemble } from '../ops/trees/ensemble.ts';
-import { random } from '../data/inputs.ts';
+import { random } from './random.ts';
 
 /**
  * Random rows that try the splits of decision trees, which plain random numbers seldom reach: thresholds exactly and one float to

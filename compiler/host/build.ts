@@ -1,14 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
-import { fail, must } from '../core/diagnostic.ts';
-import type { Tensor } from '../core/tensor.ts';
-import { outputNames } from '../backend/c/names.ts';
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { must } from '../core/diagnostic.ts';
 import { linkedOf, objectOf, productsOf, toolOf } from '../bundle/native/toolchain.ts';
 import type { Profile } from '../target/profile.ts';
-import { dtypeOf, type Bundle, type Manifest } from './bundle.ts';
-import { readNpy, writeNpy } from '../data/npy.ts';
 
 /** What manifest.json of a native bundle says of how it is built. */
 export interface NativeBuild {
@@ -31,7 +26,7 @@ export interface Footprint {
   readonly stack: number;
 }
 /** Whether a command is there. */
-const isHere = (command: string): boolean => !spawnSync(command, ['--version'], { stdio: 'ignore' }).error;
+export const isHere = (command: string): boolean => !spawnSync(command, ['--version'], { stdio: 'ignore' }).error;
 
 /** Libraries with their sizes in bytes, or why there are none. */
 export type Built =
@@ -102,57 +97,6 @@ function run(command: string, args: readonly string[], cwd: string): string | un
 }
 
 /**
- * Opens a native bundle: builds the program that runs it on .npy files in a temporary folder. E205 where the compiler is missing or fails,
- * or where its programs do not run on this machine. `threads`: with at most so many.
- */
-export function openNative(dir: string, manifest: Manifest, n: NativeBuild, threads?: number): Bundle {
-  const work = mkdtempSync(join(tmpdir(), 'sinter-native-'));
-  process.on('exit', () => rmSync(work, { recursive: true, force: true }));
-  const broken = (why: string): never => fail('E205', { file: dir, why: `it is C, and building it went wrong: ${why}` });
-  if (n.system === 'bare') broken('it is for a machine without an operating system; c-portable gives the same results here');
-  if (!isHere(n.cc)) broken(`${n.cc} is not here; on a machine that has it: make`);
-  const program = join(work, productsOf(n.system).program ?? broken('it makes no program'));
-  const bad = buildProgram(resolve(dir), work, n, { main: 'main.c', program });
-  if (bad !== undefined) broken(bad);
-  const more = threads === undefined ? [] : ['--threads', String(threads)];
-  return {
-    dir,
-    manifest,
-    profile: manifest.target,
-    run: inputs => {
-      const args = manifest.inputs.map((p, i) => {
-        const t = inputs.get(p.name) ?? fail('E501', { input: p.name, why: 'is missing' });
-        writeFileSync(join(work, `in${i}.npy`), writeNpy(asBits(t)));
-        return `in${i}.npy`;
-      });
-      const r = spawnSync(program, [...args, ...more, '--out', work], { cwd: work, encoding: 'utf8' });
-      if (r.error) fail('E205', { file: dir, why: `its program does not run here: ${r.error.message}` });
-      if (r.status !== 0 && machineOf(program) !== machineOf(process.execPath))
-        fail('E205', {
-          file: dir,
-          why: 'its program is for another processor; run it there, or under an emulator that is set up for it',
-        });
-      if (r.status !== 0)
-        fail('E502', {
-          why: r.stderr.trim() === '' ? `the program ended with ${r.signal ?? String(r.status)}` : r.stderr.trim(),
-        });
-      const files = outputNames(manifest.outputs.map(p => p.name));
-      return new Map(
-        manifest.outputs.map((p, i): [string, Tensor] => {
-          const file = `${must(files[i])}.npy`;
-          return [p.name, { ...readNpy(readFileSync(join(work, file)), file), dtype: dtypeOf(p.type) }];
-        }),
-      );
-    },
-  };
-}
-/** The format of a program, and of an ELF file its machine too (e_machine of the ELF header). */
-function machineOf(program: string): string {
-  const head = readFileSync(program).subarray(0, 20);
-  const format = head.toString('latin1', 0, 4);
-  return format === '\x7fELF' ? `${format}${head.readUInt16LE(18)}` : format;
-}
-/**
  * Builds a program of the bundle in `dir` and the source `main`, all of it in the folder `work`; undefined where it went well, else what is
  * wrong. `flags`: more of them for `main`.
  */
@@ -171,5 +115,3 @@ export function buildProgram(
   }
   return run(n.cc, [...n.flags, ...objects, '-o', program, '-lm'], dir);
 }
-/** NumPy has no bfloat16: the bits. */
-const asBits = (t: Tensor): Tensor => (t.dtype === 'bf16' ? { ...t, dtype: 'u16' } : t);

@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { fail } from '../core/diagnostic.ts';
 import { DTYPES, type TypedArray } from '../core/dtype.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
-import { dtypeOf } from './bundle.ts';
+import { findPackage } from '../host/packages.ts';
+import { dtypeOf } from '../run/manifest.ts';
 
 type Ort = typeof import('onnxruntime-node');
 
@@ -22,26 +21,6 @@ export interface OrtModel {
 
 /** The versions of onnxruntime for JavaScript: native code, and WebAssembly. */
 export type OrtPackage = 'onnxruntime-node' | 'onnxruntime-web';
-/** Where a package is loaded from: the current folder's, which its user chose, or that of this package's surroundings. */
-export interface PackagePlace {
-  readonly main: string;
-  /** The package's folder. */
-  readonly dir: string;
-  readonly version: string;
-}
-export function findPackage(name: string): PackagePlace | undefined {
-  for (const from of [pathToFileURL(join(process.cwd(), 'x.js')).href, import.meta.url])
-    try {
-      const main = createRequire(from).resolve(name);
-      const end = main.lastIndexOf(join('node_modules', name));
-      const dir = main.slice(0, end + join('node_modules', name).length);
-      const { version } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as { version: string };
-      return { main, dir, version };
-    } catch {
-      continue;
-    }
-  return undefined;
-}
 /** A package of onnxruntime; undefined where there is none. */
 export async function findOnnxruntime(name: OrtPackage = 'onnxruntime-node'): Promise<Ort | undefined> {
   // It reports to its maker by default.

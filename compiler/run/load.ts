@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { fail } from '../core/diagnostic.ts';
-import { isFloat, type DType } from '../core/dtype.ts';
-import { fromNumbers, numel, zeros, type Tensor } from '../core/tensor.ts';
-import { readCsv, type Columns } from './csv.ts';
-import { readJson } from './json.ts';
-import { readNpy } from './npy.ts';
-import { readNpz } from './npz.ts';
+import type { DType } from '../core/dtype.ts';
+import { zeros, type Tensor } from '../core/tensor.ts';
+import { readCsv, type Columns } from '../data/csv.ts';
+import { readJson } from '../data/json.ts';
+import { readNpy } from '../data/npy.ts';
+import { readNpz } from '../data/npz.ts';
+import { randomTensor } from '../data/random.ts';
+import { readBytes } from '../host/files.ts';
 
 /** What an input of a bundle is: `dims` are those to make data of, where no file says others. */
 export interface Want {
@@ -26,7 +27,7 @@ export function loadInput(source: string, want: Want, note: (text: string) => vo
   const seed = /^random(?::(\d{1,9}))?$/.exec(source);
   if (seed) return randomTensor(want.dtype, want.dims, Number(seed[1] ?? 1));
   const format = formatOf(source);
-  const bytes = readFile(source);
+  const bytes = readBytes(source);
   switch (format) {
     case 'npy':
       return readNpy(bytes, source);
@@ -43,7 +44,7 @@ export function loadInput(source: string, want: Want, note: (text: string) => vo
 /** All tensors of a .npz or .json file, by input name; JSON without types takes those of `wants`. E205, E501. */
 export function loadInputs(file: string, wants: readonly Want[]): Map<string, Tensor> {
   const format = formatOf(file);
-  const bytes = readFile(file);
+  const bytes = readBytes(file);
   const [only] = wants;
   if (wants.length === 1 && only && (format === 'npy' || format === 'csv')) return new Map([[only.name, loadInput(file, only)]]);
   if (format === 'npy' || format === 'csv')
@@ -66,16 +67,6 @@ function formatOf(path: string): 'npy' | 'npz' | 'json' | 'csv' {
     why: 'inputs are .npy, .npz, .json or (rows of features) .csv files, `zeros`, `random` or `random:SEED`',
   });
 }
-function readFile(path: string): Uint8Array {
-  try {
-    // Not a Buffer: its `slice` does not copy, which surprises whoever takes a Uint8Array.
-    const b = readFileSync(path);
-    return new Uint8Array(b.buffer, b.byteOffset, b.byteLength);
-  } catch (e) {
-    const missing = typeof e === 'object' && e !== null && 'code' in e && e.code === 'ENOENT';
-    return fail('E205', { file: path, why: missing ? 'there is no such file' : String(e) });
-  }
-}
 function pick<T>(all: ReadonlyMap<string, T>, name: string, file: string): T {
   const only = all.size === 1 ? [...all.values()][0] : undefined;
   return (
@@ -83,22 +74,4 @@ function pick<T>(all: ReadonlyMap<string, T>, name: string, file: string): T {
     only ??
     fail('E205', { file, why: `it has no entry '${name}', only ${[...all.keys()].slice(0, 20).join(', ')}` })
   );
-}
-
-/** A generator of numbers in [0, 1) from a seed (mulberry32): the same on every machine. */
-export function random(seed: number): () => number {
-  const { imul } = Math;
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = imul(a ^ (a >>> 15), a | 1);
-    t ^= t + imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-/** A tensor of what `loadInput` calls random. */
-export function randomTensor(dtype: DType, dims: readonly number[], seed: number): Tensor {
-  const next = random(seed);
-  const one = isFloat(dtype) ? () => 2 * next() - 1 : () => Math.floor((dtype === 'bool' ? 2 : 10) * next());
-  return fromNumbers(dtype, dims, Float64Array.from({ length: numel(dims) }, one));
 }

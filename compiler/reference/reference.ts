@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { fail } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { VERSION } from '../core/version.data.ts';
 import { importFor } from '../compile.ts';
@@ -7,11 +8,12 @@ import { nodesOf, type Graph, type Value } from '../graph/graph.ts';
 import type { Format } from '../import/model.ts';
 import type { CompileOptions } from '../options.ts';
 import { readBytes } from '../host/files.ts';
-import { folderResolver } from '../data/external.ts';
-import { UsageError } from '../core/diagnostic.ts';
+import { folderResolver } from '../host/external.ts';
 import { findOnnxruntime, needOnnxruntime, openOrt, withOutputs } from './onnxruntime.ts';
 
-export type Against = 'auto' | 'evaluate' | 'onnxruntime';
+/** What runs the original: `auto` is onnxruntime-node for ONNX where it is installed, otherwise `evaluate`, Sinter in float64. */
+export type Against = (typeof AGAINST)[number];
+export const AGAINST = ['auto', 'evaluate', 'onnxruntime-node'] as const;
 /** The original model as something to compare with. */
 export interface Reference {
   readonly name: 'onnxruntime-node' | "Sinter's reference evaluator";
@@ -71,14 +73,16 @@ export function openOriginal(
 
 /**
  * What to compare with: onnxruntime for ONNX where it is installed and nothing else is asked for. E601 where it is asked for and
- * missing.
+ * missing, E403 where it is asked for and the model is not ONNX.
  */
 export async function reference(o: Original, against: Against): Promise<Reference> {
   if (o.format !== 'onnx') {
-    if (against === 'onnxruntime') throw new UsageError(`--against onnxruntime: ${o.path} is no ONNX model`);
+    if (against === 'onnxruntime-node')
+      fail('E403', { option: 'against', why: `${o.path} is no ONNX model, which onnxruntime takes` });
     return evaluator(o);
   }
-  const ort = against === 'evaluate' ? undefined : against === 'onnxruntime' ? await needOnnxruntime() : await findOnnxruntime();
+  const ort =
+    against === 'evaluate' ? undefined : against === 'onnxruntime-node' ? await needOnnxruntime() : await findOnnxruntime();
   if (!ort) return evaluator(o);
   const outputs = new Set(o.graph.outputs.map(x => x.name));
   const plain = await openOrt(ort, o.bytes, o.path, o.labels);

@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { fail } from '../core/diagnostic.ts';
+import type { TypedArray } from '../core/dtype.ts';
+import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
+import { productsOf } from '../bundle/native/toolchain.ts';
+import { dtypeOf, readManifest, type Manifest } from './manifest.ts';
+import { openNative } from './native.ts';
+
+/** A loaded bundle; tensors go in and out by name. */
+export interface Bundle {
+  readonly dir: string;
+  readonly manifest: Manifest;
+  readonly profile: string;
+  run(inputs: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
+}
+interface RuntimeTensor {
+  readonly data: TypedArray;
+  readonly dims: readonly number[];
+}
+interface RuntimeModel {
+  readonly profile: string;
+  run(inputs: Record<string, RuntimeTensor>): Record<string, RuntimeTensor>;
+}
+
+/**
+ * Loads a bundle by its own index.js, or builds its program where it is C without one that loads, or with threads. `threads`: at
+ * most so many, of those that it was compiled for. Errors: E207 where the folder holds no bundle, or one that cannot be built or run
+ * here; E403 for more threads than it was compiled for.
+ */
+export async function openBundle(dir: string, threads?: number): Promise<Bundle> {
+  const manifest = readManifest(dir);
+  const { native } = manifest;
+  const most = Math.max(...Object.values(manifest.profiles).map(p => p.threads));
+  if (threads !== undefined && threads > most)
+    fail('E403', {
+      option: 'threads',
+      why: `the bundle was compiled for ${most}; \`sinter compile --threads N\` makes one for N`,
+    });
+  if (!native) return openIndex(dir, manifest);
+  if (most > 1) return openNative(dir, manifest, native, threads);
+  const { addon, program } = productsOf(native.system);
+  if (addon && (program === undefined || existsSync(join(dir, addon.file))))
+    try {
+      return await openIndex(dir, manifest);
+    } catch (e) {
+      // The addon may be for another machine, whose programs an emulator may run.
+      if (program === undefined) throw e;
+    }
+  return openNative(dir, manifest, native);
+}
+async function openIndex(dir: string, manifest: Manifest): Promise<Bundle> {
+  const index = (await import(pathToFileURL(resolve(dir, 'index.js')).href)) as { load(): Promise<RuntimeModel> };
+  const model = await index.load();
+  const types = new Map(manifest.outputs.map(p => [p.name, dtypeOf(p.type)]));
+  return {
+    dir,
+    manifest,
+    profile: model.profile,
+    run: inputs => {
+      const given = [...inputs].map(([name, t]): [string, RuntimeTensor] => [name, { data: typed(t), dims: t.dims }]);
+      const out = Object.entries(model.run(Object.fromEntries(given)));
+      return new Map(out.map(([name, t]) => [name, fromTyped(types.get(name) ?? 'f32', t.dims, t.data)]));
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import { fail, must } from '../core/diagnostic.ts';
+import { symbolsOf, type Dim } from '../core/dim.ts';
+import type { Tensor } from '../core/tensor.ts';
+import { bindAll, concrete, showMisfit, type Bindings } from '../graph/bind.ts';
+import { loadInput, loadInputs } from './load.ts';
+import { noInput, port, portsOf, wantsOf, type InputPort, type Manifest } from './manifest.ts';
+
+/** The inputs that a .npz or .json file holds. E205, E501. */
+export const inputsOfFile = (m: Manifest, file: string): Map<string, Tensor> => loadInputs(file, wantsOf(portsOf(m), m));
+
+/** The outputs that a .npz, .npy, .json or (of one column or more) .csv file holds. E205, E501. */
+export function outputsOfFile(m: Manifest, file: string): Map<string, Tensor> {
+  const ports = m.outputs.map(p => port(p, m));
+  const list = (p: InputPort): boolean => p.shape.length === 1;
+  const wants = wantsOf(ports, m).map((w, i) => (list(must(ports[i])) ? { ...w, columns: { count: 1, names: undefined } } : w));
+  const out = loadInputs(file, wants);
+  for (const p of ports) {
+    const t = out.get(p.name);
+    if (t && list(p) && t.dims[1] === 1) out.set(p.name, { ...t, dims: t.dims.slice(0, 1) });
+  }
+  return out;
+}
+
+/** A size to try a symbol with: of a batch one, of a length some, within its range. */
+const START = 64;
+
+/**
+ * Inputs for a bundle from what the command line says (`NAME=FILE.npy|.npz|.json|.csv|zeros|random[:SEED]`) and the tensors given. Inputs
+ * that nothing is said about are random; sizes that nothing tells are small ones within their range, or what `size` chooses for a symbol.
+ */
+export function makeInputs(
+  m: Manifest,
+  flags: readonly string[],
+  o: {
+    readonly given?: ReadonlyMap<string, Tensor>;
+    readonly seed?: number;
+    readonly size?: (symbol: string, lo: number, hi: number) => number | undefined;
+    /** Is told what is passed over in files. */
+    readonly note?: (text: string) => void;
+  } = {},
+): Map<string, Tensor> {
+  const env: Bindings = new Map();
+  const ports = portsOf(m);
+  const say = new Map(flags.map(f => splitFlag(f, m)));
+  const out = new Map(o.given);
+  for (const w of wantsOf(ports, m)) {
+    const source = say.get(w.name);
+    if (source !== undefined && !isMade(source)) out.set(w.name, loadInput(source, w, o.note));
+  }
+  // Files tell sizes; the loader says what is wrong with them, so a misfit here only stops the guessing.
+  for (const p of ports) {
+    const t = out.get(p.name);
+    // Rows may be more than a batch holds: whoever runs them does it in parts.
+    if (t?.dims.length === p.shape.length && m.rows?.input !== p.name)
+      bindAll(
+        p.shape.map((want, axis) => ({ want, got: t.dims[axis] ?? 0 })),
+        env,
+        (_, misfit) => fail('E501', { input: p.name, why: `size ${showMisfit(misfit)}` }),
+      );
+  }
+  ports.forEach((p, i) => {
+    if (out.has(p.name)) return;
+    p.shape.forEach((d, axis) => {
+      for (const s of symbolsOf(d)) {
+        if (env.has(s.name)) continue;
+        const small = axis === 0 ? Math.max(1, s.lo) : Math.max(s.lo, Math.floor(START / Math.max(1, stepOf(d))));
+        env.set(s.name, Math.min(s.hi, o.size?.(s.name, s.lo, s.hi) ?? small));
+      }
+    });
+    const source = say.get(p.name) ?? `random:${(o.seed ?? 1) + i}`;
+    out.set(p.name, loadInput(source, { name: p.name, dtype: p.dtype, dims: concrete(p.shape, env) }));
+  });
+  return out;
+}
+const isMade = (source: string): boolean => /^(zeros|random(:\d+)?)$/.test(source);
+const stepOf = (d: Dim): number => (typeof d === 'number' ? 1 : Math.abs(d.terms[0]?.coef ?? 1));
+function splitFlag(f: string, m: Manifest): readonly [string, string] {
+  const names = m.inputs.map(p => p.name);
+  // A name may hold '='.
+  const name = names.find(n => f.startsWith(`${n}=`));
+  if (name !== undefined) return [name, f.slice(name.length + 1)];
+  if (!f.includes('='))
+    fail('E403', { option: 'input', why: `'${f}' is not NAME=FILE.npy, .npz, .json, .csv, zeros or random[:SEED]` });
+  return noInput(m, f.slice(0, f.indexOf('=')));
+}

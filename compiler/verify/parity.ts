@@ -1,0 +1,84 @@
+import { showNumber } from '../core/format.ts';
+import type { Tensor } from '../core/tensor.ts';
+import type { Reference } from '../reference/reference.ts';
+import type { Bundle } from '../run/bundle.ts';
+import { classesOf, compare, largest, unravel, type Difference, type Tolerance } from './compare.ts';
+
+/** Answers of a bundle beside those of a reference, on the same inputs. */
+export interface Parity {
+  readonly reference: { readonly name: string; readonly version: string };
+  readonly samples: number;
+  /** What the inputs were made from; absent where they were given. */
+  readonly seed?: number;
+  readonly rtol: number;
+  readonly atol: number;
+  /** Whether all outputs agree: every |got - want| <= atol + rtol * |want|. */
+  readonly ok: boolean;
+  /** The worst over all samples. */
+  readonly outputs: readonly OutputParity[];
+}
+export interface OutputParity {
+  readonly name: string;
+  /** The largest |got - want|. */
+  readonly abs: number;
+  /** The largest |got - want| / |want| where |want| > atol. */
+  readonly rel: number;
+  /** The largest |want|. */
+  readonly largest: number;
+  /** Where the last axis is a distribution over classes: how many there were, and in how many the likeliest class is the same. */
+  readonly classes?: { readonly rows: number; readonly same: number };
+  readonly ok: boolean;
+  /** The worst place, in words. */
+  readonly why?: string;
+}
+
+/** Runs a bundle and a reference on the same inputs, and compares the outputs that both have. */
+export async function parityOf(
+  bundle: Pick<Bundle, 'run'>,
+  ref: Pick<Reference, 'name' | 'version' | 'run'>,
+  samples: readonly ReadonlyMap<string, Tensor>[],
+  tol: Tolerance,
+): Promise<Parity> {
+  const worst = new Map<string, Worst>();
+  for (const inputs of samples) {
+    const want = await ref.run(inputs);
+    const got = bundle.run(inputs);
+    for (const [name, w] of want) {
+      const g = got.get(name);
+      if (!g) continue;
+      worst.set(name, merged(worst.get(name), g, w, tol));
+    }
+  }
+  const outputs = [...worst].map(([name, { difference: d, ...rest }]) => {
+    const why = d.why ?? (d.ok ? undefined : `${showNumber(d.got)} instead of ${showNumber(d.want)} at ${rest.place}`);
+    const { abs, rel, largest: most, classes } = rest;
+    return { name, abs, rel, largest: most, ...(classes && { classes }), ok: d.ok, ...(why !== undefined && { why }) };
+  });
+  const { rtol, atol } = tol;
+  const { name, version } = ref;
+  return { reference: { name, version }, samples: samples.length, rtol, atol, ok: outputs.every(x => x.ok), outputs };
+}
+/** Of all samples of an output: the largest differences, and the sample that is furthest from being right. */
+interface Worst {
+  readonly difference: Difference;
+  readonly place: string;
+  readonly abs: number;
+  readonly rel: number;
+  readonly largest: number;
+  readonly classes: { readonly rows: number; readonly same: number } | undefined;
+}
+function merged(had: Worst | undefined, got: Tensor, want: Tensor, tol: Tolerance): Worst {
+  const d = compare(got, want, tol);
+  const place = d.at === undefined ? '' : `[${unravel(d.at, want.dims).join(', ')}]`;
+  const c = classesOf(got, want);
+  const first = !had || (had.difference.ok && !d.ok) || (had.difference.ok === d.ok && d.abs > had.difference.abs);
+  const classes = had ? had.classes && c && { rows: had.classes.rows + c.rows, same: had.classes.same + c.same } : c;
+  return {
+    difference: first ? d : had.difference,
+    place: first ? place : had.place,
+    abs: Math.max(had?.abs ?? 0, d.abs),
+    rel: Math.max(had?.rel ?? 0, d.rel),
+    largest: Math.max(had?.largest ?? 0, largest(want)),
+    classes,
+  };
+}
