@@ -115,7 +115,7 @@ async function measured(
         ? [{ what: 'the model itself', before: before.sha256.slice(0, 12), now: sha256.slice(0, 12), worse: true }]
         : []),
       ...(then ? differences(then, part) : [{ what: 'baseline', before: 'none', now: 'measured', worse: true }]),
-      ...(figures?.apart ?? []).map(what => ({ what: 'departs from its framework', before: 'no', now: what, worse: true })),
+      ...(figures?.apart ?? []).map(what => ({ what: 'diverges from its framework', before: 'no', now: what, worse: true })),
     ];
     return { k: 'measured', model, target, sha256, figures, part, findings };
   } catch (e) {
@@ -144,8 +144,8 @@ function showFigures({ accuracy, size, task }: Figures): string {
     Math.max(0, ...Object.values(list).map(x => x.abs)).toExponential(1);
   const { framework } = accuracy ?? {};
   const peer = framework ? ` (${framework.by}: ${worst(framework.outputs)})` : '';
-  const departs = accuracy ? `departs from ${accuracy.reference} by ${worst(accuracy.outputs)}${peer}${doing}; ` : '';
-  return `${departs}code ${showBytes(size.code)}, arena ${showBytes(size.arena)}`;
+  const diverges = accuracy ? `diverges from ${accuracy.reference} by ${worst(accuracy.outputs)}${peer}${doing}; ` : '';
+  return `${diverges}code ${showBytes(size.code)}, arena ${showBytes(size.arena)}`;
 }
 /** The geometric means over the runs. */
 function showSpeed(s: Speed): string {

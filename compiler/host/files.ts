@@ -143,7 +143,10 @@ export function newFolder(path: string): NewFolder {
 }
 function checkPlace(path: string, place: string): void {
   if (`${process.cwd()}${sep}`.startsWith(place.endsWith(sep) ? place : place + sep))
-    fail('E206', { file: path, why: 'it is or holds the current folder; give a folder of its own, which may be replaced' });
+    fail('E403', {
+      option: 'out',
+      why: `${path} is or holds the current folder; give a folder of its own, which may be replaced`,
+    });
   if (!existsSync(place)) return;
   if (!statSync(place).isDirectory()) fail('E206', { file: path, why: 'it is a file' });
   const entries = readdirSync(place);

@@ -47,7 +47,7 @@ describe('usage', () => {
     [['compile', 'x.onnx', '--target', 'wasm-mvp', '--target', 'wasm-mvp'], 2, 'is given twice'],
     [['compile', 'x.onnx', '--embed-below', '-1'], 2, 'must be a whole number of 0 or more'],
     [['compile', 'x.onnx', '--out', '.'], 2, 'give a folder of its own'],
-    [['verify', 'b'], 1, 'E205: cannot read b: it is not a bundle'],
+    [['verify', 'b'], 1, 'E207: bundle b: it has no manifest.json of Sinter'],
     [['verify', 'b', '--model', 'm', '--rtol', 'x'], 2, 'must be a number of 0 or more'],
     [['opt', at('small.onnx'), '--pass', 'x'], 1, 'E201'],
     [['targets', 'wasm-mv'], 2, "did you mean 'wasm-mvp'?"],
@@ -187,7 +187,7 @@ describe('run', () => {
     writeFileSync(at('bad.npy'), writeNpy(fromNumbers('f32', [2, 5], new Array<number>(10).fill(0))));
     for (const [args, text] of [
       [[at('r'), '--input', 'z=zeros'], 'E501: input z: there is no such input; the inputs are x'],
-      [[at('r'), '--input', 'zeros'], '--input zeros: write NAME=FILE'],
+      [[at('r'), '--input', 'zeros'], 'E403: option input: 'zeros' is not NAME=FILE'],
       [[at('r'), '--input', `x=${at('bad.npy')}`], 'E501: input x: size'],
       [[at('r'), '--input', `x=${at('no.npy')}`], 'E205: cannot read'],
       [[root], 'E205: cannot read'],

@@ -145,7 +145,7 @@ describe('regress', () => {
     expect(part?.accuracy?.framework?.by).toMatch(/^onnxruntime-node \d/);
     expect(part?.size?.code).toBeGreaterThan(100);
     const r = await regress({});
-    expect(r.out).toMatch(/^classifier for wasm-simd: departs from float64 by .*\nnothing is worse in 1 compiled model\n$/);
+    expect(r.out).toMatch(/^classifier for wasm-simd: diverges from float64 by .*\nnothing is worse in 1 compiled model\n$/);
     expect(r.code).toBe(0);
     await regress({ update: true });
     expect(readFileSync(at('base.json'), 'utf8')).toBe(before);
@@ -153,7 +153,7 @@ describe('regress', () => {
   it('catches a wrong weight', async () => {
     const r = await regress({}, { compile: o => compile({ ...o, model: classifier(1.01), file: 'classifier.onnx' }) });
     expect(r.out).toMatch(/worse +'p': largest absolute difference +\d\.\d\de-\d +\d\.\d\de-[123]\n/);
-    expect(r.out).toMatch(/worse +departs from its framework/);
+    expect(r.out).toMatch(/worse +diverges from its framework/);
     expect(r.code).toBe(3);
   });
   it('catches code that is larger by a byte', async () => {
@@ -208,14 +208,14 @@ describe('regress', () => {
     const run = { inputs: 'x.npy', expected: { file: 'y.csv', by: 'this test' }, labels: 'labels.txt' };
     writeSuite({ models: [{ ...suite.models[0], runs: [run], task: { k: 'classify' } }] });
     const r = await regress({ update: true, baseline: at('expected.json') });
-    expect(r.out).toMatch(/departs from this test by \d\.\de-(?:[789]|\d\d) .*, classes right 1 \(reference 1\)/);
+    expect(r.out).toMatch(/diverges from this test by \d\.\de-(?:[789]|\d\d) .*, classes right 1 \(reference 1\)/);
     expect(r.code).toBe(0);
   });
   it('goes on where a model fails', async () => {
     writeFileSync(at('broken.onnx'), classifier(1).subarray(0, 100));
     writeSuite({ models: [{ name: 'broken', model: 'broken.onnx' }, ...suite.models] });
     const r = await regress({});
-    expect(r.out).toMatch(/broken for wasm-simd: failed: .*E203.*\nclassifier for wasm-simd: departs/);
+    expect(r.out).toMatch(/broken for wasm-simd: failed: .*E203.*\nclassifier for wasm-simd: diverges/);
     expect(r.out).toContain('1 model failed');
     expect(r.code).toBe(3);
   });

@@ -62,7 +62,7 @@ describe('tree models on the command line', () => {
     expect(r).toMatchObject({ code: 0, err: '' });
     expect(r.out).toMatch(/compared with Sinter's reference evaluator \S+ on 3 samples/);
     expect(r.out).toMatch(/each of \d values inside the model agrees/);
-    const ort = await sinter('verify', out, '--model', at('model.onnx'), '--against', 'onnxruntime');
+    const ort = await sinter('verify', out, '--model', at('model.onnx'), '--against', 'onnxruntime-node');
     expect(ort.code).toBe(2);
     expect(ort.err).toContain('is no ONNX model');
   }, 60_000);
