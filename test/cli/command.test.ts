@@ -187,10 +187,10 @@ describe('run', () => {
     writeFileSync(at('bad.npy'), writeNpy(fromNumbers('f32', [2, 5], new Array<number>(10).fill(0))));
     for (const [args, text] of [
       [[at('r'), '--input', 'z=zeros'], 'E501: input z: there is no such input; the inputs are x'],
-      [[at('r'), '--input', 'zeros'], 'E403: option input: 'zeros' is not NAME=FILE'],
+      [[at('r'), '--input', 'zeros'], "E403: option input: 'zeros' is not NAME=FILE"],
       [[at('r'), '--input', `x=${at('bad.npy')}`], 'E501: input x: size'],
       [[at('r'), '--input', `x=${at('no.npy')}`], 'E205: cannot read'],
-      [[root], 'E205: cannot read'],
+      [[root], 'E207: bundle'],
       [[at('several')], 'it holds the bundles mine, wasm-simd'],
     ] as const) {
       const r = await sinter('run', ...args);
