@@ -7,7 +7,7 @@ import { verifyKernel } from '../kernel/verify.ts';
 import type { Kernel } from '../kernel/ir.ts';
 import { readText } from '../host/files.ts';
 import { loadInput } from '../run/load.ts';
-import { summary } from './run.ts';
+import { summary } from './summary.ts';
 import { UsageError } from '../core/diagnostic.ts';
 import { type Terminal } from './terminal.ts';
 

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { DTYPES } from '../core/dtype.ts';
-import { toNumbers, typed, type Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { makeInputs } from '../run/inputs.ts';
 import { openBundle } from '../run/bundle.ts';
 import type { Manifest } from '../run/manifest.ts';
 import { writeFile } from '../host/files.ts';
 import { writeNpy } from '../data/npy.ts';
 import { runKernelFile } from './kernel-file.ts';
-import { showMs, showNumber } from '../core/format.ts';
+import { summary } from './summary.ts';
+import { showMs } from '../core/format.ts';
 import { UsageError } from '../core/diagnostic.ts';
 import { type Terminal } from './terminal.ts';
 
@@ -69,24 +69,6 @@ function joined(results: readonly ReadonlyMap<string, Tensor>[]): ReadonlyMap<st
   return out;
 }
 
-/** `y  float32 [1, 1000]  min … max … mean … argmax …`, and the first values. */
-export function summary(name: string, x: Tensor): string {
-  const head = `${name}  ${DTYPES[x.dtype].ort} [${x.dims.join(', ')}]`;
-  const values = toNumbers(x);
-  if (values.length === 0) return `${head}  empty\n`;
-  let [lo, hi, sum, at] = [Infinity, -Infinity, 0, 0];
-  let nan = 0;
-  values.forEach((v, i) => {
-    if (Number.isNaN(v)) nan++;
-    if (v < lo) lo = v;
-    if (v > hi) [hi, at] = [v, i];
-    sum += v;
-  });
-  const raw = x.dtype === 'i64' || x.dtype === 'u64' ? typed(x) : values;
-  const first = Array.from(raw.slice(0, 8), showNumber).join(', ');
-  const stats = `min ${showNumber(lo)}  max ${showNumber(hi)}  mean ${showNumber(sum / values.length)}  argmax ${at}`;
-  return `${head}  ${stats}${nan > 0 ? `  NaN ${nan} times` : ''}\n  ${first}${values.length > 8 ? ', …' : ''}\n`;
-}
 /** A file name for each output; characters that file systems or shells do not like become '_'. */
 function fileNames(outputs: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   const out = new Map<string, Tensor>();

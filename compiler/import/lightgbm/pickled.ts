@@ -1,6 +1,7 @@
 import { fail } from '../../core/diagnostic.ts';
 import { textOf } from '../shared/cursor.ts';
-import { attribute, isPickled, readPickle, type Pickled } from '../shared/pickle.ts';
+import { attribute, isPickled, type Pickled } from '../shared/pickle-value.ts';
+import { readPickle } from '../shared/pickle.ts';
 import { allows } from '../shared/pickle-names.ts';
 import { labelsOf } from '../shared/pickle-numpy.ts';
 import type { LgbFound } from './import.ts';

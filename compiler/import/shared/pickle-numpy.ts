@@ -1,5 +1,5 @@
 import { damaged, take, u8, type Cursor } from './cursor.ts';
-import { attribute, isPickled, type Pickled, type PickledObject } from './pickle.ts';
+import { attribute, isPickled, type Pickled, type PickledObject } from './pickle-value.ts';
 
 /** `numpy.dtype('<i8')` and the like: kind, bytes of an element, order of bytes; undefined for records. */
 interface ElementType {

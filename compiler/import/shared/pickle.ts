@@ -2,51 +2,17 @@ import { fail } from '../../core/diagnostic.ts';
 import { cursor, damaged, i32, left, take, textOf, u32, u64, u8, type Cursor } from './cursor.ts';
 import { alignedArray, holdsObjects } from './pickle-numpy.ts';
 import { escaped, unquote } from './pickle-text.ts';
+import {
+  isPickled,
+  type Pickled,
+  type PickledDict,
+  type PickledGlobal,
+  type PickledList,
+  type PickledObject,
+} from './pickle-value.ts';
 
-/** What a pickle describes. Nothing in it is ever executed: calls and objects stay records of what would be called. */
-export type Pickled =
-  null | boolean | number | bigint | string | Uint8Array | PickledList | PickledDict | PickledObject | PickledGlobal;
-/** Lists, tuples and sets. */
-export interface PickledList {
-  readonly k: 'list';
-  readonly items: Pickled[];
-}
-export interface PickledDict {
-  readonly k: 'dict';
-  readonly entries: [Pickled, Pickled][];
-}
-/** A class or function by its name, such as `xgboost.core.Booster`. */
-export interface PickledGlobal {
-  readonly k: 'global';
-  readonly name: string;
-}
-/** What a class or function would give. */
-export interface PickledObject {
-  readonly k: 'object';
-  readonly of: string;
-  readonly args: readonly Pickled[];
-  /** What `__setstate__` or `__dict__` would be given. */
-  state: Pickled;
-  /** joblib: the array that follows in the stream, its bytes or a pickle of its own. */
-  raw?: Pickled;
-}
 const MARK = Symbol('mark');
 type Slot = Pickled | typeof MARK;
-
-/** A value that stands for itself; objects may refer to themselves, so never walk them without an end. */
-export const attribute = (o: Pickled | undefined, name: string): Pickled | undefined => {
-  if (!isPickled(o, 'object')) return undefined;
-  // With __slots__ the state is a pair of dictionaries.
-  const states = isPickled(o.state, 'list') ? o.state.items : [o.state];
-  for (const s of states) if (isPickled(s, 'dict')) for (const [key, v] of s.entries) if (key === name) return v;
-  return undefined;
-};
-export function isPickled<K extends 'list' | 'dict' | 'object' | 'global'>(
-  v: Pickled | undefined,
-  k: K,
-): v is Extract<Pickled, { readonly k: K }> {
-  return typeof v === 'object' && v !== null && !(v instanceof Uint8Array) && v.k === k;
-}
 
 /** Modules that were renamed; names are kept as the new ones. */
 const RENAMED: Readonly<Record<string, string>> = { __builtin__: 'builtins', copy_reg: 'copyreg', 'numpy._core': 'numpy.core' };

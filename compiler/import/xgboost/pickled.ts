@@ -1,7 +1,8 @@
 import { fail } from '../../core/diagnostic.ts';
 import { allows } from '../shared/pickle-names.ts';
 import { labelsOf } from '../shared/pickle-numpy.ts';
-import { attribute, isPickled, readPickle, type Pickled } from '../shared/pickle.ts';
+import { attribute, isPickled, type Pickled } from '../shared/pickle-value.ts';
+import { readPickle } from '../shared/pickle.ts';
 
 const isAllowed = allows([
   /^xgboost\.(?:core\.Booster|sklearn\.(?:XGB|XGBRF)(?:Model|Classifier|Regressor|Ranker)|compat\.XGBoostLabelEncoder|sklearn\.XGBoostLabelEncoder)$/,
