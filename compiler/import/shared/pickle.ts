@@ -2,14 +2,7 @@ import { fail } from '../../core/diagnostic.ts';
 import { cursor, damaged, i32, left, take, textOf, u32, u64, u8, type Cursor } from './cursor.ts';
 import { alignedArray, holdsObjects } from './pickle-numpy.ts';
 import { escaped, unquote } from './pickle-text.ts';
-import {
-  isPickled,
-  type Pickled,
-  type PickledDict,
-  type PickledGlobal,
-  type PickledList,
-  type PickledObject,
-} from './pickle-value.ts';
+import { isPickled, type Pickled, type PickledGlobal, type PickledList } from './pickle-value.ts';
 
 const MARK = Symbol('mark');
 type Slot = Pickled | typeof MARK;
