@@ -13,6 +13,7 @@ import { makeNativeBundle, nativeModule, nativeReport, type NativeModule } from 
 import { emitWasm } from './backend/wasm/emit.ts';
 import type { CompileOptions, CompileResult, Phase, Progress, Report, Stage } from './options.ts';
 import { runPasses } from './passes/index.ts';
+import { runKernelPasses } from './program/passes/index.ts';
 import { planMemory } from './program/plan.ts';
 import { printProgram } from './program/print.ts';
 import { verifyProgram } from './program/verify.ts';
@@ -47,7 +48,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     operators: report.operators,
     macs: report.macs,
     trees: report.trees,
-    passes: [...new Set(run.passes.map(p => p.name))],
+    passes: [...new Set(run.passes.flatMap(p => (p.phase === 'passes' ? [p.name] : [])))],
     options: {
       ...(options.dims && { dims: options.dims }),
       ...(options.format && { format: options.format }),
@@ -80,18 +81,26 @@ async function compileFor(
   const { name } = profile;
   const graph = run.phase('passes', name, () =>
     runPasses(imported, profile, (p, g, ms) => {
-      run.pass(p.name, ms);
+      run.pass('passes', p.name, ms);
       if (options.verifyIr === true) verifyGraph(g, p.name);
       run.stage('passes', p.name, name, 'graph', () => printGraph(g));
     }),
   );
   if (options.stopAfter === 'passes') return { graph };
-  const program = run.phase('lower', name, () => lowerGraph(graph, profile, settingsOf(options)));
-  if (options.verifyIr === true) verifyProgram(program);
-  run.stage('lower', '', name, 'program', () => printProgram(program));
+  const lowered = run.phase('lower', name, () => lowerGraph(graph, profile, settingsOf(options)));
+  if (options.verifyIr === true) verifyProgram(lowered);
+  run.stage('lower', '', name, 'program', () => printProgram(lowered));
   if (options.stopAfter === 'lower') return { graph };
-  const plan = run.phase('plan', name, () => planMemory(program, profile));
+  const plan = run.phase('plan', name, () => planMemory(lowered, profile));
   if (options.stopAfter === 'plan') return { graph };
+  const program = run.phase('kernels', name, () =>
+    runKernelPasses(lowered, profile, (p, after, ms) => {
+      run.pass('kernels', p.name, ms);
+      if (options.verifyIr === true) verifyProgram(after, p.name);
+      run.stage('kernels', p.name, name, 'program', () => printProgram(after));
+    }),
+  );
+  if (options.stopAfter === 'kernels') return { graph };
   if (profile.emit === 'c') {
     const native = run.phase('emit', name, () => nativeModule(program, plan, profile, options.file ?? 'model', macsHi(graph)));
     run.stage('emit', '', name, 'c', () => native.c.source);
@@ -112,8 +121,9 @@ export async function compileGraph(
   embedBelow?: number,
   settings: LowerSettings = {},
 ): Promise<CompiledModule> {
-  const program = lowerGraph(graph, profile, settings);
-  const plan = planMemory(program, profile);
+  const lowered = lowerGraph(graph, profile, settings);
+  const plan = planMemory(lowered, profile);
+  const program = runKernelPasses(lowered, profile);
   const embedded = plan.weightsBytes <= (embedBelow ?? profile.memory.embedBelow);
   const { bytes, functions } = await emitWasm(program, plan, profile, { embed: embedded });
   return { profile, program, plan, wasm: bytes, functions, embedded };
@@ -175,10 +185,10 @@ async function reportOf(
 /** Keeps the time and tells the caller what goes on. */
 interface Run {
   readonly phases: { name: Phase; profile: string; ms: number }[];
-  readonly passes: { name: string; ms: number }[];
+  readonly passes: { phase: Phase; name: string; ms: number }[];
   phase<T>(name: Phase, profile: string, f: () => T): T;
   phaseAsync<T>(name: Phase, profile: string, f: () => Promise<T>): Promise<T>;
-  pass(name: string, ms: number): void;
+  pass(phase: Phase, name: string, ms: number): void;
   stage(phase: Phase, pass: string, profile: string, ending: Stage['ending'], text: () => string): void;
 }
 function newRun(o: CompileOptions): Run {
@@ -207,9 +217,9 @@ function newRun(o: CompileOptions): Run {
       end();
       return x;
     },
-    pass: (name, ms) => {
-      run.passes.push({ name, ms });
-      tell({ k: 'pass', phase: 'passes', pass: name, ms });
+    pass: (phase, name, ms) => {
+      run.passes.push({ phase, name, ms });
+      tell({ k: 'pass', phase, pass: name, ms });
     },
     stage: (phase, pass, profile, ending, text) => o.onText?.({ phase, pass, profile, ending, text }),
   };

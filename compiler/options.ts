@@ -6,7 +6,7 @@ import type { TreeStrategy } from './ops/lowering.ts';
 import type { TreeStats } from './ops/trees/stats.ts';
 
 /** The phases of a compilation, in order. Lowering to emission run once for each module of the target. */
-export const PHASES = ['import', 'passes', 'lower', 'plan', 'emit', 'bundle'] as const;
+export const PHASES = ['import', 'passes', 'lower', 'plan', 'kernels', 'emit', 'bundle'] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** A dimension's size, or its range: `{ min: 1, max: 512, step: 8 }` is the multiples of 8 up to 512. Ends are inclusive. */
@@ -58,7 +58,7 @@ export interface Stage {
   readonly pass: string;
   /** The module, where there is one for each. */
   readonly profile: string;
-  /** File ending that fits: graph, program, kernel, wat. */
+  /** File ending that fits. */
   readonly ending: 'graph' | 'program' | 'wat' | 'c';
   /** Prints it; costly for large models. */
   text(): string;
@@ -93,7 +93,8 @@ export interface Report {
   readonly macs: number | undefined;
   /** Decision trees; undefined where there are none. */
   readonly trees: TreeStats | undefined;
-  readonly passes: readonly { readonly name: string; readonly ms: number }[];
+  /** In the order in which they ran: those over graphs (phase `passes`) and those over kernels (phase `kernels`). */
+  readonly passes: readonly { readonly phase: Phase; readonly name: string; readonly ms: number }[];
   readonly phases: readonly { readonly name: Phase; readonly profile: string; readonly ms: number }[];
   readonly warnings: readonly Warning[];
   /** Bytes of each file of the bundle. */

@@ -6,6 +6,7 @@ import { apply1, constant, input, type Graph, type Value } from '../../compiler/
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
 import { bindSymbols } from '../../compiler/program/bind.ts';
+import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
 
@@ -21,7 +22,7 @@ export async function compileGraph(g: Graph, target: string, inputs: ReadonlyMap
   const profile = must(resolveTarget(target).profiles[0]);
   const program = lowerGraph(g, profile);
   const plan = planMemory(program, profile);
-  const { bytes, text } = await emitWasm(program, plan, profile, { embed: false });
+  const { bytes, text } = await emitWasm(runKernelPasses(program, profile), plan, profile, { embed: false });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const { memory, run } = instance.exports as unknown as { memory: WebAssembly.Memory; run: (...n: number[]) => void };
   const all = new Uint8Array(memory.buffer);

@@ -7,6 +7,7 @@ import { lowerGraph } from '../../compiler/lower/index.ts';
 import type { LowerSettings } from '../../compiler/ops/lowering.ts';
 import type { Profile as Target } from '../../compiler/target/profile.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
+import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 import { ticksOf, timedSteps, type Instrumentation, type TimedStep } from '../../compiler/program/instrumentation.ts';
@@ -50,17 +51,20 @@ export async function openProfiler(
 ): Promise<Profiler> {
   const options = { ...how, sampleMs: 0 };
   const graph = runPasses(imported, target);
-  const program = lowerGraph(graph, target, settings);
-  const plan = planMemory(program, target);
+  const lowered = lowerGraph(graph, target, settings);
+  const plan = planMemory(lowered, target);
+  const program = runKernelPasses(lowered, target);
   const steps = timedSteps(program);
   const code = await instrument({ program, plan, target, steps, ticks: ticksOf(steps), flush: (macsHi(graph) ?? 0) > 0 });
   const top = peakProgram(target);
+  const peakCode = runKernelPasses(top.program, target);
+  const peakSteps = timedSteps(peakCode);
   const peak = await instrument({
-    program: top.program,
+    program: peakCode,
     plan: planMemory(top.program, target),
     target,
-    steps: timedSteps(top.program),
-    ticks: ticksOf(timedSteps(top.program)),
+    steps: peakSteps,
+    ticks: ticksOf(peakSteps),
     flush: false,
   });
   await peak.load(new Map());

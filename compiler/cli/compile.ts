@@ -8,6 +8,7 @@ import { modelName } from '../compile.ts';
 import type { TreeStrategy } from '../ops/lowering.ts';
 import type { CompileOptions, DimOption, Phase, Report, Stage } from '../options.ts';
 import { graphPasses } from '../passes/index.ts';
+import { kernelPasses } from '../program/passes/index.ts';
 import { parseTarget, resolveTarget, type Target } from '../target/resolve.ts';
 import { compile } from '../host/compile.ts';
 import type { Manifest } from '../run/manifest.ts';
@@ -175,7 +176,7 @@ function noteFootprint(dir: string, footprint: Footprint): void {
   writeFile(file, `${JSON.stringify({ ...manifest, native: { ...manifest.native, footprint } }, null, 2)}\n`);
 }
 function checkPass(name: string, targets: readonly { readonly target: Target }[]): void {
-  const known = [...new Set(targets.flatMap(x => x.target.profiles.flatMap(p => graphPasses(p).map(q => q.name))))];
+  const known = [...new Set(targets.flatMap(x => x.target.profiles.flatMap(p => [...graphPasses(p), ...kernelPasses(p)].map(q => q.name))))];
   if (!known.includes(name))
     throw new UsageError(`--print-after ${name}: there is no such pass${didYouMean(name, known)} (${known.join(', ')})`);
 }
@@ -250,6 +251,6 @@ function summary(r: Report, place: string | undefined, files: ReadonlyMap<string
   return `${r.name} for ${r.target}${place === undefined ? '' : ` in ${place}`}\n${table(rows)}`;
 }
 function passTimes(r: Report): string {
-  const rows = r.passes.map(p => [p.name, showMs(p.ms)]);
+  const rows = r.passes.map(p => [p.phase === 'passes' ? p.name : `${p.phase}: ${p.name}`, showMs(p.ms)]);
   return `passes\n${table(rows, [1])}`;
 }

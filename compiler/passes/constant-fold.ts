@@ -3,7 +3,7 @@ import { asConstant, foldNode } from '../graph/fold.ts';
 import { apply, tensorOf, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { specialise } from '../graph/specialise.ts';
 import { mapDeep } from './deep.ts';
-import type { Pass } from './pass.ts';
+import type { GraphPass } from './pass.ts';
 
 /** Results up to this many bytes are always computed. */
 const SMALL = 2 ** 16;
@@ -21,7 +21,7 @@ const limitOf = (n: Node): number => {
 };
 
 /** Computes what depends on constants alone. `keep` names operators that a later pass wants to see as they are. */
-export function constantFolding(name: string, keep: readonly string[]): Pass {
+export function constantFolding(name: string, keep: readonly string[]): GraphPass {
   return {
     name,
     doc: `Compute what depends on constants alone${keep.length > 0 ? `, except ${keep.join(', ')}` : ''}`,

@@ -3,13 +3,13 @@ import { apply, isGraph, type Node, type Value } from '../graph/graph.ts';
 import type { AttrValue } from '../ops/define.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { mapDeep, type Step } from './deep.ts';
-import type { Pass } from './pass.ts';
+import type { GraphPass } from './pass.ts';
 
 /** Constants up to this many bytes are compared by contents, larger ones by where their bytes lie. */
 const SMALL = 1024;
 
 /** Two nodes of one operator on the same values with the same attributes are one. Linear: nodes are found by a key. */
-export const cse: Pass = {
+export const cse: GraphPass = {
   name: 'cse',
   doc: 'Compute equal expressions once',
   run: g => {

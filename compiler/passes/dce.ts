@@ -1,9 +1,9 @@
 import { nodesOf, type Graph } from '../graph/graph.ts';
 import { mapDeep } from './deep.ts';
-import type { Pass } from './pass.ts';
+import type { GraphPass } from './pass.ts';
 
 /** Drops the definers that nothing needs; all other dead nodes are out of reach as it is. */
-export const dce: Pass = {
+export const dce: GraphPass = {
   name: 'dce',
   doc: 'Forget nodes that give values to symbols which nothing uses any more',
   run: g => trim(mapDeep(g, () => () => undefined)),

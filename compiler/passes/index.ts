@@ -1,3 +1,4 @@
+import { applyPasses, type PassObserver } from '../core/pass.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Profile } from '../target/profile.ts';
 import { algebra } from './canonicalise.ts';
@@ -8,12 +9,12 @@ import { direct } from './no-winograd.ts';
 import { foldAffine } from './fold-affine.ts';
 import { expandIntegers, integerConv } from './integer-conv.ts';
 import { layout } from './layout.ts';
-import type { Pass } from './pass.ts';
+import type { GraphPass } from './pass.ts';
 import { recover } from './idioms.ts';
 import { sizes } from './sizes.ts';
 
 /** The passes over graphs, in order. */
-export const graphPasses = (profile: Profile): readonly Pass[] => [
+export const graphPasses = (profile: Profile): readonly GraphPass[] => [
   expandIntegers,
   sizes,
   constantFold,
@@ -32,7 +33,7 @@ export const graphPasses = (profile: Profile): readonly Pass[] => [
 ];
 
 /** Every pass, for running one by its name. */
-export const allPasses: readonly Pass[] = [
+export const allPasses: readonly GraphPass[] = [
   expandIntegers,
   sizes,
   constantFold,
@@ -46,15 +47,8 @@ export const allPasses: readonly Pass[] = [
   layout,
   dce,
 ];
-export const passNamed = (name: string): Pass | undefined => allPasses.find(p => p.name === name);
+export const passNamed = (name: string): GraphPass | undefined => allPasses.find(p => p.name === name);
 
-/** Runs the passes of a profile; `observe` sees every pass with its result and how long it took. */
-export function runPasses(graph: Graph, profile: Profile, observe?: (p: Pass, g: Graph, ms: number) => void): Graph {
-  let g = graph;
-  for (const p of graphPasses(profile)) {
-    const start = performance.now();
-    g = p.run(g, { profile });
-    observe?.(p, g, performance.now() - start);
-  }
-  return g;
-}
+/** Runs the passes of a profile. */
+export const runPasses = (graph: Graph, profile: Profile, observe?: PassObserver<Graph>): Graph =>
+  applyPasses(graph, graphPasses(profile), profile, observe);

@@ -24,7 +24,7 @@ import {
   type Shifted,
 } from './exact-sums.ts';
 import { out } from './match.ts';
-import type { Pass } from './pass.ts';
+import type { GraphPass } from './pass.ts';
 
 /** Input channels at which the sums of a convolution of x with w are cut, so that f32 holds each part; undefined where it cannot. */
 function channelCuts(x: Shifted, w: Shifted): readonly number[] | undefined {
@@ -69,7 +69,7 @@ function channels(c: Maker, v: Value, start: number, end: number): Value {
 }
 
 /** Targets without dot products that are faster compute integers in floats. It comes first: the passes after it see what they know. */
-export const expandIntegers: Pass = {
+export const expandIntegers: GraphPass = {
   name: 'expand-integers',
   doc: 'Convolutions of integers become exact ones of floats where the target has no faster dot products',
   run: (g, { profile }) =>
@@ -109,7 +109,7 @@ const quantized = (profile: Profile): Rule =>
     },
   );
 /** Where the target computes with integers faster than with floats. */
-export const integerConv: Pass = {
+export const integerConv: GraphPass = {
   name: 'integer-conv',
   doc: 'Convolutions of dequantized integers become convolutions of integers where the target has dot products for them',
   run: (g, { profile }) => rewriteGraph(g, [quantized(profile)]),

@@ -7,14 +7,14 @@ import type { Attrs, AttrValue } from '../ops/define.ts';
 import { ConvInteger } from '../ops/conv/conv-integer.ts';
 import { permute, toChannelsLast, toPlanar } from '../ops/spatial.ts';
 import { Reshape, Transpose } from '../ops/movement/view.ts';
-import type { Pass } from './pass.ts';
+import type { GraphPass } from './pass.ts';
 
 /**
  * Convolutions and pools run with channels last: there a convolution is a matrix product over contiguous memory. Everything between
  * them that does not care about the order of axes follows, so that transposes are left only where the model's own layout is asked for:
  * at its borders, and at operators that look at memory order (a reshape across channels).
  */
-export const layout: Pass = {
+export const layout: GraphPass = {
   name: 'layout',
   doc: 'Convolutions and what lies between them get channels last; transposes cancel.',
   run: layoutGraph,

@@ -4,10 +4,10 @@ import { symbolicOf, type Value } from '../graph/graph.ts';
 import { apply1 } from '../graph/graph.ts';
 import { Sizes } from '../ops/movement/shape.ts';
 import { mapDeep } from './deep.ts';
-import type { Pass } from './pass.ts';
+import type { GraphPass } from './pass.ts';
 
 /** Chains of operators over sizes, however long, become one `Sizes` where data still need them, and nothing where they do not. */
-export const sizes: Pass = {
+export const sizes: GraphPass = {
   name: 'sizes',
   doc: 'Integers that follow from sizes are computed as sizes',
   run: g =>

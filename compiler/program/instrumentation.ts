@@ -1,3 +1,4 @@
+import { blocksOf } from './steps.ts';
 import type { Program, Step } from './program.ts';
 
 /** A step of a program that measurements tell apart: a call, or a parallel loop as a whole. */
@@ -7,13 +8,8 @@ export type Instrumentation = ReadonlyMap<Step, number>;
 
 /** The steps of a program that are timed, those inside loops and branches too, in the order of the program. */
 export function timedSteps(p: Program): TimedStep[] {
-  const out: TimedStep[] = [];
-  const stack: Step[] = [...p.steps].reverse();
-  for (let s = stack.pop(); s; s = stack.pop()) {
-    if (s.k === 'call' || (s.k === 'loop' && s.parallel)) out.push(s);
-    else if (s.k === 'loop') stack.push(...[...s.body].reverse());
-    else if (s.k === 'branch') stack.push(...[...s.then, ...s.else].reverse());
-  }
-  return out;
+  const timed = (s: Step): readonly TimedStep[] =>
+    s.k === 'call' || (s.k === 'loop' && s.parallel) ? [s] : blocksOf(s).flatMap(b => b.flatMap(timed));
+  return p.steps.flatMap(timed);
 }
 export const ticksOf = (steps: readonly TimedStep[]): Instrumentation => new Map(steps.map((s, i) => [s, i]));

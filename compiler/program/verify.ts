@@ -6,11 +6,12 @@ import type { Program, Slot, Step } from './program.ts';
 
 /**
  * Checks a program and its kernels: slots and kernels are its own, calls fit their kernels, nobody writes inputs or weights, sizes are
- * made of symbols that have a value by then. Throws InternalError: an ill-formed program is a bug of the compiler.
+ * made of symbols that have a value by then. Throws InternalError: an ill-formed program is a bug of the compiler; `after` names the pass
+ * that made it.
  */
-export function verifyProgram(p: Program): void {
+export function verifyProgram(p: Program, after?: string): void {
   const fail = (why: string): never => {
-    throw new InternalError(`program ${p.name}: ${why}`);
+    throw new InternalError(`program ${p.name}${after === undefined ? '' : ` after ${after}`}: ${why}`);
   };
   const slots = new Set(p.slots);
   const kernels = new Set(p.kernels);

@@ -180,7 +180,7 @@ when('in a real browser', () => {
       },
       [server.url, OPTIONS, Array.from({ length: 3 * 48 * 192 }, (_, i) => fill(i))] as const,
     );
-    expect(there.phases).toEqual(['import', 'passes', 'lower', 'plan', 'emit', 'bundle']);
+    expect(there.phases).toEqual(['import', 'passes', 'lower', 'plan', 'kernels', 'emit', 'bundle']);
     const { createHash } = await import('node:crypto');
     const mine = [...here.files].map(([name, bytes]) => [name, createHash('sha256').update(bytes).digest('hex')]);
     expect(there.digests).toEqual(Object.fromEntries(mine));

@@ -9,6 +9,7 @@ import { lowerGraph } from '../../compiler/lower/index.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { bindSymbols, checkGuards } from '../../compiler/program/bind.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
+import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
@@ -48,7 +49,7 @@ interface Exports {
   readonly symbol?: (i: number) => number;
 }
 async function wasm(program: Program, plan: MemoryPlan, profile: Profile): Promise<Run> {
-  const { bytes } = await emitWasm(program, plan, profile, { embed: true });
+  const { bytes } = await emitWasm(runKernelPasses(program, profile), plan, profile, { embed: true });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const x = instance.exports as unknown as Exports;
   return inputs => {

@@ -2,10 +2,11 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Profile } from '../../compiler/target/profile.ts';
-import { resolveTarget } from '../../compiler/target/resolve.ts';
+import { resolveTarget, withThreads } from '../../compiler/target/resolve.ts';
 
 /**
- * Text in, what was made of it, text out. A file begins with the target that its passes work for, and holds sections:
+ * Text in, what was made of it, text out. A file begins with the target that its passes work for (`linux-x64-v3 with 4 threads`), and holds
+ * sections:
  * ```
  * ; target: wasm-simd
  * ; RUN: constant-fold cse
@@ -29,6 +30,7 @@ export interface FileTest {
   readonly path: string;
   /** The profile that the passes work for, by its target's name. */
   readonly profile: Profile;
+  readonly head: string;
   readonly sections: readonly Section[];
 }
 export function fileTests(folder: string, extension: string): FileTest[] {
@@ -37,11 +39,13 @@ export function fileTests(folder: string, extension: string): FileTest[] {
     .sort()
     .map(f => ({ name: f, path: join(folder, f), ...split(readFileSync(join(folder, f), 'utf8'), f) }));
 }
-function split(text: string, file: string): Pick<FileTest, 'profile' | 'sections'> {
+function split(text: string, file: string): Pick<FileTest, 'profile' | 'head' | 'sections'> {
   const [head = '', ...parts] = text.split(/^; RUN:/m);
-  const target = /^; target: (\S+)\s*$/.exec(head)?.[1];
+  const [, target, threads] = /^; target: (\S+)(?: with (\d+) threads)?\s*$/.exec(head) ?? [];
   if (target === undefined || parts.length === 0) throw new Error(`${file} does not begin with '; target: NAME' and '; RUN:'`);
-  return { profile: must(resolveTarget(target).profiles[0]), sections: parts.map(section) };
+  const named = resolveTarget(target);
+  const { profiles } = threads === undefined ? named : withThreads(named, Number(threads));
+  return { profile: must(profiles[0]), head: head.trim(), sections: parts.map(section) };
 }
 function section(part: string): Section {
   const [source = '', expect = ''] = part.split(/^; EXPECT\n/m);
@@ -73,5 +77,5 @@ export function bless(f: FileTest, results: readonly string[]): void {
       '',
     ].join('\n'),
   );
-  writeFileSync(f.path, [`; target: ${f.profile.name}`, ...parts].join('\n'));
+  writeFileSync(f.path, [f.head, ...parts].join('\n'));
 }

@@ -6,25 +6,24 @@ import { interpret, type InterpretArg } from '../../compiler/kernel/interpret.ts
 import type { Kernel } from '../../compiler/kernel/ir.ts';
 import { parseKernel } from '../../compiler/kernel/parse.ts';
 import { expandMath } from '../../compiler/kernel/passes/expand-math.ts';
-import { ALL_KERNEL_PASSES, prepareKernel } from '../../compiler/kernel/passes/index.ts';
+import { allKernelPasses, kernelPasses, programOf } from '../../compiler/program/passes/index.ts';
+import type { Profile } from '../../compiler/target/profile.ts';
 import { showKernel } from '../../compiler/kernel/print.ts';
 import { verifyKernel } from '../../compiler/kernel/verify.ts';
-import { resolveTarget, targetNames } from '../../compiler/target/resolve.ts';
-import { bless, blessing, fileTests, type Section } from './filetest.ts';
+import { bless, blessing, fileTests, type FileTest, type Section } from './filetest.ts';
 
-/** A pass by its name, or everything a target does before it emits. */
-function runPass(k: Kernel, name: string): Kernel {
-  const pass = ALL_KERNEL_PASSES.find(p => p.name === name);
-  if (pass) return pass.run(k);
-  if (!targetNames().includes(name)) throw new Error(`no pass ${name}`);
-  return prepareKernel(k, must(resolveTarget(name).profiles[0]));
+/** A pass by its name; `all` are those of the target, in order. */
+function runPass(k: Kernel, name: string, profile: Profile): Kernel {
+  const passes = name === 'all' ? kernelPasses(profile) : allKernelPasses.filter(p => p.name === name);
+  if (passes.length === 0) throw new Error(`no pass ${name}`);
+  return must(passes.reduce((x, p) => p.run(x, { profile }), programOf('filetest', [k])).kernels[0]);
 }
-function run(s: Section, file: string): { readonly before: Kernel; readonly after: Kernel } {
+function run(s: Section, { name: file, profile }: FileTest): { readonly before: Kernel; readonly after: Kernel } {
   const before = parseKernel(s.text, file);
   verifyKernel(before);
   let after = before;
   for (const name of s.run) {
-    after = runPass(after, name);
+    after = runPass(after, name, profile);
     verifyKernel(after);
   }
   return { before, after };
@@ -46,7 +45,7 @@ function memory(k: Kernel, notes: readonly string[]): InterpretArg[] {
 
 for (const f of fileTests(fileURLToPath(new URL('./kernel', import.meta.url)), '.kernel'))
   describe(f.name, () => {
-    const results = f.sections.map(s => run(s, f.name));
+    const results = f.sections.map(s => run(s, f));
     if (blessing)
       bless(
         f,

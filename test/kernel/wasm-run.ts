@@ -4,6 +4,7 @@ import { DTYPES, type TypedArray } from '../../compiler/core/dtype.ts';
 import { emitKernels } from '../../compiler/backend/wasm/emit.ts';
 import type { InterpretArg } from '../../compiler/kernel/interpret.ts';
 import type { Kernel } from '../../compiler/kernel/ir.ts';
+import { programOf, runKernelPasses } from '../../compiler/program/passes/index.ts';
 import type { Profile } from '../../compiler/target/profile.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
 
@@ -33,7 +34,7 @@ export async function wasmKernels(
   kernels: readonly Kernel[],
   profile: Profile,
 ): Promise<((args: readonly InterpretArg[]) => void)[]> {
-  const { bytes } = await emitKernels(kernels, profile, PAGES);
+  const { bytes } = await emitKernels(runKernelPasses(programOf('test', kernels), profile).kernels, profile, PAGES);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const { memory } = exports;
   if (!(memory instanceof WebAssembly.Memory)) throw new Error('no memory');

@@ -13,6 +13,7 @@ import { weightsOf } from '../../compiler/bundle/js/module.ts';
 import { flagsOf, toolOf } from '../../compiler/bundle/native/toolchain.ts';
 import { assembly } from '../../compiler/bundle/native/index.ts';
 import type { Profile } from '../../compiler/target/profile.ts';
+import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 
 /** What every file of ours must pass without a word. */
@@ -40,7 +41,7 @@ export function native(
 ): (inputs: ReadonlyMap<string, Tensor>) => Map<string, Tensor> {
   const dir = mkdtempSync(join(tmpdir(), 'sinter-c-'));
   made.push(dir);
-  const c = emitC(program, plan, profile, { head: 'a test', flush: o.flush ?? true });
+  const c = emitC(runKernelPasses(program, profile), plan, profile, { head: 'a test', flush: o.flush ?? true });
   const weights = weightsOf(program, plan);
   writeFileSync(join(dir, 'model.c'), c.source);
   writeFileSync(join(dir, 'model.h'), c.header);

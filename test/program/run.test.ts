@@ -21,6 +21,7 @@ import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
 import { KernelBuilder, type Buffer } from '../../compiler/kernel/builder.ts';
 import { add, cast, gt, I32, mul, type Expr } from '../../compiler/kernel/ir.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
+import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import type { Arg, MemoryPlan, Program, Slot, Step } from '../../compiler/program/program.ts';
 import { SIMD } from '../kernel/wasm-run.ts';
 
@@ -61,7 +62,7 @@ async function runWasm(
   embed: boolean,
 ): Promise<{ readonly out: Map<string, Tensor>; readonly symbols: number[] }> {
   const plan = planOf(p, d => (typeof d === 'number' ? d : 64));
-  const { bytes } = await emitWasm(p, plan, SIMD, { embed });
+  const { bytes } = await emitWasm(runKernelPasses(p, SIMD), plan, SIMD, { embed });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const { memory, run, symbol: value } = exports;
   if (!(memory instanceof WebAssembly.Memory) || typeof run !== 'function') throw new Error('exports');

@@ -1,9 +1,9 @@
 import { must, showLoc } from '../../core/diagnostic.ts';
 import type { Dim } from '../../core/dim.ts';
 import type { Kernel } from '../../kernel/ir.ts';
-import { prepareKernel } from '../../kernel/passes/index.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Arg, MemoryPlan, Program, Slot, Step } from '../../program/program.ts';
+import { callsOf } from '../../program/steps.ts';
 import { computedSymbols } from '../../program/symbols.ts';
 import { ERRORS, headerText } from './header.ts';
 import type { Instrumentation } from '../../program/instrumentation.ts';
@@ -26,7 +26,7 @@ export interface CResult {
 }
 
 /**
- * A program as C: one function for each kernel and `NAME_run`, which calls them. C99 where the profile has no vectors, else C11 with the
+ * A program as C, whose kernels are as `runKernelPasses` leaves them: one function for each kernel and `NAME_run`, which calls them. C99 where the profile has no vectors, else C11 with the
  * vector extensions of GCC and Clang. `flush`: numbers too small for full precision count as zero while it runs, which products are much
  * faster with and comparisons of such numbers wrong. No allocation, no state; the weights are the symbol `NAME_weights`.
  */
@@ -42,9 +42,7 @@ export function emitC(
   const helpers = newHelpers();
   const notes = notesOf(program.steps);
   const { threads } = profile;
-  const texts = new Map(
-    program.kernels.map(k => [k, kernelText(prepareKernel(k, profile), helpers, notes.get(k) ?? [], threads > 1)]),
-  );
+  const texts = new Map(program.kernels.map(k => [k, kernelText(k, helpers, notes.get(k) ?? [], threads > 1)]));
   const kernels = [...texts.values()].map(k => k.text);
   const { align } = profile.memory;
   const run = runText(program, plan, names, threads > 1 ? k => texts.get(k)?.pooled === true : undefined, ticks);
@@ -98,17 +96,11 @@ const cString = (s: string): string =>
 /** Where the calls of each kernel come from, in the model. */
 function notesOf(steps: readonly Step[]): Map<Kernel, string[]> {
   const out = new Map<Kernel, string[]>();
-  const walk = (all: readonly Step[]): void => {
-    for (const s of all) {
-      if (s.k === 'branch') [s.then, s.else].forEach(walk);
-      if (s.k === 'loop') walk(s.body);
-      if (s.k !== 'call') continue;
-      const note = showLoc(s.loc);
-      const had = out.get(s.kernel) ?? [];
-      if (note !== '' && !had.includes(note)) out.set(s.kernel, [...had, note]);
-    }
-  };
-  walk(steps);
+  for (const s of callsOf(steps)) {
+    const note = showLoc(s.loc);
+    const had = out.get(s.kernel) ?? [];
+    if (note !== '' && !had.includes(note)) out.set(s.kernel, [...had, note]);
+  }
   return out;
 }
 

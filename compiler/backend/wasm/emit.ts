@@ -21,7 +21,7 @@ export interface WasmResult {
 }
 
 /**
- * A program as a WebAssembly module without imports. Exports:
+ * A program, whose kernels are as `runKernelPasses` leaves them, as a WebAssembly module without imports. Exports:
  * - `memory`, as large as the plan says and never larger;
  * - `run(sizes…)`: one i32 for each symbol that comes from the inputs, in the order of `program.symbols`;
  * - `symbol(i)`: the value of `program.symbols[i]` now; only where there are run-time symbols;
@@ -46,7 +46,7 @@ export async function emitWasm(
   return result(b, mod);
 }
 /**
- * Kernels alone, each exported by its name as a function of i32 (addresses and sizes), beside a `memory` of the given pages. For tests
+ * Kernels alone, as they are, each exported by its name as a function of i32 (addresses and sizes), beside a `memory` of the given pages. For tests
  * and measurements.
  */
 export async function emitKernels(kernels: readonly Kernel[], profile: Profile, pages: number): Promise<WasmResult> {

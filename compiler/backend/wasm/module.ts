@@ -1,6 +1,5 @@
 import { InternalError } from '../../core/diagnostic.ts';
 import type { Base, Kernel } from '../../kernel/ir.ts';
-import { prepareKernel } from '../../kernel/passes/index.ts';
 import type { Profile } from '../../target/profile.ts';
 import { assembler, type Assembler, type Binaryen, type Ref } from './binaryen.ts';
 import { satBody } from './scalar.ts';
@@ -53,7 +52,7 @@ export function newModule(b: Binaryen, profile: Profile): WasmModule {
       if (had !== undefined) return had;
       const name = `k${kernels.size}.${k.name}`;
       kernels.set(k, name);
-      emitKernel(asm, profile, prepareKernel(k, profile), name, helper);
+      emitKernel(asm, profile, k, name, helper);
       return name;
     },
     finish: () => {

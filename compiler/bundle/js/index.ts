@@ -13,7 +13,7 @@ import { demoHtml, packageJson, readme } from './page.ts';
 import { RUNTIME } from './runtime.data.ts';
 
 export type { CompiledModule } from './module.ts';
-export { allSteps, moduleReport, portReport } from './manifest.ts';
+export { moduleReport, portReport } from './manifest.ts';
 export { sha256, weightsOf } from './module.ts';
 
 /** What a bundle is made from. */

@@ -2,7 +2,8 @@ import { DTYPES } from '../../core/dtype.ts';
 import { showDim } from '../../core/dim.ts';
 import type { ModuleReport, PortReport } from '../../options.ts';
 import type { Kernel } from '../../kernel/ir.ts';
-import type { Port, Step } from '../../program/program.ts';
+import type { Port } from '../../program/program.ts';
+import { callsOf } from '../../program/steps.ts';
 import { functionSizes } from './code-size.ts';
 import type { CompiledModule } from './module.ts';
 
@@ -12,20 +13,10 @@ export const portReport = (p: Port): PortReport => ({
   shape: p.type.shape.map(d => (typeof d === 'number' ? d : showDim(d))),
 });
 
-/** The steps of a program, those inside loops and branches too. */
-export function* allSteps(steps: readonly Step[]): Generator<Step> {
-  const stack: Step[] = [...steps].reverse();
-  for (let s = stack.pop(); s; s = stack.pop()) {
-    yield s;
-    if (s.k === 'loop') stack.push(...[...s.body].reverse());
-    if (s.k === 'branch') stack.push(...[...s.then, ...s.else].reverse());
-  }
-}
-
 /** Sizes of one module; code is told by kernel, the functions around them as one. */
 export function moduleReport(m: CompiledModule): ModuleReport {
   const { program, plan } = m;
-  const calls = [...allSteps(program.steps)].flatMap(s => (s.k === 'call' ? [s] : []));
+  const calls = callsOf(program.steps);
   const uses = new Map<Kernel, { what: string; calls: number }>();
   for (const c of calls) {
     const had = uses.get(c.kernel);

@@ -4,7 +4,8 @@ import { VERSION } from '../../core/version.data.ts';
 import type { ModuleReport } from '../../options.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { MemoryPlan, Program } from '../../program/program.ts';
-import { aboutModel, allSteps, sha256, weightsOf, type BundleInput } from '../js/index.ts';
+import { callsOf } from '../../program/steps.ts';
+import { aboutModel, sha256, weightsOf, type BundleInput } from '../js/index.ts';
 import { indexDts } from '../js/dts.ts';
 import { indexJs } from '../js/index-js.ts';
 import { packageJson, usage } from '../js/page.ts';
@@ -50,7 +51,7 @@ export function nativeReport(m: NativeModule): ModuleReport {
   return {
     profile: m.profile.name,
     kernels: m.program.kernels.length,
-    steps: [...allSteps(m.program.steps)].filter(s => s.k === 'call').length,
+    steps: callsOf(m.program.steps).length,
     weights: m.plan.weightsBytes,
     arena: m.c.arena,
     bytes: m.c.source.length,
