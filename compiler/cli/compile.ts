@@ -176,7 +176,9 @@ function noteFootprint(dir: string, footprint: Footprint): void {
   writeFile(file, `${JSON.stringify({ ...manifest, native: { ...manifest.native, footprint } }, null, 2)}\n`);
 }
 function checkPass(name: string, targets: readonly { readonly target: Target }[]): void {
-  const known = [...new Set(targets.flatMap(x => x.target.profiles.flatMap(p => [...graphPasses(p), ...kernelPasses(p)].map(q => q.name))))];
+  const known = [
+    ...new Set(targets.flatMap(x => x.target.profiles.flatMap(p => [...graphPasses(p), ...kernelPasses(p)].map(q => q.name)))),
+  ];
   if (!known.includes(name))
     throw new UsageError(`--print-after ${name}: there is no such pass${didYouMean(name, known)} (${known.join(', ')})`);
 }
