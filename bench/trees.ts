@@ -9,14 +9,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BenchCase } from './engine/case.ts';
-import { bench, DEFAULTS } from './engine/engine.ts';
+import { bench, DEFAULTS } from './engine/bench.ts';
 import type { PeerName } from './engine/result.ts';
-import { modelFor } from './suite/cases.ts';
 import { showCase, showSummary } from './report/table.ts';
 import { temporaryFolder } from '../compiler/host/files.ts';
 import { fromTyped } from '../compiler/core/tensor.ts';
 import { TREE_STRATEGIES } from '../compiler/ops/lowering.ts';
-import { resolveTarget } from '../compiler/target/resolve.ts';
 import { hasRelaxedSimd } from '../fixtures/engine.ts';
 import { randomForest, randomRows } from './trees/forest.ts';
 import { forestOnnx } from './trees/onnx.ts';
@@ -61,8 +59,7 @@ const strategy = TREE_STRATEGIES.find(s => s === args.strategy);
 if (!grid || !strategy)
   throw new Error(`one of ${Object.keys(GRIDS).join(', ')}; --strategy one of ${TREE_STRATEGIES.join(', ')}`);
 const features = Number(args.features);
-const name = args.target ?? (hasRelaxedSimd() ? 'wasm-relaxed-simd' : 'wasm-simd');
-const target = { name, option: name, target: resolveTarget(name) };
+const target = args.target ?? (hasRelaxedSimd() ? 'wasm-relaxed-simd' : 'wasm-simd');
 const work = temporaryFolder();
 
 const most = Math.max(...grid.batches);
@@ -85,8 +82,8 @@ const cases = grid.ensembles
     const of = (file: string, data: Uint8Array | string, against: readonly PeerName[]): BenchCase => {
       const path = join(work, `${trees}-${depth}-${file}`);
       writeFileSync(path, data);
-      const options = ['--tree-strategy', strategy, '--dim', `batch=1..${most}`];
-      return { name: about, source: modelFor(path, target, options), against, runs };
+      const options = { target, treeStrategy: strategy, dims: { batch: { min: 1, max: most } } };
+      return { name: about, source: { k: 'model', path, options }, against, runs };
     };
     return [
       of('forest.onnx', forestOnnx(forest, features), ['onnxruntime-web', 'onnxruntime-node']),
@@ -100,11 +97,11 @@ const result = await bench(
     rounds: Number(args.rounds),
     processes: Number(args.processes),
     python: args.python,
-    first: 0,
-    profile: false,
+    coldStarts: 0,
+    operators: false,
     command: `npm run bench -- trees ${process.argv.slice(2).join(' ')}`,
   },
-  { doing: () => undefined, done: c => console.log(showCase(c)) },
+  p => p.k === 'done' && console.log(showCase(p.result)),
 );
 console.log(showSummary(result));
 if (args.json !== undefined) writeFileSync(args.json, JSON.stringify(result, null, 1));

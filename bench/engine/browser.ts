@@ -6,16 +6,16 @@ import { fail } from '../../compiler/core/diagnostic.ts';
 import { dtypeOf, readManifest } from '../../compiler/run/manifest.ts';
 import { findPackage } from '../../compiler/host/packages.ts';
 import type { Ended } from './children.ts';
-import type { Job, Message } from './job.ts';
-import type { measureInPage, PageJob } from './page.ts';
+import type { MeasureRequest, Message } from './request.ts';
+import type { measureInPage, PageRequest } from './page.ts';
 import { ownModule } from './self.ts';
 
 /** A browser that pages are measured in. */
 export interface BenchBrowser {
   /** Such as `Chromium 131.0.6778.33`. */
   readonly version: string;
-  /** Measures a job in a new page; the counterpart of `measureApart`. */
-  measure(job: Job, hear: (m: Message) => void): Promise<Ended>;
+  /** Measures a request in a new page; the counterpart of `measureApart`. */
+  measure(request: MeasureRequest, hear: (m: Message) => void): Promise<Ended>;
   close(): Promise<void>;
 }
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
@@ -38,8 +38,8 @@ export async function openBrowser(): Promise<BenchBrowser> {
   return {
     version: `Chromium ${browser.version()}`,
     close: () => browser.close(),
-    measure: async (job, hear) => {
-      const server = await serve(job);
+    measure: async (request, hear) => {
+      const server = await serve(request);
       const page = await browser.newPage();
       try {
         const died = new Promise<Ended>(done =>
@@ -58,7 +58,7 @@ export async function openBrowser(): Promise<BenchBrowser> {
               const { tell } = globalThis as unknown as { readonly tell: (m: Message) => void };
               await page.measureInPage(given, tell);
             },
-            [server.module, server.job] as const,
+            [server.module, server.request] as const,
           )
           .then((): Ended => ({ k: 'done' }))
           .catch((e: unknown): Ended => ({ k: 'broken', message: e instanceof Error ? e.message : String(e) }));
@@ -80,23 +80,23 @@ const TYPES: Readonly<Record<string, string>> = {
 /** Pages that share nothing with others have clocks that are twenty times finer. */
 const ISOLATED = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
 /** Serves the bundle, the peer, the inputs and the measuring code to a page. */
-async function serve(job: Job): Promise<{ url: string; module: string; job: PageJob; close(): void }> {
-  const ort = job.peers.includes('onnxruntime-web') ? findPackage('onnxruntime-web') : undefined;
+async function serve(request: MeasureRequest): Promise<{ url: string; module: string; request: PageRequest; close(): void }> {
+  const ort = request.peers.includes('onnxruntime-web') ? findPackage('onnxruntime-web') : undefined;
   const code = ownModule('page');
-  const files = job.runs.flatMap(r => r.inputs.map(i => i.file));
+  const files = request.runs.flatMap(r => r.inputs.map(i => i.file));
   const read = async (path: string): Promise<Uint8Array | string | undefined> => {
     const [, top = '', rest = ''] = /^\/(\w+)\/(.+)$/.exec(path) ?? [];
     // Nothing outside of these folders is given.
     if (rest.split('/').includes('..')) return undefined;
     const file =
       top === 'bundle'
-        ? join(job.bundle, rest)
+        ? join(request.bundle, rest)
         : top === 'ort' && ort
           ? join(ort.dir, 'dist', rest)
           : top === 'input'
             ? files[Number(rest)]
             : top === 'model'
-              ? job.model
+              ? request.model
               : undefined;
     if (top === 'code') return code.read(rest);
     return file !== undefined && existsSync(file) ? readFileSync(file) : undefined;
@@ -119,21 +119,21 @@ async function serve(job: Job): Promise<{ url: string; module: string; job: Page
   });
   await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const { rounds, seconds, sampleMs, warmMs, threads } = job;
+  const { rounds, seconds, sampleMs, warmMs, threads } = request;
   let next = 0;
   return {
     url: `${url}/`,
     module: `${url}/code/${code.entry}`,
-    job: {
+    request: {
       rounds,
       seconds,
       sampleMs,
       warmMs,
       threads,
       bundle: `${url}/bundle/index.js`,
-      outputs: readManifest(job.bundle).outputs.map(p => ({ name: p.name, dtype: dtypeOf(p.type) })),
+      outputs: readManifest(request.bundle).outputs.map(p => ({ name: p.name, dtype: dtypeOf(p.type) })),
       ort: ort && { module: `${url}/ort/ort.wasm.bundle.min.mjs`, folder: `${url}/ort/`, model: `${url}/model/model.onnx` },
-      runs: job.runs.map(r => ({ ...r, inputs: r.inputs.map(i => ({ ...i, file: `${url}/input/${next++}` })) })),
+      runs: request.runs.map(r => ({ ...r, inputs: r.inputs.map(i => ({ ...i, file: `${url}/input/${next++}` })) })),
     },
     close: () => {
       server.closeAllConnections();

@@ -1,71 +1,73 @@
+import { UsageError } from '../../compiler/core/diagnostic.ts';
+import type { Tensor } from '../../compiler/core/tensor.ts';
+import type { CompileOptions } from '../../compiler/options.ts';
 import type { Manifest } from '../../compiler/run/manifest.ts';
 import { makeInputs } from '../../compiler/run/inputs.ts';
 import { probing } from '../../compiler/data/probe.ts';
 import type { Original } from '../../compiler/reference/reference.ts';
-import { UsageError } from '../../compiler/core/diagnostic.ts';
-import type { Feed } from './job.ts';
+import type { Feed } from './request.ts';
 import type { PeerName } from './result.ts';
-import type { Tensor } from '../../compiler/core/tensor.ts';
 
-/** A model for one target, or a bundle as it is, with its peers and inputs. */
+/** A model for one target, or a bundle that is there already, with its peers and inputs. */
 export interface BenchCase {
   readonly name: string;
-  /** What it is, and among what a report shows it. */
+  /** What the model is, and the heading under which a report shows it. */
   readonly doc?: string;
   readonly group?: string;
   readonly source: Source;
-  /** Peers that are asked for; undefined: all that run such models. */
-  readonly against: readonly PeerName[] | undefined;
-  /** The inputs of each run, once the bundle is there. The feeds of a run have the same sizes; calls take them in turn. */
-  readonly runs: (m: Manifest, original: Original | undefined) => readonly RunInputs[];
+  /** Peers that must be asked; left out: all that run models of this kind. */
+  readonly against?: readonly PeerName[] | undefined;
+  /**
+   * The inputs of each run, made when the bundle is there: what its manifest says of the inputs, and the model itself where it is known.
+   * Left out: one run on random inputs of the smallest sizes.
+   */
+  readonly runs?: (m: Manifest, original: Original | undefined) => readonly RunInputs[];
 }
 export type Source =
-  /** `options`: further arguments of `sinter compile`. */
-  | {
-      readonly k: 'model';
-      readonly path: string;
-      readonly target: string;
-      /** Whether the target is C, which can have threads. */
-      readonly native: boolean;
-      readonly options: readonly string[];
-    }
-  /** Without the model there is nothing that peers could run. */
-  | { readonly k: 'bundle'; readonly dir: string; readonly model: string | undefined };
+  /** A model's file. It is compiled first, in a process of its own. `target` in the options may be `native`, this machine. */
+  | { readonly k: 'model'; readonly path: string; readonly options: ModelOptions }
+  /** A bundle's folder. Peers run the model that it was made from: without its file there are none. */
+  | { readonly k: 'bundle'; readonly dir: string; readonly model?: string | undefined };
+/** How a model is compiled; it goes to the compiling process as JSON. */
+export type ModelOptions = Omit<CompileOptions, 'model' | 'file' | 'external' | 'onProgress' | 'onText' | 'stopAfter'>;
+/** One run: inputs of the same sizes, of which calls take one after the other and begin again at the first. */
 export interface RunInputs {
   readonly label: string;
   readonly feeds: readonly Feed[];
 }
 
-/** As many different inputs as this many bytes hold, and not more than so many: what is seen again and again is predicted too well. */
+/**
+ * How many different inputs a run has: as many as this many bytes hold, and at most so many. Processors and caches learn inputs that come
+ * again and again, which no application profits from.
+ */
 const FEED_BYTES = 1 << 20;
 const FEEDS = 512;
 
 /**
- * Inputs made at random, a run for each choice of sizes (symbol to size; those that are not chosen are small). Rows of features are such that
- * they try the splits of the model's trees. `given` are inputs that stay as they are.
+ * Runs on random inputs, one for each choice of sizes (symbol to size; symbols that a choice leaves out have their smallest size). Rows of
+ * features try the splits of the model's trees. The inputs in `given` stay as they are.
  */
 export function randomRuns(
   m: Manifest,
   original: Original | undefined,
-  o: { readonly sizes: readonly ReadonlyMap<string, number>[]; readonly given: Feed; readonly seed: number },
+  o: { readonly sizes?: readonly ReadonlyMap<string, number>[]; readonly given?: Feed; readonly seed: number },
 ): RunInputs[] {
   const table = m.rows?.input ?? '';
   const trees = original && probing(original.graph, table);
-  const choices = o.sizes.length === 0 ? [new Map<string, number>()] : o.sizes;
+  const { sizes = [], given = new Map<string, Tensor>() } = o;
+  const choices = sizes.length === 0 ? [new Map<string, number>()] : sizes;
   return choices.map(chosen => {
     for (const [name, n] of chosen) checkSize(m, name, n);
     const size = (name: string): number | undefined => chosen.get(name);
     const one = (i: number): Feed => {
       const seed = o.seed + 100 * i;
-      const made = makeInputs(m, [], { given: o.given, seed, size });
+      const made = makeInputs(m, [], { given, seed, size });
       const rows = made.get(table);
-      if (trees && rows && !o.given.has(table)) made.set(table, trees(rows, seed));
+      if (trees && rows && !given.has(table)) made.set(table, trees(rows, seed));
       return made;
     };
-    const feeds = feedsThatFit(
-      one,
-      m.inputs.every(p => o.given.has(p.name)),
-    );
+    const fixed = m.inputs.every(p => given.has(p.name));
+    const feeds = feedsThatFit(one, fixed);
     return { label: labelOf(feeds[0]), feeds };
   });
 }

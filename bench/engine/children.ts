@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
+import { writeFile } from '../../compiler/host/files.ts';
 import type { Report } from '../../compiler/options.ts';
-import type { Message } from './job.ts';
-import type { ContenderName } from './result.ts';
+import type { ModelOptions } from './case.ts';
+import type { Message } from './request.ts';
+import type { RuntimeName } from './result.ts';
 import { ownProgram } from './self.ts';
 
 /** A measuring process that has said nothing for so long hangs. */
@@ -9,14 +11,21 @@ const SILENCE_MS = 600_000;
 /** What is kept of what a process wrote. */
 const SAID = 2000;
 
-/** `sinter compile` in a process of its own, so that a model that is too large for it, or breaks it, ends no other. */
+/** What the compiling process is asked for, as JSON in the file of its argument. It prints the report as JSON, or says on stderr why not. */
+export interface CompileRequest {
+  readonly path: string;
+  readonly options: ModelOptions;
+  /** The folder for the bundle and, of native code, its libraries. */
+  readonly out: string;
+}
+/** Compiles a model in a process of its own, so that a model that is too large for it, or breaks it, ends no other. */
 export function compileApart(
-  model: { readonly path: string; readonly target: string; readonly options: readonly string[] },
-  out: string,
+  request: CompileRequest,
+  file: string,
 ): Promise<{ readonly report: Report } | { readonly message: string }> {
-  const args = ['compile', model.path, '--target', model.target, '--out', out, '--json', ...model.options];
+  writeFile(file, JSON.stringify(request));
   return new Promise(done => {
-    const child = spawn(process.execPath, [...ownProgram('../../compiler/cli/main'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [...ownProgram('./compile-worker'), file], { stdio: ['ignore', 'pipe', 'pipe'] });
     const end = (): void => void child.kill('SIGKILL');
     process.once('exit', end);
     const [printed, said]: [Buffer[], Buffer[]] = [[], []];
@@ -28,10 +37,7 @@ export function compileApart(
         done({ report: JSON.parse(Buffer.concat(printed).toString()) as Report });
         return;
       }
-      const text = Buffer.concat(said)
-        .toString()
-        .trim()
-        .replace(/^error: /, '');
+      const text = Buffer.concat(said).toString().trim();
       done({ message: text === '' || code === null ? `the compiler ended with ${signal ?? String(code)}` : text.slice(-SAID) });
     });
   });
@@ -42,11 +48,11 @@ export type Ended =
   | { readonly k: 'done' }
   | { readonly k: 'broken'; readonly message: string }
   /** Without a word; `who` was at work. */
-  | { readonly k: 'died'; readonly who: ContenderName; readonly message: string };
-/** Runs the job in a file; messages that are not about the end go to `hear`. */
-export function measureApart(job: string, hear: (m: Message) => void): Promise<Ended> {
+  | { readonly k: 'died'; readonly who: RuntimeName; readonly message: string };
+/** Measures what the file asks for (`MeasureRequest`); messages that are not about the end go to `hear`. */
+export function measureApart(file: string, hear: (m: Message) => void): Promise<Ended> {
   return new Promise(done => {
-    const child = spawn(process.execPath, [...ownProgram('./worker'), job], {
+    const child = spawn(process.execPath, [...ownProgram('./measure-worker'), file], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
     });

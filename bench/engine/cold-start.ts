@@ -1,26 +1,26 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { writeFile } from '../../compiler/host/files.ts';
-import { firstScript, type Answered, type FirstAnswer } from './runner.ts';
+import { coldStartScript, type ColdStarted, type ColdStart } from './runner.ts';
 import type { Footprint } from './result.ts';
 import { median, spreadOf } from './statistics.ts';
 
-/** The program of a first answer in Node as files, and one that does nothing. */
-export function scripts(work: string, name: string, text: string): FirstAnswer {
-  const file = join(work, `first-${name}.mjs`);
+/** A cold start in Node, as a program in a file, and one that does nothing. */
+export function nodeColdStart(work: string, name: string, text: string): ColdStart {
+  const file = join(work, `cold-start-${name}.mjs`);
   const idle = join(work, 'idle.mjs');
   writeFile(file, text);
-  writeFile(idle, firstScript(undefined, ''));
+  writeFile(idle, coldStartScript(undefined, ''));
   const node = (f: string): { command: string; args: string[] } => ({ command: process.execPath, args: [f] });
   return { ...node(file), idle: node(idle) };
 }
 
-/** Fresh processes of each, in turns: time to the first answer, and the memory that it took. Those who fail have no figures. */
-export async function measureFirst(
-  all: readonly (FirstAnswer | undefined)[],
+/** Starts fresh processes of each, in turns: the time of a cold start, and the memory that it took. Those who fail have no figures. */
+export async function measureColdStarts(
+  all: readonly (ColdStart | undefined)[],
   processes: number,
-): Promise<Pick<Footprint, 'first' | 'memory'>[]> {
-  const answers: Answered[][] = all.map(() => []);
+): Promise<Pick<Footprint, 'coldStart' | 'memory'>[]> {
+  const answers: ColdStarted[][] = all.map(() => []);
   const idle: number[][] = all.map(() => []);
   for (let r = 0; r < processes; r++)
     for (const [i, f] of all.entries()) {
@@ -34,13 +34,13 @@ export async function measureFirst(
     list.length === 0
       ? {}
       : {
-          first: spreadOf(list.map(a => a.ms)),
+          coldStart: spreadOf(list.map(a => a.ms)),
           memory: Math.max(0, median(list.map(a => a.rss)) - median(idle[i] ?? [])),
         },
   );
 }
 /** What a process says last, as JSON; undefined where it fails. */
-function lastLine(command: string, args: readonly string[]): Promise<Answered | undefined> {
+function lastLine(command: string, args: readonly string[]): Promise<ColdStarted | undefined> {
   return new Promise(done => {
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -53,7 +53,7 @@ function lastLine(command: string, args: readonly string[]): Promise<Answered | 
     child.on('error', () => done(undefined));
     child.on('close', code => {
       process.off('exit', end);
-      done(code === 0 ? (JSON.parse(said.trim().split('\n').at(-1) ?? '') as Answered) : undefined);
+      done(code === 0 ? (JSON.parse(said.trim().split('\n').at(-1) ?? '') as ColdStarted) : undefined);
     });
   });
 }

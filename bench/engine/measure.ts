@@ -1,8 +1,8 @@
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { compare, divergence } from '../../compiler/verify/compare.ts';
-import type { Feed, Job, Message } from './job.ts';
-import type { AccuracyDifference, ContenderName, PeerName } from './result.ts';
+import type { Feed, MeasureRequest, Message } from './request.ts';
+import type { AccuracyDifference, RuntimeName, PeerName } from './result.ts';
 import type { Runner } from './runner.ts';
 import { calibration, takeTurns, type Turn } from './turns.ts';
 
@@ -13,7 +13,7 @@ const COMPARED = 4;
 export interface Report {
   readonly say: (m: Message) => void;
   /** Tells who is at work from now on, where that changes. */
-  readonly at: (who: ContenderName, doing: string) => void;
+  readonly at: (who: RuntimeName, doing: string) => void;
 }
 export function reportTo(say: (m: Message) => void): Report {
   let before = '';
@@ -37,7 +37,7 @@ class PeerStops extends Error {
 /** Measures one run: answers are compared, then everybody takes turns. Nothing here needs Node: it runs in pages, too. */
 export async function measureRun(
   { say, at }: Report,
-  job: Pick<Job, 'rounds' | 'seconds' | 'sampleMs' | 'warmMs'>,
+  request: Pick<MeasureRequest, 'rounds' | 'seconds' | 'sampleMs' | 'warmMs'>,
   run: number,
   feeds: readonly Feed[],
   ours: Runner,
@@ -63,7 +63,10 @@ export async function measureRun(
       const names = [...able.keys()];
       const turns = [blamed(at, 'sinter', await ours.turn(feeds))];
       for (const [name, peer] of able) turns.push(blamed(at, name, await peer.turn(feeds)));
-      const samples = await takeTurns([...turns, calibration()], { ...job, onRound: round => say({ k: 'round', run, round }) });
+      const samples = await takeTurns([...turns, calibration()], {
+        ...request,
+        onRound: round => say({ k: 'round', run, round }),
+      });
       const times = (['sinter', ...names] as const).map((name, i) => ({ name, samples: must(samples[i]) }));
       say({
         k: 'measured',
@@ -84,7 +87,7 @@ async function answers(r: Runner, feeds: readonly Feed[]): Promise<ReadonlyMap<s
   return out;
 }
 /** A turn that is told of before it is taken, so that a process that ends is known by who ended it. */
-function blamed(at: Report['at'], who: ContenderName, t: Turn): Turn {
+function blamed(at: Report['at'], who: RuntimeName, t: Turn): Turn {
   return {
     sample: async calls => {
       at(who, 'running');

@@ -1,6 +1,6 @@
 import { DTYPES, type DType, type TypedArray } from '../../compiler/core/dtype.ts';
 import { fromTyped, numel, typed, type Tensor } from '../../compiler/core/tensor.ts';
-import type { Feed, Job, Message } from './job.ts';
+import type { Feed, MeasureRequest, Message } from './request.ts';
 import { jsRunner, type JsModel } from './js-model.ts';
 import { measureRun, reason, reportTo } from './measure.ts';
 import type { PeerName } from './result.ts';
@@ -8,7 +8,7 @@ import type { Runner } from './runner.ts';
 import { timedOver } from './turns.ts';
 
 /** What a page measures; addresses instead of files. */
-export interface PageJob extends Pick<Job, 'rounds' | 'seconds' | 'sampleMs' | 'warmMs' | 'threads' | 'runs'> {
+export interface PageRequest extends Pick<MeasureRequest, 'rounds' | 'seconds' | 'sampleMs' | 'warmMs' | 'threads' | 'runs'> {
   readonly outputs: readonly { readonly name: string; readonly dtype: DType }[];
   readonly bundle: string;
   /** Undefined: ours alone. */
@@ -29,27 +29,27 @@ interface OrtSession {
 }
 
 /** The part of a measurement that a page of a browser does. */
-export async function measureInPage(job: PageJob, tell: (m: Message) => void): Promise<void> {
+export async function measureInPage(request: PageRequest, tell: (m: Message) => void): Promise<void> {
   // A message to the program that steers the browser takes time, so turns are not told one by one.
   const report = reportTo(m => {
     if (m.k !== 'at' || m.doing !== 'running') tell(m);
   });
   report.at('sinter', 'loading the bundle');
-  const { load } = (await import(job.bundle)) as { readonly load: () => Promise<JsModel> };
-  const ours = jsRunner(await load(), new Map(job.outputs.map(o => [o.name, o.dtype])));
+  const { load } = (await import(request.bundle)) as { readonly load: () => Promise<JsModel> };
+  const ours = jsRunner(await load(), new Map(request.outputs.map(o => [o.name, o.dtype])));
   report.say({ k: 'opened', profile: ours.profile });
   const peers = new Map<PeerName, Runner>();
-  if (job.ort) {
+  if (request.ort) {
     report.at('onnxruntime-web', 'loading the model');
     try {
-      peers.set('onnxruntime-web', await openPeer(job.ort, job.threads));
+      peers.set('onnxruntime-web', await openPeer(request.ort, request.threads));
     } catch (e) {
       report.say({ k: 'failed', who: 'onnxruntime-web', message: reason(e) });
     }
   }
-  for (const [i, run] of job.runs.entries()) await measureRun(report, job, i, await fetchFeeds(run), ours, peers);
+  for (const [i, run] of request.runs.entries()) await measureRun(report, request, i, await fetchFeeds(run), ours, peers);
 }
-async function openPeer(at: NonNullable<PageJob['ort']>, threads: number): Promise<Runner> {
+async function openPeer(at: NonNullable<PageRequest['ort']>, threads: number): Promise<Runner> {
   const ort = (await import(at.module)) as Ort;
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmPaths = at.folder;
@@ -76,7 +76,7 @@ async function openPeer(at: NonNullable<PageJob['ort']>, threads: number): Promi
     close: () => Promise.resolve(),
   };
 }
-async function fetchFeeds(run: Job['runs'][number]): Promise<Feed[]> {
+async function fetchFeeds(run: MeasureRequest['runs'][number]): Promise<Feed[]> {
   const feeds = Array.from({ length: run.feeds }, () => new Map<string, Tensor>());
   for (const { name, dtype, dims, file } of run.inputs) {
     const all = new Uint8Array(await (await fetch(file)).arrayBuffer());

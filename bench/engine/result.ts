@@ -2,7 +2,7 @@
  * What a benchmark found, as JSON: `sinter bench --json FILE` writes a `BenchResult`. Times are milliseconds, sizes bytes, ratios plain
  * factors. The version counts up when the meaning of a field changes; new fields may come without that.
  */
-export const RESULT_VERSION = 1;
+export const RESULT_VERSION = 2;
 
 export interface BenchResult {
   readonly version: typeof RESULT_VERSION;
@@ -61,16 +61,16 @@ export interface CaseFigures {
   /** Multiply-adds of a run at the largest sizes, where operators tell. */
   readonly macs?: number;
   /** Ours first, then the peers in the order in which they were asked for. */
-  readonly contenders: readonly Contender[];
+  readonly runtimes: readonly Runtime[];
   /** One for each shape of the inputs. */
   readonly runs: readonly Run[];
-  readonly profiles?: readonly Profile[];
+  readonly operatorTimes?: readonly OperatorTimes[];
 }
 
 export type PeerName = 'onnxruntime-web' | 'onnxruntime-node' | 'tfjs' | 'xgboost-python';
-export type ContenderName = 'sinter' | PeerName;
-export type Contender =
-  | ({ readonly k: 'ran'; readonly name: ContenderName; readonly version: string } & Footprint)
+export type RuntimeName = 'sinter' | PeerName;
+export type Runtime =
+  | ({ readonly k: 'ran'; readonly name: RuntimeName; readonly version: string } & Footprint)
   /** It is not installed. `how` tells what installs it. */
   | { readonly k: 'missing'; readonly name: PeerName; readonly how: string }
   /** It cannot run models of this kind. */
@@ -79,7 +79,7 @@ export type Contender =
 /** What it costs besides the time of a call. What is undefined was not measured. */
 export interface Footprint {
   /** From the first line of a fresh process, after the engine's own start, to the first answer, on the first run's inputs. */
-  readonly first?: Spread;
+  readonly coldStart?: Spread;
   /** What a user must get: code (of a peer: its runtime) and weights (of a peer: the model). */
   readonly size?: { readonly code: Bytes; readonly weights: Bytes };
   /** Peak of the resident memory of a fresh process that answers once, beyond that of the engine alone. */
@@ -116,7 +116,7 @@ export interface Run {
   readonly failures: readonly { readonly name: PeerName; readonly message: string }[];
 }
 export interface Time extends Spread {
-  readonly name: ContenderName;
+  readonly name: RuntimeName;
   /** Calls of one sample: short ones are repeated. */
   readonly calls: number;
 }
@@ -145,7 +145,7 @@ export interface AccuracyDifference {
 }
 
 /** Where our time goes, step by step, on one run's inputs. */
-export interface Profile {
+export interface OperatorTimes {
   readonly label: string;
   /** Measured in the same process: what the machine can do at most, with the instructions of the target, on one thread. */
   readonly peak: { readonly gflops: number; readonly gbytes: number };
@@ -153,9 +153,9 @@ export interface Profile {
   readonly steps: number;
   readonly whole: number;
   /** Slowest first. */
-  readonly rows: readonly ProfileRow[];
+  readonly rows: readonly OperatorTime[];
 }
-export interface ProfileRow {
+export interface OperatorTime {
   /** The operators that became code together, such as `Conv + Relu`, as they are after the compiler's passes. */
   readonly what: string;
   readonly kernel: string;

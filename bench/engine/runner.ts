@@ -1,6 +1,6 @@
 import { DTYPES } from '../../compiler/core/dtype.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
-import type { Feed } from './job.ts';
+import type { Feed } from './request.ts';
 import type { PeerName } from './result.ts';
 import type { Turn } from './turns.ts';
 
@@ -13,13 +13,13 @@ export interface Runner {
   close(): Promise<void>;
 }
 /** How a fresh process answers once: a command that prints `Answered` as its last line. */
-export interface FirstAnswer {
+export interface ColdStart {
   readonly command: string;
   readonly args: readonly string[];
-  /** The same of a process that does nothing: its memory is not the contender's. */
+  /** The same of a process that does nothing: its memory is not the runtime's. */
   readonly idle: { readonly command: string; readonly args: readonly string[] };
 }
-export interface Answered {
+export interface ColdStarted {
   /** Milliseconds from its first line to the answer. */
   readonly ms: number;
   /** Bytes of memory at the peak. */
@@ -45,7 +45,7 @@ export type Found =
       /** Files of its code that a user must have; empty where they cannot be told. */
       readonly code: readonly string[];
       open(): Promise<Runner>;
-      first?(inputs: string, work: string): FirstAnswer;
+      coldStart?(inputs: string, work: string): ColdStart;
     };
 export interface Peer {
   readonly name: PeerName;
@@ -58,7 +58,7 @@ const ARRAYS = Object.values(DTYPES)
  * The text of a program for Node that answers once and prints `Answered`. `answer` is its middle, which sees `inputs` (name to { data, dims,
  * type }); they are read from the files that `feeds` lists, before the clock starts.
  */
-export const firstScript = (feeds: string | undefined, answer: string): string => `import { readFileSync } from 'node:fs';
+export const coldStartScript = (feeds: string | undefined, answer: string): string => `import { readFileSync } from 'node:fs';
 const arrays = { ${ARRAYS} };
 const list = ${feeds === undefined ? '[]' : `JSON.parse(readFileSync(${JSON.stringify(feeds)}, 'utf8'))`};
 const inputs = {};

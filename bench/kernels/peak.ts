@@ -1,5 +1,5 @@
 import { must } from '../../compiler/core/diagnostic.ts';
-import { peakProgram } from '../profile/peak.ts';
+import { peakProgram } from '../operators/peak.ts';
 import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
 import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';

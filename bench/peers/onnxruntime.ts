@@ -5,9 +5,9 @@ import { must } from '../../compiler/core/diagnostic.ts';
 import { readBytes } from '../../compiler/host/files.ts';
 import { findOnnxruntime, openOrt, type OrtPackage } from '../../compiler/reference/onnxruntime.ts';
 import { findPackage } from '../../compiler/host/packages.ts';
-import { firstScript, type Found, type Peer, type PeerContext } from '../engine/runner.ts';
+import { coldStartScript, type Found, type Peer, type PeerContext } from '../engine/runner.ts';
 import { timedOver } from '../engine/turns.ts';
-import { scripts } from '../engine/cold-start.ts';
+import { nodeColdStart } from '../engine/cold-start.ts';
 
 /** What a page must get of onnxruntime-web to run models in WebAssembly. */
 const WEB = ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm'];
@@ -37,11 +37,11 @@ export const onnxruntime = (name: OrtPackage): Peer => ({
           close: () => model.release(),
         };
       },
-      first: (feeds, work) =>
-        scripts(
+      coldStart: (feeds, work) =>
+        nodeColdStart(
           work,
           name,
-          firstScript(
+          coldStartScript(
             feeds,
             `const m = await import(${JSON.stringify(pathToFileURL(place.main).href)});
 const ort = m.default ?? m;

@@ -9,7 +9,7 @@ import { dtypeOf, type Manifest } from '../../compiler/run/manifest.ts';
 import { temporaryFolder, writeFile } from '../../compiler/host/files.ts';
 import { readNpy } from '../../compiler/data/npy.ts';
 import { buildProgram } from '../../compiler/host/build.ts';
-import { writeFeeds, type Feed } from '../engine/job.ts';
+import { writeFeeds, type Feed } from '../engine/request.ts';
 import type { Runner } from '../engine/runner.ts';
 import { talk, type Talk } from './talk.ts';
 

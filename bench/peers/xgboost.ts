@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { temporaryFolder, writeFile } from '../../compiler/host/files.ts';
-import { writeFeeds, type Feed } from '../engine/job.ts';
+import { writeFeeds, type Feed } from '../engine/request.ts';
 import { talk, type Talk } from './talk.ts';
 import type { Found, Peer, PeerContext } from '../engine/runner.ts';
 
@@ -109,7 +109,7 @@ export const xgboostPython: Peer = {
           },
         };
       },
-      first: (feeds, work) => {
+      coldStart: (feeds, work) => {
         const script = join(work, 'first-xgboost.py');
         writeFile(script, DRIVER);
         return {

@@ -5,9 +5,9 @@ import { gzipSync } from 'fflate';
 import { fail, must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import type { CompileResult } from '../../compiler/options.ts';
-import { compile, type NodeCompileOptions } from '../../compiler/host/compile.ts';
-import { openBundle } from '../../compiler/run/bundle.ts';
+import { compile } from '../../compiler/host/compile.ts';
 import { outputsOfFile } from '../../compiler/run/inputs.ts';
+import { openBundle } from '../../compiler/run/bundle.ts';
 import { writeFile } from '../../compiler/host/files.ts';
 import { openOriginal, reference, type Original } from '../../compiler/reference/reference.ts';
 import { inputsOf, type Inputs } from '../suite/inputs.ts';
@@ -18,7 +18,7 @@ import { DEFAULTS } from '../../compiler/verify/verify.ts';
 import type { Accuracy, Size } from './baseline.ts';
 
 /** Compiles a model; tests put something else in its place. */
-export type Compile = (o: NodeCompileOptions) => Promise<CompileResult>;
+export type Compile = typeof compile;
 /** A compiled model and its figures that are the same on every machine. */
 export interface Figures {
   readonly sha256: string;

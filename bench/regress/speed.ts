@@ -1,5 +1,5 @@
 import { fail } from '../../compiler/core/diagnostic.ts';
-import { bench, DEFAULTS, machine, type BenchOptions } from '../engine/engine.ts';
+import { bench, DEFAULTS, machine, type BenchOptions } from '../engine/bench.ts';
 import { suiteCase } from '../suite/cases.ts';
 import type { SuiteModel, SuiteTarget } from '../suite/suite.ts';
 import type { Range, Speed } from './baseline.ts';
@@ -15,17 +15,8 @@ export async function measureSpeed(
   target: SuiteTarget,
   o: Pick<BenchOptions, 'rounds' | 'seconds' | 'processes'>,
 ): Promise<{ readonly sha256: string; readonly speed: Speed }> {
-  const options = {
-    ...DEFAULTS,
-    rounds: o.rounds,
-    seconds: o.seconds,
-    processes: o.processes,
-    first: 0,
-    profile: false,
-    command: '',
-  };
-  const watch = { doing: () => undefined, done: () => undefined };
-  const { cases } = await bench([suiteCase(m, target, DEFAULTS.seed)], options, watch);
+  const { rounds, seconds, processes } = o;
+  const { cases } = await bench([suiteCase(m, target, DEFAULTS.seed)], { rounds, seconds, processes, coldStarts: 0 });
   const outcome = cases[0]?.outcome;
   if (outcome?.k !== 'done') return fail('E502', { why: outcome?.message ?? 'nothing was measured' });
   const runs = Object.fromEntries(

@@ -1,7 +1,7 @@
 import { showBytes } from '../../compiler/core/format.ts';
 import { bar, dotPlot, escape, logScale, roofline, short, type Mark, type PlotRow } from './plot.ts';
 import { STYLE } from './style.ts';
-import type { BenchResult, Bytes, CaseFigures, CaseResult, Contender, PeerName, Profile, Run } from '../engine/result.ts';
+import type { BenchResult, Bytes, CaseFigures, CaseResult, Runtime, PeerName, OperatorTimes, Run } from '../engine/result.ts';
 import { geomean, relativeSpread } from '../engine/statistics.ts';
 
 /** A case that was measured, and its group. */
@@ -52,8 +52,7 @@ interface PeerColour {
 }
 function peersOf(done: readonly Measured[]): PeerColour[] {
   const seen = new Map<PeerName, string>();
-  for (const m of done)
-    for (const c of m.figures.contenders) if (c.k === 'ran' && c.name !== 'sinter') seen.set(c.name, c.version);
+  for (const m of done) for (const c of m.figures.runtimes) if (c.k === 'ran' && c.name !== 'sinter') seen.set(c.name, c.version);
   return [...seen].map(([name, version], i) => ({ name, shown: `${name} ${version}`, series: (i % 4) + 1 }));
 }
 const legend = (peers: readonly PeerColour[], ours = false): string =>
@@ -62,12 +61,12 @@ const legend = (peers: readonly PeerColour[], ours = false): string =>
 const factor = (x: number): string => `${x < 10 ? x.toFixed(x < 1 ? 2 : 1) : x.toFixed(0)}×`;
 const ms = (x: number): string => (x < 1 ? `${Number((1000 * x).toPrecision(3))} µs` : `${Number(x.toPrecision(3))} ms`);
 const runsOf = (m: Measured): readonly Run[] => m.figures.runs;
-const ran = (m: Measured, name: Contender['name']): Extract<Contender, { k: 'ran' }> | undefined =>
-  m.figures.contenders.find((c): c is Extract<Contender, { k: 'ran' }> => c.k === 'ran' && c.name === name);
+const ran = (m: Measured, name: Runtime['name']): Extract<Runtime, { k: 'ran' }> | undefined =>
+  m.figures.runtimes.find((c): c is Extract<Runtime, { k: 'ran' }> => c.k === 'ran' && c.name === name);
 
 /** What goes over the wire; what is too large to be packed for a report as it is. */
 const packed = (b: Bytes): number => b.gzip ?? b.disk;
-function sizeOf(m: Measured, name: Contender['name']): number | undefined {
+function sizeOf(m: Measured, name: Runtime['name']): number | undefined {
   const size = ran(m, name)?.size;
   return size && packed(size.code);
 }
@@ -153,7 +152,7 @@ function speed(done: readonly Measured[], peers: readonly PeerColour[]): string 
 ${legend(peers)}${groups.join('\n')}`;
 }
 function timeTable(list: readonly Measured[], peers: readonly PeerColour[], targets: boolean): string {
-  const cell = (r: Run, name: Contender['name']): string => {
+  const cell = (r: Run, name: Runtime['name']): string => {
     const t = r.times.find(x => x.name === name);
     return t ? `${ms(t.median)} <small>±${(100 * relativeSpread(t)).toFixed(0)} %</small>` : '';
   };
@@ -242,8 +241,8 @@ ${legend(peers, true)}<div class="card">${dotPlot({ rows, scale, tick: showBytes
 function starts(done: readonly Measured[], peers: readonly PeerColour[]): string {
   const targets = several(done);
   const rows = done.flatMap((m): PlotRow[] => {
-    const mark = (name: Contender['name'], series: number, shown: string): Mark[] => {
-      const f = ran(m, name)?.first;
+    const mark = (name: Runtime['name'], series: number, shown: string): Mark[] => {
+      const f = ran(m, name)?.coldStart;
       return f ? [{ series, at: f.median, lo: f.lo, hi: f.hi, title: `${shown}: ${ms(f.median)}` }] : [];
     };
     const own = mark('sinter', 0, 'Sinter');
@@ -263,15 +262,15 @@ function starts(done: readonly Measured[], peers: readonly PeerColour[]): string
     rows.flatMap(r => r.marks.map(m => m.at)),
     6,
   );
-  return `<h2>The first answer</h2>
-<p>From the first line of a fresh process to the first answer: loading the code, compiling it, loading the weights, one call. At the right Sinter's time and the memory that it takes at the peak beyond that of the engine alone.</p>
-${legend(peers, true)}<div class="card">${dotPlot({ rows, scale, tick: ms, caption: 'Time to the first answer' })}</div>`;
+  return `<h2>Cold start</h2>
+<p>From the first line of a fresh process to its first answer: loading the code, compiling it, loading the weights, one call. At the right Sinter's time and the memory that it takes at the peak beyond that of the engine alone.</p>
+${legend(peers, true)}<div class="card">${dotPlot({ rows, scale, tick: ms, caption: 'Time of a cold start' })}</div>`;
 }
 
 // ---- operators
 
 function profiles(done: readonly Measured[]): string {
-  const all = done.flatMap(m => (m.figures.profiles ?? []).map(p => ({ m, p })));
+  const all = done.flatMap(m => (m.figures.operatorTimes ?? []).map(p => ({ m, p })));
   if (all.length === 0) return '';
   const targets = several(done);
   const points = all.flatMap(({ m, p }) =>
@@ -303,7 +302,7 @@ function profiles(done: readonly Measured[]): string {
 }
 /** The slowest steps are shown up to so many. */
 const STEPS = 20;
-function profileTable(p: Profile): string {
+function profileTable(p: OperatorTimes): string {
   const rows = p.rows
     .slice(0, STEPS)
     .map(
@@ -322,7 +321,7 @@ function troubles(cases: readonly CaseResult[], done: readonly Measured[]): stri
   const add = (what: string, where: string): void => void items.set(what, (items.get(what) ?? new Set()).add(where));
   for (const c of cases) if (c.outcome.k === 'failed') add(`Sinter failed: ${c.outcome.message}`, c.name);
   for (const m of done) {
-    for (const c of m.figures.contenders) {
+    for (const c of m.figures.runtimes) {
       if (c.k === 'missing') add(`${c.name} is not installed: ${c.how}`, m.name);
       if (c.k === 'unsuited') add(`${c.name} did not run: ${c.why}`, m.name);
       if (c.k === 'failed') add(`${c.name} failed: ${c.message}`, m.name);

@@ -1,5 +1,5 @@
 import { showBytes, table } from '../../compiler/core/format.ts';
-import type { BenchResult, CaseFigures, CaseResult, Contender, PeerName, Profile, Ratio, Run } from '../engine/result.ts';
+import type { BenchResult, CaseFigures, CaseResult, Runtime, PeerName, OperatorTimes, Ratio, Run } from '../engine/result.ts';
 import { geomean, relativeSpread } from '../engine/statistics.ts';
 
 /** Milliseconds with three digits. */
@@ -19,8 +19,8 @@ export function showCase(c: CaseResult): string {
     `${head}: ${compiled}arena ${showBytes(outcome.arena)}${module}\n`,
     ...outcome.runs.map(showRun),
     footprints(outcome),
-    ...(outcome.profiles ?? []).map(showProfile),
-    ...outcome.contenders.map(absent),
+    ...(outcome.operatorTimes ?? []).map(showProfile),
+    ...outcome.runtimes.map(absent),
   ].join('');
 }
 function showRun(r: Run): string {
@@ -43,23 +43,23 @@ function showRun(r: Run): string {
 }
 const difference = (x: number): string => (x === 0 ? 'same bits' : x === Infinity ? 'wholly' : x.toExponential(0));
 function footprints(c: CaseFigures): string {
-  const rows = c.contenders.flatMap(x =>
+  const rows = c.runtimes.flatMap(x =>
     x.k !== 'ran'
       ? []
       : [
           [
             `${x.name} ${x.version}`,
-            x.first ? ms(x.first.median) : '',
+            x.coldStart ? ms(x.coldStart.median) : '',
             x.memory === undefined ? '' : showBytes(x.memory),
             ...(['disk', 'gzip', 'brotli'] as const).map(k => (x.size?.code[k] === undefined ? '' : showBytes(x.size.code[k]))),
             x.size ? (x.size.weights.disk === 0 ? 'inside' : showBytes(x.size.weights.disk)) : '',
           ],
         ],
   );
-  const head = ['a fresh process', 'first answer', 'memory', 'code', 'gzip', 'brotli', 'weights'];
+  const head = ['a fresh process', 'cold start', 'memory', 'code', 'gzip', 'brotli', 'weights'];
   return table([head, ...rows], [1, 2, 3, 4, 5, 6]);
 }
-function absent(c: Contender): string {
+function absent(c: Runtime): string {
   switch (c.k) {
     case 'ran':
       return '';
@@ -74,7 +74,7 @@ function absent(c: Contender): string {
 
 /** The slowest steps are shown up to so many. */
 const STEPS = 25;
-function showProfile(p: Profile): string {
+function showProfile(p: OperatorTimes): string {
   const rows = p.rows
     .slice(0, STEPS)
     .map(r => [

@@ -12,16 +12,14 @@ import {
   whole,
   type Check,
 } from '../../compiler/core/check.ts';
-import { fail, must } from '../../compiler/core/diagnostic.ts';
+import { fail } from '../../compiler/core/diagnostic.ts';
 import { FORMATS, type Format } from '../../compiler/import/model.ts';
 import { TREE_OUTPUTS, type Iterations, type TreeOutput } from '../../compiler/import/shared/trees.ts';
 import type { DimOption } from '../../compiler/options.ts';
-import { resolveTarget, type Target } from '../../compiler/target/resolve.ts';
-
+import { parseDimOption, parseIterations } from '../../compiler/ranges.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { PEER_NAMES } from '../peers/index.ts';
 import type { PeerName } from '../engine/result.ts';
-
-import { parseDimOption, parseIterations } from '../../compiler/ranges.ts';
 import { readText } from '../../compiler/host/files.ts';
 import { FILL, type Fill } from '../../compiler/data/fill.ts';
 import { TASK, type Task } from '../../compiler/verify/task.ts';
@@ -50,8 +48,7 @@ export interface SuiteModel {
   readonly here: boolean;
   readonly targets: readonly SuiteTarget[];
   readonly against: readonly PeerName[];
-  /** How it is compiled, and the same as arguments of `sinter compile`. */
-  readonly args: readonly string[];
+  /** How it is compiled. */
   readonly options: {
     readonly dims: Readonly<Record<string, DimOption>>;
     readonly format?: Format;
@@ -67,7 +64,6 @@ export interface SuiteTarget {
   readonly name: string;
   /** As `compile` takes it. */
   readonly option: string | object;
-  readonly target: Target;
 }
 /** Inputs to run a model on. */
 export interface SuiteRun {
@@ -84,17 +80,15 @@ export interface SuiteRun {
   readonly only: 'accuracy' | 'speed' | undefined;
 }
 
-const sizeText: Check<string> = (v, bad) =>
-  (typeof v === 'number' || typeof v === 'string') && parseDimOption(String(v)) !== undefined
-    ? String(v)
-    : bad('must be a size, or a range such as "1..64" or "32..640:32"');
-const roundsText: Check<string> = (v, bad) =>
-  typeof v === 'string' && parseIterations(v) !== undefined ? v : bad('must be rounds such as "0..99"');
-const targetOf: Check<SuiteTarget> = (v, bad) => {
-  if (typeof v !== 'string' && !isObject(v)) return bad('must be the name of a target, or a profile');
-  const target = resolveTarget(v);
-  return { name: target.name, option: v, target };
-};
+const size: Check<DimOption> = (v, bad) =>
+  (typeof v === 'number' || typeof v === 'string' ? parseDimOption(String(v)) : undefined) ??
+  bad('must be a size, or a range such as "1..64" or "32..640:32"');
+const iterations: Check<Iterations> = (v, bad) =>
+  (typeof v === 'string' ? parseIterations(v) : undefined) ?? bad('must be rounds such as "0..99"');
+const targetOf: Check<SuiteTarget> = (v, bad) =>
+  typeof v === 'string' || isObject(v)
+    ? { name: resolveTarget(v).name, option: v }
+    : bad('must be the name of a target, or a profile');
 const NAME: Check<string> = (v, bad) =>
   typeof v === 'string' && /^[\w][\w. -]{0,63}$/.test(v) ? v : bad("must be letters, digits, '-', '_', '.' and spaces");
 const RUN = fields({
@@ -113,8 +107,8 @@ const MODEL = fields({
   targets: optional(listOf(targetOf)),
   against: optional(listOf(oneOf(...PEER_NAMES))),
   format: optional(oneOf(...FORMATS)),
-  dims: optional(recordOf(sizeText)),
-  iterations: optional(roundsText),
+  dims: optional(recordOf(size)),
+  iterations: optional(iterations),
   outputs: optional(listOf(oneOf(...TREE_OUTPUTS))),
   inputs: optional(recordOf(FILL)),
   runs: optional(listOf(RUN)),
@@ -156,7 +150,6 @@ export function readSuite(file: string): Suite {
       labels: r.labels === undefined ? undefined : at(r.labels),
       only: r.only,
     }));
-    const dims = Object.entries(m.dims ?? {});
     return {
       name: m.name,
       doc: m.doc ?? '',
@@ -165,16 +158,10 @@ export function readSuite(file: string): Suite {
       here: existsSync(path),
       targets: m.targets ?? targets,
       against: m.against ?? s.against ?? [],
-      args: [
-        ...dims.flatMap(([name, size]) => ['--dim', `${name}=${size}`]),
-        ...(m.format ? ['--format', m.format] : []),
-        ...(m.iterations === undefined ? [] : ['--iterations', m.iterations]),
-        ...(m.outputs ? ['--outputs', m.outputs.join(',')] : []),
-      ],
       options: {
-        dims: Object.fromEntries(dims.map(([name, size]) => [name, must(parseDimOption(size))])),
+        dims: m.dims ?? {},
         ...(m.format && { format: m.format }),
-        ...(m.iterations !== undefined && { iterations: must(parseIterations(m.iterations)) }),
+        ...(m.iterations && { iterations: m.iterations }),
         ...(m.outputs && { outputs: m.outputs }),
       },
       fills: m.inputs ?? {},

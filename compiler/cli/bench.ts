@@ -11,15 +11,15 @@ import { readSuite, type SuiteTarget } from '../../bench/suite/suite.ts';
 import { UsageError } from '../core/diagnostic.ts';
 import { type Terminal } from './terminal.ts';
 import { randomRuns, type BenchCase } from '../../bench/engine/case.ts';
-import { bench, type BenchOptions } from '../../bench/engine/engine.ts';
+import { bench, type BenchOptions } from '../../bench/engine/bench.ts';
 import { PEER_NAMES } from '../../bench/peers/index.ts';
 import type { PeerName } from '../../bench/engine/result.ts';
 import { reportHtml } from '../../bench/report/html.ts';
-import { modelFor, suiteCases } from '../../bench/suite/cases.ts';
+import { suiteCases } from '../../bench/suite/cases.ts';
 import { showCase, showSummary } from '../../bench/report/table.ts';
 
 export interface BenchFlags extends Omit<BenchOptions, 'command' | 'profile'> {
-  readonly profile?: boolean;
+  readonly profile?: true;
   readonly target: readonly string[];
   readonly against?: string;
   readonly model?: string;
@@ -40,12 +40,12 @@ export async function benchCommand(
   argv: readonly string[],
   t: Terminal,
 ): Promise<0 | 1> {
-  if (o.browser === true && o.profile === true) throw new UsageError('--profile is measured in Node: leave out --browser');
+  if (o.browser && o.profile) throw new UsageError('--profile is measured in Node: leave out --browser');
   const against = o.against === undefined ? undefined : parsePeers(o.against);
-  parseDims(o.dim);
+  const dims = parseDims(o.dim);
   const sizes = parseSizes(o.size);
   const batches = parseBatches(o.batch);
-  const targets = o.target.map(targetOf).map((t): SuiteTarget => ({ name: t.target.name, ...t }));
+  const targets = o.target.map(targetOf).map(({ target, option }): SuiteTarget => ({ name: target.name, option }));
   for (const m of models) if (!existsSync(m)) fail('E205', { file: m, why: 'there is no such file' });
   const json = o.json === undefined ? undefined : newFile(o.json);
   const html = o.html === undefined ? undefined : newFile(o.html);
@@ -66,15 +66,15 @@ export async function benchCommand(
     if (isBundle(path)) {
       if (o.target.length > 0 || o.dim.length > 0)
         throw new UsageError(`${path} is compiled already: --target and --dim are for models`);
-      if (o.profile === true && o.model === undefined) throw new UsageError(`--profile of ${path} needs its --model`);
+      if (o.profile && o.model === undefined) throw new UsageError(`--profile of ${path} needs its --model`);
       const { name } = readManifest(path);
       return [{ name, source: { k: 'bundle', dir: path, model: o.model }, against, runs }];
     }
     if (o.model !== undefined) throw new UsageError(`--model is for bundles, and ${path} is none`);
-    const options = o.dim.flatMap(d => ['--dim', d]);
-    return (targets.length === 0 ? [{ name: 'wasm-simd', ...targetOf('wasm-simd') }] : targets).map(t => ({
+    const options = targets.length === 0 ? [{ dims }] : targets.map(t => ({ target: t.option, dims }));
+    return options.map(options => ({
       name: modelName(basename(path)),
-      source: modelFor(path, t, options),
+      source: { k: 'model', path, options },
       against,
       runs,
     }));
@@ -89,19 +89,16 @@ export async function benchCommand(
   };
   const result = await bench(
     cases,
-    { ...o, profile: o.profile === true, command: `sinter ${argv.join(' ')}` },
-    {
-      doing: (name, target, what) => line(`${name}${target === '' ? '' : ` for ${target}`}: ${what} …`),
-      done: c => {
-        line('');
-        t.out(`${showCase(c)}\n`);
-      },
+    { ...o, browser: o.browser ?? false, operators: o.profile ?? false, command: `sinter ${argv.join(' ')}` },
+    p => {
+      line(p.k === 'doing' ? `${p.name}${p.target === '' ? '' : ` for ${p.target}`}: ${p.what} …` : '');
+      if (p.k === 'done') t.out(`${showCase(p.result)}\n`);
     },
   );
   t.out(showSummary(result));
   html?.commit(reportHtml(result));
   json?.commit(`${JSON.stringify(result, null, 1)}\n`);
-  const bad = result.cases.some(c => c.outcome.k === 'failed' || c.outcome.contenders.some(x => x.k === 'failed'));
+  const bad = result.cases.some(c => c.outcome.k === 'failed' || c.outcome.runtimes.some(x => x.k === 'failed'));
   return bad ? 1 : 0;
 }
 

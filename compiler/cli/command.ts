@@ -6,7 +6,7 @@ import { TREE_OUTPUTS } from '../import/shared/trees.ts';
 import { TREE_STRATEGIES } from '../ops/lowering.ts';
 import { PHASES } from '../options.ts';
 import { benchCommand } from './bench.ts';
-import { DEFAULTS as BENCH } from '../../bench/engine/engine.ts';
+import { DEFAULTS as BENCH } from '../../bench/engine/bench.ts';
 import { PEER_NAMES } from '../../bench/peers/index.ts';
 import { compileCommand } from './compile.ts';
 import { inspectCommand } from './inspect.ts';
@@ -155,7 +155,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--rounds <n>', 'rounds in which everybody has a turn, in each process', atLeast(3, true), BENCH.rounds)
     .option('--seconds <n>', 'begin no further round of a run after so long, in each process', atLeast(0, false), BENCH.seconds)
     .option('--processes <n>', 'processes to measure in, one after the other', atLeast(1, true), BENCH.processes)
-    .option('--first <n>', 'fresh processes of each for the time to the first answer', atLeast(0, true), BENCH.first)
+    .option('--cold-starts <n>', 'fresh processes of each for the time of a cold start', atLeast(0, true), BENCH.coldStarts)
     .option('--seed <n>', 'what random inputs are made from', atLeast(1, true), BENCH.seed)
     .option('--python <command>', 'the Python that has XGBoost', BENCH.python)
     .option('--browser', 'measure in Chromium, against onnxruntime-web, instead of in Node')

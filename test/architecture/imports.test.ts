@@ -30,7 +30,7 @@ const ORDER = [
   'cli',
 ];
 /** The folders of bench/ that the package ships; the rest of it are scripts. */
-const SHIPPED = ['engine', 'peers', 'profile', 'regress', 'report', 'suite'];
+const SHIPPED = ['engine', 'operators', 'peers', 'regress', 'report', 'suite'];
 const NODE = ['host', 'run', 'reference', 'verify', 'bench', 'node', 'cli'];
 const rank = (folder: string): number => ORDER.indexOf(folder);
 
@@ -38,7 +38,7 @@ const tsIn = (dir: string): string[] =>
   readdirSync(join(root, dir), { recursive: true, encoding: 'utf8' })
     .filter(f => f.endsWith('.ts'))
     .map(f => `${dir}/${f.replaceAll('\\', '/')}`);
-const files = [...tsIn('compiler'), ...SHIPPED.flatMap(f => tsIn(`bench/${f}`))];
+const files = [...tsIn('compiler'), 'bench/index.ts', ...SHIPPED.flatMap(f => tsIn(`bench/${f}`))];
 function folderOf(f: string): string {
   if (f === 'compiler/node.ts') return 'node';
   const [top, folder, more] = f.split('/');

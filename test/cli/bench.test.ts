@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
-import type { BenchResult, CaseFigures, CaseResult, Contender } from '../../bench/engine/result.ts';
+import type { BenchResult, CaseFigures, CaseResult, Runtime } from '../../bench/engine/result.ts';
 import { executable, required } from '../browser/chromium.ts';
 import { model, node, sub, tensor, value } from '../onnx-writer.ts';
 import { document, json as treesJson } from '../trees/xgboost-writer.ts';
@@ -43,19 +43,23 @@ function sinterIn(cwd: string, ...argv: string[]): Ran {
   return { code: r.status, out: r.stdout, err: r.stderr };
 }
 const sinter = (...argv: string[]): Ran => sinterIn(root, ...argv);
-const QUICK = ['--rounds', '3', '--seconds', '0', '--processes', '1', '--first', '0'] as const;
+const QUICK = ['--rounds', '3', '--seconds', '0', '--processes', '1', '--cold-starts', '0'] as const;
 const read = (file: string): BenchResult => JSON.parse(readFileSync(file, 'utf8')) as BenchResult;
 const figures = (c: CaseResult | undefined): CaseFigures => {
   if (c?.outcome.k !== 'done') throw new Error(c?.outcome.k === 'failed' ? c.outcome.message : 'no case');
   return c.outcome;
 };
-const contender = (c: CaseFigures, name: string): Contender | undefined => c.contenders.find(x => x.name === name);
+const runtime = (c: CaseFigures, name: string): Runtime | undefined => c.runtimes.find(x => x.name === name);
 
 beforeAll(async () => {
   await build({
-    entryPoints: ['compiler/cli/main.ts', 'bench/engine/worker.ts', 'bench/engine/page.ts', 'bench/engine/self.ts'].map(f =>
-      join(project, f),
-    ),
+    entryPoints: [
+      'compiler/cli/main.ts',
+      'bench/engine/compile-worker.ts',
+      'bench/engine/measure-worker.ts',
+      'bench/engine/page.ts',
+      'bench/engine/self.ts',
+    ].map(f => join(project, f)),
     outbase: project,
     outdir: dist,
     // self.ts looks for programs beside its own file, so what it becomes a part of must lie there.
@@ -75,30 +79,30 @@ describe('a benchmark', () => {
   it('measures a model against both of onnxruntime, and writes what it shows', () => {
     const json = at('dense.json');
     const argv = [at('dense.onnx'), '--batch', '1,3', '--against', 'onnxruntime-web,onnxruntime-node,tfjs,xgboost-python'];
-    const r = sinter('bench', ...argv, ...QUICK, '--first', '1', '--profile', '--json', json);
+    const r = sinter('bench', ...argv, ...QUICK, '--cold-starts', '1', '--profile', '--json', json);
     expect(r.err).toBe('');
     expect(r.code).toBe(0);
     const result = read(json);
-    expect(result).toMatchObject({ version: 1, settings: { rounds: 3, processes: 1, threads: 1 } });
+    expect(result).toMatchObject({ version: 2, settings: { rounds: 3, processes: 1, threads: 1 } });
     expect(result.command).toContain('sinter bench');
     const [c, more] = result.cases;
     expect(more).toBeUndefined();
     expect(c).toMatchObject({ name: 'dense', target: 'wasm-simd' });
     const f = figures(c);
     expect(f.sha256).toMatch(/^[0-9a-f]{64}$/);
-    expect(f.contenders.map(x => [x.name, x.k])).toEqual([
+    expect(f.runtimes.map(x => [x.name, x.k])).toEqual([
       ['sinter', 'ran'],
       ['onnxruntime-web', 'ran'],
       ['onnxruntime-node', 'ran'],
       ['tfjs', 'unsuited'],
       ['xgboost-python', 'unsuited'],
     ]);
-    const versions = f.contenders.flatMap(x => (x.k === 'ran' ? [x.version] : []));
+    const versions = f.runtimes.flatMap(x => (x.k === 'ran' ? [x.version] : []));
     const peer = readFileSync(join(project, 'node_modules/onnxruntime-web/package.json'), 'utf8');
     expect(peer).toContain(`"version": "${versions[1]}"`);
-    for (const x of f.contenders) {
+    for (const x of f.runtimes) {
       if (x.k !== 'ran') continue;
-      expect(x.first?.median).toBeGreaterThan(0);
+      expect(x.coldStart?.median).toBeGreaterThan(0);
       expect(x.memory).toBeGreaterThanOrEqual(0);
       expect(x.size?.code.disk).toBeGreaterThan(1000);
       if (x.name !== 'onnxruntime-node') expect(x.size?.code.gzip).toBeLessThan(x.size?.code.disk ?? 0);
@@ -123,8 +127,8 @@ describe('a benchmark', () => {
       expect(run.differences).toHaveLength(2);
       expect(run.failures).toEqual([]);
     }
-    const [p] = f.profiles ?? [];
-    expect(f.profiles).toHaveLength(2);
+    const [p] = f.operatorTimes ?? [];
+    expect(f.operatorTimes).toHaveLength(2);
     // One kernel: the product with the Relu in it. It reads x and w and writes y.
     expect(p?.rows).toHaveLength(1);
     expect(p?.rows[0]).toMatchObject({ calls: 1, flops: 2 * 64 * 32, bytes: 4 * (64 + 64 * 32 + 32), share: 1 });
@@ -139,7 +143,7 @@ describe('a benchmark', () => {
     const json = at('bundle.json');
     expect(sinter('bench', at('dense'), '--against', 'onnxruntime-node', ...QUICK, '--json', json).code).toBe(0);
     const alone = figures(read(json).cases[0]);
-    expect(contender(alone, 'onnxruntime-node')).toMatchObject({ k: 'unsuited' });
+    expect(runtime(alone, 'onnxruntime-node')).toMatchObject({ k: 'unsuited' });
     expect(alone.runs[0]?.times.map(t => t.name)).toEqual(['sinter']);
     expect(alone.compileMs).toBeUndefined();
     const argv = ['--against', 'onnxruntime-node', '--model', at('dense.onnx'), '--size', 'batch=5'];
@@ -165,7 +169,7 @@ if (!gcc) console.warn('skipped: no gcc, which builds native bundles (apt-get in
     const check = (f: CaseFigures): void => {
       expect(f.runs[0]?.times.map(t => t.name)).toEqual(['sinter', 'onnxruntime-node']);
       expect(f.runs[0]?.differences[0]?.outputs[0]?.relative).toBeLessThan(1e-5);
-      const [p] = f.profiles ?? [];
+      const [p] = f.operatorTimes ?? [];
       expect(p?.rows.map(r => [r.what, r.calls, r.flops])).toEqual([['MatMul + Relu', 1, 2 * 2 * 64 * 32]]);
       expect(p?.rows[0]?.ms).toBeGreaterThan(0);
     };
@@ -173,7 +177,9 @@ if (!gcc) console.warn('skipped: no gcc, which builds native bundles (apt-get in
     rmSync(at('native/model.node'));
     check(measure());
     const threads = ['--threads', '2', '--against', 'onnxruntime-node', '--target', 'c-portable', '--target', 'linux-x64'];
-    expect(sinter('bench', at('dense.onnx'), ...threads, ...QUICK, '--first', '1', '--profile', '--json', json)).toMatchObject({
+    expect(
+      sinter('bench', at('dense.onnx'), ...threads, ...QUICK, '--cold-starts', '1', '--profile', '--json', json),
+    ).toMatchObject({
       code: 0,
       err: '',
     });
@@ -181,9 +187,9 @@ if (!gcc) console.warn('skipped: no gcc, which builds native bundles (apt-get in
     expect(cases.map(c => c.target)).toEqual(['c-portable', 'linux-x64']);
     for (const f of cases.map(figures)) {
       expect(f.runs[0]?.differences[0]?.outputs[0]?.relative).toBeLessThan(1e-5);
-      expect(f.profiles?.[0]?.rows.map(r => r.what)).toEqual(['MatMul + Relu']);
-      const [ours] = f.contenders;
-      expect(ours?.k === 'ran' && ours.first?.median).toBeGreaterThan(0);
+      expect(f.operatorTimes?.[0]?.rows.map(r => r.what)).toEqual(['MatMul + Relu']);
+      const [ours] = f.runtimes;
+      expect(ours?.k === 'ran' && ours.coldStart?.median).toBeGreaterThan(0);
     }
   },
   120_000,
@@ -200,7 +206,7 @@ if (executable === undefined && !required) console.warn('skipped: no Chromium at
     const result = read(json);
     expect(result.machine.engine).toMatch(/^Chromium \d+/);
     const f = figures(result.cases[0]);
-    expect(f.contenders.map(c => [c.name, c.k])).toEqual([
+    expect(f.runtimes.map(c => [c.name, c.k])).toEqual([
       ['sinter', 'ran'],
       ['onnxruntime-web', 'ran'],
       ['onnxruntime-node', 'unsuited'],
@@ -276,13 +282,13 @@ describe('what goes wrong is a line of the result', () => {
     const r = sinterIn(at('project'), ...argv);
     expect(r.code).toBe(1);
     const f = figures(read(at('project/crash.json')).cases[0]);
-    expect(contender(f, 'onnxruntime-web')).toEqual({
+    expect(runtime(f, 'onnxruntime-web')).toEqual({
       k: 'failed',
       name: 'onnxruntime-web',
       version: '0.0.1',
       message: 'ended the process (exit code 7) while running',
     });
-    expect(contender(f, 'onnxruntime-node')).toMatchObject({ k: 'ran' });
+    expect(runtime(f, 'onnxruntime-node')).toMatchObject({ k: 'ran' });
     expect(f.runs[0]?.times.map(t => t.name)).toEqual(['sinter', 'onnxruntime-node']);
     expect(r.out).toContain('onnxruntime-web 0.0.1 failed: ended the process (exit code 7) while running');
   }, 120_000);
@@ -295,8 +301,8 @@ describe('what goes wrong is a line of the result', () => {
     const r = sinter('bench', ...argv);
     expect(r.code).toBe(0);
     const f = figures(read(json).cases[0]);
-    expect(f.contenders.map(c => c.name)).toEqual(['sinter', 'xgboost-python']);
-    expect(contender(f, 'xgboost-python')).toMatchObject({ k: 'missing' });
+    expect(f.runtimes.map(c => c.name)).toEqual(['sinter', 'xgboost-python']);
+    expect(runtime(f, 'xgboost-python')).toMatchObject({ k: 'missing' });
     expect(r.out).toContain('xgboost-python is not installed: pip install xgboost');
   }, 120_000);
 });
@@ -308,7 +314,7 @@ it('Ctrl-C ends all processes and leaves no file', async () => {
   const env = { ...process.env, TMPDIR: dir };
   const child = spawn(process.execPath, argv, { env, stdio: 'ignore', cwd: dir });
   // The bundle is in the temporary folder as soon as the compiler is done: what follows are measurements.
-  const measuring = (): boolean => readdirSync(dir).some(d => existsSync(join(dir, d, 'job.json')));
+  const measuring = (): boolean => readdirSync(dir).some(d => existsSync(join(dir, d, 'request.json')));
   while (!measuring() && child.exitCode === null) await new Promise(done => setTimeout(done, 50));
   await new Promise(done => setTimeout(done, 500));
   const ended = new Promise<number | null>(done => child.on('close', done));

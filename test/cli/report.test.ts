@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { logScale } from '../../bench/report/plot.ts';
 import { reportHtml } from '../../bench/report/html.ts';
-import type { BenchResult, CaseResult, Contender, Run, Spread } from '../../bench/engine/result.ts';
+import type { BenchResult, CaseResult, Runtime, Run, Spread } from '../../bench/engine/result.ts';
 
 const spread = (x: number): Spread => ({ min: 0.9 * x, median: x, lo: 0.95 * x, hi: 1.05 * x, count: 10 });
 const bytes = (n: number): { disk: number; gzip: number; brotli: number } => ({ disk: 3 * n, gzip: n, brotli: 0.9 * n });
@@ -20,9 +20,22 @@ const run = (label: string, relative: number | null): Run => ({
   differences: [{ to: 'onnxruntime-web', outputs: [{ name: 'y', abs: relative, relative }] }],
   failures: [],
 });
-const contenders: Contender[] = [
-  { k: 'ran', name: 'sinter', version: '0.1.0', first: spread(7), memory: 5e6, size: { code: bytes(6000), weights: bytes(0) } },
-  { k: 'ran', name: 'onnxruntime-web', version: '1.30.0', first: spread(600), size: { code: bytes(4e6), weights: bytes(9e5) } },
+const runtimes: Runtime[] = [
+  {
+    k: 'ran',
+    name: 'sinter',
+    version: '0.1.0',
+    coldStart: spread(7),
+    memory: 5e6,
+    size: { code: bytes(6000), weights: bytes(0) },
+  },
+  {
+    k: 'ran',
+    name: 'onnxruntime-web',
+    version: '1.30.0',
+    coldStart: spread(600),
+    size: { code: bytes(4e6), weights: bytes(9e5) },
+  },
   { k: 'missing', name: 'onnxruntime-node', how: 'npm install onnxruntime-node' },
   { k: 'failed', name: 'xgboost-python', message: 'it ended with <SIGSEGV>' },
 ];
@@ -36,9 +49,9 @@ const done = (name: string, relative: number | null = 1e-7): CaseResult => ({
     k: 'done',
     profile: 'wasm-simd',
     arena: 1000,
-    contenders,
+    runtimes,
     runs: [run('1x8', relative)],
-    profiles: [
+    operatorTimes: [
       {
         label: '1x8',
         peak: { gflops: 30, gbytes: 12 },
@@ -77,7 +90,7 @@ const done = (name: string, relative: number | null = 1e-7): CaseResult => ({
   },
 });
 const result = (cases: readonly CaseResult[]): BenchResult => ({
-  version: 1,
+  version: 2,
   sinter: '0.1.0',
   command: 'sinter bench "a b" --html x.html',
   machine: { cpu: 'A <CPU>', cores: 2, memory: 8e9, system: 'linux x64', engine: 'Node v20' },

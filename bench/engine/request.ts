@@ -4,14 +4,14 @@ import { numel, type Tensor } from '../../compiler/core/tensor.ts';
 import { DTYPES } from '../../compiler/core/dtype.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { writeFile } from '../../compiler/host/files.ts';
-import type { AccuracyDifference, ContenderName, PeerName, Profile } from './result.ts';
+import type { AccuracyDifference, RuntimeName, PeerName, OperatorTimes } from './result.ts';
 import type { Samples } from './turns.ts';
 
 /** Inputs of one call by name. */
 export type Feed = ReadonlyMap<string, Tensor>;
 
 /** What one process measures: a bundle and its peers on the same inputs. It goes there as JSON. */
-export interface Job {
+export interface MeasureRequest {
   readonly bundle: string;
   /** The original, for the peers. */
   readonly model?: string;
@@ -26,8 +26,8 @@ export interface Job {
   readonly warmMs: readonly [number, number];
   readonly threads: number;
   readonly python: string;
-  /** Whether to profile, step by step, after the measurements. */
-  readonly profile: boolean;
+  /** Whether to time the operators one by one after the measurements. */
+  readonly operators: boolean;
 }
 /** The inputs of a run in files: of each input those of all feeds, one after the other, as bytes. */
 export interface FeedFiles {
@@ -43,7 +43,7 @@ export interface FeedFiles {
 /** What that process tells. */
 export type Message =
   /** Who is at work from now on: if the process ends, it was them. */
-  | { readonly k: 'at'; readonly who: ContenderName; readonly doing: string }
+  | { readonly k: 'at'; readonly who: RuntimeName; readonly doing: string }
   | { readonly k: 'round'; readonly run: number; readonly round: number }
   /** A peer cannot go on; `run` where only that run is concerned. */
   | { readonly k: 'failed'; readonly who: PeerName; readonly message: string; readonly run?: number }
@@ -51,12 +51,12 @@ export type Message =
   | { readonly k: 'broken'; readonly message: string }
   | { readonly k: 'opened'; readonly profile: string }
   | ({ readonly k: 'measured'; readonly run: number } & Measured)
-  | { readonly k: 'profiled'; readonly profile: Profile }
+  | { readonly k: 'operators'; readonly times: OperatorTimes }
   | { readonly k: 'done' };
 /** The samples of a run in one process. */
 export interface Measured {
   /** Ours first. */
-  readonly times: readonly { readonly name: ContenderName; readonly samples: Samples }[];
+  readonly times: readonly { readonly name: RuntimeName; readonly samples: Samples }[];
   readonly calibration: Samples;
   readonly differences: readonly AccuracyDifference[];
 }

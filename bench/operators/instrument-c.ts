@@ -4,7 +4,7 @@ import { makeNativeBundle } from '../../compiler/bundle/native/index.ts';
 import { readManifest } from '../../compiler/run/manifest.ts';
 import { temporaryFolder, writeFile } from '../../compiler/host/files.ts';
 import { openDriver } from '../peers/sinter-c.ts';
-import type { Instrumented, ToInstrument } from './profile.ts';
+import type { Instrumented, ToInstrument } from './timer.ts';
 
 /** A program as C with a clock between its steps, built as its bundle would be. E205 where that does not work here. */
 export async function instrumentC({ program, plan, target, steps, ticks, flush }: ToInstrument): Promise<Instrumented> {

@@ -12,10 +12,10 @@ import { planMemory } from '../../compiler/program/plan.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 import { ticksOf, timedSteps, type Instrumentation, type TimedStep } from '../../compiler/program/instrumentation.ts';
 import { workOf } from './cost.ts';
-import type { Feed } from '../engine/job.ts';
-import { instrumentC } from './profile-c.ts';
+import type { Feed } from '../engine/request.ts';
+import { instrumentC } from './instrument-c.ts';
 import { copyTurn, peakProgram } from './peak.ts';
-import type { Profile, ProfileRow } from '../engine/result.ts';
+import type { OperatorTimes, OperatorTime } from '../engine/result.ts';
 import { median } from '../engine/statistics.ts';
 import { takeTurns, timed, type Turn, type TurnOptions } from '../engine/turns.ts';
 
@@ -37,18 +37,18 @@ export interface ToInstrument {
   readonly flush: boolean;
 }
 /** A model made ready to be profiled on several inputs. */
-export interface Profiler {
+export interface OperatorTimer {
   /** `whole`: a run of the bundle as it is. */
-  profile(label: string, feed: Feed, whole: Turn): Promise<Profile>;
+  time(label: string, feed: Feed, whole: Turn): Promise<OperatorTimes>;
   close(): void;
 }
 /** Single runs, as a clock between steps is of no use in many at once. `how` says how many and how long. */
-export async function openProfiler(
+export async function openOperatorTimer(
   imported: Graph,
   target: Target,
   settings: LowerSettings,
   how: Omit<TurnOptions, 'sampleMs' | 'onRound'>,
-): Promise<Profiler> {
+): Promise<OperatorTimer> {
   const options = { ...how, sampleMs: 0 };
   const graph = runPasses(imported, target);
   const lowered = lowerGraph(graph, target, settings);
@@ -70,7 +70,7 @@ export async function openProfiler(
   await peak.load(new Map());
   const copy = copyTurn(plan.weightsBytes + plan.arenaBytes);
   return {
-    profile: async (label, feed, whole) => {
+    time: async (label, feed, whole) => {
       await code.load(feed);
       const env = bindSymbols(program, name => feed.get(name));
       const samples: number[][] = steps.map(() => []);
@@ -93,7 +93,7 @@ export async function openProfiler(
       const wholeMs = median(must(all).ms);
       const ms = samples.map(median);
       const total = ms.reduce((a, b) => a + b, 0);
-      const rows = workOf(graph, steps, env, times).map((w): ProfileRow => {
+      const rows = workOf(graph, steps, env, times).map((w): OperatorTime => {
         const spent = w.steps.reduce((s, i) => s + (ms[i] ?? 0), 0);
         const [forFlops, forBytes] = [(w.flops ?? 0) / gflops / 1e6, w.bytes / gbytes / 1e6];
         const first = steps[w.steps[0] ?? 0];
