@@ -15,12 +15,12 @@ import {
   constantSource,
   elementwiseSource,
   fusedSink,
-  makeHole,
+  epiloguePlaceholder,
   memorySink,
   memorySource,
   hasNarrowVectors,
   pointSource,
-  type Hole,
+  type EpiloguePlaceholder,
 } from './source.ts';
 import { newSlot, newTrap, record, slotOf, type State } from './state.ts';
 
@@ -298,7 +298,7 @@ class Frame {
       const to = memorySink(must(outs[0]), this.narrow);
       if (!tail) return to;
       const v = must(n.outputs[0]);
-      const hole: Hole = makeHole(v.type.dtype, v.type.shape);
+      const hole: EpiloguePlaceholder = epiloguePlaceholder(v.type.dtype, v.type.shape);
       const space = n.op.lower.k === 'kernel' ? n.op.lower.iterationSpace?.(n) : undefined;
       const expr = this.computed(must(tail.outputs[0]), tail, { value: v, source: hole.source }, space);
       return fusedSink(hole, expr, to);

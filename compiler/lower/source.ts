@@ -83,11 +83,11 @@ export function constantSource(dtype: DType, dims: readonly Dim[], value: number
 export const mergeDims = (dims: readonly Dim[], groups: Groups): Dim[] => groups.map(g => dimProd(g.map(a => must(dims[a]))));
 
 /** The value that a sink was given: what was fused behind a kernel reads it. */
-export interface Hole {
+export interface EpiloguePlaceholder {
   readonly source: Source;
   fill(value: Expr): void;
 }
-export function makeHole(dtype: DType, dims: readonly Dim[]): Hole {
+export function epiloguePlaceholder(dtype: DType, dims: readonly Dim[]): EpiloguePlaceholder {
   let current: Expr | undefined;
   const at = (ds: readonly Dim[]): Source => ({
     dtype,
@@ -263,7 +263,7 @@ export function memorySink(ref: Ref, narrow: boolean): Sink {
   };
 }
 /** Runs what was fused behind a kernel on each value, then stores the result. */
-export function fusedSink(hole: Hole, tail: Source, to: Sink): Sink {
+export function fusedSink(hole: EpiloguePlaceholder, tail: Source, to: Sink): Sink {
   const vector = tail.vector && to.vector;
   return {
     dtype: hole.source.dtype,

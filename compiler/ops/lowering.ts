@@ -37,7 +37,7 @@ export interface Source {
   at(k: KernelBuilder, idx: readonly Num[], lanes?: Lanes): Expr;
   /** Where it is plain memory. */
   readonly ref?: Ref;
-  /** Whether lanes > 1 is worth asking for; it always works. */
+  /** Whether a vector (lanes > 1) is read efficiently. A vector can be asked for in any case. */
   readonly vector: boolean;
   /** The same tensor seen in a larger space: sizes of 1 and missing leading axes repeat. */
   broadcast(dims: readonly Dim[]): Source;
@@ -46,29 +46,25 @@ export interface Source {
   /** The same tensor with groups of neighbouring axes walked as one; every pair must be mergeable. */
   merge(groups: readonly (readonly number[])[]): Source;
 }
-/** Where a kernel puts its result; what was fused behind it runs on the way. */
+/** Where a kernel stores its result. The epilogue (the elementwise consumers fused behind the kernel) runs in the store. */
 export interface Sink {
-  /** The type of the value that is put (before what is fused behind). */
+  /** The type of the stored value, before the epilogue. */
   readonly dtype: DType;
   readonly dims: readonly Dim[];
-  /** Stores a scalar or neighbours along the last axis. Each element is put exactly once. */
+  /** Stores a scalar or neighbours along the last axis. Each element is stored exactly once. */
   store(k: KernelBuilder, idx: readonly Num[], value: Expr): void;
-  /** Where nothing is fused behind it. */
+  /** The memory, where there is no epilogue. */
   readonly ref?: Ref;
   readonly vector: boolean;
   canMerge(i: number): boolean;
   merge(groups: readonly (readonly number[])[]): Sink;
 }
-/** How `TreeEnsemble` becomes code; see `schedules/trees-plan.ts`. `auto` goes by the size of the ensemble. */
-export const TREE_STRATEGIES = ['auto', 'compare', 'interleave', 'gather', 'walk'] as const;
+/** How `TreeEnsemble` becomes code; see `trees/schedules/plan.ts`. `auto` chooses by the size of the ensemble. */
+export const TREE_STRATEGIES = ['auto', 'quickscorer', 'interleave', 'gather', 'walk'] as const;
 export type TreeStrategy = (typeof TREE_STRATEGIES)[number];
 /** What the caller decides about the code. */
 export interface LowerSettings {
   readonly treeStrategy?: TreeStrategy;
-}
-/** Steps recorded by a nested lowering. */
-export interface Block {
-  readonly k: 'block';
 }
 export interface LowerCtx<A> {
   readonly attrs: A;

@@ -3,13 +3,13 @@ import { DTYPES, type DType, type TypedArray } from '../core/dtype.ts';
 import { fromTyped, numel, scalar, typed, type Tensor } from '../core/tensor.ts';
 
 /** Where the elements of a tensor lie in another's flat data: element [i, j, …] at `offset` + i*strides[0] + j*strides[1] + … */
-export interface Walk {
+export interface StridedWalk {
   readonly offset: number;
   readonly strides: readonly number[];
 }
 
 /** Calls `row` for each index of all axes but the last, with the flat positions in row-major order of several walks at once. */
-export function forRows(dims: readonly number[], walks: readonly Walk[], row: (at: readonly number[]) => void): void {
+export function forRows(dims: readonly number[], walks: readonly StridedWalk[], row: (at: readonly number[]) => void): void {
   if (numel(dims) === 0) return;
   const at = walks.map(w => w.offset);
   const idx = new Array<number>(dims.length).fill(0);

@@ -12,7 +12,7 @@ import { MatMul } from '../../compiler/ops/matmul/matmul.ts';
 import { KernelBuilder, type Buffer } from '../../compiler/kernel/builder.ts';
 import { interpret } from '../../compiler/kernel/interpret.ts';
 import { add, le } from '../../compiler/kernel/ir.ts';
-import { rowTiles, splitRows, type RowBlock } from '../../compiler/ops/schedules/rows.ts';
+import { forRowBlocks, splitRows, type BlockBody } from '../../compiler/ops/schedules/rows.ts';
 import { expectAgreement, inputsFor, noise, single, target, type Operand } from './problems.ts';
 
 const v3 = target('linux-x64-v3');
@@ -174,7 +174,7 @@ describe('rows of a product', () => {
       // Every row that a block touches must be there, also the ones that it computes again.
       const rows = (n: Dim): ReturnType<KernelBuilder['finish']> => {
         const b = new KernelBuilder();
-        const block: RowBlock = (first, height, skip) => {
+        const block: BlockBody = (first, height, skip) => {
           for (let i = 0; i < height; i++) {
             const at = add(first, i);
             const count = (by: number): void => b.store(seen, at, add(b.load(seen, at), by));
@@ -183,7 +183,7 @@ describe('rows of a product', () => {
             else b.if(le(skip, i), () => count(1));
           }
         };
-        rowTiles(b, n, most, block, { few });
+        forRowBlocks(b, n, most, block, { few });
         return b.finish('rows', noLoc);
       };
       const largest = 10 * most + 40;

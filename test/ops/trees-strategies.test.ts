@@ -107,9 +107,9 @@ describe('strategies for trees', () => {
       const x = rowsOn(p, tables, n);
       return { n, x, want: [...typed(evaluate(g, new Map([['x', x]])).get('margin') ?? zeros('f32', []))] };
     });
-    for (const treeStrategy of ['auto', 'compare', 'interleave', 'gather'] as const)
+    for (const treeStrategy of ['auto', 'quickscorer', 'interleave', 'gather'] as const)
       it(`${p.title}, ${treeStrategy}: the bits of the evaluator at every number of rows`, async () => {
-        for (const target of treeStrategy === 'compare' ? ['wasm-simd'] : ['wasm-simd', 'wasm-mvp']) {
+        for (const target of treeStrategy === 'quickscorer' ? ['wasm-simd'] : ['wasm-simd', 'wasm-mvp']) {
           const program = await compiled('program', g, target, { treeStrategy });
           const wasm = await compiled('wasm', g, target, { treeStrategy });
           for (const { n, x, want } of wants) {
@@ -150,7 +150,7 @@ describe('strategies for trees', () => {
       for (const p of problems) {
         const tables = randomForest(p.shape);
         const g = graphOf(p, tables);
-        const run = await compiled('program', g, target, { treeStrategy: 'compare' });
+        const run = await compiled('program', g, target, { treeStrategy: 'quickscorer' });
         for (const n of [1, 23]) {
           const inputs = new Map([['x', rowsOn(p, tables, n)]]);
           const want = [...typed(evaluate(g, inputs).get('margin') ?? zeros('f32', []))];
@@ -162,7 +162,7 @@ describe('strategies for trees', () => {
   const forest = (shape: ForestShape, attrs: Attrs = {}): Graph => graphOf({ title: '', shape, attrs }, randomForest(shape));
   const usual = forest({ trees: 9, depth: 5, features: 4, seed: 1 });
   it('are what was asked for', () => {
-    expect(kernelsOf(usual, 'compare')).toContain('tree_compare');
+    expect(kernelsOf(usual, 'quickscorer')).toContain('tree_compare');
     expect(kernelsOf(usual, 'interleave')).toEqual(['tree_rows']);
     expect(kernelsOf(usual, 'gather')).toContain('tree_gather');
     expect(kernelsOf(usual, 'walk')).toEqual(['tree_walk']);
@@ -182,7 +182,7 @@ describe('strategies for trees', () => {
       const g = forest({ trees, depth: 5, features: 2, cuts: 16, missing: false, seed: 1 });
       return profile ? lowerGraph(g, profile, { treeStrategy: s }).kernels.map(showKernel).join().length : 0;
     };
-    for (const s of ['compare', 'interleave', 'gather', 'walk'] as const)
+    for (const s of ['quickscorer', 'interleave', 'gather', 'walk'] as const)
       expect(Math.abs(size(400, s) / size(40, s) - 1)).toBeLessThan(0.02);
   });
 });

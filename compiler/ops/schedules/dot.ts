@@ -16,7 +16,7 @@ export interface RowDots {
   /** Whether the rows may be done at the same time: they are not put into scratch memory. */
   readonly parallel?: boolean;
   /** Stores the value of one row, or of as many neighbours as the value has lanes. */
-  put(row: Expr, value: Expr): void;
+  store(row: Expr, value: Expr): void;
 }
 
 /** Four rows at once, so that each vector of x is loaded once for four products; the sums are turned by shuffles at the end. */
@@ -54,7 +54,7 @@ function dots(b: KernelBuilder, d: RowDots, row: Expr, rows: number): void {
   };
   b.for(0, vectors, () => step(m, acc));
   if (m.lanes === 1) {
-    acc.forEach((v, i) => d.put(add(row, i), v));
+    acc.forEach((v, i) => d.store(add(row, i), v));
     return;
   }
   const rest = !isMultiple(d.k, m.lanes);
@@ -64,12 +64,12 @@ function dots(b: KernelBuilder, d: RowDots, row: Expr, rows: number): void {
   if (rows === 4 && m.lanes === 4) {
     const [p, q, r, s] = turned(b, acc).map(v => b.let(v));
     const total = b.let(add(add(must(p), must(q)), add(must(r), must(s))));
-    if (!rest) d.put(row, total);
-    else sums.forEach((v, i) => d.put(add(row, i), add(lane(total, i), v)));
+    if (!rest) d.store(row, total);
+    else sums.forEach((v, i) => d.store(add(row, i), add(lane(total, i), v)));
     return;
   }
   acc.forEach((v, i) => {
     const total = reduceLanes('add', v);
-    d.put(add(row, i), rest ? add(total, must(sums[i])) : total);
+    d.store(add(row, i), rest ? add(total, must(sums[i])) : total);
   });
 }

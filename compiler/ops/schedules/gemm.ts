@@ -6,14 +6,14 @@ import { add, ge, gt, le, min, mul, select, type Expr, type Num } from '../../ke
 import { forLanes } from '../loops.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { SlotBuffer } from '../lowering.ts';
-import { dynamicRows, rowTiles, tilesOf, type RowBlock } from './rows.ts';
-import { gemmTile, partsOf, type Arith, type Part, type Rows, type Seg } from './tile.ts';
+import { dynamicRows, forRowBlocks, tilesOf, type BlockBody } from './rows.ts';
+import { microKernel, columnVectors, type Arith, type ColumnVector, type RowLayout, type ReductionLoop } from './tile.ts';
 
 /**
  * Rows of a micro-kernel of so many vectors: those of B, a splat and the accumulators fill the registers. A separate product takes some
  * more. One wide vector takes twice the rows, so that its multiply-adds do not wait for each other.
  */
-function tileRows(m: Arith, vectors: number): number {
+function registerRows(m: Arith, vectors: number): number {
   if (m.lanes === 1 || !m.fma) return 4;
   // GCC 12 keeps no more sums of dot products than these in registers, and they are enough.
   if (m.dot) return m.registers / 4;
@@ -21,11 +21,11 @@ function tileRows(m: Arith, vectors: number): number {
   return vectors === 1 && m.lanes > 4 ? 2 * rows : rows;
 }
 
-/** Runs `put` for the rows of a block that are new. */
-export function newRows(k: KernelBuilder, { rows, skip }: Pick<Block, 'rows' | 'skip'>, put: (row: number) => void): void {
-  for (let i = 0; i < rows; i++) {
-    if (skip === undefined || i === rows - 1) put(i);
-    else k.if(le(skip, i), () => put(i));
+/** Runs `body` for the rows of a block that no earlier, overlapping block has stored. */
+export function forNewRows(k: KernelBuilder, { mr, skip }: Pick<RowBlock, 'mr' | 'skip'>, body: (row: number) => void): void {
+  for (let i = 0; i < mr; i++) {
+    if (skip === undefined || i === mr - 1) body(i);
+    else k.if(le(skip, i), () => body(i));
   }
 }
 
@@ -33,13 +33,13 @@ export function newRows(k: KernelBuilder, { rows, skip }: Pick<Block, 'rows' | '
 export interface Panels {
   readonly columns: Dim;
   /** Columns of a full panel. */
-  readonly width: number;
+  readonly nr: number;
   readonly full: Dim;
   /** Columns left over, and the width they have in memory (0: none). */
   readonly rest: Dim;
   readonly restWidth: number;
   /** Rows of A that a block takes. */
-  readonly rows: number;
+  readonly mr: number;
 }
 /**
  * A full panel is two vectors of f32, and never less than eight columns, so that the targets of a family share packed weights. For the
@@ -49,29 +49,29 @@ export function panelsOf(profile: Profile, columns: Dim, arith: Arith): Panels {
   const width = Math.max(8, profile.vector.bits / 16);
   const full = dimFloorDiv(columns, width);
   const rest = dimSub(columns, dimMul(full, width));
-  const last = partsOf(typeof rest === 'number' ? rest : width, arith.lanes === 1 ? 4 : arith.lanes);
+  const last = columnVectors(typeof rest === 'number' ? rest : width, arith.lanes === 1 ? 4 : arith.lanes);
   const restWidth = last.reduce((sum, part) => sum + part.lanes, 0);
-  const rows = tileRows(arith, full === 0 ? last.length : width / arith.lanes);
-  return { columns, width, full, rest, restWidth, rows };
+  const rows = registerRows(arith, full === 0 ? last.length : width / arith.lanes);
+  return { columns, nr: width, full, rest, restWidth, mr: rows };
 }
 /** Elements of the packed form of a matrix of k x columns. */
 export const packedSize = (p: Panels, k: Dim): Dim =>
   typeof p.rest === 'number'
-    ? dimMul(k, typeof p.full === 'number' ? p.full * p.width + p.restWidth : dimMul(p.full, p.width))
-    : dimMul(k, dimMul(dimCeilDiv(p.columns, p.width), p.width));
+    ? dimMul(k, typeof p.full === 'number' ? p.full * p.nr + p.restWidth : dimMul(p.full, p.nr))
+    : dimMul(k, dimMul(dimCeilDiv(p.columns, p.nr), p.nr));
 /** Elements that a block of rows has in a full panel. */
-export const blockSize = (p: Panels): number => p.width * p.rows;
+export const blockSize = (p: Panels): number => p.nr * p.mr;
 
 /** Where a block of rows of A begins, and how its rows lie from there. */
-export interface Place {
+export interface BlockAddress {
   readonly at: Num;
-  readonly rows: Rows;
+  readonly rows: RowLayout;
 }
 /** A block of rows: the first, how many, where they lie, and from which on they are new. */
-export interface Block {
+export interface RowBlock {
   readonly first: Expr;
-  readonly rows: number;
-  readonly place: Place;
+  readonly mr: number;
+  readonly address: BlockAddress;
   readonly skip: Expr | undefined;
 }
 /** Panels of B in memory. */
@@ -89,108 +89,108 @@ export interface PanelMemory {
 export const packedPanels = (k: KernelBuilder, buffer: SlotBuffer, base: Num, p: Panels, depth: Dim): PanelMemory => ({
   buffer,
   base,
-  step: p.width,
+  step: p.nr,
   restStep: p.restWidth,
-  panel: n => mul(n, k.dim(dimMul(depth, p.width))),
-  stride: typeof depth === 'number' ? depth * p.width : undefined,
+  panel: n => mul(n, k.dim(dimMul(depth, p.nr))),
+  stride: typeof depth === 'number' ? depth * p.nr : undefined,
 });
 /** The product of rows of A with panels of B, and where it goes. */
-export interface Product {
+export interface GemmProblem {
   readonly arith: Arith;
   readonly panels: Panels;
-  readonly a: { readonly buffer: SlotBuffer; readonly as?: DType; block(first: Expr, rows: number): Place };
+  readonly a: { readonly buffer: SlotBuffer; readonly as?: DType; block(first: Expr, rows: number): BlockAddress };
   readonly b: PanelMemory;
-  readonly k: readonly Seg[];
+  readonly reduction: readonly ReductionLoop[];
   /** Scratch for the columns of a vector that is not full: at least `blockSize` elements. */
   readonly scratch: SlotBuffer;
   /**
-   * The vectors of the last panel are put whole, with garbage behind the last column: there is room, and later rows are put later. Only
+   * The vectors of the last panel are stored whole, with garbage behind the last column: there is room, and later rows overwrite it. Only
    * for less than a full panel of columns.
    */
   readonly loose?: boolean;
-  /** Blocks and panels may be done at the same time: neither B nor what is put lies in scratch memory. */
+  /** Blocks and panels may be done at the same time: neither B nor the result lies in scratch memory. */
   readonly parallel?: boolean;
   /** There may be a few rows, of which lower micro-kernels waste less. */
   readonly few?: boolean;
-  /** A put takes much code: it stands in a loop over the block instead of once for each of its vectors. */
-  readonly costly?: boolean;
+  /** The epilogue is much code: the block goes through scratch, and one loop stores it, instead of code for each of its vectors. */
+  readonly largeEpilogue?: boolean;
   /** Stores a vector or a scalar at (row, column). */
-  put(row: Expr, column: Expr, value: Expr): void;
+  store(row: Expr, column: Expr, value: Expr): void;
 }
 /** One block of rows times `count` full panels at once; more than one keeps a block of few rows busy. */
-export function fullPanels(k: KernelBuilder, g: Product, t: Block, panel: Expr, count: number, ahead?: Expr): void {
+export function fullPanels(k: KernelBuilder, g: GemmProblem, t: RowBlock, panel: Expr, count: number, ahead?: Expr): void {
   const { lanes } = g.arith;
   const wide = stepOf(g.panels, lanes);
   const columns = Array.from({ length: (count * wide) / lanes }, (_, j) => j * lanes);
-  const parts = columns.map((c): Part => ({ at: Math.floor(c / wide) * (g.b.stride ?? 0) + (c % wide), lanes }));
+  const parts = columns.map((c): ColumnVector => ({ at: Math.floor(c / wide) * (g.b.stride ?? 0) + (c % wide), lanes }));
   const block = (at: Expr): void => {
     const acc = tileAt(k, g, t, parts, add(g.b.panel(panel), at), g.b.step, ahead);
-    const column = k.let(add(mul(panel, g.panels.width), at));
-    if (g.costly && lanes > 1) {
+    const column = k.let(add(mul(panel, g.panels.nr), at));
+    if (g.largeEpilogue && lanes > 1) {
       const width = count * wide;
       acc.forEach((row, i) => row.forEach((v, j) => k.store(g.scratch, i * width + j * lanes, v)));
-      k.for(t.skip ?? 0, t.rows, i => {
+      k.for(t.skip ?? 0, t.mr, i => {
         const row = k.let(add(t.first, i));
         const from = k.let(mul(i, width));
-        k.for(0, width, j => g.put(row, add(column, j), k.load(g.scratch, add(from, j), lanes)), { step: lanes });
+        k.for(0, width, j => g.store(row, add(column, j), k.load(g.scratch, add(from, j), lanes)), { step: lanes });
       });
       return;
     }
-    newRows(k, t, i => must(acc[i]).forEach((v, j) => g.put(add(t.first, i), add(column, must(columns[j])), v)));
+    forNewRows(k, t, i => must(acc[i]).forEach((v, j) => g.store(add(t.first, i), add(column, must(columns[j])), v)));
   };
-  k.for(0, g.panels.width, block, { step: wide });
+  k.for(0, g.panels.nr, block, { step: wide });
 }
 /** Columns of a panel that are computed together: on scalar targets it is walked in pairs. */
-export const stepOf = (p: Panels, lanes: number): number => (lanes === 1 ? 2 : p.width);
+export const stepOf = (p: Panels, lanes: number): number => (lanes === 1 ? 2 : p.nr);
 /** One block of rows times the last, narrower panel. */
-export function restPanel(k: KernelBuilder, g: Product, t: Block): void {
+export function restPanel(k: KernelBuilder, g: GemmProblem, t: RowBlock): void {
   const { lanes } = g.arith;
   const p = g.panels;
-  const start = k.let(mul(k.dim(p.full), p.width));
+  const start = k.let(mul(k.dim(p.full), p.nr));
   const at = g.b.panel(k.dim(p.full));
   if (lanes === 1) {
     k.for(0, p.rest, c => {
       const acc = tileAt(k, g, t, [{ at: 0, lanes }], add(at, c), g.b.restStep);
-      newRows(k, t, i => g.put(add(t.first, i), add(start, c), must(acc[i]?.[0])));
+      forNewRows(k, t, i => g.store(add(t.first, i), add(start, c), must(acc[i]?.[0])));
     });
     return;
   }
-  const parts = partsOf(p.restWidth, lanes);
+  const parts = columnVectors(p.restWidth, lanes);
   const end = g.loose ? p.restWidth : p.rest;
-  /** Vectors that are put as they are; what comes behind them goes through scratch. */
-  const direct = g.costly || typeof end !== 'number' ? [] : parts.filter(v => v.at + v.lanes <= end);
+  /** Vectors that are stored as they are; what comes behind them goes through scratch. */
+  const direct = g.largeEpilogue || typeof end !== 'number' ? [] : parts.filter(v => v.at + v.lanes <= end);
   const acc = tileAt(k, g, t, parts, at, g.b.restStep);
-  newRows(k, t, i =>
+  forNewRows(k, t, i =>
     must(acc[i]).forEach((v, j) => {
       const from = must(parts[j]).at;
-      if (j < direct.length) g.put(add(t.first, i), add(start, from), v);
+      if (j < direct.length) g.store(add(t.first, i), add(start, from), v);
       else k.store(g.scratch, i * p.restWidth + from, v);
     }),
   );
   const begin = direct.reduce((sum, v) => sum + v.lanes, 0);
   if (begin === end) return;
-  k.for(t.skip ?? 0, t.rows, i => {
+  k.for(t.skip ?? 0, t.mr, i => {
     const row = k.let(add(t.first, i));
     const from = k.let(add(mul(i, p.restWidth), begin));
     const column = k.let(add(start, begin));
-    forLanes(k, dimSub(end, begin), lanes, (c, n) => g.put(row, add(column, c), k.load(g.scratch, add(from, c), n)));
+    forLanes(k, dimSub(end, begin), lanes, (c, n) => g.store(row, add(column, c), k.load(g.scratch, add(from, c), n)));
   });
 }
 function tileAt(
   k: KernelBuilder,
-  g: Product,
-  t: Block,
-  parts: readonly Part[],
+  g: GemmProblem,
+  t: RowBlock,
+  parts: readonly ColumnVector[],
   at: Num,
   step: Num,
   ahead?: Expr,
 ): readonly (readonly Expr[])[] {
-  return gemmTile(k, {
+  return microKernel(k, {
     arith: g.arith,
-    rows: t.rows,
-    a: { buffer: g.a.buffer, ...(g.a.as && { as: g.a.as }), ...t.place },
+    mr: t.mr,
+    a: { buffer: g.a.buffer, ...(g.a.as && { as: g.a.as }), ...t.address },
     b: { buffer: g.b.buffer, at: add(g.b.base, at), step, parts },
-    k: g.k,
+    reduction: g.reduction,
     ...(ahead && { ahead }),
   });
 }
@@ -199,45 +199,45 @@ function tileAt(
  * How rows and panels are nested. `rows`: each block of rows meets all panels before the next, for a B that stays in the cache.
  * `panels`: each panel meets `tiles` blocks of rows before the next, whose part of A stays in the cache.
  */
-export type Order = { readonly k: 'rows' } | { readonly k: 'panels'; readonly tiles: number; readonly prefetch: boolean };
+export type LoopOrder = { readonly k: 'rows' } | { readonly k: 'panels'; readonly tiles: number; readonly prefetch: boolean };
 /** The order for matrices of these many bytes: of all of B, and of one row of A. */
-export function orderOf(profile: Profile, p: Panels, bBytes: number, rowBytes: number): Order {
+export function loopOrder(profile: Profile, p: Panels, bBytes: number, rowBytes: number): LoopOrder {
   const half = profile.cache.l2 / 2;
   if (bBytes <= half) return { k: 'rows' };
   return {
     k: 'panels',
-    tiles: Math.max(1, Math.floor(half / (p.rows * Math.max(1, rowBytes)))),
+    tiles: Math.max(1, Math.floor(half / (p.mr * Math.max(1, rowBytes)))),
     prefetch: profile.cache.prefetch,
   };
 }
 
 /** All rows times all panels. */
-export function product(k: KernelBuilder, g: Product, n: Dim, order: Order): void {
+export function gemm(k: KernelBuilder, g: GemmProblem, n: Dim, order: LoopOrder): void {
   const p = g.panels;
-  const most = p.rows;
+  const most = p.mr;
   const hasRest = p.restWidth > 0 && rangeOf(p.rest).hi > 0;
-  const rest = (t: Block): void => {
+  const rest = (t: RowBlock): void => {
     if (!hasRest) return;
     if (typeof p.rest === 'number') restPanel(k, g, t);
     else k.if(ge(k.dim(p.rest), 1), () => restPanel(k, g, t));
   };
   const parallel = g.parallel ?? false;
-  const panels = (t: Block): void => {
-    const group = panelGroup(g, t.rows);
+  const panels = (t: RowBlock): void => {
+    const group = panelGroup(g, t.mr);
     const grouped = dimMul(dimFloorDiv(p.full, group), group);
     k.for(0, grouped, j => fullPanels(k, g, t, j, group), { step: group, parallel });
     k.for(grouped, p.full, j => fullPanels(k, g, t, j, 1), { parallel });
   };
   const withPlace =
-    (body: (t: Block) => void): RowBlock =>
+    (body: (t: RowBlock) => void): BlockBody =>
     (first, rows, skip) =>
-      body({ first, rows, skip, place: g.a.block(first, rows) });
-  const all = (t: Block): void => {
+      body({ first, mr: rows, skip, address: g.a.block(first, rows) });
+  const all = (t: RowBlock): void => {
     panels(t);
     rest(t);
   };
   if (order.k === 'rows' || dimHi(n) <= most) {
-    rowTiles(k, n, most, withPlace(all), g);
+    forRowBlocks(k, n, most, withPlace(all), g);
     return;
   }
   const blocked = (): void => {
@@ -248,7 +248,7 @@ export function product(k: KernelBuilder, g: Product, n: Dim, order: Order): voi
       count,
       from => {
         const to = k.let(min(add(from, order.tiles), count));
-        const tiles = (body: (t: Block) => void): void => k.for(from, to, t => tiled.run(k, t, withPlace(body)));
+        const tiles = (body: (t: RowBlock) => void): void => k.for(from, to, t => tiled.run(k, t, withPlace(body)));
         k.for(0, p.full, j => tiles(t => fullPanels(k, g, t, j, 1, aheadOf(k, g, order, t, mul(from, most)))), { parallel });
         if (hasRest) tiles(rest);
       },
@@ -261,12 +261,12 @@ export function product(k: KernelBuilder, g: Product, n: Dim, order: Order): voi
  * The distance to the same place in the next panel. The first block, from row `first` on, waits for its panel to come from memory; meanwhile
  * the others, whose panel is in the cache, can have the next one fetched.
  */
-function aheadOf(k: KernelBuilder, g: Product, order: Order, t: Block, first: Expr): Expr | undefined {
+function aheadOf(k: KernelBuilder, g: GemmProblem, order: LoopOrder, t: RowBlock, first: Expr): Expr | undefined {
   if (order.k === 'rows' || !order.prefetch || g.b.stride === undefined) return undefined;
   return k.let(select(gt(t.first, first), g.b.stride * bytesOf(g.b.buffer.dtype), 0));
 }
 /** Panels that a block of few rows takes at once, so that its multiply-adds do not wait for each other. */
-function panelGroup(g: Product, rows: number): number {
+function panelGroup(g: GemmProblem, rows: number): number {
   if (g.arith.lanes === 1 || g.b.stride === undefined) return 1;
   return rows === 1 ? 3 : rows === 2 ? 2 : 1;
 }

@@ -4,7 +4,7 @@ import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, ex, ge, int, min, MMA, mul, type Expr, type Num } from '../../kernel/ir.ts';
 import { forLanes } from '../loops.ts';
 import type { SlotBuffer } from '../lowering.ts';
-import { product, type Order, type Panels, type Product } from './gemm.ts';
+import { gemm, type LoopOrder, type Panels, type GemmProblem } from './gemm.ts';
 import { tilesOf } from './rows.ts';
 
 /** Rows of the blocks of `mma`, highest first. */
@@ -16,7 +16,7 @@ export const MMA_ROWS = 2 * MMA;
 export const mmaPanels = (p: Panels): Panels => ({ ...p, restWidth: Math.ceil(p.restWidth / MMA) * MMA });
 
 /** What `mma` needs besides a product. */
-export interface Blocks {
+export interface MmaOperands {
   /** Words of a row of A, of which those behind the last one of the product count nothing, and of a column of B: a multiple of MMA. */
   readonly words: number;
   /** Room for MMA_ROWS rows of A, where they do not lie as rows of so many words. */
@@ -26,12 +26,12 @@ export interface Blocks {
  * All rows times all panels, as `product`, of words that hold 8-bit integers. Each block goes through scratch, which has room for MMA_ROWS
  * rows of a panel.
  */
-export function mmaProduct(k: KernelBuilder, g: Product, b: Blocks, n: Dim, order: Order): void {
+export function mmaGemm(k: KernelBuilder, g: GemmProblem, b: MmaOperands, n: Dim, order: LoopOrder): void {
   const { panels: p, parallel = false } = g;
   // Rows that are gathered meet all panels.
-  const tiles = order.k === 'rows' || b.rows ? 1 : Math.max(1, Math.floor((order.tiles * p.rows) / MMA_ROWS));
+  const tiles = order.k === 'rows' || b.rows ? 1 : Math.max(1, Math.floor((order.tiles * p.mr) / MMA_ROWS));
   const panels = (body: (panel: Panel) => void): void => {
-    k.for(0, p.full, j => body({ j, width: p.width, columns: p.width }));
+    k.for(0, p.full, j => body({ j, width: p.nr, columns: p.nr }));
     if (p.restWidth > 0) body({ j: k.dim(p.full), width: p.restWidth, columns: p.rest });
   };
   const blocks = (): void => {
@@ -59,7 +59,7 @@ export function mmaProduct(k: KernelBuilder, g: Product, b: Blocks, n: Dim, orde
     );
   };
   if (rangeOf(n).lo >= MMA) blocks();
-  else k.if(ge(k.dim(n), MMA), blocks, () => product(k, g, n, order));
+  else k.if(ge(k.dim(n), MMA), blocks, () => gemm(k, g, n, order));
 }
 interface Panel {
   readonly j: Expr;
@@ -67,13 +67,13 @@ interface Panel {
   readonly columns: Dim;
 }
 /** Rows of words, as `mma` takes them. */
-interface Rows {
+interface WordRows {
   readonly buffer: SlotBuffer;
   readonly at: Num;
   readonly stride: Num;
 }
 /** Where the rows of a block lie, or are brought to. */
-function rowsOf(k: KernelBuilder, g: Product, b: Blocks, first: Expr, rows: number): Rows {
+function rowsOf(k: KernelBuilder, g: GemmProblem, b: MmaOperands, first: Expr, rows: number): WordRows {
   const { buffer } = g.a;
   const to = b.rows;
   if (!to) {
@@ -85,9 +85,9 @@ function rowsOf(k: KernelBuilder, g: Product, b: Blocks, first: Expr, rows: numb
     const start = ex(g.a.block(k.let(add(first, i)), 1).at);
     const at = k.var(mul(i, b.words));
     const nest = (depth: number, from: Expr): void => {
-      const { n, stride } = must(g.k[depth]);
+      const { n, stride } = must(g.reduction[depth]);
       if (typeof n !== 'number') throw new InternalError('mma over steps that are not known');
-      if (depth < g.k.length - 1) {
+      if (depth < g.reduction.length - 1) {
         k.for(0, n, s => nest(depth + 1, k.let(add(from, mul(s, stride)))));
         return;
       }
@@ -100,9 +100,9 @@ function rowsOf(k: KernelBuilder, g: Product, b: Blocks, first: Expr, rows: numb
 }
 function block(
   k: KernelBuilder,
-  g: Product,
+  g: GemmProblem,
   words: number,
-  a: Rows,
+  a: WordRows,
   t: { readonly first: Expr; readonly rows: number; readonly skip: Expr | undefined },
   panel: Panel,
 ): void {
@@ -115,10 +115,10 @@ function block(
     b: { buffer: g.b.buffer, at: add(g.b.base, g.b.panel(panel.j)), stride: width },
     to: { buffer: g.scratch, at: 0, stride: width },
   });
-  const start = k.let(mul(panel.j, g.panels.width));
+  const start = k.let(mul(panel.j, g.panels.nr));
   k.for(t.skip ?? 0, t.rows, i => {
     const row = k.let(add(t.first, i));
     const from = k.let(mul(i, width));
-    forLanes(k, panel.columns, g.arith.lanes, (c, n) => g.put(row, add(start, c), k.load(g.scratch, add(from, c), n)));
+    forLanes(k, panel.columns, g.arith.lanes, (c, n) => g.store(row, add(start, c), k.load(g.scratch, add(from, c), n)));
   });
 }

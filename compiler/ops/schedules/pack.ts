@@ -37,9 +37,9 @@ export function packConstant(t: Tensor, matrices: readonly ConstMatrix[], k: num
   const to = out as unknown as number[];
   let q = 0;
   for (const m of matrices)
-    for (let first = 0; first < columns; first += p.width) {
-      const n = Math.min(p.width, columns - first);
-      const width = n === p.width ? p.width : p.restWidth;
+    for (let first = 0; first < columns; first += p.nr) {
+      const n = Math.min(p.nr, columns - first);
+      const width = n === p.nr ? p.nr : p.restWidth;
       let row = m.offset + first * m.columnStride;
       for (let i = 0; i < k; i++, row += m.kStride, q += width)
         for (let j = 0; j < n; j++) to[q + j] = must(from[row + j * m.columnStride]);
@@ -56,32 +56,30 @@ export interface ReadMatrix {
 export function packMatrix(b: KernelBuilder, m: ReadMatrix, n: Dim, p: Panels, to: SlotBuffer, base: Num, lanes: Lanes): void {
   const want = vtype(regOf(to.dtype));
   const one = (k: Expr, column: Expr): Expr => cast(want, m.at(k, column, 1));
-  const place = (panel: Expr): Expr => b.let(add(base, mul(panel, b.dim(dimMul(n, p.width)))));
+  const place = (panel: Expr): Expr => b.let(add(base, mul(panel, b.dim(dimMul(n, p.nr)))));
   if (m.run === 'k' && lanes >= 4) {
     const blocks = dimMul(dimFloorDiv(n, 4), 4);
     b.for(0, p.full, panel => {
       const at = place(panel);
       b.for(0, blocks, k => transpose4(b, m, k, p, panel, to, at), { step: 4 });
-      b.for(blocks, n, k =>
-        b.for(0, p.width, j => b.store(to, add(at, add(mul(k, p.width), j)), one(k, add(mul(panel, p.width), j)))),
-      );
+      b.for(blocks, n, k => b.for(0, p.nr, j => b.store(to, add(at, add(mul(k, p.nr), j)), one(k, add(mul(panel, p.nr), j)))));
     });
   } else {
     const width: Lanes = m.run === 'columns' ? lanes : 1;
     b.for(0, p.full, panel => {
       const at = place(panel);
-      const column = b.let(mul(panel, p.width));
+      const column = b.let(mul(panel, p.nr));
       b.for(0, n, k => {
-        const row = b.let(add(at, mul(k, p.width)));
-        if (width === 1) b.for(0, p.width, j => b.store(to, add(row, j), one(k, add(column, j))));
-        else for (let j = 0; j < p.width; j += width) b.store(to, add(row, j), m.at(k, add(column, j), width));
+        const row = b.let(add(at, mul(k, p.nr)));
+        if (width === 1) b.for(0, p.nr, j => b.store(to, add(row, j), one(k, add(column, j))));
+        else for (let j = 0; j < p.nr; j += width) b.store(to, add(row, j), m.at(k, add(column, j), width));
       });
     });
   }
   if (p.restWidth === 0 || rangeOf(p.rest).hi === 0) return;
   const rest = (): void => {
     const at = place(b.dim(p.full));
-    const column = b.let(mul(b.dim(p.full), p.width));
+    const column = b.let(mul(b.dim(p.full), p.nr));
     b.for(0, n, k => {
       const row = b.let(add(at, mul(k, p.restWidth)));
       b.for(0, p.rest, j => b.store(to, add(row, j), one(k, add(column, j))));
@@ -93,9 +91,9 @@ export function packMatrix(b: KernelBuilder, m: ReadMatrix, n: Dim, p: Panels, t
 }
 /** Four steps of k of one panel, read along k and turned by shuffles. */
 function transpose4(b: KernelBuilder, m: ReadMatrix, k: Expr, p: Panels, panel: Expr, to: SlotBuffer, at: Expr): void {
-  for (let j = 0; j < p.width; j += 4) {
-    const rows = [0, 1, 2, 3].map(i => b.let(m.at(k, add(mul(panel, p.width), j + i), 4)));
-    turned(b, rows).forEach((v, i) => b.store(to, add(at, add(mul(add(k, i), p.width), j)), v));
+  for (let j = 0; j < p.nr; j += 4) {
+    const rows = [0, 1, 2, 3].map(i => b.let(m.at(k, add(mul(panel, p.nr), j + i), 4)));
+    turned(b, rows).forEach((v, i) => b.store(to, add(at, add(mul(add(k, i), p.nr), j)), v));
   }
 }
 /** The transpose of as many vectors as they have lanes: halves are interleaved again and again. */

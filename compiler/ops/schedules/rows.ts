@@ -4,7 +4,7 @@ import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, and, div, eq, ge, int, lt, max, min, mul, select, sub, type Expr } from '../../kernel/ir.ts';
 
 /** Does some rows: the first, how many, and from which of them on they are new (undefined: all are). */
-export type RowBlock = (first: Expr, rows: number, skip: Expr | undefined) => void;
+export type BlockBody = (first: Expr, rows: number, skip: Expr | undefined) => void;
 
 /**
  * Rows of the blocks that there is code for, highest first. A low micro-kernel has others beside it only where there may be a few rows
@@ -18,7 +18,7 @@ const heightsOf = (most: number, few: boolean): readonly number[] =>
  * micro-kernel for full blocks and a few lower ones, and a block that would reach over the end begins early: it computes some rows
  * again, but only those from `skip` on are new. `parallel`: whether the blocks may run at the same time.
  */
-export function rowTiles(k: KernelBuilder, n: Dim, most: number, body: RowBlock, o: RowOptions = {}): void {
+export function forRowBlocks(k: KernelBuilder, n: Dim, most: number, body: BlockBody, o: RowOptions = {}): void {
   const { parallel = false } = o;
   if (typeof n === 'number' && (n % most === 0 || n <= 10 * most)) {
     let at = 0;
@@ -36,7 +36,7 @@ export interface RowOptions {
   readonly few?: boolean;
 }
 /** Runs `blocks`, which use `tilesOf`; where `n` may be less than the lowest block, single rows do it. */
-export function dynamicRows(k: KernelBuilder, n: Dim, most: number, body: RowBlock, blocks: () => void, o: RowOptions): void {
+export function dynamicRows(k: KernelBuilder, n: Dim, most: number, body: BlockBody, blocks: () => void, o: RowOptions): void {
   const { parallel = false, few = false } = o;
   const least = heightsOf(most, few).at(-1) ?? most;
   if (rangeOf(n).lo >= least) blocks();
@@ -44,19 +44,19 @@ export function dynamicRows(k: KernelBuilder, n: Dim, most: number, body: RowBlo
 }
 
 /** `n` rows as tiles of `most` that are done one by one; the last takes what is left, which may be up to two of them. */
-export interface Tiles {
+export interface RowTiles {
   count(k: KernelBuilder): Expr;
-  run(k: KernelBuilder, t: Expr, body: RowBlock): void;
+  run(k: KernelBuilder, t: Expr, body: BlockBody): void;
 }
 /**
  * Tiles of blocks of these heights, highest first, of whose lowest there are enough rows. What is left is done by the lowest blocks that
  * are no more in number than the highest would be: 6 and 4 do 8 rows as 4 + 4, 9 as 6 + 4 and 11 as 6 + 6, of which one row is done twice.
  */
-export function tilesOf(n: Dim, most: number, o: { readonly few?: boolean; readonly heights?: readonly number[] }): Tiles {
+export function tilesOf(n: Dim, most: number, o: { readonly few?: boolean; readonly heights?: readonly number[] }): RowTiles {
   const { few = false, heights = heightsOf(most, few) } = o;
   if (isMultiple(n, most))
     return { count: k => k.dim(dimCeilDiv(n, most)), run: (k, t, body) => body(k.let(mul(t, most)), most, undefined) };
-  const block = (k: KernelBuilder, at: Expr, rows: number, body: RowBlock): void => {
+  const block = (k: KernelBuilder, at: Expr, rows: number, body: BlockBody): void => {
     const first = k.let(min(at, k.dim(dimSub(n, rows))));
     body(first, rows, k.let(sub(at, first)));
   };
@@ -100,8 +100,8 @@ function knownTiles(
   n: number,
   most: number,
   heights: readonly number[],
-  block: (k: KernelBuilder, at: Expr, rows: number, body: RowBlock) => void,
-): Tiles {
+  block: (k: KernelBuilder, at: Expr, rows: number, body: BlockBody) => void,
+): RowTiles {
   const low: number[] = [];
   let [full, at] = [0, 0];
   while (at < n) {
@@ -112,11 +112,11 @@ function knownTiles(
     at += rows;
   }
   const whole = full * most <= n;
-  const tile = (k: KernelBuilder, t: Expr, body: RowBlock): void => {
+  const tile = (k: KernelBuilder, t: Expr, body: BlockBody): void => {
     if (whole) body(k.let(mul(t, most)), most, undefined);
     else block(k, k.let(mul(t, most)), most, body);
   };
-  const rest = (k: KernelBuilder, body: RowBlock): void => {
+  const rest = (k: KernelBuilder, body: BlockBody): void => {
     const rows = low[0] ?? most;
     k.for(0, low.length, i => block(k, k.let(add(full * most, mul(i, rows))), rows, body));
   };

@@ -3,19 +3,19 @@ import { KernelBuilder, unflatten } from '../../kernel/builder.ts';
 import { add, children, ex, I32, lane, type Expr, type Num, type Stmt, type VType } from '../../kernel/ir.ts';
 import type { Sink } from '../lowering.ts';
 
-/** A sink walked by groups of axes. */
-export interface Walk {
-  put(k: KernelBuilder, idx: readonly Num[], value: Expr): void;
+/** A sink that takes one index for each group of merged axes. */
+export interface MergedSink {
+  store(k: KernelBuilder, idx: readonly Num[], value: Expr): void;
 }
 /**
  * A sink whose axes are indexed by groups. Where the memory behind it does not let a group be walked as one (a part of a larger
  * tensor), the index of the group is taken apart.
  */
-export function walkSink(sink: Sink, groups: readonly (readonly number[])[], convert: (v: Expr) => Expr = v => v): Walk {
+export function mergeSink(sink: Sink, groups: readonly (readonly number[])[], convert: (v: Expr) => Expr = v => v): MergedSink {
   const mergeable = groups.every(g => g.slice(1).every((_, i) => sink.canMerge(must(g[i]))));
   if (mergeable) {
     const to = sink.merge(groups);
-    return { put: (k, idx, v) => to.store(k, idx, convert(v)) };
+    return { store: (k, idx, v) => to.store(k, idx, convert(v)) };
   }
   const split = (k: KernelBuilder, idx: readonly Num[]): Num[] =>
     groups.flatMap((g, i): Num[] => {
@@ -29,7 +29,7 @@ export function walkSink(sink: Sink, groups: readonly (readonly number[])[], con
     });
   const alone = (groups.at(-1)?.length ?? 0) === 1;
   return {
-    put: (k, idx, v) => {
+    store: (k, idx, v) => {
       const value = convert(v);
       if (value.t.lanes === 1 || alone) {
         sink.store(k, split(k, idx), value);
@@ -53,20 +53,20 @@ export function walkSink(sink: Sink, groups: readonly (readonly number[])[], con
 /** What a transcendental function counts when it is expanded. */
 const MATH_COST = 25;
 const mathOps: ReadonlySet<string> = new Set(['exp', 'log', 'sin', 'cos', 'tan', 'tanh', 'erf', 'sigmoid']);
-/** Larger puts are not repeated for each vector of a block: the block goes through memory, and a loop puts it. */
-const COSTLY = 24;
+/** A larger epilogue is not unrolled over the vectors of a block: the block goes through memory, and a loop stores it. */
+const LARGE = 24;
 
-/** Whether a put of one value takes so much code that it had better stand once. */
-export function isCostly(walk: Walk, axes: number, type: VType): boolean {
+/** Whether the epilogue of one value is so much code that it should be in the kernel once, in a loop. */
+export function hasLargeEpilogue(sink: MergedSink, axes: number, type: VType): boolean {
   const k = new KernelBuilder();
   const variable = (t: VType, name: string): Expr => ({ k: 'var', t, name });
-  walk.put(
+  sink.store(
     k,
     Array.from({ length: axes }, (_, i) => variable(I32, `a${i}`)),
     variable(type, 'value'),
   );
-  const { kernel } = k.finish('put', noLoc);
-  return kernel.body.reduce((sum, s) => sum + statementCost(s), 0) > COSTLY;
+  const { kernel } = k.finish('epilogue', noLoc);
+  return kernel.body.reduce((sum, s) => sum + statementCost(s), 0) > LARGE;
 }
 function statementCost(s: Stmt): number {
   switch (s.k) {

@@ -54,21 +54,21 @@ export function mulAdd(m: Arith, a: Expr, b: Expr, c: Expr): Expr {
 export const zero = (m: Arith): Expr => konst(vtype(m.base, m.lanes), 0);
 
 /** One level of the walk over k: `n` steps (a size, or a number that the kernel computes) of `stride` elements of A. */
-export interface Seg {
+export interface ReductionLoop {
   readonly n: Dim | Expr;
   readonly stride: Num;
 }
 /** Where the rows of a tile lie, from its first row on, in elements: equally far apart, or each at a place of its own (row 0 at 0). */
-export type Rows = { readonly k: 'stride'; readonly stride: Num } | { readonly k: 'each'; readonly at: readonly Expr[] };
+export type RowLayout = { readonly k: 'stride'; readonly stride: Num } | { readonly k: 'each'; readonly at: readonly Expr[] };
 
 /** A vector of a row of B, `at` elements from its beginning. */
-export interface Part {
+export interface ColumnVector {
   readonly at: number;
   readonly lanes: Lanes;
 }
 /** `width` elements as vectors of `lanes`, and a narrower one, of four lanes at least, that covers what is left. */
-export function partsOf(width: number, lanes: Lanes): readonly Part[] {
-  const out: Part[] = [];
+export function columnVectors(width: number, lanes: Lanes): readonly ColumnVector[] {
+  const out: ColumnVector[] = [];
   let at = 0;
   for (; at + lanes <= width; at += lanes) out.push({ at, lanes });
   if (at < width) out.push({ at, lanes: Math.max(Math.min(4, lanes), 2 ** Math.ceil(Math.log2(width - at))) as Lanes });
@@ -76,32 +76,32 @@ export function partsOf(width: number, lanes: Lanes): readonly Part[] {
 }
 
 /** One block of the result: some rows by some vectors, accumulated in registers. */
-export interface Tile {
+export interface MicroKernel {
   readonly arith: Arith;
-  readonly rows: number;
+  readonly mr: number;
   /** Element (first row, k = 0) of A; `as`: its memory is seen as elements of another type. */
-  readonly a: { readonly buffer: Buffer; readonly at: Num; readonly rows: Rows; readonly as?: DType };
+  readonly a: { readonly buffer: Buffer; readonly at: Num; readonly rows: RowLayout; readonly as?: DType };
   /** Element (k = 0, first column) of B; one step of k moves `step` elements. */
-  readonly b: { readonly buffer: Buffer; readonly at: Num; readonly step: Num; readonly parts: readonly Part[] };
+  readonly b: { readonly buffer: Buffer; readonly at: Num; readonly step: Num; readonly parts: readonly ColumnVector[] };
   /** Bytes from what is read of B to what to prefetch. */
   readonly ahead?: Expr;
   /** The walk over k, outermost first. B moves on by one step for each of its innermost steps. */
-  readonly k: readonly Seg[];
+  readonly reduction: readonly ReductionLoop[];
 }
 
 /**
  * Emits the loops over k of one tile and gives the accumulated vectors [row][vector]. The innermost loop loads the vectors of B, then
  * for each row one splat of A and its multiply-adds: the order that V8 compiles without spills.
  */
-export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[] {
-  const { arith: m, rows, a, b } = t;
+export function microKernel(k: KernelBuilder, t: MicroKernel): readonly (readonly Expr[])[] {
+  const { arith: m, mr: rows, a, b } = t;
   const acc = Array.from({ length: rows }, () => b.parts.map(p => k.var(zero({ ...m, lanes: p.lanes }))));
   const widths = [...new Set(b.parts.map(p => p.lanes))];
   const as = a.as ?? a.buffer.dtype;
   const size = bytesOf(as);
   const places = rowPlaces(k, t);
   const step = constOf(typeof b.step === 'number' ? konst(vtype('i32'), b.step) : b.step);
-  const last = must(t.k.at(-1), 'a walk over k');
+  const last = must(t.reduction.at(-1), 'a walk over k');
   const pb = k.var(address(k, b.buffer, b.at));
 
   const multiply = (pa: Expr, q: Expr): void => {
@@ -144,11 +144,11 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
       },
       { step: by },
     );
-    if (t.k.length > 1) k.set(pb, end);
+    if (t.reduction.length > 1) k.set(pb, end);
   };
   const nest = (depth: number, start: Expr): void => {
-    const seg = must(t.k[depth]);
-    if (depth === t.k.length - 1) innermost(start);
+    const seg = must(t.reduction[depth]);
+    if (depth === t.reduction.length - 1) innermost(start);
     else if (seg.n === 1) nest(depth + 1, start);
     else k.for(0, seg.n, i => nest(depth + 1, k.let(add(start, mul(mul(i, seg.stride), size)))));
   };
@@ -156,14 +156,14 @@ export function gemmTile(k: KernelBuilder, t: Tile): readonly (readonly Expr[])[
   return acc;
 }
 /** Where the cache lines of a row of B begin, in bytes. */
-const linesOf = (parts: readonly Part[]): number[] =>
+const linesOf = (parts: readonly ColumnVector[]): number[] =>
   parts.filter((p, i) => i === 0 || (p.at * 4) % LINE === 0).map(p => p.at * 4);
 const LINE = 64;
 const count = (k: KernelBuilder, n: Dim | Expr): Expr => (typeof n === 'number' || n.k === 'poly' ? k.dim(n) : n);
 /** The place of each row: a constant distance, or a distance in bytes held in a variable. */
-function rowPlaces(k: KernelBuilder, t: Tile): readonly { readonly from: Expr | undefined; readonly at: number }[] {
+function rowPlaces(k: KernelBuilder, t: MicroKernel): readonly { readonly from: Expr | undefined; readonly at: number }[] {
   const { rows, buffer, as = buffer.dtype } = t.a;
-  return Array.from({ length: t.rows }, (_, i) => {
+  return Array.from({ length: t.mr }, (_, i) => {
     if (i === 0) return { from: undefined, at: 0 };
     if (rows.k === 'each') return { from: k.let(inBytes(as, must(rows.at[i]))), at: 0 };
     const fixed = typeof rows.stride === 'number' ? rows.stride : constOf(rows.stride);

@@ -26,17 +26,17 @@ import {
 import { lanesOf, narrower } from '../../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../../lowering.ts';
 import { rowDots } from '../../schedules/dot.ts';
-import { newRows, packedSize, panelsOf, stepOf, type Panels } from '../../schedules/gemm.ts';
+import { forNewRows, packedSize, panelsOf, stepOf, type Panels } from '../../schedules/gemm.ts';
 import { packMatrix } from '../../schedules/pack.ts';
-import { rowTiles } from '../../schedules/rows.ts';
-import { arithOf, gemmTile, partsOf, type Arith, type Part } from '../../schedules/tile.ts';
+import { forRowBlocks } from '../../schedules/rows.ts';
+import { arithOf, microKernel, columnVectors, type Arith, type ColumnVector } from '../../schedules/tile.ts';
 import type { AttentionAttrs } from '../attrs.ts';
 
 /**
  * Head by head: the keys are packed once into panels; then for each block of query rows its scores, their softmax and the product with
  * the values, while the scores are in the nearest cache.
  */
-interface Job {
+interface AttentionProblem {
   readonly c: LowerCtx<AttentionAttrs>;
   readonly arith: Arith;
   readonly q: Ref;
@@ -70,14 +70,14 @@ export function lowerAttention(c: LowerCtx<AttentionAttrs>): void {
   const arith: Arith = { ...arithOf(c.profile, regOf(out.dtype)), lanes, ...(lanes === 1 ? { fma: false } : {}) };
   const [rows, keys] = [must(q.dims[2]), must(key.dims[2])];
   const [d, dv] = [must(q.dims[3]), must(v.dims[3])];
-  const unit = panelsOf(c.profile, keys, arith).width;
+  const unit = panelsOf(c.profile, keys, arith).nr;
   const columns = panelsOf(c.profile, dimMul(unit, dimCeilDiv(keys, unit)), arith);
   const valueColumns = panelsOf(c.profile, dv, arith);
   // Few rows do not pay for packing the keys.
   const few = typeof rows === 'number' && rows < 4 && q.buffer.dtype === reg;
-  const most = few ? rows : columns.rows;
+  const most = few ? rows : columns.mr;
   const mask = c.source(3);
-  const job: Job = {
+  const job: AttentionProblem = {
     c,
     arith,
     q,
@@ -103,7 +103,7 @@ export function lowerAttention(c: LowerCtx<AttentionAttrs>): void {
   c.kernel('attention', k => heads(k, job));
 }
 
-function heads(k: KernelBuilder, j: Job): void {
+function heads(k: KernelBuilder, j: AttentionProblem): void {
   const kvHeads = Number(j.k.dims[1]);
   const group = Number(j.q.dims[1]) / kvHeads;
   /** The heads that share keys and values. */
@@ -116,7 +116,7 @@ function heads(k: KernelBuilder, j: Job): void {
     k.for(0, group, e => {
       const h = k.let(add(mul(g, group), e));
       const head: Head = { b, h, len, queries: from(j.q, h), keysAt, valuesAt };
-      if (j.panels) rowTiles(k, j.rows, j.columns.rows, (first, rows, skip) => block(k, j, head, first, rows, skip));
+      if (j.panels) forRowBlocks(k, j.rows, j.columns.mr, (first, rows, skip) => block(k, j, head, first, rows, skip));
       else block(k, j, head, int(0), Number(j.rows), undefined);
     });
   };
@@ -143,14 +143,14 @@ interface Head {
 }
 
 /** The keys of a head as panels; what fills up the last panel is some key again. */
-function packKeys(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void {
-  const whole = isMultiple(j.keys, j.columns.width);
+function packKeys(k: KernelBuilder, j: AttentionProblem, from: Expr, to: SlotBuffer): void {
+  const whole = isMultiple(j.keys, j.columns.nr);
   const last = k.let(sub(k.dim(j.keys), 1));
   const place = (key: Expr): Expr => add(from, mul(whole ? key : min(key, last), strideOf(k, j.k, 2)));
   packMatrix(k, { run: 'k', at: (x, key, n) => k.load(j.k.buffer, add(place(key), x), n) }, j.d, j.columns, to, 0, j.arith.lanes);
 }
 
-function packValues(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void {
+function packValues(k: KernelBuilder, j: AttentionProblem, from: Expr, to: SlotBuffer): void {
   const stride = strideOf(k, j.v, 2);
   packMatrix(
     k,
@@ -164,7 +164,7 @@ function packValues(k: KernelBuilder, j: Job, from: Expr, to: SlotBuffer): void 
 }
 
 /** Scores, softmax and result of some query rows of a head. */
-function block(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number, skip: Expr | undefined): void {
+function block(k: KernelBuilder, j: AttentionProblem, head: Head, first: Expr, rows: number, skip: Expr | undefined): void {
   const { causal, align, offset } = j.c.attrs;
   const ends = sub(head.len, k.dim(j.rows));
   const shift = align === 'none' ? k.dim(offset) : k.let(align === 'past' ? max(ends, 0) : ends);
@@ -176,11 +176,19 @@ function block(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number, 
   k.for(0, rows, i => softmax(k, j, head, i, add(first, i), seen, shift, end));
   values(k, j, head, first, rows, skip, end);
 }
-function packedScores(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number, end: Expr, panels: SlotBuffer): void {
+function packedScores(
+  k: KernelBuilder,
+  j: AttentionProblem,
+  head: Head,
+  first: Expr,
+  rows: number,
+  end: Expr,
+  panels: SlotBuffer,
+): void {
   const { arith, columns } = j;
-  const panel = columns.width;
+  const panel = columns.nr;
   const wide = stepOf(columns, arith.lanes);
-  const parts = partsOf(wide, arith.lanes);
+  const parts = columnVectors(wide, arith.lanes);
   const stride = strideOf(k, j.q, 2);
   const at = k.let(add(head.queries, mul(first, stride)));
   const width = k.dim(columns.columns);
@@ -190,12 +198,12 @@ function packedScores(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: n
       0,
       panel,
       column => {
-        const acc = gemmTile(k, {
+        const acc = microKernel(k, {
           arith,
-          rows,
+          mr: rows,
           a: { buffer: j.q.buffer, at, rows: { k: 'stride', stride } },
           b: { buffer: panels, at: add(mul(p, size), column), step: panel, parts },
-          k: [{ n: j.d, stride: 1 }],
+          reduction: [{ n: j.d, stride: 1 }],
         });
         const to = k.let(add(mul(p, panel), column));
         acc.forEach((vs, i) => vs.forEach((v, n) => k.store(j.scores, add(add(mul(width, i), to), must(parts[n]).at), v)));
@@ -204,7 +212,7 @@ function packedScores(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: n
     ),
   );
 }
-function dotScores(k: KernelBuilder, j: Job, head: Head, row: number): void {
+function dotScores(k: KernelBuilder, j: AttentionProblem, head: Head, row: number): void {
   const width = k.dim(j.columns.columns);
   rowDots(k, {
     arith: j.arith,
@@ -212,7 +220,7 @@ function dotScores(k: KernelBuilder, j: Job, head: Head, row: number): void {
     k: j.d,
     a: { buffer: j.k.buffer, at: head.keysAt, stride: must(j.k.strides[2]) },
     x: { buffer: j.q.buffer, at: add(head.queries, mul(strideOf(k, j.q, 2), row)) },
-    put: (key, v) => k.store(j.scores, add(mul(width, row), key), v),
+    store: (key, v) => k.store(j.scores, add(mul(width, row), key), v),
   });
 }
 /** Walks lo..hi by vectors, and the rest by narrower ones. */
@@ -229,7 +237,7 @@ function span(k: KernelBuilder, lo: Expr, hi: Expr, lanes: Lanes, body: (i: Expr
 /** Turns a row of scores into weights (not yet divided by their sum); keys that are hidden get zero. */
 function softmax(
   k: KernelBuilder,
-  j: Job,
+  j: AttentionProblem,
   head: Head,
   i: Expr,
   row: Expr,
@@ -284,20 +292,28 @@ function softmax(
 }
 
 /** The weights of a block of rows times the values, divided by the sums. */
-function values(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number, skip: Expr | undefined, end: Expr): void {
+function values(
+  k: KernelBuilder,
+  j: AttentionProblem,
+  head: Head,
+  first: Expr,
+  rows: number,
+  skip: Expr | undefined,
+  end: Expr,
+): void {
   const { arith, dv } = j;
   const { lanes } = arith;
   const sink = j.c.sink(0);
   /** The parts of a row from `column` on, which lie `at` elements into a buffer, `step` from key to key. */
-  const tile = (m: Arith, column: Expr, parts: readonly Part[], b: SlotBuffer, at: Expr, step: Num): void => {
-    const acc = gemmTile(k, {
+  const tile = (m: Arith, column: Expr, parts: readonly ColumnVector[], b: SlotBuffer, at: Expr, step: Num): void => {
+    const acc = microKernel(k, {
       arith: m,
-      rows,
+      mr: rows,
       a: { buffer: j.scores, at: 0, rows: { k: 'stride', stride: k.dim(j.columns.columns) } },
       b: { buffer: b, at, step, parts },
-      k: [{ n: end, stride: 1 }],
+      reduction: [{ n: end, stride: 1 }],
     });
-    newRows(k, { rows, skip }, i => {
+    forNewRows(k, { mr: rows, skip }, i => {
       const by = k.let(k.load(j.sums, i));
       must(acc[i]).forEach((v, n) =>
         sink.store(k, [head.b, add(first, i), head.h, add(column, must(parts[n]).at)], mul(v, splat(by, v.t.lanes))),
@@ -313,23 +329,23 @@ function values(k: KernelBuilder, j: Job, head: Head, first: Expr, rows: number,
       k.for(
         0,
         width,
-        c => tile(arith, add(from, c), partsOf(Math.min(wide, width), lanes), packed, add(mul(from, height), c), step),
+        c => tile(arith, add(from, c), columnVectors(Math.min(wide, width), lanes), packed, add(mul(from, height), c), step),
         {
           step: wide,
         },
       );
-    k.for(0, p.full, n => panel(k.let(mul(n, p.width)), p.width, p.width));
+    k.for(0, p.full, n => panel(k.let(mul(n, p.nr)), p.nr, p.nr));
     const rest = Number(p.rest);
     const single = lanes === 1 && rest % 2 === 1;
     const even = single ? rest - 1 : rest;
-    const from = int(Number(p.full) * p.width);
+    const from = int(Number(p.full) * p.nr);
     if (even > 0) panel(from, even, p.restWidth);
-    if (single) tile(arith, add(from, even), partsOf(1, 1), packed, add(mul(from, height), even), p.restWidth);
+    if (single) tile(arith, add(from, even), columnVectors(1, 1), packed, add(mul(from, height), even), p.restWidth);
     return;
   }
   const stride = strideOf(k, j.v, 2);
   const direct = (width: number, m: Arith) => (column: Expr) =>
-    tile(m, column, partsOf(width, m.lanes), j.v.buffer, k.let(add(head.valuesAt, column)), stride);
+    tile(m, column, columnVectors(width, m.lanes), j.v.buffer, k.let(add(head.valuesAt, column)), stride);
   let from: Dim = 0;
   for (const width of [stepOf(j.valueColumns, lanes), ...(lanes === 1 ? [] : [lanes]), ...narrower(lanes === 1 ? 4 : lanes)]) {
     const to = dimMul(dimFloorDiv(dv, width), width);

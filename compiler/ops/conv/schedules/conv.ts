@@ -19,8 +19,8 @@ import {
   stepAxis,
   type ConvAttrs,
   type ConvShape,
-  type Input,
-  type Job,
+  type ConvInput,
+  type ConvProblem,
   type RowPlan,
 } from './rows.ts';
 import { lowerDepthwise } from './depthwise.ts';
@@ -28,7 +28,7 @@ import { rowDots } from '../../schedules/dot.ts';
 import { panelsOf } from '../../schedules/gemm.ts';
 import { packConstant, registerValues } from '../../schedules/pack.ts';
 import { padInto } from './pad.ts';
-import { walkSink } from '../../schedules/sink.ts';
+import { mergeSink } from '../../schedules/sink.ts';
 import { arithOf } from '../../schedules/tile.ts';
 import { lowerWinograd, paysWinograd } from './winograd.ts';
 
@@ -84,7 +84,7 @@ export function lowerConv(c: LowerCtx<ConvAttrs>): void {
 /** Batch and spatial sizes of a channels-last tensor. */
 const sizesOf = (t: TensorType): readonly Dim[] => t.shape.slice(0, -1);
 /** The input as the product reads it: padded by a copy where there are pads, else in place if the steps of its axes allow it. */
-function inputOf(c: LowerCtx<ConvAttrs>, s: ConvShape, rows: RowPlan): Input {
+function inputOf(c: LowerCtx<ConvAttrs>, s: ConvShape, rows: RowPlan): ConvInput {
   if (s.padded) return { buffer: padInto(c, c.need(0), s.in, c.attrs.pads), strides: dimStrides([...s.in, s.channels]) };
   const r = c.rows(0);
   const steps = outSteps(s, r.strides);
@@ -103,7 +103,7 @@ function lowerConvGemm(c: LowerCtx<ConvAttrs>, s: ConvShape, rows: RowPlan): voi
   const input = inputOf(c, s, rows);
   const arith = arithOf(c.profile, 'f32');
   const steps = outSteps(s, input.strides);
-  const j: Job = { c, s, rows, input, steps, arith, walk: walkSink(c.sink(0), groupsOf(rows, s.out.length + 1)) };
+  const j: ConvProblem = { c, s, rows, input, steps, arith, sink: mergeSink(c.sink(0), groupsOf(rows, s.out.length + 1)) };
   const depth = depthOf(s);
   if (s.outs === 1 && s.group === 1 && rows.even && depth === s.channels) {
     lowerOneOutput(j);
@@ -115,7 +115,7 @@ function lowerConvGemm(c: LowerCtx<ConvAttrs>, s: ConvShape, rows: RowPlan): voi
   rowProducts(j, p, c.weights('kernel', packConstant(channelsLast(must(c.constant(1))), matrices, depth, p)));
 }
 /** A 1x1 kernel with one output channel: a dot product for each pixel. */
-function lowerOneOutput(j: Job): void {
+function lowerOneOutput(j: ConvProblem): void {
   const { c, s, rows } = j;
   const { dtype, data } = registerValues(must(c.constant(1)));
   const column = c.weights('column', fromTyped(dtype, [data.length], data));
@@ -128,9 +128,9 @@ function lowerOneOutput(j: Job): void {
         parallel: true,
         a: { buffer: j.input.buffer, at, stride: must(j.steps[stepAxis(s, rows)]) },
         x: { buffer: column, at: 0 },
-        put: (row, v) => {
+        store: (row, v) => {
           const x = k.let(v);
-          for (let i = 0; i < x.t.lanes; i++) j.walk.put(k, [...idx, add(row, i), 0], lane(x, i));
+          for (let i = 0; i < x.t.lanes; i++) j.sink.store(k, [...idx, add(row, i), 0], lane(x, i));
         },
       }),
     ),

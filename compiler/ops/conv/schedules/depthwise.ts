@@ -6,7 +6,7 @@ import { add, div, ge, int, konst, le, max, min, mul, sub, vtype, type Expr, typ
 import { forLanes } from '../../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../../lowering.ts';
 import type { WindowAttrs } from '../../spatial.ts';
-import { isCostly, walkSink, type Walk } from '../../schedules/sink.ts';
+import { hasLargeEpilogue, mergeSink, type MergedSink } from '../../schedules/sink.ts';
 import { arithOf, mulAdd, type Arith } from '../../schedules/tile.ts';
 
 /** One filter a channel, channels last. */
@@ -17,14 +17,14 @@ export interface DepthwiseShape {
   readonly channels: number;
   readonly kernel: readonly number[];
 }
-interface Job {
+interface DepthwiseProblem {
   readonly s: DepthwiseShape;
   readonly a: WindowAttrs;
   readonly arith: Arith;
   readonly x: { readonly buffer: SlotBuffer; readonly strides: readonly Dim[] };
   readonly weights: SlotBuffer;
-  readonly walk: Walk;
-  /** Where the sums of a tile go before they are put, if a put takes much code. */
+  readonly sink: MergedSink;
+  /** Where a tile's sums go before one loop stores them, if the epilogue is large code. */
   readonly scratch: SlotBuffer | undefined;
 }
 /** Output pixels of a row that are computed together: their sums, the weights of a kernel row and an input fit the registers. */
@@ -38,16 +38,16 @@ export function lowerDepthwise(c: LowerCtx<WindowAttrs>, s: DepthwiseShape): voi
   const r = c.rows(0);
   const each = Array.from({ length: s.out.length + 1 }, (_, i) => [i]);
   const arith = arithOf(c.profile, 'f32');
-  const walk = walkSink(c.sink(0), each);
-  const costly = isCostly(walk, each.length, vtype('f32', arith.lanes));
-  const j: Job = {
+  const sink = mergeSink(c.sink(0), each);
+  const largeEpilogue = hasLargeEpilogue(sink, each.length, vtype('f32', arith.lanes));
+  const j: DepthwiseProblem = {
     s,
     a: c.attrs,
     arith,
-    scratch: costly ? c.scratch('sums', 'f32', TILE * arith.lanes) : undefined,
+    scratch: largeEpilogue ? c.scratch('sums', 'f32', TILE * arith.lanes) : undefined,
     x: r,
     weights: c.weights('kernel', byChannel(must(c.constant(1)))),
-    walk,
+    sink,
   };
   c.kernel('depthwise', k => outerAxes(k, j, [], int(0), []));
 }
@@ -70,7 +70,7 @@ interface Span {
   readonly weights: number;
 }
 /** Loops over batch and all spatial axes but the last. `at`: where kernel element 0 of the window lies in the input. */
-function outerAxes(k: KernelBuilder, j: Job, idx: readonly Expr[], at: Expr, spans: readonly Span[]): void {
+function outerAxes(k: KernelBuilder, j: DepthwiseProblem, idx: readonly Expr[], at: Expr, spans: readonly Span[]): void {
   const axis = idx.length;
   const { s, a, x } = j;
   if (axis === s.out.length - 1) {
@@ -101,7 +101,7 @@ function outerAxes(k: KernelBuilder, j: Job, idx: readonly Expr[], at: Expr, spa
 }
 const mulDim = (d: Dim, n: number): Dim => (n === 1 ? d : dimProd([d, n]));
 /** The kernel elements along spatial axis d that meet the input, for a window that starts at `start`. */
-function limits(k: KernelBuilder, j: Job, d: number, start: Expr): { readonly lo: Expr; readonly hi: Expr } {
+function limits(k: KernelBuilder, j: DepthwiseProblem, d: number, start: Expr): { readonly lo: Expr; readonly hi: Expr } {
   const { s, a } = j;
   const n = must(s.kernel[d]);
   const dilation = must(a.dilations[d]);
@@ -113,7 +113,7 @@ function limits(k: KernelBuilder, j: Job, d: number, start: Expr): { readonly lo
 }
 
 /** One row of output pixels: the left border, tiles, the right border. */
-function row(k: KernelBuilder, j: Job, idx: readonly Expr[], at: Expr, spans: readonly Span[]): void {
+function row(k: KernelBuilder, j: DepthwiseProblem, idx: readonly Expr[], at: Expr, spans: readonly Span[]): void {
   const { s, a } = j;
   const d = s.kernel.length - 1;
   const [stride, dilation, before] = [must(a.strides[d]), must(a.dilations[d]), must(a.pads[d])];
@@ -145,7 +145,7 @@ function row(k: KernelBuilder, j: Job, idx: readonly Expr[], at: Expr, spans: re
 /** A vector of channels of `TILE` neighbouring pixels from `ox` on; those before `skip` are known already. */
 function tile(
   k: KernelBuilder,
-  j: Job,
+  j: DepthwiseProblem,
   idx: readonly Expr[],
   at: Expr,
   spans: readonly Span[],
@@ -179,18 +179,18 @@ function tile(
     const { scratch } = j;
     if (scratch) {
       acc.forEach((v, p) => k.store(scratch, p * m.lanes, v));
-      k.for(skip ?? 0, TILE, p => j.walk.put(k, [...idx, add(ox, p), channel], k.load(scratch, mul(p, m.lanes), m.lanes)));
+      k.for(skip ?? 0, TILE, p => j.sink.store(k, [...idx, add(ox, p), channel], k.load(scratch, mul(p, m.lanes), m.lanes)));
       return;
     }
     acc.forEach((v, p) => {
-      const put = (): void => j.walk.put(k, [...idx, add(ox, p), channel], v);
+      const put = (): void => j.sink.store(k, [...idx, add(ox, p), channel], v);
       if (skip === undefined || p === TILE - 1) put();
       else k.if(le(skip, p), put);
     });
   });
 }
 /** One pixel whose window may reach over the border. */
-function border(k: KernelBuilder, j: Job, idx: readonly Expr[], at: Expr, spans: readonly Span[], ox: Num): void {
+function border(k: KernelBuilder, j: DepthwiseProblem, idx: readonly Expr[], at: Expr, spans: readonly Span[], ox: Num): void {
   const { s, a, x } = j;
   const d = s.kernel.length - 1;
   const first = k.let(sub(mul(ox, must(a.strides[d])), k.dim(must(a.pads[d]))));
@@ -205,10 +205,10 @@ function border(k: KernelBuilder, j: Job, idx: readonly Expr[], at: Expr, spans:
         k.set(acc, mulAdd(m, v, k.load(j.weights, add(weights, mul(q, s.channels)), m.lanes), acc));
       }),
     );
-    j.walk.put(k, [...idx, ox, channel], acc);
+    j.sink.store(k, [...idx, ox, channel], acc);
   });
 }
-const channelBlocks = (k: KernelBuilder, j: Job, body: (channel: Expr, m: Arith) => void): void =>
+const channelBlocks = (k: KernelBuilder, j: DepthwiseProblem, body: (channel: Expr, m: Arith) => void): void =>
   forLanes(k, j.s.channels, j.arith.lanes, (channel, lanes: Lanes) =>
     body(channel, { ...j.arith, lanes, fma: j.arith.fma && lanes > 1 }),
   );

@@ -23,13 +23,13 @@ import {
   rowProducts,
   type ConvAttrs,
   type ConvShape,
-  type Input,
+  type ConvInput,
 } from './rows.ts';
 import { panelsOf } from '../../schedules/gemm.ts';
 import { blockWords, dotForm, packWords, wordsOf, type DotForm } from '../../schedules/int-dot.ts';
 import { mmaPanels } from '../../schedules/mma.ts';
 import { padInto } from './pad.ts';
-import { walkSink } from '../../schedules/sink.ts';
+import { mergeSink } from '../../schedules/sink.ts';
 import { arithOf, type Arith } from '../../schedules/tile.ts';
 
 /**
@@ -101,7 +101,7 @@ export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
   const rows = planRows(s);
   const input = inputWords(c, form, whole, s.channels);
   const arith: Arith = { ...arithOf(c.profile, 'i32'), fma: form.group === 4, dot: form };
-  const walk = walkSink(c.sink(0), groupsOf(rows, s.out.length + 1));
+  const sink = mergeSink(c.sink(0), groupsOf(rows, s.out.length + 1));
   const blocks = blockWords(c.profile, form, dimProd(s.out.slice(rows.first)), depthOf(s));
   const own = panelsOf(c.profile, outsPer, arith);
   const p = blocks === undefined ? own : mmaPanels(own);
@@ -115,7 +115,7 @@ export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
   );
   const correct = correction(c, form, sums);
   const out = must(c.out[0]).dtype;
-  rowProducts({ c, s, rows, input, blocks, steps: outSteps(s, input.strides), arith, walk }, p, packed, (k, column, v) =>
+  rowProducts({ c, s, rows, input, blocks, steps: outSteps(s, input.strides), arith, sink }, p, packed, (k, column, v) =>
     cast(vtype(out === 'f32' ? 'f32' : 'i32', v.t.lanes), correct(k, column, v)),
   );
 }
@@ -134,7 +134,7 @@ function correction(c: LowerCtx<ConvAttrs>, f: DotForm, sums: Int32Array): Corre
 const zeroOf = (c: LowerCtx<ConvAttrs>, k: KernelBuilder): Expr => c.source(2)?.at(k, []) ?? int(0);
 
 /** x as words: in place where its bytes lie as they should, else copied, with the border. */
-function inputWords(c: LowerCtx<ConvAttrs>, f: DotForm, s: ConvShape, words: number): Input {
+function inputWords(c: LowerCtx<ConvAttrs>, f: DotForm, s: ConvShape, words: number): ConvInput {
   const x = c.need(0);
   const strides = dimStrides([...s.in, words]);
   const aligned = x.ref && (x.ref.strides.at(-1) !== 1 || !isGiven(must(c.node.inputs[0])));

@@ -9,18 +9,18 @@ import type { LowerCtx, SlotBuffer } from '../../lowering.ts';
 import { permute, toChannelsLast, type WindowAttrs } from '../../spatial.ts';
 import {
   blockSize,
-  orderOf,
+  loopOrder,
   packedPanels,
   packedSize,
-  product,
+  gemm,
   type Panels,
-  type Place,
-  type Product,
+  type BlockAddress,
+  type GemmProblem,
 } from '../../schedules/gemm.ts';
-import { MMA_ROWS, mmaProduct } from '../../schedules/mma.ts';
+import { MMA_ROWS, mmaGemm } from '../../schedules/mma.ts';
 import type { ConstMatrix } from '../../schedules/pack.ts';
-import { isCostly, type Walk } from '../../schedules/sink.ts';
-import type { Arith, Seg } from '../../schedules/tile.ts';
+import { hasLargeEpilogue, type MergedSink } from '../../schedules/sink.ts';
+import type { Arith, ReductionLoop } from '../../schedules/tile.ts';
 
 /**
  * Convolutions with channels last as products of matrices: the rows of A are the windows as they lie in memory, k walks over the kernel,
@@ -104,30 +104,30 @@ export const groupsOf = (rows: RowPlan, rank: number): number[][] => {
 };
 
 /** Where element [n, …, c] of the input lies; `as`: its memory is seen as elements of another type. */
-export interface Input {
+export interface ConvInput {
   readonly buffer: SlotBuffer;
   readonly strides: readonly Dim[];
   readonly as?: DType;
 }
 /** What the parts of a lowering share. */
-export interface Job {
+export interface ConvProblem {
   readonly c: LowerCtx<ConvAttrs>;
   readonly s: ConvShape;
   readonly rows: RowPlan;
-  readonly input: Input;
+  readonly input: ConvInput;
   /** Words of a column of B, where products are computed by blocks (`mma`). */
   readonly blocks?: number | undefined;
   /** Steps of the output axes in the input. */
   readonly steps: readonly Dim[];
   readonly arith: Arith;
-  readonly walk: Walk;
+  readonly sink: MergedSink;
 }
 
 /** The walk over k: kernel axes outside, then the run of inputs that lie together. */
-function segments(s: ConvShape, strides: readonly Dim[], k: KernelBuilder): Seg[] {
+function reductionLoops(s: ConvShape, strides: readonly Dim[], k: KernelBuilder): ReductionLoop[] {
   const nd = s.kernel.length;
   const perGroup = s.channels / s.group;
-  const out: Seg[] = [];
+  const out: ReductionLoop[] = [];
   for (let i = 0; i < nd - 1; i++)
     if (s.kernel[i] !== 1) out.push({ n: must(s.kernel[i]), stride: k.dim(dimMul(must(strides[i + 1]), must(s.dilations[i]))) });
   const last = must(s.kernel.at(-1));
@@ -137,7 +137,7 @@ function segments(s: ConvShape, strides: readonly Dim[], k: KernelBuilder): Seg[
   return [...out, { n: last, stride: k.dim(dimMul(pixel, must(s.dilations.at(-1)))) }, { n: perGroup, stride: 1 }];
 }
 /** The loops over the output axes before the rows. */
-export function around(k: KernelBuilder, j: Job, body: (idx: readonly Expr[], at: Expr) => void): void {
+export function around(k: KernelBuilder, j: ConvProblem, body: (idx: readonly Expr[], at: Expr) => void): void {
   const nest = (idx: readonly Expr[], at: Expr): void => {
     const axis = idx.length;
     if (axis === j.rows.first) body(idx, at);
@@ -149,7 +149,7 @@ export function around(k: KernelBuilder, j: Job, body: (idx: readonly Expr[], at
   nest([], int(0));
 }
 /** Where a block of `n` rows lies. */
-function placeOf(k: KernelBuilder, j: Job, at: Expr, first: Expr, n: number): Place {
+function placeOf(k: KernelBuilder, j: ConvProblem, at: Expr, first: Expr, n: number): BlockAddress {
   const { s, rows, steps } = j;
   const step = k.dim(must(steps[stepAxis(s, rows)]));
   if (rows.even) return { at: k.let(add(at, mul(first, step))), rows: { k: 'stride', stride: step } };
@@ -170,7 +170,7 @@ function placeOf(k: KernelBuilder, j: Job, at: Expr, first: Expr, n: number): Pl
 }
 /** Products with B, which `p` cuts into panels: one packed matrix a group. `finish` makes a result of sums of a column. */
 export function rowProducts(
-  j: Job,
+  j: ConvProblem,
   p: Panels,
   b: SlotBuffer,
   finish: (k: KernelBuilder, column: Expr, v: Expr) => Expr = (_, __, v) => v,
@@ -181,33 +181,37 @@ export function rowProducts(
   const depth = depthOf(s);
   const column = blocks ?? depth;
   const size = Number(packedSize(p, column));
-  const scratch = c.scratch('edge', j.arith.base, blocks === undefined ? blockSize(p) : MMA_ROWS * p.width);
+  const scratch = c.scratch('edge', j.arith.base, blocks === undefined ? blockSize(p) : MMA_ROWS * p.nr);
   const direct = j.rows.even && s.kernel.every(n => n === 1) && depth === blocks;
   const gathered = blocks === undefined || direct ? undefined : c.scratch('rows', 'i32', MMA_ROWS * blocks);
   const rows = dimProd(s.out.slice(j.rows.first));
-  const costly = isCostly(j.walk, j.rows.first + 2, vtype(must(c.out[0]).dtype === 'i32' ? 'i32' : 'f32', j.arith.lanes));
-  const order = orderOf(c.profile, p, 4 * depth * outsPer, 4 * depth);
+  const largeEpilogue = hasLargeEpilogue(
+    j.sink,
+    j.rows.first + 2,
+    vtype(must(c.out[0]).dtype === 'i32' ? 'i32' : 'f32', j.arith.lanes),
+  );
+  const order = loopOrder(c.profile, p, 4 * depth * outsPer, 4 * depth);
   c.kernel('conv', k => {
     const group = (g: Expr): void =>
       around(k, j, (idx, at) => {
         const from = k.let(add(at, mul(g, perGroup)));
         const offset = k.let(mul(g, outsPer));
-        const job: Product = {
+        const job: GemmProblem = {
           arith: j.arith,
           panels: p,
           a: { buffer: input.buffer, ...(input.as && { as: input.as }), block: (first, n) => placeOf(k, j, from, first, n) },
           b: packedPanels(k, b, k.let(mul(g, size)), p, column),
-          k: segments(s, input.strides, k),
+          reduction: reductionLoops(s, input.strides, k),
           scratch,
           parallel: true,
-          costly,
-          put: (row, column, v) => {
+          largeEpilogue,
+          store: (row, column, v) => {
             const own = add(offset, column);
-            j.walk.put(k, [...idx, row, own], finish(k, own, v));
+            j.sink.store(k, [...idx, row, own], finish(k, own, v));
           },
         };
-        if (blocks === undefined) product(k, job, rows, order);
-        else mmaProduct(k, job, { words: blocks, ...(gathered && { rows: gathered }) }, rows, order);
+        if (blocks === undefined) gemm(k, job, rows, order);
+        else mmaGemm(k, job, { words: blocks, ...(gathered && { rows: gathered }) }, rows, order);
       });
     k.for(0, s.group, group, { parallel: true });
   });

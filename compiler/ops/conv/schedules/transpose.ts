@@ -8,11 +8,11 @@ import { add, and, cast, div, eq, ge, int, konst, lt, mul, rem, sub, vtype, type
 import { forAll, forLanes } from '../../loops.ts';
 import type { LowerCtx } from '../../lowering.ts';
 import { channelAxis, indices, layoutShape, spatialAxes, type WindowAttrs } from '../../spatial.ts';
-import { blockSize, packedPanels, packedSize, panelsOf, product, type Product } from '../../schedules/gemm.ts';
+import { blockSize, packedPanels, packedSize, panelsOf, gemm, type GemmProblem } from '../../schedules/gemm.ts';
 import { packConstant, type ConstMatrix } from '../../schedules/pack.ts';
 import { padInto } from './pad.ts';
-import { isCostly, walkSink } from '../../schedules/sink.ts';
-import { arithOf, type Seg } from '../../schedules/tile.ts';
+import { hasLargeEpilogue, mergeSink } from '../../schedules/sink.ts';
+import { arithOf, type ReductionLoop } from '../../schedules/tile.ts';
 
 export type TransposeAttrs = WindowAttrs & { readonly group: number; readonly outputPadding: readonly number[] };
 
@@ -69,10 +69,10 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
   const size = Number(packedSize(p, channels));
   const b = c.weights('kernel', packConstant(w, matrices, channels, p));
   const scratch = c.scratch('edge', 'f32', blockSize(p));
-  const walk = walkSink(c.sink(0), transposeSpace(c.node));
-  const costly = isCostly(walk, transposeSpace(c.node).length, vtype('f32', arith.lanes));
+  const sink = mergeSink(c.sink(0), transposeSpace(c.node));
+  const largeEpilogue = hasLargeEpilogue(sink, transposeSpace(c.node).length, vtype('f32', arith.lanes));
   // A row of outputs is gathered in scratch, then stored by whole vectors.
-  const line = join ? c.scratch('line', 'f32', dimAdd(dimMul(must(x.dims[nd]), columns), p.width)) : undefined;
+  const line = join ? c.scratch('line', 'f32', dimAdd(dimMul(must(x.dims[nd]), columns), p.nr)) : undefined;
   const outer = x.dims.slice(0, nd);
   const width = must(x.dims[nd]);
   c.kernel('convtranspose', k =>
@@ -91,7 +91,7 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
           a === 0 ? i : k.let(add(mul(i, must(c.attrs.strides[a - 1])), must(where[a - 1]))),
         );
         const stride = must(c.attrs.strides[nd - 1]);
-        const job: Product = {
+        const job: GemmProblem = {
           arith,
           panels: p,
           a: {
@@ -99,19 +99,19 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
             block: first => ({ at: k.let(add(at, mul(first, channels))), rows: { k: 'stride', stride: channels } }),
           },
           b: packedPanels(k, b, k.let(mul(tap, size)), p, channels),
-          k: [{ n: channels, stride: 1 }],
+          reduction: [{ n: channels, stride: 1 }],
           scratch,
           loose: join,
           parallel: !join,
-          costly: !join && costly,
-          put: (row, column, v) => {
+          largeEpilogue: !join && largeEpilogue,
+          store: (row, column, v) => {
             if (line) k.store(line, add(mul(row, columns), column), v);
-            else walk.put(k, [...place, add(mul(row, stride), must(where[nd - 1])), column], v);
+            else sink.store(k, [...place, add(mul(row, stride), must(where[nd - 1])), column], v);
           },
         };
-        product(k, job, width, { k: 'rows' });
+        gemm(k, job, width, { k: 'rows' });
         if (line)
-          forLanes(k, dimMul(width, columns), arith.lanes, (i, lanes) => walk.put(k, [...place, i], k.load(line, i, lanes)));
+          forLanes(k, dimMul(width, columns), arith.lanes, (i, lanes) => sink.store(k, [...place, i], k.load(line, i, lanes)));
       });
     }),
   );
@@ -146,11 +146,11 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
   const input = bare ? c.contiguous(0).buffer : padInto(c, x, sizes, [...axes.map(a => a.before), ...axes.map(a => a.after)]);
   const steps = dimStrides([...sizes, channels]);
   const arith = arithOf(c.profile, 'f32');
-  const walk = walkSink(
+  const sink = mergeSink(
     c.sink(0),
     out.map((_, i) => [i]),
   );
-  const costly = isCostly(walk, out.length, vtype('f32', arith.lanes));
+  const largeEpilogue = hasLargeEpilogue(sink, out.length, vtype('f32', arith.lanes));
   const p = panelsOf(c.profile, outs, arith);
   const scratch = c.scratch('edge', 'f32', blockSize(p));
   for (const pick of indices(axes.map(a => a.stride))) {
@@ -170,7 +170,7 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
         );
         const [lastAxis, lastPhase] = [must(axes[nd - 1]), must(phases[nd - 1])];
         const put = (row: Expr, column: Expr, v: Expr): void =>
-          walk.put(k, [...place, add(mul(row, lastAxis.stride), lastPhase.first), column], v);
+          sink.store(k, [...place, add(mul(row, lastAxis.stride), lastPhase.first), column], v);
         if (!b) {
           k.for(0, must(counts[nd - 1]), row => forLanes(k, outs, arith.lanes, (o, l) => put(row, o, konst(vtype('f32', l), 0))));
           return;
@@ -181,7 +181,7 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
             int(must(origin[nd - 1]) * channels),
           ),
         );
-        const job: Product = {
+        const job: GemmProblem = {
           arith,
           panels: p,
           a: {
@@ -189,8 +189,10 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
             block: first => ({ at: k.let(add(at, mul(first, channels))), rows: { k: 'stride', stride: channels } }),
           },
           b: packedPanels(k, b, 0, p, depth),
-          k: [
-            ...phases.slice(0, -1).map((f, d): Seg => ({ n: f.taps.length, stride: k.dim(dimMul(must(steps[d + 1]), f.step)) })),
+          reduction: [
+            ...phases
+              .slice(0, -1)
+              .map((f, d): ReductionLoop => ({ n: f.taps.length, stride: k.dim(dimMul(must(steps[d + 1]), f.step)) })),
             ...(lastPhase.step === 1
               ? [{ n: lastPhase.taps.length * channels, stride: 1 }]
               : [
@@ -199,10 +201,10 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
                 ]),
           ],
           scratch,
-          costly,
-          put,
+          largeEpilogue,
+          store: put,
         };
-        product(k, job, must(counts[nd - 1]), { k: 'rows' });
+        gemm(k, job, must(counts[nd - 1]), { k: 'rows' });
       }),
     );
   }

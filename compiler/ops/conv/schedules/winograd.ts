@@ -7,10 +7,10 @@ import { add, int, konst, lt, mul, sub, vtype, type Expr, type Lanes, type Num }
 import { forLanes } from '../../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../../lowering.ts';
 import type { WindowAttrs } from '../../spatial.ts';
-import { blockSize, packedPanels, packedSize, panelsOf, product, type Panels, type Product } from '../../schedules/gemm.ts';
+import { blockSize, packedPanels, packedSize, panelsOf, gemm, type Panels, type GemmProblem } from '../../schedules/gemm.ts';
 import { packConstant } from '../../schedules/pack.ts';
 import { padInto } from './pad.ts';
-import { isCostly, walkSink, type Walk } from '../../schedules/sink.ts';
+import { hasLargeEpilogue, mergeSink, type MergedSink } from '../../schedules/sink.ts';
 import { arithOf, mulAdd, type Arith } from '../../schedules/tile.ts';
 
 /**
@@ -80,7 +80,7 @@ export function paysWinograd(s: WinogradShape): boolean {
     : s.channels >= 24 && s.outs >= 24 && dimHi(tileCount(s)) >= 8;
 }
 
-interface Job {
+interface WinogradChunk {
   readonly s: WinogradShape;
   readonly arith: Arith;
   readonly rows: Axis;
@@ -91,8 +91,8 @@ interface Job {
   /** Whether the loops over them may be shared by threads. */
   readonly parallel: boolean;
   readonly scratch: SlotBuffer;
-  /** A put takes much code: the outputs of a line go through memory, and a loop puts them. */
-  readonly costly: boolean;
+  /** The epilogue is much code: the outputs of a line go through memory, and one loop stores them. */
+  readonly largeEpilogue: boolean;
   readonly line: SlotBuffer;
   /** Transformed inputs [point][chunk][channels] and products [point][chunk][outs], and the distances between points. */
   readonly inputs: SlotBuffer;
@@ -130,13 +130,13 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
     parallel ? c.temp(name, 'f32', size) : c.scratch(name, 'f32', size);
   const inputs = memory('tiles', points * inputStep);
   const products = memory('products', points * productStep);
-  const walk = walkSink(c.sink(0), s.out.map((_, i) => [i]).concat([[s.out.length]]));
-  const costly = isCostly(walk, s.out.length + 1, vtype('f32', arith.lanes));
+  const sink = mergeSink(c.sink(0), s.out.map((_, i) => [i]).concat([[s.out.length]]));
+  const largeEpilogue = hasLargeEpilogue(sink, s.out.length + 1, vtype('f32', arith.lanes));
   const line = c.scratch('line', 'f32', OUT * arith.lanes);
   const body = (at: Dim): void => {
     const first = dimMul(at, chunk);
     const count = isMultiple(total, chunk) ? chunk : dimMin(chunk, dimSub(total, first));
-    const j: Job = {
+    const j: WinogradChunk = {
       s,
       arith,
       rows,
@@ -145,7 +145,7 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
       count,
       parallel,
       scratch,
-      costly,
+      largeEpilogue,
       line,
       inputs,
       inputStep,
@@ -157,7 +157,7 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
       const at = (point: Expr): void => {
         const from = k.let(mul(point, inputStep));
         const to = k.let(mul(point, productStep));
-        const job: Product = {
+        const job: GemmProblem = {
           arith,
           panels: p,
           a: {
@@ -165,15 +165,15 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
             block: row => ({ at: k.let(add(from, mul(row, s.channels))), rows: { k: 'stride', stride: s.channels } }),
           },
           b: packedPanels(k, weights, k.let(mul(point, size)), p, s.channels),
-          k: [{ n: s.channels, stride: 1 }],
+          reduction: [{ n: s.channels, stride: 1 }],
           scratch: edge,
-          put: (row, column, v) => k.store(products, add(to, add(mul(row, s.outs), column)), v),
+          store: (row, column, v) => k.store(products, add(to, add(mul(row, s.outs), column)), v),
         };
-        product(k, job, count, { k: 'rows' });
+        gemm(k, job, count, { k: 'rows' });
       };
       k.for(0, points, at, { parallel });
     });
-    c.kernel('winograd_out', k => outputTiles(k, j, walk));
+    c.kernel('winograd_out', k => outputTiles(k, j, sink));
   };
   if (chunks === 1) {
     body(0);
@@ -215,13 +215,13 @@ function transformed(w: Tensor, s: WinogradShape, rows: Axis, columns: Axis, p: 
 }
 
 /** Where a tile is: batch, and its first output row and column. */
-interface Place {
+interface TilePosition {
   readonly n: Expr;
   readonly y: Expr;
   readonly x: Expr;
 }
 /** Calls `body` for each tile of the chunk with its number there and its place. */
-function forTiles(k: KernelBuilder, j: Job, body: (t: Expr, place: Place) => void): void {
+function forTiles(k: KernelBuilder, j: WinogradChunk, body: (t: Expr, place: TilePosition) => void): void {
   const { rows, columns, s } = j;
   const grid = [must(s.out[0]), rows.dilation, rows.tiles, columns.dilation, columns.tiles];
   const tile = (t: Expr): void => {
@@ -275,7 +275,7 @@ const withLanes = (m: Arith, lanes: Lanes): Arith => ({ ...m, lanes, fma: m.fma 
 const six = [0, 1, 2, 3, 4, 5];
 
 /** Bᵀ d B of each tile: with two axes first along its columns into scratch, then along its rows. */
-function inputTiles(k: KernelBuilder, j: Job, x: SlotBuffer, strides: readonly Dim[]): void {
+function inputTiles(k: KernelBuilder, j: WinogradChunk, x: SlotBuffer, strides: readonly Dim[]): void {
   const { s, scratch, rows, columns } = j;
   const row = k.dim(s.kernel.length === 1 ? 0 : dimMul(must(strides[1]), rows.dilation));
   const pixel = s.channels * columns.dilation;
@@ -311,7 +311,7 @@ function inputTiles(k: KernelBuilder, j: Job, x: SlotBuffer, strides: readonly D
   });
 }
 /** Aᵀ m A of each tile, stored where it is inside of the output. */
-function outputTiles(k: KernelBuilder, j: Job, walk: Walk): void {
+function outputTiles(k: KernelBuilder, j: WinogradChunk, sink: MergedSink): void {
   const { s, scratch, rows, columns } = j;
   /** Whether tiles may reach over the end of an axis. */
   const ragged = (a: Axis): boolean => !isMultiple(a.size, a.out * a.dilation);
@@ -321,14 +321,14 @@ function outputTiles(k: KernelBuilder, j: Job, walk: Walk): void {
       const m = withLanes(j.arith, lanes);
       const at = k.let(add(from, channel));
       const put = (y: Expr, x: Expr, v: Expr): void =>
-        walk.put(k, s.kernel.length === 1 ? [place.n, x, channel] : [place.n, y, x, channel], v);
+        sink.store(k, s.kernel.length === 1 ? [place.n, x, channel] : [place.n, y, x, channel], v);
       /** Four values along an axis from `first` on. */
       const line = (a: Axis, first: Expr, vs: readonly Expr[], each: (at: Expr, v: Expr) => void): void => {
         const inside = (q: Num, where: Expr, v: Expr): void => {
           if (ragged(a) && (q !== 0 || a.dilation > 1)) k.if(lt(where, k.dim(a.size)), () => each(where, v));
           else each(where, v);
         };
-        if (j.costly) {
+        if (j.largeEpilogue) {
           vs.forEach((v, q) => k.store(j.line, q * lanes, v));
           k.for(0, OUT, q => inside(q, k.let(add(first, mul(q, a.dilation))), k.load(j.line, mul(q, lanes), lanes)));
           return;

@@ -11,19 +11,19 @@ import type { LowerCtx, Ref, SlotBuffer } from '../../lowering.ts';
 import { rowDots } from '../../schedules/dot.ts';
 import {
   blockSize,
-  orderOf,
+  loopOrder,
   packedPanels,
   packedSize,
   panelsOf,
-  product,
+  gemm,
   type PanelMemory,
   type Panels,
-  type Product,
+  type GemmProblem,
 } from '../../schedules/gemm.ts';
 import { blockWords, columnOffsets, dotForm, finished, packWords, wordRows, wordsOf } from '../../schedules/int-dot.ts';
-import { MMA_ROWS, mmaPanels, mmaProduct } from '../../schedules/mma.ts';
+import { MMA_ROWS, mmaPanels, mmaGemm } from '../../schedules/mma.ts';
 import { everyMatrix, packConstant, packMatrix, registerValues } from '../../schedules/pack.ts';
-import { isCostly, walkSink, type Walk } from '../../schedules/sink.ts';
+import { hasLargeEpilogue, mergeSink, type MergedSink } from '../../schedules/sink.ts';
 import { arithOf, type Arith } from '../../schedules/tile.ts';
 
 export interface MatMulAttrs {
@@ -102,9 +102,9 @@ export function lowerMatMul(c: LowerCtx<MatMulAttrs>): void {
   const dtype = out.dtype;
   const narrow = !isFloat(dtype) && regOf(dtype) !== dtype;
   const arith: Arith = { ...arithOf(c.profile, regOf(dtype)), ...(narrow && { lanes: 1, fma: false }) };
-  const walk = walkSink(c.sink(0), matMulSpace(c.node), narrow ? v => wrapNarrow(dtype, v) : v => v);
+  const sink = mergeSink(c.sink(0), matMulSpace(c.node), narrow ? v => wrapNarrow(dtype, v) : v => v);
   const columns = columnsOf(c);
-  const job: Job = { c, a, arith, walk, k: a.dims[1], columns, shared, batch: batchAxes(c) };
+  const job: MatMulProblem = { c, a, arith, sink, k: a.dims[1], columns, shared, batch: batchAxes(c) };
   if (columns === 1 && dotColumn(job)) return;
   if (shared && a.dims[0] === 1 && dotRow(job)) return;
   panelProduct(job);
@@ -119,11 +119,11 @@ function batchAxes(c: LowerCtx<MatMulAttrs>): readonly Dim[] {
   const [a, b] = [must(c.types[0]).shape, must(c.types[1]).shape];
   return out.slice(0, out.length - (a.length > 1 ? 1 : 0) - (b.length > 1 ? 1 : 0));
 }
-interface Job {
+interface MatMulProblem {
   readonly c: LowerCtx<MatMulAttrs>;
   readonly a: Operand;
   readonly arith: Arith;
-  readonly walk: Walk;
+  readonly sink: MergedSink;
   readonly k: Dim;
   readonly columns: Dim;
   readonly shared: boolean;
@@ -151,31 +151,31 @@ function integerProduct(c: LowerCtx<MatMulAttrs>): boolean {
   const offsets = columnOffsets(c, form, values, m, depth, columns);
   const a = wordRows(c, form, source, words);
   const space = matMulSpace(c.node);
-  const walk = walkSink(c.sink(0), space);
-  const scratch = c.scratch('edge', 'i32', blocks === undefined ? blockSize(p) : MMA_ROWS * p.width);
-  const order = orderOf(c.profile, p, 4 * words * columns, 4 * words);
-  const costly = isCostly(walk, space.length, vtype('f32', arith.lanes));
+  const sink = mergeSink(c.sink(0), space);
+  const scratch = c.scratch('edge', 'i32', blocks === undefined ? blockSize(p) : MMA_ROWS * p.nr);
+  const order = loopOrder(c.profile, p, 4 * words * columns, 4 * words);
+  const largeEpilogue = hasLargeEpilogue(sink, space.length, vtype('f32', arith.lanes));
   c.kernel('matmul', k => {
-    const g: Product = {
+    const g: GemmProblem = {
       arith,
       panels: p,
       a: { buffer: a, as: 'i32', block: first => ({ at: k.let(mul(first, words)), rows: { k: 'stride', stride: words } }) },
       b: packedPanels(k, packed, 0, p, words),
-      k: [{ n: words, stride: 1 }],
+      reduction: [{ n: words, stride: 1 }],
       scratch,
       parallel: true,
       few: true,
-      costly,
-      put: (row, column, v) => walk.put(k, [row, column], finished(k, offsets, column, v)),
+      largeEpilogue,
+      store: (row, column, v) => sink.store(k, [row, column], finished(k, offsets, column, v)),
     };
-    if (blocks === undefined) product(k, g, rows, order);
-    else mmaProduct(k, g, { words }, rows, order);
+    if (blocks === undefined) gemm(k, g, rows, order);
+    else mmaGemm(k, g, { words }, rows, order);
   });
   return true;
 }
 
 /** B is one column: dot products of the rows of A with it, if both lie along k. */
-function dotColumn(j: Job): boolean {
+function dotColumn(j: MatMulProblem): boolean {
   const { c, a, arith } = j;
   if (!j.shared || a.strides[1] !== 1 || a.buffer.dtype !== regOf(a.buffer.dtype)) return false;
   const fixed = c.constant(1);
@@ -192,13 +192,13 @@ function dotColumn(j: Job): boolean {
       parallel: true,
       a: { buffer: a.buffer, at: 0, stride: a.strides[0] },
       x: { buffer: x, at: 0 },
-      put: (row, v) => j.walk.put(k, [row], v),
+      store: (row, v) => j.sink.store(k, [row], v),
     }),
   );
   return true;
 }
 /** A is one row and B, made at run time, lies along k. */
-function dotRow(j: Job): boolean {
+function dotRow(j: MatMulProblem): boolean {
   const { c, a, arith } = j;
   const r = c.need(1).ref;
   if (c.constant(1) || !r || a.strides[1] !== 1 || a.buffer.dtype !== regOf(a.buffer.dtype)) return false;
@@ -213,7 +213,7 @@ function dotRow(j: Job): boolean {
       parallel: true,
       a: { buffer: b.buffer, at: 0, stride: b.strides[1] },
       x: { buffer: a.buffer, at: 0 },
-      put: (column, v) => j.walk.put(k, single ? [column] : [int(0), column], v),
+      store: (column, v) => j.sink.store(k, single ? [column] : [int(0), column], v),
     }),
   );
   return true;
@@ -221,20 +221,20 @@ function dotRow(j: Job): boolean {
 
 /** The matrix B for an index of the result's batch axes, as panels in memory. */
 type PlacedB = (k: KernelBuilder, idx: readonly Expr[]) => PanelMemory;
-function panelProduct(j: Job): void {
+function panelProduct(j: MatMulProblem): void {
   const { c, a, arith } = j;
   const p = panelsOf(c.profile, j.columns, arith);
   const b = placedB(j, p);
   const scratch = c.scratch('edge', regOf(must(c.out[0]).dtype), blockSize(p));
-  const costly = isCostly(j.walk, matMulSpace(c.node).length, vtype(arith.base, arith.lanes));
+  const largeEpilogue = hasLargeEpilogue(j.sink, matMulSpace(c.node).length, vtype(arith.base, arith.lanes));
   const rowBytes = 4 * dimHi(j.k);
-  const order = orderOf(c.profile, p, rowBytes * dimHi(j.columns), rowBytes);
+  const order = loopOrder(c.profile, p, rowBytes * dimHi(j.columns), rowBytes);
   const single = matMulSpace(c.node).length === 1 && j.shared;
   const [hasRows, hasColumns] = [must(c.types[0]).shape.length > 1, must(c.types[1]).shape.length > 1];
   c.kernel('matmul', k => {
     const body = (idx: readonly Expr[]): void => {
       const from = j.shared ? int(0) : k.let(batchOffset(k, a.batch, a.batchStrides, idx));
-      const product_: Product = {
+      const product_: GemmProblem = {
         arith,
         panels: p,
         a: {
@@ -245,17 +245,17 @@ function panelProduct(j: Job): void {
           }),
         },
         b: b(k, idx),
-        k: [{ n: j.k, stride: k.dim(a.strides[1]) }],
+        reduction: [{ n: j.k, stride: k.dim(a.strides[1]) }],
         scratch,
         parallel: true,
         few: true,
-        costly,
-        put: (row, column, v) => {
-          if (j.shared) j.walk.put(k, single ? [hasRows ? row : column] : [row, column], v);
-          else j.walk.put(k, [...idx, ...(hasRows ? [row] : []), ...(hasColumns ? [column] : [])], v);
+        largeEpilogue,
+        store: (row, column, v) => {
+          if (j.shared) j.sink.store(k, single ? [hasRows ? row : column] : [row, column], v);
+          else j.sink.store(k, [...idx, ...(hasRows ? [row] : []), ...(hasColumns ? [column] : [])], v);
         },
       };
-      product(k, product_, a.dims[0], order);
+      gemm(k, product_, a.dims[0], order);
     };
     const nest = (idx: readonly Expr[]): void => {
       const n = j.shared ? undefined : j.batch[idx.length];
@@ -268,7 +268,7 @@ function panelProduct(j: Job): void {
 /** At most this many bytes of B are used as they lie; a larger B is packed so that the walk over it is one stream. */
 const DIRECT_LIMIT = 1 << 17;
 
-function placedB(j: Job, p: Panels): PlacedB {
+function placedB(j: MatMulProblem, p: Panels): PlacedB {
   const { c } = j;
   const size = packedSize(p, j.k);
   const own = must(c.types[1]).shape.slice(0, -2);
@@ -289,7 +289,7 @@ function placedB(j: Job, p: Panels): PlacedB {
   const plain = c.need(1).ref;
   if (plain) {
     const b = operand(plain, c.attrs.transB, false);
-    const small = dimHi(j.k) * dimHi(columns) * 4 <= DIRECT_LIMIT || dimHi(j.a.dims[0]) <= 2 * p.rows;
+    const small = dimHi(j.k) * dimHi(columns) * 4 <= DIRECT_LIMIT || dimHi(j.a.dims[0]) <= 2 * p.mr;
     const whole = j.arith.lanes === 1 || (typeof columns === 'number' && p.rest === p.restWidth);
     if (b.strides[1] === 1 && small && whole && plain.buffer.dtype === regOf(plain.buffer.dtype))
       return (k, idx) => {
@@ -299,14 +299,14 @@ function placedB(j: Job, p: Panels): PlacedB {
           base: j.shared ? int(0) : k.let(batchOffset(k, b.batch, b.batchStrides, idx)),
           step,
           restStep: step,
-          panel: n => mul(n, p.width),
-          stride: p.width,
+          panel: n => mul(n, p.nr),
+          stride: p.nr,
         };
       };
   }
   return packed(packAtRunTime(j, p, size, own));
 }
-function packAtRunTime(j: Job, p: Panels, size: Dim, own: readonly Dim[]): SlotBuffer {
+function packAtRunTime(j: MatMulProblem, p: Panels, size: Dim, own: readonly Dim[]): SlotBuffer {
   const { c } = j;
   const source = c.need(1);
   const rank = source.dims.length;

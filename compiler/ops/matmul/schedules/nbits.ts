@@ -6,10 +6,10 @@ import type { KernelBuilder } from '../../../kernel/builder.ts';
 import { add, and, cast, div, int, konst, mul, reinterpret, rem, shr, sub, vtype, widen, type Expr } from '../../../kernel/ir.ts';
 import { lanesOf } from '../../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../../lowering.ts';
-import { newRows, panelsOf } from '../../schedules/gemm.ts';
-import { rowTiles } from '../../schedules/rows.ts';
-import { walkSink, type Walk } from '../../schedules/sink.ts';
-import { arithOf, gemmTile, partsOf } from '../../schedules/tile.ts';
+import { forNewRows, panelsOf } from '../../schedules/gemm.ts';
+import { forRowBlocks } from '../../schedules/rows.ts';
+import { mergeSink, type MergedSink } from '../../schedules/sink.ts';
+import { arithOf, microKernel, columnVectors } from '../../schedules/tile.ts';
 import { blocksOf, storedAt, type NBitsAttrs } from '../nbits-blocks.ts';
 
 /** Columns whose weights are turned to floats together. */
@@ -20,7 +20,7 @@ export function lowerNBits(c: LowerCtx<NBitsAttrs>): void {
   if (out.shape.some(d => dimHi(d) === 0)) return;
   const rank = out.shape.length;
   const groups = rank === 1 ? [[0]] : [Array.from({ length: rank - 1 }, (_, i) => i), [rank - 1]];
-  const walk = walkSink(c.sink(0), groups);
+  const sink = mergeSink(c.sink(0), groups);
   const { bits, block, k, n } = c.attrs;
   const [q, scales] = [c.constant(1), c.constant(2)];
   const zeros = c.node.inputs[3] ? c.constant(3) : undefined;
@@ -34,10 +34,10 @@ export function lowerNBits(c: LowerCtx<NBitsAttrs>): void {
     block % 4 === 0 &&
     known
   ) {
-    panels(c, walk, typed(q), toNumbers(scales), zeros && toNumbers(zeros));
+    panels(c, sink, typed(q), toNumbers(scales), zeros && toNumbers(zeros));
     return;
   }
-  plain(c, walk);
+  plain(c, sink);
 }
 
 /**
@@ -46,7 +46,7 @@ export function lowerNBits(c: LowerCtx<NBitsAttrs>): void {
  */
 function panels(
   c: LowerCtx<NBitsAttrs>,
-  walk: Walk,
+  sink: MergedSink,
   q: ArrayLike<number | bigint>,
   s: Float64Array,
   z: Float64Array | undefined,
@@ -76,24 +76,24 @@ function panels(
   const x = c.contiguous(0).buffer;
   const rows = dimProd(must(c.types[0]).shape.slice(0, -1));
   const arith = arithOf(c.profile, 'f32');
-  const parts = partsOf(PANEL, arith.lanes);
+  const parts = columnVectors(PANEL, arith.lanes);
   const single = must(c.out[0]).shape.length === 1;
   c.kernel('matmul_nbits', k => {
     const panelOf = (p: Expr): void => {
       unpackPanel(k, a, p, weights, scale, panel);
       const column = k.let(mul(p, PANEL));
-      rowTiles(k, rows, panelsOf(c.profile, PANEL, arith).rows, (first, height, skip) => {
-        const acc = gemmTile(k, {
+      forRowBlocks(k, rows, panelsOf(c.profile, PANEL, arith).mr, (first, height, skip) => {
+        const acc = microKernel(k, {
           arith,
-          rows: height,
+          mr: height,
           a: { buffer: x, at: mul(first, a.k), rows: { k: 'stride', stride: a.k } },
           b: { buffer: panel, at: 0, step: PANEL, parts },
-          k: [{ n: a.k, stride: 1 }],
+          reduction: [{ n: a.k, stride: 1 }],
         });
-        newRows(k, { rows: height, skip }, i =>
+        forNewRows(k, { mr: height, skip }, i =>
           must(acc[i]).forEach((v, j) => {
             const at = add(column, must(parts[j]).at);
-            walk.put(k, single ? [at] : [add(first, i), at], v);
+            sink.store(k, single ? [at] : [add(first, i), at], v);
           }),
         );
       });
@@ -124,7 +124,7 @@ function unpackPanel(k: KernelBuilder, a: NBitsAttrs, p: Expr, weights: SlotBuff
 }
 
 /** Any width and type, one weight after the other. */
-function plain(c: LowerCtx<NBitsAttrs>, walk: Walk): void {
+function plain(c: LowerCtx<NBitsAttrs>, sink: MergedSink): void {
   const a = c.attrs;
   const { blocks, bytes } = blocksOf(a);
   const reg = regOf(must(c.out[0]).dtype);
@@ -149,7 +149,7 @@ function plain(c: LowerCtx<NBitsAttrs>, walk: Walk): void {
           const w = mul(sub(cast(t, stored), zero), cast(t, k.load(s, b)));
           k.set(sum, add(sum, mul(cast(t, k.load(x, add(mul(r, a.k), i))), w)));
         });
-        walk.put(k, single ? [j] : [r, j], sum);
+        sink.store(k, single ? [j] : [r, j], sum);
       }),
     ),
   );

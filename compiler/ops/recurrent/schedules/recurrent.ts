@@ -8,13 +8,13 @@ import type { LowerCtx, Ref, SlotBuffer, Source } from '../../lowering.ts';
 import { emitActivation, parseActivations, type Activation } from '../activation.ts';
 import {
   blockSize,
-  orderOf,
+  loopOrder,
   packedPanels,
   packedSize,
   panelsOf,
-  product,
+  gemm,
   type Panels,
-  type Product,
+  type GemmProblem,
 } from '../../schedules/gemm.ts';
 import { packConstant, packMatrix } from '../../schedules/pack.ts';
 import { arithOf, type Arith } from '../../schedules/tile.ts';
@@ -24,7 +24,7 @@ import { GATES, type RecurrentAttrs } from '../cells.ts';
  * A step of the recurrence is two short kernels: the product of the states with the packed recurrent weights, and the cell, which adds
  * the fed gates, applies the activations by vectors and writes the new states. States stay in the outputs' own memory.
  */
-interface Job {
+interface RecurrentProblem {
   readonly c: LowerCtx<RecurrentAttrs>;
   readonly arith: Arith;
   readonly lanes: Lanes;
@@ -51,7 +51,7 @@ export function lowerRecurrent(c: LowerCtx<RecurrentAttrs>): void {
   // Half floats are kept as f32 while the sequence runs and rounded when they are stored.
   const home = (i: number, name: string): SlotBuffer => (reg === dtype ? must(c.sink(i).ref).buffer : c.temp(name, reg, state));
   const lstm = c.attrs.cell === 'lstm';
-  const job: Job = {
+  const job: RecurrentProblem = {
     c,
     arith: arithOf(c.profile, regOf(dtype)),
     lanes: dtype === 'f32' ? lanesOf(c.profile) : 1,
@@ -84,7 +84,7 @@ export function lowerRecurrent(c: LowerCtx<RecurrentAttrs>): void {
   if (job.c0) finish(2, job.c0);
 }
 /** The first state: given, or zero. */
-function begin(j: Job, to: SlotBuffer, from: Source | undefined, name: string): void {
+function begin(j: RecurrentProblem, to: SlotBuffer, from: Source | undefined, name: string): void {
   const { batch, hidden, lanes } = j;
   j.c.kernel(name, k => {
     const way = { parallel: true };
@@ -105,7 +105,7 @@ interface Packed {
   readonly buffer: SlotBuffer;
   readonly panels: Panels;
 }
-function packGates(j: Job, first: number, gates: number): Packed {
+function packGates(j: RecurrentProblem, first: number, gates: number): Packed {
   const { c, hidden } = j;
   const panels = panelsOf(c.profile, dimMul(hidden, gates), j.arith);
   const fixed = c.constant(1);
@@ -124,7 +124,7 @@ function packGates(j: Job, first: number, gates: number): Packed {
   return { buffer, panels };
 }
 /** Gives the kernel that multiplies [batch, hidden] states `a` with packed weights, and where the sums [batch, columns] go. */
-function multiplier(j: Job, a: SlotBuffer, b: Packed): { readonly sums: SlotBuffer; run(): void } {
+function multiplier(j: RecurrentProblem, a: SlotBuffer, b: Packed): { readonly sums: SlotBuffer; run(): void } {
   const { c, hidden, batch, arith } = j;
   const { columns } = b.panels;
   const sums = c.temp('sums', j.reg, dimMul(batch, columns));
@@ -133,17 +133,17 @@ function multiplier(j: Job, a: SlotBuffer, b: Packed): { readonly sums: SlotBuff
     c.kernel('recurrent', k => {
       const height = k.dim(hidden);
       const width = k.dim(columns);
-      const g: Product = {
+      const g: GemmProblem = {
         arith,
         panels: b.panels,
         a: { buffer: a, block: first => ({ at: mul(first, height), rows: { k: 'stride', stride: height } }) },
         b: packedPanels(k, b.buffer, 0, b.panels, hidden),
-        k: [{ n: hidden, stride: 1 }],
+        reduction: [{ n: hidden, stride: 1 }],
         scratch,
         parallel: true,
-        put: (row, column, v) => k.store(sums, add(mul(row, width), column), v),
+        store: (row, column, v) => k.store(sums, add(mul(row, width), column), v),
       };
-      product(k, g, batch, orderOf(c.profile, b.panels, 4 * dimHi(packedSize(b.panels, hidden)), 4 * dimHi(hidden)));
+      gemm(k, g, batch, loopOrder(c.profile, b.panels, 4 * dimHi(packedSize(b.panels, hidden)), 4 * dimHi(hidden)));
     });
   return { sums, run };
 }
@@ -166,7 +166,7 @@ interface Unit {
   act(i: number, v: Expr, clipped?: boolean): Expr;
 }
 /** Adds the kernel that walks all units of a step. Rows whose sequence has ended are skipped; `last` writes zeros for them. */
-function units(j: Job, name: string, t: Dim, last: boolean, body: (u: Unit) => void): void {
+function units(j: RecurrentProblem, name: string, t: Dim, last: boolean, body: (u: Unit) => void): void {
   const { c, hidden, batch, lanes, lengths, time } = j;
   const gates = GATES[c.attrs.cell];
   const { reverse, clip } = c.attrs;
@@ -213,7 +213,7 @@ function units(j: Job, name: string, t: Dim, last: boolean, body: (u: Unit) => v
 }
 
 /** Each prepares a cell and gives what a step at time t adds. */
-const CELLS: Readonly<Record<RecurrentAttrs['cell'], (j: Job) => (t: Dim) => void>> = {
+const CELLS: Readonly<Record<RecurrentAttrs['cell'], (j: RecurrentProblem) => (t: Dim) => void>> = {
   lstm: j => {
     const p = multiplier(j, j.h, packGates(j, 0, 4));
     const peepholes = j.c.source(5);

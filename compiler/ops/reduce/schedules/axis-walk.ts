@@ -22,7 +22,7 @@ export interface AxisWalk {
   readonly outside: readonly number[];
   readonly x: Source;
   /** Puts at the index of the groups; the axes taken together count as 0 where the result has them with size 1. */
-  put(k: KernelBuilder, idx: readonly Expr[], value: Expr): void;
+  store(k: KernelBuilder, idx: readonly Expr[], value: Expr): void;
   /** The result where nothing is fused behind, with one axis a group. Only where the result has the shape of x. */
   readonly y: Sink;
 }
@@ -56,7 +56,7 @@ export function walkAxes(x: Source, y: Sink, axes: readonly number[], result: 'f
     inside: all.filter(i => groups[i]?.inside === true),
     outside: all.filter(i => groups[i]?.inside === false),
     x: merged,
-    put: (k, idx, value) => {
+    store: (k, idx, value) => {
       const to: Expr[] = sinkGroups.map(() => int(0));
       home.forEach((h, g) => {
         if (h !== undefined) to[h] = must(idx[g]);
@@ -112,7 +112,7 @@ export function forBlocks(
   }
 }
 /** Walks 0..n in turns, so that what is folded does not wait for itself: `body` gets the turn and the index. */
-export function forTurns(k: KernelBuilder, n: Dim, turns: number, body: (turn: number, i: Expr) => void): void {
+export function forAccumulators(k: KernelBuilder, n: Dim, turns: number, body: (turn: number, i: Expr) => void): void {
   const main = dimMul(dimFloorDiv(n, turns), turns);
   k.for(
     0,

@@ -23,7 +23,7 @@ import {
 import type { LowerCtx } from '../../lowering.ts';
 import { lanesOf } from '../../loops.ts';
 import { refIndex } from '../../ref.ts';
-import { forBlocks, forTurns, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
+import { forBlocks, forAccumulators, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
 
 /**
  * Kernels that take several passes over groups of elements: softmax and the normalisations. What the passes hand on lies in scratch
@@ -127,7 +127,7 @@ function forGroups(
     const down = w.inside.at(-1);
     const each: Group['each'] = (ways, visit) =>
       nest(k, w, w.inside.slice(0, -1), start, idx =>
-        forTurns(k, down === undefined ? 1 : must(w.dims[down]), ways, (way, i) => {
+        forAccumulators(k, down === undefined ? 1 : must(w.dims[down]), ways, (way, i) => {
           const row = down === undefined ? idx : withAt(idx, down, i);
           for (let u = 0; u < vectors; u++)
             visit({ idx: last < 0 ? row : withAt(row, last, add(must(row[last]), u * l)), lanes: l, vector: u }, way);
@@ -195,10 +195,10 @@ export function buildSoftmax(c: LowerCtx<{ readonly axis: number; readonly log: 
       const sum = g.fold(0, 1, (acc, e) => add(acc, power(e)), 'add');
       if (log) {
         const shift = sum.map(v => k.let(math('log', v)));
-        g.each(1, e => w.put(k, e.idx, sub(sub(read(e), of(most, e)), of(shift, e))));
+        g.each(1, e => w.store(k, e.idx, sub(sub(read(e), of(most, e)), of(shift, e))));
       } else {
         const scale = sum.map(v => k.let(div(konst(v.t, 1), v)));
-        g.each(1, e => w.put(k, e.idx, mul(s.load(k, e), of(scale, e))));
+        g.each(1, e => w.store(k, e.idx, mul(s.load(k, e), of(scale, e))));
       }
     }),
   );
@@ -232,7 +232,7 @@ export function buildLayerNorm(
       };
       const spread = mean(g.fold(0, WAYS, (acc, e) => add(acc, square(e)), 'add'));
       const scale = spread.map(v => k.let(div(konst(v.t, 1), sqrt(add(v, epsilon)))));
-      g.each(1, e => w.put(k, e.idx, mul(centred(again(e), e), of(scale, e))));
+      g.each(1, e => w.store(k, e.idx, mul(centred(again(e), e), of(scale, e))));
     }),
   );
 }

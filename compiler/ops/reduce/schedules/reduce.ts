@@ -32,7 +32,7 @@ import { wrapNarrow } from '../../elementwise/op.ts';
 import { perLane } from '../../elementwise/util.ts';
 import type { LowerCtx } from '../../lowering.ts';
 import { forAll, inOrder } from '../../loops.ts';
-import { forBlocks, forTurns, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
+import { forBlocks, forAccumulators, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
 import type { Reduction } from '../axes.ts';
 
 /** Accumulators in flight: enough to hide the latency of an addition. */
@@ -91,7 +91,7 @@ export function buildReduce(
   const lanes = vectorLanes(c.profile, dtype, w.x);
   const count = dimProd(axes.map(a => must(source.dims[a])));
   const done = (k: KernelBuilder, idx: readonly Expr[], total: Expr): void =>
-    w.put(k, idx, finish(k, of, dtype, k.let(total), count));
+    w.store(k, idx, finish(k, of, dtype, k.let(total), count));
   c.kernel(`reduce_${of}`, k => {
     if (w.rank === 0) done(k, [], w.x.at(k, []));
     else if (w.inside.includes(w.rank - 1)) reduceRows(k, w, f, of, regOf(dtype), lanes, done);
@@ -151,7 +151,7 @@ function reduceColumns(k: KernelBuilder, w: AxisWalk, f: Fold, base: Expr['t']['
     const ways = vectors > 1 || rows === undefined ? 1 : WAYS;
     const accs = Array.from({ length: vectors * ways }, () => k.var(konst(vtype(base, l), f.start)));
     nest(k, w, w.inside.slice(0, -1), start, idx =>
-      forTurns(k, rows === undefined ? 1 : must(w.dims[rows]), ways, (turn, i) => {
+      forAccumulators(k, rows === undefined ? 1 : must(w.dims[rows]), ways, (turn, i) => {
         const row = rows === undefined ? idx : withAt(idx, rows, i);
         for (let u = 0; u < vectors; u++) {
           const acc = must(accs[u + turn]);
@@ -224,7 +224,7 @@ export function buildArgReduce(
   // An axis of size 1 may have been merged away.
   const g = w.inside[0] ?? -1;
   const n = w.dims[g] ?? 1;
-  const put = (k: KernelBuilder, idx: readonly Expr[], at: Expr): void => w.put(k, idx, cast(vtype('i64'), at));
+  const put = (k: KernelBuilder, idx: readonly Expr[], at: Expr): void => w.store(k, idx, cast(vtype('i64'), at));
   /** Takes x at place `at` where it beats the best so far. */
   const take = (k: KernelBuilder, best: Expr, where: Expr, x: Expr, at: Expr): void => {
     const wins = k.let(beats(x, best));
@@ -324,7 +324,7 @@ export function buildCumulative(
     k.for(0, n, i => {
       const at = withAt(idx, g, reverse ? k.let(sub(sub(k.dim(n), 1), i)) : i);
       const next = k.let(f.step(acc, k.let(w.x.at(k, at, l))));
-      w.put(k, at, k.let(wrapNarrow(dtype, exclusive ? acc : next)));
+      w.store(k, at, k.let(wrapNarrow(dtype, exclusive ? acc : next)));
       k.set(acc, next);
     });
   };

@@ -35,7 +35,7 @@ import { GROUP, type Column, type Group, type Kind, type Tests } from './tests.t
 /**
  * The outcomes of tests for a block of rows, as bits: u8[tests, lanes]. A block has a row for each bit of a vector of that many bytes.
  * Each `lanes` neighbouring rows are in lanes / 8 neighbouring bytes, one row after another in the next byte, so that a vector of these
- * bytes, repeated, has the rows in order (see `compareTrees`).
+ * bytes, repeated, has the rows in order (see `scoreComplete`).
  */
 export interface Masks {
   readonly lanes: MaskLanes;

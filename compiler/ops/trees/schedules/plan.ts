@@ -6,11 +6,11 @@ import type { KernelBuilder } from '../../../kernel/builder.ts';
 import { bytesOf } from '../../../core/dtype.ts';
 import type { LowerCtx, SlotBuffer, TreeStrategy } from '../../lowering.ts';
 import { readTables, treeDepths, type TreeTables } from '../tables.ts';
-import { COMPARE_SCRATCH, compareTrees, MOST_LEVELS, type CompleteTables } from './quickscorer.ts';
+import { QUICKSCORER_SCRATCH, scoreComplete, MOST_LEVELS, type CompleteTables } from './quickscorer.ts';
 import { completeTrees } from './complete.ts';
 import { gatherRows, gatherTrees, makeValues, type SparseTables } from './gather.ts';
 import { interleaveTrees } from './interleave.ts';
-import { compareListed, interleaveListed, LISTED_SCRATCH, listTrees, type ListedTables } from './quickscorer-listed.ts';
+import { scoreListed, interleaveListed, LISTED_SCRATCH, listTrees, type ListedTables } from './quickscorer-listed.ts';
 import { bitsSize, blockOf, makeBits, makeMasks, testTables, type MaskLanes, type Masks, type TestTables } from './masks.ts';
 import { sparseTrees } from './sparse.ts';
 import { endSums, orderTrees, startSums, sumRow, treeSums, type TreeSums } from './sums.ts';
@@ -27,7 +27,10 @@ const MOST_DEPTH = 12;
 /** Masks of more tests than this (16 MiB) are not kept. */
 const MOST_TESTS = 2 ** 20;
 
-/** The sums of an ensemble, by the strategy that is asked for, or that its size asks for. One that does not serve is the plain walk. */
+/**
+ * The sums of an ensemble, by the strategy that the caller asks for, or else by the cheapest for its size. Falls back to the plain walk
+ * where the strategy cannot express the ensemble (see `sumBy`).
+ */
 export function sumTrees(c: LowerCtx<TreeAttrs>): void {
   const inputs = Array.from({ length: 12 }, (_, i) => (c.types[i + 1] ? c.constant(i + 1) : undefined));
   const constant = inputs.every((t, i) => t !== undefined || !c.types[i + 1]);
@@ -52,8 +55,8 @@ function sumBy(c: LowerCtx<TreeAttrs>, t: TreeTables, asked: Exclude<TreeStrateg
 }
 
 /**
- * Whether doing all tests of a row pays, by instructions of a row, about: there may be many features for few trees, or so many thresholds
- * that hardly a test is used twice.
+ * Cost model, in instructions per row: whether evaluating all distinct tests of the ensemble first is cheaper than walking the trees. It
+ * is not where there are many features for few trees, or so many thresholds that hardly a test is shared by two nodes.
  */
 function worthTests(c: LowerCtx<TreeAttrs>, tests: Tests, { cost }: TestedTrees, steps: number, trees: number): boolean {
   const groups = tests.kinds.flatMap(k => k.groups);
@@ -61,8 +64,8 @@ function worthTests(c: LowerCtx<TreeAttrs>, tests: Tests, { cost }: TestedTrees,
   const gathered = 4 * GROUP * groups.length + 25 * tests.sets.length + 17 * steps + 12 * trees;
   // Without vectors bytes are written one by one.
   const vectors = c.profile.vector.bits >= 128;
-  const alone = search + (vectors ? tests.count / 8 : 2 * tests.count) + cost.interleaved;
-  const block = search + (3 * tests.count + cost.block) / blockOf(maskLanes(c, tests)) + cost.compared;
+  const alone = search + (vectors ? tests.count / 8 : 2 * tests.count) + cost.singleRow;
+  const block = search + (3 * tests.count + cost.block) / blockOf(maskLanes(c, tests)) + cost.blockRow;
   return Math.min(alone, vectors ? block : Infinity) <= 1.2 * gathered && alone <= 2.5 * gathered;
 }
 
@@ -75,8 +78,8 @@ interface TestedTrees {
    * About the instructions (measured, of WebAssembly on V8) of a block of rows, of a row in a block, and of a row alone, without the tests;
    * and what a row alone costs more because the tables are not in the cache.
    */
-  readonly cost: { readonly block: number; readonly compared: number; readonly interleaved: number; readonly misses: number };
-  compare(k: KernelBuilder, masks: Masks, sums: SlotBuffer, scratch: SlotBuffer, rows: Expr): void;
+  readonly cost: { readonly block: number; readonly blockRow: number; readonly singleRow: number; readonly misses: number };
+  quickscorer(k: KernelBuilder, masks: Masks, sums: SlotBuffer, scratch: SlotBuffer, rows: Expr): void;
   interleave(k: KernelBuilder, bits: SlotBuffer, from: Expr, to: Expr, tell: Tell): void;
 }
 type Tell = (tree: Expr, leaf: Expr) => void;
@@ -107,14 +110,14 @@ function completed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, depth: n
   const large = size * 6 > c.profile.cache.l2;
   return {
     sums,
-    scratch: COMPARE_SCRATCH,
+    scratch: QUICKSCORER_SCRATCH,
     cost: {
       block: of.trees * (60 + 2 ** levels * 4) + (large ? size * 3 : 0),
-      compared: of.trees * (9 + 9 * (depth - levels)),
-      interleaved: of.trees * (6 + 5.5 * depth),
+      blockRow: of.trees * (9 + 9 * (depth - levels)),
+      singleRow: of.trees * (6 + 5.5 * depth),
       misses: large ? of.trees * 60 * Math.max(1, depth - 4) : 0,
     },
-    compare: (k, masks, to, scratch, rows) => compareTrees(k, tables, levels, sums, masks, to, scratch, rows),
+    quickscorer: (k, masks, to, scratch, rows) => scoreComplete(k, tables, levels, sums, masks, to, scratch, rows),
     interleave: (k, bits, from, to, tell) => interleaveTrees(k, tables, unit, bits, from, to, tell),
   };
 }
@@ -137,11 +140,11 @@ function listed(c: LowerCtx<TreeAttrs>, t: TreeTables, tests: Tests, steps: numb
     scratch: LISTED_SCRATCH,
     cost: {
       block: of.tests.length * 12 + of.trees * (60 + 2 ** of.planes * 2),
-      compared: of.trees * 9,
-      interleaved: steps * 11,
+      blockRow: of.trees * 9,
+      singleRow: steps * 11,
       misses: 0,
     },
-    compare: (k, masks, to, scratch, rows) => compareListed(k, tables, sums, masks, to, scratch, rows),
+    quickscorer: (k, masks, to, scratch, rows) => scoreListed(k, tables, sums, masks, to, scratch, rows),
     interleave: (k, bits, from, to, tell) => interleaveListed(k, tables, unit, bits, from, to, tell),
   };
 }
@@ -150,10 +153,10 @@ function maskLanes(c: LowerCtx<TreeAttrs>, tests: Tests): MaskLanes {
   const { vector, cache } = c.profile;
   return ([64, 32] as const).find(lanes => 8 * lanes <= vector.bits && tests.count * lanes <= cache.l2) ?? 16;
 }
-/** From how many rows on comparing is faster than walking them one by one. */
+/** From how many rows on a block is faster by QuickScorer than row by row. */
 function crossover(t: TestedTrees, tests: number): number {
-  const { block, compared, interleaved, misses } = t.cost;
-  return Math.max(4, Math.ceil((block + 3 * tests) / Math.max(1, interleaved + misses + tests / 8 - compared)));
+  const { block, blockRow, singleRow, misses } = t.cost;
+  return Math.max(4, Math.ceil((block + 3 * tests) / Math.max(1, singleRow + misses + tests / 8 - blockRow)));
 }
 /**
  * Trees that are walked at once for one row: the more, the better the processor is busy, but each group of trees is filled up to a
@@ -178,26 +181,26 @@ function sumByTests(
   c: LowerCtx<TreeAttrs>,
   trees: TestedTrees,
   rows: TestTables,
-  asked: 'auto' | 'compare' | 'interleave',
+  asked: 'auto' | 'quickscorer' | 'interleave',
 ): void {
   const { tests } = rows;
   const sum = trees.sums;
   const out = c.sink(0);
   const batch = must(out.dims[0]);
   const vectors = c.profile.vector.bits >= 128;
-  const least = !vectors || asked === 'interleave' ? Infinity : asked === 'compare' ? 1 : crossover(trees, tests.count);
+  const least = !vectors || asked === 'interleave' ? Infinity : asked === 'quickscorer' ? 1 : crossover(trees, tests.count);
   const one = c.scratch('tree_row', sum.rules.dtype, sum.rules.groups);
   const bits = c.scratch('tree_bits', 'u8', bitsSize(tests));
 
   const lanes = maskLanes(c, tests);
   const block = blockOf(lanes);
-  const compare = (first: Dim, count: Dim): void => {
+  const quickscorer = (first: Dim, count: Dim): void => {
     const masks: Masks = { lanes, bits: c.scratch('tree_masks', 'u8', tests.count * lanes) };
     const sums = c.scratch('tree_sums', sum.rules.dtype, sum.rules.groups * block);
     const scratch = c.scratch('tree_places', 'u8', trees.scratch * lanes);
     c.kernel('tree_masks', k => k.if(gt(k.dim(count), 0), () => makeMasks(k, rows, k.dim(first), k.dim(count), masks)));
     c.kernel('tree_start', k => startSums(k, sum, sums, block, count));
-    c.kernel('tree_compare', k => k.if(gt(k.dim(count), 0), () => trees.compare(k, masks, sums, scratch, k.dim(count))));
+    c.kernel('tree_compare', k => k.if(gt(k.dim(count), 0), () => trees.quickscorer(k, masks, sums, scratch, k.dim(count))));
     c.kernel('tree_end', k => endSums(k, sum, sums, block, out, first, count));
   };
   const interleave = (from: Dim, to: Dim): void =>
@@ -215,9 +218,9 @@ function sumByTests(
   const most = dimHi(batch);
   eachBlock(c, batch, block, (first, count) => {
     // All rows of the block, or none.
-    const compared = least > Math.min(block, most) ? 0 : dimMul(dimMin(dimFloorDiv(count, least), 1), count);
-    if (compared !== 0) compare(first, compared);
-    interleave(dimAdd(first, compared), dimAdd(first, count));
+    const scored = least > Math.min(block, most) ? 0 : dimMul(dimMin(dimFloorDiv(count, least), 1), count);
+    if (scored !== 0) quickscorer(first, scored);
+    interleave(dimAdd(first, scored), dimAdd(first, count));
   });
 }
 

@@ -92,10 +92,10 @@ const LEAVES = NODES + LEAF;
 export const LISTED_SCRATCH = LEAVES + MOST_LEAVES + MOST_LEAVES / 8 + MOST_LEAVES / 64;
 
 /**
- * As `compareTrees`, in another way: the rows at a node are a mask, and its test divides them among its children. Bit b of a row's leaf
+ * As `scoreComplete`, in another way: the rows at a node are a mask, and its test divides them among its children. Bit b of a row's leaf
  * is set if the row is at one of the leaves whose number has that bit.
  */
-export function compareListed(
+export function scoreListed(
   k: KernelBuilder,
   t: ListedTables,
   to: TreeSums,

@@ -27,7 +27,7 @@ export interface CompleteTables {
   /** u16 or i32. */
   readonly tests: Buffer;
 }
-/** Levels at most that `compareTrees` decides by comparing all of their nodes: a place has to fit a byte. */
+/** Levels at most that `scoreComplete` decides by comparing all of their nodes: a place has to fit a byte. */
 export const MOST_LEVELS = 8;
 /** Nodes that are chosen from at once: as many as there are registers for. */
 const CHUNK = 8;
@@ -38,7 +38,7 @@ const CHUNK = 8;
  * of 2^l nodes, and the outcome of its test is chosen from theirs by the outcomes on the levels above, from the lowest up. Then the
  * outcomes of as many rows as a vector has bytes become their places, bytes, and what is left of a tree is walked.
  */
-export function compareTrees(
+export function scoreComplete(
   k: KernelBuilder,
   t: CompleteTables,
   levels: number,
@@ -79,7 +79,7 @@ export function compareTrees(
       }
     }
     const rest = t.depth - levels;
-    const walk: Walk = (place, goesRight) => {
+    const walk: LowerLevels = (place, goesRight) => {
       let h = k.let(add(place, 2 ** levels));
       for (let d = 0; d < rest; d++) h = k.let(add(shl(h, 1), goesRight(k.load(t.tests, add(node, h)))));
       return sub(h, size);
@@ -88,19 +88,19 @@ export function compareTrees(
   });
 }
 /** The leaf that a row reaches from a place, among those of its tree. `goesRight`: the outcome of a test for the row, 0 or 1. */
-type Walk = (place: Expr, goesRight: (test: Expr) => Expr) => Expr;
+type LowerLevels = (place: Expr, goesRight: (test: Expr) => Expr) => Expr;
 /** Where the rows of a block are: the first of scratch are planes, a bit of each row's place each, the highest first. */
-interface Places {
+interface LeafPlanes {
   readonly planes: number;
   /** The first leaf of the tree: 2^planes may be read from there. */
   readonly first: Expr;
   /** Leads from places to leaves; absent: they are the leaves. */
-  readonly walk: Walk | undefined;
+  readonly walk: LowerLevels | undefined;
 }
 /** Adds the leaf of each row's place to its sum. */
 export function addPlaces(
   k: KernelBuilder,
-  { planes, first, walk }: Places,
+  { planes, first, walk }: LeafPlanes,
   to: TreeSums,
   tree: Expr,
   masks: Masks,
@@ -160,7 +160,7 @@ export function addPlaces(
 const PIECE = { 16: 'u16', 32: 'i32', 64: 'i64' } as const;
 /** In scratch, in vectors: planes, chosen results of a level, and the places of some rows. */
 const KEPT = MOST_LEVELS + 2 ** (MOST_LEVELS - 1) / CHUNK;
-export const COMPARE_SCRATCH = KEPT + 1;
+export const QUICKSCORER_SCRATCH = KEPT + 1;
 /** Which bit of its byte is a row's: the bytes of a group of rows, repeated. */
 function bitPattern(lanes: MaskLanes): Expr {
   const words = Array.from({ length: lanes / 8 }, (_, w) => {
