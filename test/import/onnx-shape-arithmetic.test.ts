@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect } from '@jest/globals';
+import { must } from '../../compiler/core/diagnostic.ts';
 import { isInt } from '../../compiler/core/dtype.ts';
 import { nodesOf, subgraphs, type Graph, type Node } from '../../compiler/graph/graph.ts';
 import { importOnnx } from '../../compiler/import/onnx/import.ts';
 import { dimOptions } from '../../fixtures/dims.ts';
+import { modelFile, needs } from '../needs.ts';
 import { locate, REAL_MODELS } from '../../fixtures/models.ts';
 
 /** The live nodes of a graph and of the graphs in it. */
@@ -16,10 +18,8 @@ const integers: Readonly<Record<string, readonly string[]>> = {
 
 describe('arithmetic over sizes is gone after import, with sizes left open', () => {
   for (const m of REAL_MODELS) {
-    const path = locate(m.name);
-    const test = path === undefined ? it.skip : it;
-    test(`${m.name}${path === undefined ? ' (not on this machine: npm run fixtures)' : ''}`, () => {
-      const bytes = readFileSync(path ?? '');
+    needs(modelFile(m.name)).it(m.name, () => {
+      const bytes = readFileSync(must(locate(m.name)));
       const dims = Object.fromEntries(
         Object.entries(dimOptions(m, bytes)).map(([name, d]) => [name, typeof d === 'number' ? d : { lo: d.min, hi: d.max }]),
       );

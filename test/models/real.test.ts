@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import * as ort from 'onnxruntime-node';
@@ -10,12 +10,15 @@ import type { Graph } from '../../compiler/graph/graph.ts';
 import { importOnnx } from '../../compiler/import/onnx/import.ts';
 import { compile } from '../../compiler/index.ts';
 import { dimOptions } from '../../fixtures/dims.ts';
-import { hasRelaxedSimd } from '../../fixtures/engine.ts';
 import { makeInputs } from '../../fixtures/inputs.ts';
 import { locate, REAL_MODELS, type RealModel } from '../../fixtures/models.ts';
+import { modelFile, needs, relaxedSimd } from '../needs.ts';
 import { feed, loadBundle, type OutTensor } from './bundle.ts';
 
-const targets = ['wasm-simd', ...(hasRelaxedSimd() ? ['wasm-relaxed-simd'] : [])];
+const targets = [
+  ['wasm-simd', []],
+  ['wasm-relaxed-simd', [relaxedSimd]],
+] as const;
 const RTOL = 1e-3;
 const ATOL = 1e-5;
 /** Networks that another entry has in a smaller size, of which float64 takes half a minute: they may differ by a part of the largest value. */
@@ -103,12 +106,8 @@ async function check(model: RealModel, path: string, target: string): Promise<vo
   await session.release();
 }
 
-describe.each(targets)('%s agrees with onnxruntime', target => {
-  for (const model of REAL_MODELS) {
-    const path = locate(model.name);
-    // In CI every model is there: .ci/run fetches them.
-    if (path === undefined && process.env['CI'] === undefined)
-      it.skip(`${model.name} (not here: npm run fixtures)`, () => undefined);
-    else it(model.name, () => check(model, path ?? model.name, target), 600_000);
-  }
-});
+for (const [target, more] of targets)
+  describe(`${target} agrees with onnxruntime`, () => {
+    for (const model of REAL_MODELS)
+      needs(modelFile(model.name), ...more).it(model.name, () => check(model, must(locate(model.name)), target), 600_000);
+  });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
@@ -89,14 +89,6 @@ export interface Machine {
   readonly cc: string;
   readonly under: readonly string[];
 }
-export const has = (command: string): boolean => !spawnSync(command, ['--version'], { stdio: 'ignore' }).error;
-
-/** Whether this processor runs what is compiled for a target of x86-64. */
-export function runsHere(target: 'linux-x64-v2' | 'linux-x64-v3' | 'linux-x64-v4'): boolean {
-  const flag = { 'linux-x64-v2': 'sse4_2', 'linux-x64-v3': 'avx2', 'linux-x64-v4': 'avx512_vnni' }[target];
-  return existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'utf8').includes(` ${flag} `);
-}
-
 /** Writes a bundle, builds it by its own Makefile without a warning, and gives a function that runs it on .npy files. */
 export function buildBundle(
   files: ReadonlyMap<string, Uint8Array>,

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { fromTyped, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { compile } from '../../compiler/index.ts';
@@ -11,11 +11,10 @@ import { locate, REAL_MODELS } from '../../fixtures/models.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
 import { attribute, model, node, value } from '../onnx-writer.ts';
-import { buildBundle, has, type Machine } from './build.ts';
+import { modules, needs } from '../needs.ts';
+import { buildBundle, type Machine } from './build.ts';
 
-const ready = has('cc') && has('make');
-const suite = ready ? describe : describe.skip;
-const why = ready ? '' : ' (no C compiler here)';
+const native = needs('cc', 'make');
 const bits = (t: Tensor): string => Buffer.from(t.bytes.buffer, t.bytes.byteOffset, t.bytes.byteLength).toString('base64');
 
 /** What is made of a model for a target, once for all tests. */
@@ -79,7 +78,7 @@ async function build(name: string, target: string, machine?: Machine): Promise<B
   return { ...buildBundle(files, machine && { machine }), weights: must(report.modules[0]).weights };
 }
 
-suite(`C and WebAssembly give the same bits${why}`, () => {
+native.describe('C and WebAssembly give the same bits', () => {
   it.each(MODELS.flatMap(m => [[m, 'c-portable', 'wasm-mvp'] as const, [m, 'linux-x64-v2', 'wasm-simd'] as const]))(
     '%s on %s as on %s',
     async (name, target, wasm) => {
@@ -97,27 +96,23 @@ const MACHINES: readonly (readonly [string, Machine])[] = [
   ['linux-riscv64', { cc: 'riscv64-linux-gnu-gcc', under: ['qemu-riscv64-static', '-L', '/usr/riscv64-linux-gnu'] }],
 ];
 for (const [target, machine] of MACHINES) {
-  const here = has(machine.cc) && has(must(machine.under[0]));
-  (here ? describe : describe.skip)(
-    `${target} under emulation${here ? '' : ` (needs ${machine.cc} and ${must(machine.under[0])})`}`,
-    () => {
-      it.each([TREES, 'ppocr-cls', 'silero-vad'])(
-        '%s',
-        async name => {
-          const { inputs, outputs } = await inWasm(name, 'wasm-simd');
-          const got = (await build(name, target, machine)).run(inputs);
-          for (const [k, t] of outputs) {
-            const mine = must(got.get(k));
-            expect(mine.dims).toEqual(t.dims);
-            const want = [...toNumbers(t)];
-            const worst = [...toNumbers(mine)].map((v, i) => Math.abs(v - (want[i] ?? NaN)) / (1e-5 + 1e-4 * Math.abs(v)));
-            expect(Math.max(...worst)).toBeLessThanOrEqual(1);
-          }
-        },
-        240_000,
-      );
-    },
-  );
+  needs(machine.cc, must(machine.under[0])).describe(`${target} under emulation`, () => {
+    it.each([TREES, 'ppocr-cls', 'silero-vad'])(
+      '%s',
+      async name => {
+        const { inputs, outputs } = await inWasm(name, 'wasm-simd');
+        const got = (await build(name, target, machine)).run(inputs);
+        for (const [k, t] of outputs) {
+          const mine = must(got.get(k));
+          expect(mine.dims).toEqual(t.dims);
+          const want = [...toNumbers(t)];
+          const worst = [...toNumbers(mine)].map((v, i) => Math.abs(v - (want[i] ?? NaN)) / (1e-5 + 1e-4 * Math.abs(v)));
+          expect(Math.max(...worst)).toBeLessThanOrEqual(1);
+        }
+      },
+      240_000,
+    );
+  });
 }
 
 const dynamic = model([
@@ -159,7 +154,7 @@ int main(void) {
   return 0;
 }
 `;
-suite(`a program that calls a model${why}`, () => {
+native.describe('a program that calls a model', () => {
   it('gets sizes that the model works out, and a code and a text for each mistake, also from sanitizers', async () => {
     const { files } = await compile({ model: dynamic, name: 'm', target: 'c-portable', dims: { n: { min: 2, max: 6 } } });
     const sanitize = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
@@ -192,8 +187,7 @@ suite(`a program that calls a model${why}`, () => {
   }, 60_000);
 });
 
-const numpy = ready && spawnSync('python3', ['-c', 'import numpy'], { stdio: 'ignore' }).status === 0;
-(numpy ? describe : describe.skip)(`model.py${numpy ? '' : ' (needs cc, make and python3 with numpy)'}`, () => {
+needs('cc', 'make', modules('numpy')).describe('model.py', () => {
   it.each(MODELS)('gives what main.c gives: %s', async name => {
     const { inputs } = real(name);
     const b = await built(name, 'linux-x64-v2');

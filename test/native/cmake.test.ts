@@ -2,21 +2,19 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, expect, it, jest } from '@jest/globals';
 import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { fromTyped, typed, type Tensor } from '../../compiler/core/tensor.ts';
 import { compile, type CompileOptions } from '../../compiler/index.ts';
 import { importFor } from '../../compiler/compile.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
-import { has } from './build.ts';
+import { needs, x64 } from '../needs.ts';
 import { bike, folder, indexOf, removeFolders } from './faces.ts';
 import { keywordNetwork } from './keywords.ts';
 
 jest.setTimeout(120_000);
 afterAll(removeFolders);
-const ready = has('cmake') && has('cc') && process.arch === 'x64';
-const required = process.env['CI'] !== undefined;
 
 const ROWS = 500;
 const numbers = (n: number): Float32Array => Float32Array.from({ length: n }, (_, i) => ((i * 7919) % 1009) / 40);
@@ -115,7 +113,7 @@ function check(program: string): void {
   expect(all.subarray(48).equals(expected(trees).bytes)).toBe(true);
 }
 
-(ready || required ? describe : describe.skip)(`CMake${ready ? '' : ' (needs cmake and cc on x86-64)'}`, () => {
+needs('cmake', 'cc', x64).describe('CMake', () => {
   it('builds the library, its program and its addon', async () => {
     const dir = await write(trees);
     const out = built(dir);

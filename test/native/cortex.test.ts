@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, expect, it } from '@jest/globals';
 import { buildLibraries, type NativeBuild } from '../../compiler/host/build.ts';
 import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
@@ -13,14 +13,13 @@ import type { CompileOptions } from '../../compiler/options.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
 import { attribute, model, node, sub, tensor, value } from '../onnx-writer.ts';
-import { has, WARNINGS } from './build.ts';
+import { needs } from '../needs.ts';
+import { WARNINGS } from './build.ts';
 import { keywordNetwork } from './keywords.ts';
 
 /** Bundles for microcontrollers, built by ARM's GCC and run on boards that QEMU plays: the bits, and the memory that was promised. */
 const CC = 'arm-none-eabi-gcc';
-const ready = has(CC) && has('qemu-system-arm');
-const suite = ready ? describe : describe.skip;
-const why = ready ? '' : ` (needs ${CC} and qemu-system-arm)`;
+const board = needs(CC, 'qemu-system-arm');
 const folders: string[] = [];
 afterAll(() => {
   for (const f of folders) rmSync(f, { recursive: true, force: true });
@@ -95,7 +94,7 @@ it('weights for microcontrollers are as small as the model says', async () => {
   // Elsewhere they are transformed, for speed.
   expect(await weights('c-portable')).toBeGreaterThan(3 * w.bytes.length);
 });
-suite(`microcontrollers${why}`, () => {
+board.describe('microcontrollers', () => {
   it.each([
     ['cortex-m4', 'mps2-an386', 'a keyword network'],
     ['cortex-m4', 'mps2-an386', '150 trees'],

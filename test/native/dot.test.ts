@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect } from '@jest/globals';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
 import { fromNumbers, numel, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
@@ -10,7 +10,8 @@ import { compile } from '../../compiler/index.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
 import { attribute, model, node, sub, tensor, value, type Part } from '../onnx-writer.ts';
-import { buildBundle, has, type Machine } from './build.ts';
+import { level, needs, processor, type Need } from '../needs.ts';
+import { buildBundle, type Machine } from './build.ts';
 
 /**
  * Products and convolutions of 8-bit integers by the dot products of each target. WebAssembly computes them in floats, exactly, so all must give its bits;
@@ -201,22 +202,11 @@ const wanted = compile({ model: bytes, target: 'wasm-simd' }).then(async ({ file
   (await loadBundle(files)).run(feed(inputs)),
 );
 
-const flags = has('cc') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
-const here = (target: string, ...features: readonly string[]): readonly [string, Machine | undefined, string] => {
-  const lacks = features.filter(f => !new RegExp(`\\b${f}\\b`).test(flags));
-  return [
-    target,
-    undefined,
-    !has('cc') ? 'needs a C compiler' : lacks.length > 0 ? `this processor has no ${lacks.join(', ')}` : '',
-  ];
-};
 const arm = { cc: 'aarch64-linux-gnu-gcc', under: ['qemu-aarch64-static', '-cpu', 'max', '-L', '/usr/aarch64-linux-gnu'] };
-const TARGETS: readonly (readonly [string, Machine | undefined, string])[] = [
-  here('c-portable'),
-  here('linux-x64-v2', 'sse4_2'),
-  here('linux-x64-v3', 'avx2', 'fma'),
-  here('linux-x64-v4', 'avx512bw', 'avx512_vnni'),
-  ['linux-arm64-dotprod', arm, has(arm.cc) && has(must(arm.under[0])) ? '' : `needs ${arm.cc} and ${must(arm.under[0])}`],
+const TARGETS: readonly { readonly target: string; readonly machine?: Machine; readonly needs: readonly (string | Need)[] }[] = [
+  { target: 'c-portable', needs: ['cc'] },
+  ...(['linux-x64-v2', 'linux-x64-v3', 'linux-x64-v4'] as const).map(target => ({ target, needs: ['cc', level(target)] })),
+  { target: 'linux-arm64-dotprod', machine: arm, needs: [arm.cc, must(arm.under[0])] },
 ];
 /** Builds test/native/amx.c, which carries out the instructions of AMX where the processor has none, and gives what runs programs with it. */
 function emulator(): { readonly under: readonly string[]; products: () => number } {
@@ -234,12 +224,10 @@ const made: string[] = [];
 afterAll(() => {
   for (const dir of made) rmSync(dir, { recursive: true, force: true });
 });
-const [, , noVector] = here('linux-x64-v4', 'avx512bw', 'avx512_vnni');
-const emulated = noVector === '' && !/\bamx_int8\b/.test(flags);
-const whyNot = noVector === '' ? '' : ` (${noVector})`;
+const emulated = !processor('amx_int8').here;
 describe.each([1, 3])('AMX with %i threads', threads => {
-  (noVector === '' ? it : it.skip)(
-    `multiplies blocks of integers${whyNot}`,
+  needs('cc', level('linux-x64-v4')).it(
+    'multiplies blocks of integers',
     async () => {
       const { files } = await compile({ model: bytes, target: 'linux-x64-amx', threads, verifyIr: true });
       const bundle = buildBundle(files, { flags: ['-O1'] });
@@ -255,9 +243,9 @@ describe.each([1, 3])('AMX with %i threads', threads => {
   );
 });
 
-for (const [target, machine, why] of TARGETS)
-  (why === '' ? it : it.skip)(
-    `integer products of ${target}${why === '' ? '' : ` (${why})`}`,
+for (const { target, machine, needs: needed } of TARGETS)
+  needs(...needed).it(
+    `integer products of ${target}`,
     async () => {
       const { files } = await compile({ model: bytes, target, verifyIr: true });
       const got = buildBundle(files, { flags: ['-O1'], ...(machine && { machine }) }).run(inputs);

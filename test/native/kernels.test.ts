@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { expect } from '@jest/globals';
 import fc from 'fast-check';
 import { bytesOf } from '../../compiler/core/dtype.ts';
 import { must, noLoc } from '../../compiler/core/diagnostic.ts';
@@ -12,7 +12,8 @@ import type { Arg, Program, Slot, Step } from '../../compiler/program/program.ts
 import { argsOf, expectSame, loopArgs, randomKernel } from '../kernel/random-kernel.ts';
 import { randomLoops } from '../kernel/random-loops.ts';
 import { profileNamed } from '../kernel/wasm-run.ts';
-import { has, native, runsHere } from './build.ts';
+import { level, needs } from '../needs.ts';
+import { native } from './build.ts';
 
 /** Kernels of each kind in one program. More for a night: RUNS=500. */
 const RUNS = Number(process.env['RUNS'] ?? 24);
@@ -96,13 +97,12 @@ function programOf(all: readonly Case[]): {
 }
 
 const TARGETS = ['c-portable', 'linux-x64-v2', 'linux-x64-v3', 'linux-x64-v4'] as const;
-describe.each(TARGETS)('random kernels as C for %s', target => {
-  const here = has('cc') && (target === 'c-portable' || runsHere(target));
+for (const target of TARGETS) {
   // One rounding of a product and a sum is what the interpreter has not.
   const own = profileNamed(target);
   const profile: Profile = { ...own, vector: { ...own.vector, fma: 'none' } };
-  (here ? it : it.skip)(
-    `give the bits of the interpreter${here ? '' : ' (needs a C compiler, and a processor that has the instructions)'}`,
+  needs('cc', ...(target === 'c-portable' ? [] : [level(target)])).it(
+    `random kernels as C for ${target} give the bits of the interpreter`,
     () => {
       const all = cases(profile);
       const { program, memory, places } = programOf(all);
@@ -126,4 +126,4 @@ describe.each(TARGETS)('random kernels as C for %s', target => {
     },
     120_000,
   );
-});
+}

@@ -2,13 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, expect, it, jest } from '@jest/globals';
 import { openBundle } from '../../compiler/run/bundle.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { compile, type CompileOptions } from '../../compiler/index.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { attribute, model, node, value } from '../onnx-writer.ts';
-import { has, WARNINGS } from './build.ts';
+import { has, needs } from '../needs.ts';
+import { WARNINGS } from './build.ts';
 import { bike, bundle, folder, indexOf, real, removeFolders, rows, type Case, type Index, type Model } from './faces.ts';
 
 // What a program sees of a bundle is the same in WebAssembly and behind Node-API: the same cases through both.
@@ -21,9 +22,7 @@ const clang = ['clang', 'clang-19', 'clang-16', 'clang-14'].find(cc => {
   const args = ['--target=wasm32-wasi', '-mexec-model=reactor', '-x', 'c', '-', '-o', '/dev/null'];
   return spawnSync(cc, args, { input: '#include <stdlib.h>\nint main(void) { return malloc(1) == 0; }' }).status === 0;
 });
-const ready = has('cc') && has('make');
-const suite = ready ? describe : describe.skip;
-const why = ready ? '' : ' (no C compiler here)';
+const native = needs('cc', 'make');
 
 afterAll(removeFolders);
 
@@ -99,7 +98,7 @@ async function same(c: Case, target: CompileOptions['target'], wasm: string): Pr
   });
 }
 const emnapi = clang === undefined ? undefined : { name: 'emnapi-test', extends: 'emnapi', toolchain: { cc: clang } };
-suite(`behind Node-API as in WebAssembly${why}`, () => {
+native.describe('behind Node-API as in WebAssembly', () => {
   it.each(CASES.map(c => c()))('$name', async c => {
     await same(c, 'linux-x64-v2', 'wasm-simd');
   });
@@ -110,35 +109,32 @@ suite(`behind Node-API as in WebAssembly${why}`, () => {
     await same(must(CASES[1])(), 'c-portable', 'wasm-mvp');
   });
 });
-(emnapi !== undefined || process.env['CI'] !== undefined ? describe : describe.skip)(
-  `through emnapi as in WebAssembly${emnapi ? '' : ' (needs clang, lld and wasi-libc)'}`,
-  () => {
-    it.each(CASES.slice(0, 3).map(c => c()))('$name', async c => {
-      await same(c, emnapi, 'wasm-simd');
-    });
-    it('is loaded as a module is, and by `sinter run` and `sinter verify`', async () => {
-      const dir = await bundle({ ...must(CASES[1])().options, target: emnapi as object });
-      const index = await indexOf(dir);
-      const bytes = readFileSync(join(dir, 'model.wasm'));
-      const given = { int: six, keep: [0, 1, 1, 0, 0, 1], γ: y(3) };
-      for (const source of [undefined, `${dir}/`, join(dir, 'model.wasm'), bytes, await WebAssembly.compile(bytes)])
-        expect(must((await index.load(source)).run(given)['z']).data).toEqual(Float32Array.of(12, 13, 16));
-      // Instances come and go; none waits for the end of the process.
-      const waiting = process.listenerCount('beforeExit');
-      for (let i = 0; i < 12; i++) await index.load(bytes);
-      expect(process.listenerCount('beforeExit')).toBe(waiting);
-      const b = await openBundle(dir);
-      expect(b.profile).toBe('emnapi-test');
-      rmSync(join(dir, 'model.wasm'));
-      await expect(index.load()).rejects.toThrow(
-        /^E205: cannot read .*model\.wasm: .*; 'make model\.wasm' beside index\.js builds it$/,
-      );
-      await expect(openBundle(dir)).rejects.toThrow("'make model.wasm'");
-    });
-  },
-);
+needs({ name: 'clang with lld and wasi-libc', here: emnapi !== undefined }).describe('through emnapi as in WebAssembly', () => {
+  it.each(CASES.slice(0, 3).map(c => c()))('$name', async c => {
+    await same(c, emnapi, 'wasm-simd');
+  });
+  it('is loaded as a module is, and by `sinter run` and `sinter verify`', async () => {
+    const dir = await bundle({ ...must(CASES[1])().options, target: emnapi as object });
+    const index = await indexOf(dir);
+    const bytes = readFileSync(join(dir, 'model.wasm'));
+    const given = { int: six, keep: [0, 1, 1, 0, 0, 1], γ: y(3) };
+    for (const source of [undefined, `${dir}/`, join(dir, 'model.wasm'), bytes, await WebAssembly.compile(bytes)])
+      expect(must((await index.load(source)).run(given)['z']).data).toEqual(Float32Array.of(12, 13, 16));
+    // Instances come and go; none waits for the end of the process.
+    const waiting = process.listenerCount('beforeExit');
+    for (let i = 0; i < 12; i++) await index.load(bytes);
+    expect(process.listenerCount('beforeExit')).toBe(waiting);
+    const b = await openBundle(dir);
+    expect(b.profile).toBe('emnapi-test');
+    rmSync(join(dir, 'model.wasm'));
+    await expect(index.load()).rejects.toThrow(
+      /^E205: cannot read .*model\.wasm: .*; 'make model\.wasm' beside index\.js builds it$/,
+    );
+    await expect(openBundle(dir)).rejects.toThrow("'make model.wasm'");
+  });
+});
 
-suite(`model.node${why}`, () => {
+native.describe('model.node', () => {
   it('is loaded from its folder, a path or a URL, and says what is wrong with it', async () => {
     const dir = await bundle({ model: bike, file: 'bike.json', target: 'linux-x64-v2' });
     const index = await indexOf(dir);
@@ -213,8 +209,7 @@ suite(`model.node${why}`, () => {
     ]);
   });
 });
-const arm = has('aarch64-linux-gnu-gcc');
-(arm ? describe : describe.skip)(`model.node for other machines${arm ? '' : ' (needs aarch64-linux-gnu-gcc)'}`, () => {
+needs('aarch64-linux-gnu-gcc').describe('model.node for other machines', () => {
   it('is built for ARM, and here index.js says that it is not for this machine', async () => {
     const dir = await bundle({ model: bike, file: 'bike.json', target: 'linux-arm64' });
     // The machine of an ELF file: 183 is AArch64.

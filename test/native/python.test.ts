@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { fromTyped } from '../../compiler/core/tensor.ts';
-import { has } from './build.ts';
+import { modules, needs } from '../needs.ts';
 import { bike, bundle, folder, indexOf, real, removeFolders, rows, type Case } from './faces.ts';
 
 // A bundle as a Python package: a fresh virtual environment that has NumPy and nothing else, and no network.
@@ -18,12 +18,6 @@ const python = (args: readonly string[], cwd: string, command = 'python3'): stri
   expect(r.stderr).toBe('');
   return r.stdout.trim();
 };
-const missing = [
-  ...(has('cc') && has('make') ? [] : ['cc and make']),
-  ...(spawnSync('python3', ['-c', 'import numpy, venv']).status === 0 ? [] : ['python3 with numpy']),
-  ...(spawnSync('python3', ['-m', 'pip', '--version']).status === 0 ? [] : ['pip']),
-];
-const here = missing.length === 0 || process.env['CI'] !== undefined;
 const CASES: readonly (() => Case & { readonly python: string })[] = [
   () => ({
     name: 'trees',
@@ -34,7 +28,7 @@ const CASES: readonly (() => Case & { readonly python: string })[] = [
   () => ({ ...real('silero-vad'), python: 'silero_vad_model' }),
 ];
 
-(here ? describe : describe.skip)(`a bundle that pip installs${here ? '' : ` (needs ${missing.join(', ')})`}`, () => {
+needs('cc', 'make', modules('numpy', 'venv', 'pip')).describe('a bundle that pip installs', () => {
   let venv = '';
   const interpreter = (): string => join(venv, 'bin/python');
   beforeAll(() => {

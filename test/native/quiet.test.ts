@@ -9,11 +9,11 @@ import { must } from '../../compiler/core/diagnostic.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
 import { compile } from '../../compiler/index.ts';
 import { projectDir } from '../../fixtures/paths.ts';
-import { buildBundle, has } from './build.ts';
+import { needs, type Need } from '../needs.ts';
+import { buildBundle } from './build.ts';
 import { keywordNetwork } from './keywords.ts';
 
 /** What a run must not do, as Valgrind sees it; and what is left when a compiler is not there or fails. */
-const ready = has('cc') && has('make') && has('valgrind');
 const MODELS = [
   { name: 'a keyword network', model: keywordNetwork(), inputs: new Map([['features', randomTensor('f32', [1, 1, 49, 10], 7)]]) },
   {
@@ -22,7 +22,7 @@ const MODELS = [
     inputs: new Map([['features', randomTensor('f32', [140, 13], 7, 0, 40)]]),
   },
 ];
-(ready ? describe : describe.skip)(`a run${ready ? '' : ' (needs cc, make and valgrind)'}`, () => {
+needs('cc', 'make', 'valgrind').describe('a run', () => {
   it.each(MODELS)(
     'allocates nothing, and reads nothing that was not written: $name',
     async ({ model, inputs }) => {
@@ -67,15 +67,15 @@ describe('without a compiler that works', () => {
 });
 
 // Where the system starts an emulator by itself, such programs run.
-const foreign = has('aarch64-linux-gnu-gcc') && process.arch === 'x64' && !existsSync('/proc/sys/fs/binfmt_misc/qemu-aarch64');
-(foreign ? it : it.skip)(
-  `a program for another processor is told to be one${foreign ? '' : ' (needs aarch64-linux-gnu-gcc, and no emulator set up)'}`,
-  async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'sinter-foreign-'));
-    const { files } = await compile({ model: must(MODELS[1]).model, target: 'linux-arm64' });
-    for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
-    const bundle = await openBundle(dir);
-    expect(() => bundle.run(must(MODELS[1]).inputs)).toThrow(/its program is for another processor/);
-    rmSync(dir, { recursive: true, force: true });
-  },
-);
+const noEmulator: Need = {
+  name: 'no emulator that starts by itself',
+  here: process.arch === 'x64' && !existsSync('/proc/sys/fs/binfmt_misc/qemu-aarch64'),
+};
+needs('aarch64-linux-gnu-gcc', noEmulator).it('a program for another processor is told to be one', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sinter-foreign-'));
+  const { files } = await compile({ model: must(MODELS[1]).model, target: 'linux-arm64' });
+  for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
+  const bundle = await openBundle(dir);
+  expect(() => bundle.run(must(MODELS[1]).inputs)).toThrow(/its program is for another processor/);
+  rmSync(dir, { recursive: true, force: true });
+});

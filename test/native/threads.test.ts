@@ -12,10 +12,10 @@ import { dimOptions } from '../../fixtures/dims.ts';
 import { makeInputs } from '../../fixtures/inputs.ts';
 import { locate, REAL_MODELS } from '../../fixtures/models.ts';
 import { projectDir } from '../../fixtures/paths.ts';
-import { buildBundle, has } from './build.ts';
+import { needs } from '../needs.ts';
+import { buildBundle } from './build.ts';
 
-const here = has('cc') && has('make');
-const suite = here ? describe : describe.skip;
+const native = needs('cc', 'make');
 const THREADS = 4;
 
 interface Model {
@@ -153,7 +153,7 @@ function sanitized(dir: string, source: string, others: readonly string[]): stri
   return r.stdout;
 }
 
-suite(`threads${here ? '' : ' (needs cc and make)'}`, () => {
+native.describe('threads', () => {
   it.each(MODELS)(
     'any number gives the bits of one: %s',
     async (_, model) => {

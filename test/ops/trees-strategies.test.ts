@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { noLoc } from '../../compiler/core/diagnostic.ts';
+import { must, noLoc } from '../../compiler/core/diagnostic.ts';
 import { symbol } from '../../compiler/core/dim.ts';
 import { randomStream } from '../../compiler/core/random.ts';
 import { fromTyped, typed, zeros, type Tensor } from '../../compiler/core/tensor.ts';
@@ -13,7 +13,7 @@ import { TreeEnsemble } from '../../compiler/ops/trees/ensemble.ts';
 import { readTables } from '../../compiler/ops/trees/tables.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { compiled } from '../conformance/compiled.ts';
-import { has, runsHere } from '../native/build.ts';
+import { level, needs } from '../needs.ts';
 import { randomForest, type ForestShape } from './random-trees.ts';
 
 interface Problem {
@@ -121,15 +121,14 @@ describe('strategies for trees', () => {
       }, 60_000);
   }
 
-  const cc = has('gcc');
-  const levels = (['linux-x64-v2', 'linux-x64-v3', 'linux-x64-v4'] as const).filter(runsHere);
+  const levels = ['linux-x64-v2', 'linux-x64-v3', 'linux-x64-v4'] as const;
   // The kernels are those of the interpreter, so each problem is tried at one level of the processor; `npm run trees -- --on c` tries more.
   problems
     .filter((_, i) => i % 2 === 1)
     .forEach((p, i) => {
-      const target = levels[i % levels.length] ?? 'c-portable';
-      (cc ? it : it.skip)(
-        `${p.title}: as C for ${target}${cc ? '' : ' (needs gcc)'}`,
+      const target = must(levels[i % levels.length]);
+      needs('gcc', level(target)).it(
+        `${p.title}: as C for ${target}`,
         async () => {
           const tables = randomForest(p.shape);
           const g = graphOf(p, tables);

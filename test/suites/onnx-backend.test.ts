@@ -1,17 +1,16 @@
-import { describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { toNumbers } from '../../compiler/core/tensor.ts';
+import { needs, onnxTests } from '../needs.ts';
 import { backendCases, findBackendTests, type BackendCase } from './onnx-backend.ts';
 
-const found = findBackendTests();
-const suite = found.k === 'found' ? describe : describe.skip;
-const root = found.k === 'found' ? found.root : '';
+const root = findBackendTests() ?? '';
 const one = (name: string): BackendCase => {
   const [c] = [...backendCases(root, ['node'], new RegExp(`^${name}$`))];
   if (c === undefined) throw new Error(`no case ${name}`);
   return c;
 };
 
-suite(`ONNX's backend tests${found.k === 'missing' ? ` (${found.why})` : ''}`, () => {
+needs(onnxTests).describe("ONNX's backend tests", () => {
   it('every model decodes, and every data set is read or refused with a reason', () => {
     const count = { models: 0, data: 0 };
     const reasons = new Set<string>();
@@ -24,7 +23,6 @@ suite(`ONNX's backend tests${found.k === 'missing' ? ` (${found.why})` : ''}`, (
         } else reasons.add(/type (\w+)/.exec(set.why)?.[1] ?? set.why);
       }
     }
-    // The wheel of 1.22 has 1765 node tests, the repository 1802.
     expect(count.models).toBeGreaterThan(1800);
     expect(count.data).toBeGreaterThan(1600);
     for (const r of reasons) expect(r).toMatch(/^(string|sequence|optional|u?int[24]|float8\w+|float4e2m1)$/);

@@ -2,13 +2,12 @@
  * ONNX's own backend tests: a model a folder, with data sets of inputs and the outputs that the standard wants.
  * https://github.com/onnx/onnx/blob/main/docs/OnnxBackendTest.md
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CompileError } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { decodeModel, decodeTensor, tensorOf, type ModelProto, type TypeProto } from '../../compiler/import/onnx/decode.ts';
-import { cacheDir, corpusFile } from '../../fixtures/paths.ts';
+import { cacheDir } from '../../fixtures/paths.ts';
 
 export const SUITES = ['node', 'simple', 'pytorch-converted', 'pytorch-operator'] as const;
 export type Suite = (typeof SUITES)[number];
@@ -30,36 +29,13 @@ export interface BackendCase {
   readonly outputNames: readonly string[];
   readonly dataSets: readonly DataSet[];
 }
-/** The folder of the tests, or why they are not here. */
-export type Found = { readonly k: 'found'; readonly root: string } | { readonly k: 'missing'; readonly why: string };
-
 /**
- * Finds the unpacked tests: the folder in `SINTER_ONNX_TESTS` (it holds node, simple, …); or the archive of the corpus, unpacked once
- * into the cache; or the cache, where `npm run fixtures -- onnx-tests` puts those of the wheel onnx.
+ * The folder that holds node, simple, …: `SINTER_ONNX_TESTS`, or the cache, where `npm run fixtures -- onnx-tests` puts the tests of the
+ * wheel onnx; undefined where neither is there.
  */
-export function findBackendTests(): Found {
-  const own = process.env['SINTER_ONNX_TESTS'];
-  if (own !== undefined)
-    return existsSync(join(own, 'node'))
-      ? { k: 'found', root: own }
-      : { k: 'missing', why: `SINTER_ONNX_TESTS: no folder node in ${own}` };
-  const root = join(cacheDir, 'onnx-backend-tests');
-  if (existsSync(join(root, 'node'))) return { k: 'found', root };
-  const archive = corpusFile('onnx-backend-tests.tar.xz');
-  if (archive === undefined)
-    return { k: 'missing', why: 'no ONNX backend tests here; `npm run fixtures -- onnx-tests` fetches them' };
-  const part = `${root}.${process.pid}.part`;
-  mkdirSync(part, { recursive: true });
-  try {
-    execFileSync('tar', ['-xJf', archive, '-C', part], { stdio: 'pipe' });
-    // Test files run in several processes: the first one that is done wins.
-    if (!existsSync(join(root, 'node'))) renameSync(part, root);
-  } catch (e) {
-    if (!existsSync(join(root, 'node'))) return { k: 'missing', why: `cannot unpack ${archive}: ${String(e)}` };
-  } finally {
-    rmSync(part, { recursive: true, force: true });
-  }
-  return { k: 'found', root };
+export function findBackendTests(): string | undefined {
+  const root = process.env['SINTER_ONNX_TESTS'] ?? join(cacheDir, 'onnx-backend-tests');
+  return existsSync(join(root, 'node')) ? root : undefined;
 }
 
 /** The cases of some suites in the order of their names, read one at a time. */
