@@ -6,6 +6,7 @@ import type { TensorType } from '../core/shape.ts';
 import type { Graph, Node, Value } from '../graph/graph.ts';
 import type { Expr, Lanes } from '../kernel/ir.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
+import type { Profile } from '../target/profile.ts';
 import type { LowerCtx, Ref, Source } from './lowering.ts';
 
 export type AttrValue = Dim | string | boolean | readonly Dim[] | Graph;
@@ -147,6 +148,8 @@ export interface OpDef<S extends Schema> {
   /** Reference semantics: float64 inside, rounded at the result. The oracle, and the constant folder. */
   eval(c: EvalCtx<Typed<S>>, ...ins: readonly (Tensor | undefined)[]): readonly Tensor[];
   readonly lower: Lowering<Typed<S>>;
+  /** Whether a target has instructions for this node: where not, a pass puts other operators in its place. Absent: it has. */
+  native?(n: Node, profile: Profile): boolean;
   /** Multiply-adds of one run, for reports. */
   macs?(n: Node): Dim;
 }
@@ -162,6 +165,7 @@ export interface Op {
   definesSymbols?(n: Node): readonly string[];
   eval(c: EvalCtx<Attrs>, ...ins: readonly (Tensor | undefined)[]): readonly Tensor[];
   readonly lower: Lowering<Attrs>;
+  native?(n: Node, profile: Profile): boolean;
   macs?(n: Node): Dim;
 }
 /** Declares an operator; the registry (`ops/index.ts`) lists it. */

@@ -9,6 +9,7 @@ import type { Op } from './define.ts';
 import { elementwiseOps } from './elementwise/index.ts';
 import { Loop } from './control/loop.ts';
 import { MatMul } from './matmul/matmul.ts';
+import { MatMulInteger } from './matmul/matmul-integer.ts';
 import { Concat } from './movement/concat.ts';
 import { Conv, ConvTranspose } from './conv/conv.ts';
 import { ConvInteger } from './conv/conv-integer.ts';
@@ -58,6 +59,7 @@ export const allOps: readonly Op[] = [
   If,
   Loop,
   MatMul,
+  MatMulInteger,
   Resize,
   ...[Conv, ConvInteger, ConvTranspose],
   ...[DimOf, Sizes],

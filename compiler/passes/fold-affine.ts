@@ -6,7 +6,7 @@ import { constant, tensorOf, type Node, type Value } from '../graph/graph.ts';
 import { op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import { Conv, ConvTranspose } from '../ops/conv/conv.ts';
 import { Add, Div, Mul, Neg, Sub } from '../ops/elementwise/index.ts';
-import { hasIntegers, MatMul } from '../ops/matmul/matmul.ts';
+import { MatMul } from '../ops/matmul/matmul.ts';
 import { channelAxis } from '../ops/spatial.ts';
 import { dims, number, out } from './match.ts';
 import { rewrites } from './pass.ts';
@@ -38,7 +38,7 @@ function linear(n: Node | undefined): Linear | undefined {
   const weights = tensorOf(n?.inputs[1]);
   if (!n || !x || !weights || !isFloat(x.type.dtype) || !linearOps.includes(n.op)) return undefined;
   // Integers stay integers, for exact products.
-  if (hasIntegers(n)) return undefined;
+  if (n.attrs['exact'] === true) return undefined;
   const rank = out(n).type.shape.length;
   const w = weights.dims;
   if (n.op === MatMul) {

@@ -6,8 +6,9 @@ import { constantFold, constantFoldAll } from './constant-fold.ts';
 import { cse } from './cse.ts';
 import { dce } from './dce.ts';
 import { direct } from './no-winograd.ts';
+import { expandIntegers } from './expand-integers.ts';
 import { foldAffine } from './fold-affine.ts';
-import { expandIntegers, integerConv } from './integer-conv.ts';
+import { integerProducts } from './integer-products.ts';
 import { layout } from './layout.ts';
 import type { GraphPass } from './pass.ts';
 import { recover } from './idioms.ts';
@@ -22,7 +23,8 @@ export const graphPasses = (profile: Profile): readonly GraphPass[] => [
   algebra,
   recover,
   algebra,
-  integerConv,
+  integerProducts,
+  expandIntegers,
   constantFoldAll,
   foldAffine,
   ...(profile.memory.scarce ? [direct] : []),
@@ -41,7 +43,7 @@ export const allPasses: readonly GraphPass[] = [
   cse,
   algebra,
   recover,
-  integerConv,
+  integerProducts,
   foldAffine,
   direct,
   layout,

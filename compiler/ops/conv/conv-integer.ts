@@ -4,7 +4,8 @@ import { fromNumbers, toNumbers } from '../../core/tensor.ts';
 import { tensorType } from '../../core/shape.ts';
 import { Conv } from './conv.ts';
 import { attr, defineOp } from '../define.ts';
-import { acceptsInteger, integerSpace, lowerConvInteger, shifted } from './schedules/integer.ts';
+import { checkIntegers, shifted } from '../quant/integers.ts';
+import { acceptsInteger, integerSpace, lowerConvInteger, wordForm } from './schedules/integer.ts';
 import { windowAttrs } from '../spatial.ts';
 
 export const ConvInteger = defineOp({
@@ -14,21 +15,15 @@ export const ConvInteger = defineOp({
   // `to`: i32, or f32 as a promise that it holds all sums.
   attrs: { ...windowAttrs, group: attr.int(1), to: attr.oneOf(['i32', 'f32'], 'i32') },
   infer: c => {
-    const [x, w, xz, wz] = [must(c.types[0]), must(c.types[1]), c.types[2], c.types[3]];
-    for (const [t, zero, name] of [
-      [x, xz, 'x'],
-      [w, wz, 'w'],
-    ] as const) {
-      if (t.dtype !== 'u8' && t.dtype !== 'i8') c.reject(`${name} is ${t.dtype}, not u8 or i8`);
-      if (zero && zero.dtype !== t.dtype) c.reject(`${name} is ${t.dtype} and its zero point ${zero.dtype}`);
-    }
-    if (xz && xz.shape.length > 0) c.reject('the zero point of x is not a number');
+    const [x, w, xZero] = [must(c.types[0]), must(c.types[1]), c.types[2]];
+    checkIntegers(c.types, ['x', 'w'], why => c.reject(why));
+    if (xZero && xZero.shape.length > 0) c.reject('the zero point of x is not a number');
     const { to, ...attrs } = c.attrs;
     const as = (t: typeof x): typeof x => tensorType('i32', t.shape);
     const [sums] = Conv.infer({
       ...c,
       types: [as(x), as(w)],
-      attrs: { ...attrs, integers: [], direct: false },
+      attrs: { ...attrs, exact: false, direct: false },
       same: (a, b, what) => c.same(a, b, what),
       reject: why => c.reject(why),
     });
@@ -42,5 +37,6 @@ export const ConvInteger = defineOp({
     const w = must(n.inputs[1]).type.shape;
     return dimMul(dimProd(must(n.outputs[0]).type.shape), dimProd(w.slice(1)));
   },
+  native: (n, profile) => wordForm(profile, n) !== undefined,
   lower: { k: 'kernel', accepts: acceptsInteger, iterationSpace: integerSpace, build: lowerConvInteger },
 });

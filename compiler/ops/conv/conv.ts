@@ -36,8 +36,8 @@ export const Conv = defineOp({
   name: 'Conv',
   doc: 'Convolution over any number of spatial axes. x: [N, C, …] or, with layout NHWC, [N, …, C]; w: [O, C/group, …kernel] in both.',
   inputs: ['x', 'w'],
-  // `integers`: as in MatMul, of x. `direct`: the weights are used as they are, however long that takes.
-  attrs: { ...windowAttrs, group: attr.int(1), integers: attr.ints([]), direct: attr.bool(false) },
+  // `exact`: as in MatMul. `direct`: the weights are used as they are, however long that takes.
+  attrs: { ...windowAttrs, group: attr.int(1), exact: attr.bool(false), direct: attr.bool(false) },
   infer: c => {
     const x = must(c.types[0]);
     const w = must(c.types[1]);

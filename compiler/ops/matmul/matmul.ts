@@ -3,13 +3,9 @@ import { dimMul, dimProd, type Dim } from '../../core/dim.ts';
 import type { DType } from '../../core/dtype.ts';
 import { tensorType } from '../../core/shape.ts';
 import { fromNumbers, fromTyped, numel, stridesOf, toNumbers, typed, type Tensor } from '../../core/tensor.ts';
-import type { Node } from '../../graph/graph.ts';
 import { attr, defineOp } from '../define.ts';
 import { broadcastShapes } from '../elementwise/op.ts';
 import { lowerMatMul, matMulSpace } from './schedules/matmul.ts';
-
-/** Whether the first operand of a product is known to hold integers, within a range. */
-export const hasIntegers = (n: Node): boolean => Array.isArray(n.attrs['integers']) && n.attrs['integers'].length === 2;
 
 /** An operand as [...batch, rows, columns] after its own transposition; a vector is a row on the left and a column on the right. */
 interface Sides {
@@ -27,8 +23,8 @@ export const MatMul = defineOp({
   name: 'MatMul',
   doc: 'Matrix product over the last two axes, broadcast over the others (numpy.matmul). A vector on the left is a row, on the right a column.',
   inputs: ['a', 'b'],
-  // `integers`: a promise that all elements of a are integers, no smaller than the first number and no larger than the second.
-  attrs: { transA: attr.bool(false), transB: attr.bool(false), integers: attr.ints([]) },
+  // `exact`: both operands hold integers, and all sums are exact in any order. Passes keep it so.
+  attrs: { transA: attr.bool(false), transB: attr.bool(false), exact: attr.bool(false) },
   infer: c => {
     const a = must(c.types[0]);
     const b = must(c.types[1]);
@@ -72,7 +68,7 @@ export const MatMul = defineOp({
   },
   lower: {
     k: 'kernel',
-    accepts: (i, n) => ((i === 1 ? n.inputs[1]?.def.k !== 'const' : hasIntegers(n)) ? 'indexMap' : 'buffer'),
+    accepts: (i, n) => ((i === 1 ? n.inputs[1]?.def.k !== 'const' : n.attrs['exact'] === true) ? 'indexMap' : 'buffer'),
     iterationSpace: matMulSpace,
     build: lowerMatMul,
   },

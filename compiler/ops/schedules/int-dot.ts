@@ -1,10 +1,11 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimHi, dimMul, dimProd, type Dim } from '../../core/dim.ts';
-import { fromTyped, type Tensor } from '../../core/tensor.ts';
+import { dimFloorDiv, dimHi, dimMul, dimProd, isMultiple, type Dim } from '../../core/dim.ts';
+import { fromTyped, toNumbers, type Tensor } from '../../core/tensor.ts';
+import { tensorOf, type Value } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, cast, int, konst, MMA, mul, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
+import { add, cast, int, konst, MMA, mul, splat, sub, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
 import { forLanes, lanesOf } from '../loops.ts';
-import type { LowerCtx, SlotBuffer, Source } from '../lowering.ts';
+import type { LowerCtx, Ref, SlotBuffer, Source } from '../lowering.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Panels } from './gemm.ts';
 import { everyMatrix, packConstant, type ConstMatrix } from './pack.ts';
@@ -35,10 +36,14 @@ const LIMITS = { u8: [0, 255], i8: [-128, 127], i16: [-32768, 32767] } as const;
 const fits = (lo: number, hi: number, type: keyof typeof LIMITS): boolean => lo >= LIMITS[type][0] && hi <= LIMITS[type][1];
 
 /** The dot product of the target that takes integers `range[0]` to `range[1]` times those of B; undefined where there is none. */
-export function dotForm(profile: Profile, range: readonly number[], b: ArrayLike<number>): DotForm | undefined {
-  const [lo, hi] = range;
+export function dotForm(
+  profile: Profile,
+  range: readonly [number, number] | undefined,
+  b: ArrayLike<number>,
+): DotForm | undefined {
   // All modules of a WebAssembly bundle share one file of packed weights, and not all have dot products.
-  if (lo === undefined || hi === undefined || profile.emit === 'wasm') return undefined;
+  if (!range || profile.emit === 'wasm') return undefined;
+  const [lo, hi] = range;
   let [least, most] = [0, 0];
   for (let i = 0; i < b.length; i++) {
     const v = must(b[i]);
@@ -94,28 +99,55 @@ export function packWords(
   const each = everyMatrix(matrices.length, rows * columns, { offset: 0, kStride: columns, columnStride: 1 });
   return packConstant(fromTyped('i32', [words.length], words), each, rows, p);
 }
-/** What the sums of each column lack because of the offset; undefined where there is none. */
-export function columnOffsets(
-  c: LowerCtx<unknown>,
-  f: DotForm,
-  data: ArrayLike<number>,
-  m: ConstMatrix,
-  depth: number,
-  columns: number,
-): SlotBuffer | undefined {
-  if (f.offset === 0) return undefined;
-  const sums = Int32Array.from({ length: columns }, (_, n) => {
-    let sum = 0;
-    for (let k = 0; k < depth; k++) sum += must(data[m.offset + k * m.kStride + n * m.columnStride]);
-    return f.offset * sum;
-  });
-  return c.weights('offsets', fromTyped('i32', [columns], sums));
+type Correct = (k: KernelBuilder, column: Expr, v: Expr) => Expr;
+/**
+ * Adds to sums of stored elements what they lack: each element has (offset - zero) less than it should, times the sum of the weights of
+ * its column. The zero point of A, a number, is input 2 of the node.
+ */
+export function correction(c: LowerCtx<unknown>, f: DotForm, columnSums: Int32Array): Correct {
+  const zero = c.node.inputs[2];
+  const known = zero ? tensorOf(zero) : fromTyped('i32', [], Int32Array.of(0));
+  const by = known && f.offset - must(toNumbers(known)[0]);
+  if (by === 0) return (_, __, v) => v;
+  const table = c.weights(
+    'offsets',
+    fromTyped('i32', [columnSums.length], by === undefined ? columnSums : columnSums.map(n => by * n)),
+  );
+  return (k, column, v) => {
+    const t = k.load(table, column, v.t.lanes);
+    return add(v, by === undefined ? mul(t, splat(sub(f.offset, zeroOf(c, k)), v.t.lanes)) : t);
+  };
 }
-/** Sums as floats of the same value, the offset of their columns added. */
-export const finished = (k: KernelBuilder, offsets: SlotBuffer | undefined, column: Expr, v: Expr): Expr =>
-  cast(vtype('f32', v.t.lanes), offsets ? add(v, k.load(offsets, column, v.t.lanes)) : v);
+/** The zero point of A: the one element of input 2, or 0 where it is left out. */
+export function zeroOf(c: LowerCtx<unknown>, k: KernelBuilder): Expr {
+  const zero = c.source(2);
+  return zero ? zero.at(k, zero.dims.map(() => int(0))) : int(0);
+}
 
-/** Stores integers that are floats, `offset` taken off, as elements of words. */
+/** Whether a value lies where the caller put it: bytes at any address, which are no words. */
+function isGiven(v: Value): boolean {
+  let d = v.def;
+  while (d.k === 'node' && d.op.lower.k === 'view' && d.inputs[0]) d = d.inputs[0].def;
+  return d.k === 'input';
+}
+/** Memory of bytes as memory of words, if it can be seen so. */
+function wordRef(r: Ref): Ref | undefined {
+  const outer = r.strides.slice(0, -1);
+  if (r.strides.at(-1) !== 1 || !isMultiple(r.buffer.offset, 4) || !outer.every(n => isMultiple(n, 4))) return undefined;
+  const by4 = (n: Dim): Dim => dimFloorDiv(n, 4);
+  return {
+    buffer: r.buffer,
+    dims: [...r.dims.slice(0, -1), by4(must(r.dims.at(-1)))],
+    strides: [...outer.map(by4), 1],
+  };
+}
+/** The bytes of `x`, which is input 0, as words where they lie; undefined where they must be copied. Their last axis is whole words. */
+export function storedWords(c: LowerCtx<unknown>, f: DotForm, x: Source): Ref | undefined {
+  const aligned = x.ref && (x.ref.strides.at(-1) !== 1 || !isGiven(must(c.node.inputs[0])));
+  return aligned && f.group === 4 ? wordRef(c.rows(0)) : undefined;
+}
+
+/** Stores integers, `offset` taken off, as elements of words. */
 export function storeElements(k: KernelBuilder, f: DotForm, to: SlotBuffer, at: Expr, v: Expr): void {
   const { lanes } = v.t;
   const whole = cast(vtype('i32', lanes), v);

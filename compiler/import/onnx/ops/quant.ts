@@ -6,13 +6,13 @@ import * as e from '../../../ops/elementwise/index.ts';
 import { Gather } from '../../../ops/movement/gather.ts';
 import { Softmax } from '../../../ops/reduce/norm.ts';
 import { ConvInteger } from '../../../ops/conv/conv-integer.ts';
+import { MatMulInteger } from '../../../ops/matmul/matmul-integer.ts';
 import { AveragePool } from '../../../ops/pool/pool.ts';
 import { DequantizeLinear, QuantizeLinear } from '../../../ops/quant/quant.ts';
 import { Range } from '../../../ops/movement/range.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axesFrom, axisOf, rankOf } from './axes.ts';
 import { addBias, convAttrs, operands, poolAttrs } from './conv.ts';
-import { asI32, integerConv, integerMatMul } from './integer.ts';
 import { reduceOver } from './reduce.ts';
 import { concat, reshape, transpose } from './view.ts';
 
@@ -111,9 +111,12 @@ function sideways(c: ImportCtx, v: Value, perRow: boolean): Value {
   if (isSingle(v)) return reshape(c, v, []);
   return rankOf(v) === 1 && perRow ? reshape(c, v, [must(v.type.shape[0]), 1]) : v;
 }
+/** A matrix product of integers as i32. Zero points of rows of A or columns of B are vectors. */
+const integerProduct = (c: ImportCtx, a: Value, b: Value, aZero: Value | undefined, bZero: Value | undefined): Value =>
+  c.apply1(MatMulInteger, [a, b, aZero && sideways(c, aZero, true), bZero && sideways(c, bZero, false)]);
 const qLinearMatMul: OnnxBuilder = (n, c) => {
-  const [a, b] = [n.input(0, 'a'), n.input(3, 'b')];
-  const acc = integerMatMul(c, { x: a, zero: sideways(c, n.input(2), true) }, { x: b, zero: sideways(c, n.input(5), false) });
+  const a = n.input(0, 'a');
+  const acc = integerProduct(c, a, n.input(3, 'b'), n.input(2), n.input(5));
   const scales = [sideways(c, n.input(1), true), sideways(c, n.input(4), false)];
   return [requantized(c, acc, scales, n.input(6), n.input(7), a.type.dtype)];
 };
@@ -122,9 +125,8 @@ const qLinearConv: OnnxBuilder = (n, c) => {
   const perOutput = (v: Value, like: Value): Value =>
     isSingle(v) ? reshape(c, v, []) : reshape(c, v, [must(v.type.shape[0]), ...axesFrom(like, 1).map(() => 1)]);
   const attrs = convAttrs(n, x, w);
-  const acc = integerConv(c, { x, zero: flat(c, n.input(2)) }, { x: w, zero: perOutput(n.input(5), w) }, attrs);
-  const bias = n.inputs[8];
-  const sum = addBias(c, acc, bias && cast(c, bias, acc.type.dtype));
+  const acc = c.apply1(ConvInteger, [x, w, flat(c, n.input(2)), perOutput(n.input(5), w)], attrs);
+  const sum = addBias(c, acc, n.inputs[8]);
   const ws = n.input(4);
   const scale = isSingle(ws) ? reshape(c, ws, []) : reshape(c, ws, [must(ws.type.shape[0]), ...axesFrom(x, 2).map(() => 1)]);
   return [requantized(c, sum, [flat(c, n.input(1)), scale], n.input(6), n.input(7), x.type.dtype)];
@@ -133,21 +135,15 @@ const qLinearConv: OnnxBuilder = (n, c) => {
 const qGemm: OnnxBuilder = (n, c) => {
   const turned = (v: Value, flag: string): Value => (n.bool(flag, false) ? transpose(c, v, [1, 0]) : v);
   const [a, b] = [turned(n.input(0), 'transA'), turned(n.input(3), 'transB')];
-  const product = integerMatMul(c, { x: a, zero: flat(c, n.input(2)) }, { x: b, zero: sideways(c, n.input(5), false) });
+  const product = integerProduct(c, a, b, flat(c, n.input(2)), n.input(5));
   const bias = n.inputs[6];
-  const acc = bias ? c.apply1(e.Add, [asI32(c, product), bias]) : product;
+  const acc = bias ? c.apply1(e.Add, [product, bias]) : product;
   const scales = [flat(c, n.input(1)), sideways(c, n.input(4), false), c.literal('f32', n.float('alpha', 1))];
   const out = n.inputs[7];
   if (out) return [requantized(c, acc, scales, out, n.inputs[8], a.type.dtype)];
   return [c.apply1(e.Mul, [cast(c, acc, 'f32'), scales.reduce((p, q) => c.apply1(e.Mul, [p, q]))])];
 };
-const matMulInteger: OnnxBuilder = (n, c) => {
-  const operand = (i: number, perRow: boolean): { x: Value; zero: Value | undefined } => {
-    const zero = n.inputs[i + 2];
-    return { x: n.input(i), zero: zero && sideways(c, zero, perRow) };
-  };
-  return [asI32(c, integerMatMul(c, operand(0, true), operand(1, false)))];
-};
+const matMulInteger: OnnxBuilder = (n, c) => [integerProduct(c, n.input(0), n.input(1), n.inputs[2], n.inputs[3])];
 const convInteger: OnnxBuilder = (n, c) => {
   const [x, w] = operands(n, 1);
   const [xz, wz] = [n.inputs[2], n.inputs[3]];
@@ -157,20 +153,14 @@ const convInteger: OnnxBuilder = (n, c) => {
 };
 /** Integer product of A and B, scaled; B may be quantized here and A as it comes (`A` in floats). */
 const matMulIntegerToFloat: OnnxBuilder = (n, c) => {
-  const [az, bz] = [n.inputs[4], n.inputs[5]];
-  const acc = integerMatMul(
-    c,
-    { x: n.input(0), zero: az && sideways(c, az, true) },
-    { x: n.input(1), zero: bz && sideways(c, bz, false) },
-  );
+  const acc = integerProduct(c, n.input(0), n.input(1), n.inputs[4], n.inputs[5]);
   const scale = c.apply1(e.Mul, [sideways(c, n.input(2), true), sideways(c, n.input(3), false)]);
   const y = c.apply1(e.Mul, [cast(c, acc, 'f32'), scale]);
   return [n.inputs[6] ? c.apply1(e.Add, [y, n.inputs[6]]) : y];
 };
 const dynamicQuantizeMatMul: OnnxBuilder = (n, c) => {
   const [x, scale, zero] = dynamicQuantizeLinear(n, c);
-  const bz = n.inputs[3];
-  const acc = integerMatMul(c, { x: must(x), zero: must(zero) }, { x: n.input(1), zero: bz && sideways(c, bz, false) });
+  const acc = integerProduct(c, must(x), n.input(1), must(zero), n.inputs[3]);
   const y = c.apply1(e.Mul, [cast(c, acc, 'f32'), c.apply1(e.Mul, [must(scale), sideways(c, n.input(2), false)])]);
   return [n.inputs[4] ? c.apply1(e.Add, [y, n.inputs[4]]) : y];
 };

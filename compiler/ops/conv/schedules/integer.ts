@@ -1,11 +1,10 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimFloorDiv, dimHi, dimProd, isMultiple } from '../../../core/dim.ts';
+import { dimHi, dimProd } from '../../../core/dim.ts';
 import { dimStrides, type TensorType } from '../../../core/shape.ts';
-import { fromTyped, toNumbers, typed, type Tensor } from '../../../core/tensor.ts';
-import { tensorOf, type Node, type Value } from '../../../graph/graph.ts';
+import { typed, type Tensor } from '../../../core/tensor.ts';
+import { tensorOf, type Node } from '../../../graph/graph.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
-import { add, and, cast, int, konst, mul, splat, sub, vtype, xor, type Expr } from '../../../kernel/ir.ts';
-import { broadcastIndex } from '../../elementwise/op.ts';
+import { and, cast, konst, mul, sub, vtype, xor, type Expr } from '../../../kernel/ir.ts';
 import type { LowerCtx, Ref, Source } from '../../lowering.ts';
 import type { Profile } from '../../../target/profile.ts';
 import { broadcastRef, canMergeRef, isCompact, mergeRef, refIndex } from '../../ref.ts';
@@ -26,7 +25,8 @@ import {
   type ConvInput,
 } from './rows.ts';
 import { panelsOf } from '../../schedules/gemm.ts';
-import { blockWords, dotForm, packWords, wordsOf, type DotForm } from '../../schedules/int-dot.ts';
+import { byteRange, constantOperand } from '../../quant/integers.ts';
+import { blockWords, correction, dotForm, packWords, storedWords, wordsOf, zeroOf, type DotForm } from '../../schedules/int-dot.ts';
 import { mmaPanels } from '../../schedules/mma.ts';
 import { padInto } from './pad.ts';
 import { mergeSink } from '../../schedules/sink.ts';
@@ -37,27 +37,10 @@ import { arithOf, type Arith } from '../../schedules/tile.ts';
  * and what brings its elements into the type that the dot product takes, is made up for behind the sums by those of the weights; the
  * border holds the zero point.
  */
-const RANGES = { u8: [0, 255], i8: [-128, 127] } as const;
-const rangeOf = (n: Node): readonly number[] => RANGES[must(n.inputs[0]).type.dtype === 'u8' ? 'u8' : 'i8'];
-
-/** x - zero as i32; zero broadcasts. */
-export function shifted(x: Tensor, zero: Tensor | undefined): Tensor {
-  const [data, zeros] = [toNumbers(x), zero && toNumbers(zero)];
-  if (zero && zeros?.some(z => z !== 0)) {
-    const at = broadcastIndex(zero.dims, x.dims);
-    for (let i = 0; i < data.length; i++) data[i] = (data[i] ?? 0) - (zeros[at(i)] ?? 0);
-  }
-  return fromTyped('i32', x.dims, Int32Array.from(data));
-}
-/** The weights with their zero point taken off; undefined where they are not known. */
-function weightsOf(n: Node): Tensor | undefined {
-  const [w, zero] = [tensorOf(n.inputs[1]), tensorOf(n.inputs[3])];
-  return w && (zero || !n.inputs[3]) ? shifted(w, zero) : undefined;
-}
 const numbersOf = (t: Tensor): Int32Array => typed(t) as Int32Array;
 /** The dot product that computes a ConvInteger, in any layout, on a target; undefined where floats are faster or there is none. */
-export function wordForm(profile: Profile, n: Node, w: Tensor | undefined = weightsOf(n)): DotForm | undefined {
-  const form = w && dotForm(profile, rangeOf(n), numbersOf(w));
+export function wordForm(profile: Profile, n: Node, w: Tensor | undefined = constantOperand(n)): DotForm | undefined {
+  const form = w && dotForm(profile, byteRange(must(n.inputs[0]).type.dtype), numbersOf(w));
   if (!form) return undefined;
   const channels = must(w.dims[1]);
   // Transforms of floats save more than pairs do.
@@ -88,7 +71,7 @@ export const acceptsInteger = (i: number, n: Node): 'indexMap' | 'buffer' =>
 export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
   if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
   const whole = shapeOf(c.node);
-  const w = weightsOf(c.node);
+  const w = constantOperand(c.node);
   const form = wordForm(c.profile, c.node, w);
   if (!whole || !w || !form) {
     lowerConvPlain(c, 'i32');
@@ -119,26 +102,11 @@ export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
     cast(vtype(out === 'f32' ? 'f32' : 'i32', v.t.lanes), correct(k, column, v)),
   );
 }
-type Correct = (k: KernelBuilder, column: Expr, v: Expr) => Expr;
-/** Adds to sums of stored elements what they lack: each element has (offset - zero) less than it should, times the sum of the weights. */
-function correction(c: LowerCtx<ConvAttrs>, f: DotForm, sums: Int32Array): Correct {
-  const known = c.node.inputs[2] ? tensorOf(c.node.inputs[2]) : fromTyped('i32', [], Int32Array.of(0));
-  const by = known && f.offset - must(toNumbers(known)[0]);
-  if (by === 0) return (_, __, v) => v;
-  const table = c.weights('offsets', fromTyped('i32', [sums.length], by === undefined ? sums : sums.map(n => by * n)));
-  return (k, column, v) => {
-    const t = k.load(table, column, v.t.lanes);
-    return add(v, by === undefined ? mul(t, splat(sub(f.offset, zeroOf(c, k)), v.t.lanes)) : t);
-  };
-}
-const zeroOf = (c: LowerCtx<ConvAttrs>, k: KernelBuilder): Expr => c.source(2)?.at(k, []) ?? int(0);
-
 /** x as words: in place where its bytes lie as they should, else copied, with the border. */
 function inputWords(c: LowerCtx<ConvAttrs>, f: DotForm, s: ConvShape, words: number): ConvInput {
   const x = c.need(0);
   const strides = dimStrides([...s.in, words]);
-  const aligned = x.ref && (x.ref.strides.at(-1) !== 1 || !isGiven(must(c.node.inputs[0])));
-  const stored = aligned && f.group === 4 && s.channels === words * f.group ? wordRef(c.rows(0)) : undefined;
+  const stored = s.channels === words * f.group ? storedWords(c, f, x) : undefined;
   if (stored && !s.padded && f.offset === 0 && isCompact(stored)) return { buffer: stored.buffer, strides, as: 'i32' };
   const least = (k: KernelBuilder): Expr => sub(zeroOf(c, k), f.offset);
   if (stored)
@@ -159,23 +127,6 @@ function inputWords(c: LowerCtx<ConvAttrs>, f: DotForm, s: ConvShape, words: num
     convert: v => (f.offset === 0 ? v : sub(v, konst(v.t, f.offset))),
   });
   return { buffer, strides, as: 'i32' };
-}
-/** Whether a value lies where the caller put it: bytes at any address, which are no words. */
-function isGiven(v: Value): boolean {
-  let d = v.def;
-  while (d.k === 'node' && d.op.lower.k === 'view' && d.inputs[0]) d = d.inputs[0].def;
-  return d.k === 'input';
-}
-/** Memory of bytes as memory of words, if it can be seen so. */
-function wordRef(r: Ref): Ref | undefined {
-  const outer = r.strides.slice(0, -1);
-  if (r.strides.at(-1) !== 1 || !isMultiple(r.buffer.offset, 4) || !outer.every(n => isMultiple(n, 4))) return undefined;
-  const by4 = (n: Ref['dims'][number]): Ref['dims'][number] => dimFloorDiv(n, 4);
-  return {
-    buffer: r.buffer,
-    dims: [...r.dims.slice(0, -1), by4(must(r.dims.at(-1)))],
-    strides: [...outer.map(by4), 1],
-  };
 }
 function wordSource(r: Ref): Source {
   return {

@@ -20,8 +20,6 @@ import {
   type Panels,
   type GemmProblem,
 } from '../../schedules/gemm.ts';
-import { blockWords, columnOffsets, dotForm, finished, packWords, wordRows, wordsOf } from '../../schedules/int-dot.ts';
-import { MMA_ROWS, mmaPanels, mmaGemm } from '../../schedules/mma.ts';
 import { everyMatrix, packConstant, packMatrix, registerValues } from '../../schedules/pack.ts';
 import { hasLargeEpilogue, mergeSink, type MergedSink } from '../../schedules/sink.ts';
 import { arithOf, type Arith } from '../../schedules/tile.ts';
@@ -29,16 +27,15 @@ import { arithOf, type Arith } from '../../schedules/tile.ts';
 export interface MatMulAttrs {
   readonly transA: boolean;
   readonly transB: boolean;
-  readonly integers: readonly number[];
 }
 /** Whether B is one matrix for all rows of A, so that batches are rows. */
-const sharedB = (n: Node): boolean =>
+export const sharedB = (n: Node): boolean =>
   must(n.inputs[1])
     .type.shape.slice(0, -2)
     .every(d => d === 1) &&
   (n.attrs['transA'] !== true || must(n.inputs[0]).type.shape.length <= 2);
 /** Whether the result has one column for each row. */
-const oneColumn = (n: Node): boolean => {
+export const oneColumn = (n: Node): boolean => {
   const b = must(n.inputs[1]).type.shape;
   return b.length === 1 || b.at(n.attrs['transB'] === true ? -2 : -1) === 1;
 };
@@ -94,7 +91,7 @@ function batchOffset(k: KernelBuilder, batch: readonly Dim[], strides: readonly 
 
 export function lowerMatMul(c: LowerCtx<MatMulAttrs>): void {
   const out = must(c.out[0]);
-  if (out.shape.some(d => dimHi(d) === 0) || integerProduct(c)) return;
+  if (out.shape.some(d => dimHi(d) === 0)) return;
   const shared = sharedB(c.node);
   const left = (r: Ref): Operand => operand(r, c.attrs.transA, true);
   const split = left(c.need(0).ref ?? c.rows(0));
@@ -128,50 +125,6 @@ interface MatMulProblem {
   readonly columns: Dim;
   readonly shared: boolean;
   readonly batch: readonly Dim[];
-}
-
-/** Integers times constant integers, where the target has dot products for them. */
-function integerProduct(c: LowerCtx<MatMulAttrs>): boolean {
-  const b = c.constant(1);
-  const source = c.need(0);
-  if (!b || !sharedB(c.node) || oneColumn(c.node) || c.attrs.transA || source.dims.length < 2) return false;
-  const { data } = registerValues(b);
-  const values = data as unknown as ArrayLike<number>;
-  const form = dotForm(c.profile, c.attrs.integers, values);
-  if (!form) return false;
-  const [depth, columns] = [Number(must(source.dims.at(-1))), Number(columnsOf(c))];
-  const rows = dimProd(source.dims.slice(0, -1));
-  const m = { offset: 0, ...(c.attrs.transB ? { kStride: 1, columnStride: depth } : { kStride: columns, columnStride: 1 }) };
-  const arith: Arith = { ...arithOf(c.profile, 'i32'), fma: form.group === 4, dot: form };
-  const blocks = blockWords(c.profile, form, rows, wordsOf(form, depth));
-  const words = blocks ?? wordsOf(form, depth);
-  const own = panelsOf(c.profile, columns, arith);
-  const p = blocks === undefined ? own : mmaPanels(own);
-  const packed = c.weights('matrix', packWords(form, values, [m], depth, depth, p, words));
-  const offsets = columnOffsets(c, form, values, m, depth, columns);
-  const a = wordRows(c, form, source, words);
-  const space = matMulSpace(c.node);
-  const sink = mergeSink(c.sink(0), space);
-  const scratch = c.scratch('edge', 'i32', blocks === undefined ? blockSize(p) : MMA_ROWS * p.nr);
-  const order = loopOrder(c.profile, p, 4 * words * columns, 4 * words);
-  const largeEpilogue = hasLargeEpilogue(sink, space.length, vtype('f32', arith.lanes));
-  c.kernel('matmul', k => {
-    const g: GemmProblem = {
-      arith,
-      panels: p,
-      a: { buffer: a, as: 'i32', block: first => ({ at: k.let(mul(first, words)), rows: { k: 'stride', stride: words } }) },
-      b: packedPanels(k, packed, 0, p, words),
-      reduction: [{ n: words, stride: 1 }],
-      scratch,
-      parallel: true,
-      few: true,
-      largeEpilogue,
-      store: (row, column, v) => sink.store(k, [row, column], finished(k, offsets, column, v)),
-    };
-    if (blocks === undefined) gemm(k, g, rows, order);
-    else mmaGemm(k, g, { words }, rows, order);
-  });
-  return true;
 }
 
 /** B is one column: dot products of the rows of A with it, if both lie along k. */

@@ -1,0 +1,35 @@
+import { must } from '../../core/diagnostic.ts';
+import type { DType } from '../../core/dtype.ts';
+import type { TensorType } from '../../core/shape.ts';
+import { fromTyped, toNumbers, type Tensor } from '../../core/tensor.ts';
+import { tensorOf, type Node } from '../../graph/graph.ts';
+import { broadcastIndex } from '../elementwise/op.ts';
+
+/** What products of 8-bit integers share. Inputs 0 and 1 are the operands, inputs 2 and 3 the zero points that are taken off them. */
+
+const RANGES: Partial<Record<DType, readonly [number, number]>> = { u8: [0, 255], i8: [-128, 127] };
+/** The smallest and the largest element of a type of 8 bits; undefined for other types. */
+export const byteRange = (t: DType): readonly [number, number] | undefined => RANGES[t];
+
+/** Rejects operands that are not of 8 bits, and zero points of another type than theirs. */
+export function checkIntegers(types: readonly (TensorType | undefined)[], names: readonly string[], reject: (why: string) => never): void {
+  names.forEach((name, i) => {
+    const [{ dtype }, zero] = [must(types[i]), types[i + 2]];
+    if (!byteRange(dtype)) reject(`${name} is ${dtype}, not u8 or i8`);
+    if (zero && zero.dtype !== dtype) reject(`${name} is ${dtype} and its zero point ${zero.dtype}`);
+  });
+}
+/** x - zero as i32; zero broadcasts. */
+export function shifted(x: Tensor, zero: Tensor | undefined): Tensor {
+  const [data, zeros] = [toNumbers(x), zero && toNumbers(zero)];
+  if (zero && zeros?.some(z => z !== 0)) {
+    const at = broadcastIndex(zero.dims, x.dims);
+    for (let i = 0; i < data.length; i++) data[i] = (data[i] ?? 0) - (zeros[at(i)] ?? 0);
+  }
+  return fromTyped('i32', x.dims, Int32Array.from(data));
+}
+/** Operand 1 with its zero point taken off, as i32; undefined where one of them is not a constant. */
+export function constantOperand(n: Node): Tensor | undefined {
+  const [w, zero] = [tensorOf(n.inputs[1]), tensorOf(n.inputs[3])];
+  return w && (zero || !n.inputs[3]) ? shifted(w, zero) : undefined;
+}

@@ -1,0 +1,71 @@
+import type { Dim } from '../core/dim.ts';
+import type { Value } from '../graph/graph.ts';
+import { any, op, rewriteGraph, rule, type Match, type Rule } from '../graph/rewrite.ts';
+import { ConvInteger } from '../ops/conv/conv-integer.ts';
+import { Conv } from '../ops/conv/conv.ts';
+import { Cast, Mul } from '../ops/elementwise/index.ts';
+import { MatMulInteger } from '../ops/matmul/matmul-integer.ts';
+import { MatMul } from '../ops/matmul/matmul.ts';
+import { Reshape } from '../ops/movement/view.ts';
+import { DequantizeLinear } from '../ops/quant/quant.ts';
+import { byteRange } from '../ops/quant/integers.ts';
+import type { Profile } from '../target/profile.ts';
+import { channelCuts, depthCuts, type Shifted } from './exact-sums.ts';
+import { out } from './match.ts';
+import type { GraphPass } from './pass.ts';
+
+const dequantized = [
+  op(DequantizeLinear, [any('x'), any('scale'), any('zero')]),
+  op(DequantizeLinear, [any('w'), any('wScale'), any('wZero')]),
+];
+/** The integers that the operands of a float product stand for; undefined where they do not make up a product of 8-bit integers. */
+function operands(m: Match): { readonly x: Shifted; readonly w: Shifted } | undefined {
+  const [x, w] = [
+    { x: m.value('x'), zero: m.value('zero') },
+    { x: m.value('w'), zero: m.value('wZero') },
+  ];
+  if (![x, w].every(s => byteRange(s.x.type.dtype)) || out(m.root).type.dtype !== 'f32') return undefined;
+  return m.value('scale').type.shape.length > 0 || x.zero.type.shape.length > 0 ? undefined : { x, w };
+}
+/** What sums of integers stand for. `shape` gives the scales of w the axis of the result that they belong to. */
+function scaled(m: Match, sums: Value, shape: readonly Dim[]): Value {
+  const floats = sums.type.dtype === 'f32' ? sums : m.apply1(Cast, [sums], { to: 'f32' });
+  const own = m.value('wScale');
+  const wScale = own.type.shape.length === shape.length ? own : m.apply1(Reshape, [own], { shape });
+  return m.apply1(Mul, [floats, m.apply1(Mul, [m.value('scale'), wScale])]);
+}
+const isNative = (sums: Value, profile: Profile): boolean =>
+  sums.def.k === 'node' && (sums.def.op.native?.(sums.def, profile) ?? true);
+
+/** Convolutions of floats have transforms that save more than exact sums are worth: they stay where there are no dot products. */
+const convolution = (profile: Profile): Rule =>
+  rule('a convolution of what is dequantized', op(Conv, dequantized), m => {
+    const o = operands(m);
+    const scales = m.value('wScale').type.shape;
+    if (!o || !scales.slice(1).every(d => d === 1)) return undefined;
+    const { strides, pads, dilations, layout, group } = m.root.attrs;
+    const to = channelCuts(o.x, o.w)?.length === 2 ? 'f32' : 'i32';
+    const attrs = { strides, pads, dilations, layout, group, to };
+    const sums = m.apply1(ConvInteger, [o.x.x, o.w.x, o.x.zero, o.w.zero], attrs);
+    return isNative(sums, profile) ? scaled(m, sums, scales.slice(0, -1)) : undefined;
+  });
+/** Products are exact on all targets, if that takes one product of floats where there are no dot products. */
+const product = (profile: Profile): Rule =>
+  rule('a product of what is dequantized', op(MatMul, dequantized), m => {
+    const o = operands(m);
+    const transB = m.root.attrs['transB'] === true;
+    const [w, scales] = [m.value('w').type.shape, m.value('wScale').type.shape];
+    // Scales of columns lie along the last axis, or along the first of a transposed matrix.
+    const byColumn = scales.every((d, i) => d === 1 || (transB ? scales.length === 2 && i === 0 : i === scales.length - 1));
+    if (!o || m.root.attrs['transA'] === true || w.length !== 2 || m.value('w').def.k !== 'const' || !byColumn) return undefined;
+    const single = depthCuts(o.x, o.w, transB)?.length === 2;
+    const sums = m.apply1(MatMulInteger, [o.x.x, o.w.x, o.x.zero, o.w.zero], { transB, to: single ? 'f32' : 'i32' });
+    if (!single && !isNative(sums, profile)) return undefined;
+    return scaled(m, sums, transB ? scales.slice(0, 1) : scales.slice(-1));
+  });
+
+export const integerProducts: GraphPass = {
+  name: 'integer-products',
+  doc: 'Products and convolutions of dequantized integers become products of the integers and a scale.',
+  run: (g, { profile }) => rewriteGraph(g, [convolution(profile), product(profile)]),
+};
