@@ -131,7 +131,15 @@ describe('ConvInteger', () => {
           size: 5 + (a.size % 4),
           stride: 1 as const,
         }));
-        const { graph, inputs } = made({ ...r, axes, channels: 64, nhwc: true, group: r.group > 2 ? 1 : r.group, w: 'i8', wZero: 'none' });
+        const { graph, inputs } = made({
+          ...r,
+          axes,
+          channels: 64,
+          nhwc: true,
+          group: r.group > 2 ? 1 : r.group,
+          w: 'i8',
+          wZero: 'none',
+        });
         expectAgreement(graph, inputs, amx, 0, 0);
         blocks += lowerGraph(graph, amx).kernels.filter(k => showKernel(k).includes('mma')).length;
       }),

@@ -160,7 +160,14 @@ describe('MatMul', () => {
   });
   it('cuts sums that floats do not hold', () => {
     const ends = (type: 'u8' | 'i8', dims: readonly number[]): Tensor => randomTensor(type, dims, 1, 255, 255);
-    const g = single(MatMulInteger, [{ shape: [2, 700], dtype: 'u8' }, { shape: [700, 3], constant: ends('u8', [700, 3]) }], {});
+    const g = single(
+      MatMulInteger,
+      [
+        { shape: [2, 700], dtype: 'u8' },
+        { shape: [700, 3], constant: ends('u8', [700, 3]) },
+      ],
+      {},
+    );
     const profile = target('wasm-simd');
     const after = runPasses(g, profile);
     expect(nodesOf(after).filter(n => n.op === MatMul)).toHaveLength(3);

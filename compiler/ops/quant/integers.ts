@@ -12,7 +12,11 @@ const RANGES: Partial<Record<DType, readonly [number, number]>> = { u8: [0, 255]
 export const byteRange = (t: DType): readonly [number, number] | undefined => RANGES[t];
 
 /** Rejects operands that are not of 8 bits, and zero points of another type than theirs. */
-export function checkIntegers(types: readonly (TensorType | undefined)[], names: readonly string[], reject: (why: string) => never): void {
+export function checkIntegers(
+  types: readonly (TensorType | undefined)[],
+  names: readonly string[],
+  reject: (why: string) => never,
+): void {
   names.forEach((name, i) => {
     const [{ dtype }, zero] = [must(types[i]), types[i + 2]];
     if (!byteRange(dtype)) reject(`${name} is ${dtype}, not u8 or i8`);

@@ -121,7 +121,12 @@ export function correction(c: LowerCtx<unknown>, f: DotForm, columnSums: Int32Ar
 /** The zero point of A: the one element of input 2, or 0 where it is left out. */
 export function zeroOf(c: LowerCtx<unknown>, k: KernelBuilder): Expr {
   const zero = c.source(2);
-  return zero ? zero.at(k, zero.dims.map(() => int(0))) : int(0);
+  return zero
+    ? zero.at(
+        k,
+        zero.dims.map(() => int(0)),
+      )
+    : int(0);
 }
 
 /** Whether a value lies where the caller put it: bytes at any address, which are no words. */

@@ -26,7 +26,16 @@ import {
 } from './rows.ts';
 import { panelsOf } from '../../schedules/gemm.ts';
 import { byteRange, constantOperand } from '../../quant/integers.ts';
-import { blockWords, correction, dotForm, packWords, storedWords, wordsOf, zeroOf, type DotForm } from '../../schedules/int-dot.ts';
+import {
+  blockWords,
+  correction,
+  dotForm,
+  packWords,
+  storedWords,
+  wordsOf,
+  zeroOf,
+  type DotForm,
+} from '../../schedules/int-dot.ts';
 import { mmaPanels } from '../../schedules/mma.ts';
 import { padInto } from './pad.ts';
 import { mergeSink } from '../../schedules/sink.ts';
