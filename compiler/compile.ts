@@ -8,9 +8,9 @@ import { lowerGraph } from './lower/index.ts';
 import type { LowerSettings } from './ops/lowering.ts';
 import type { Profile } from './target/profile.ts';
 import { treeStats } from './ops/trees/stats.ts';
-import { makeBundle, moduleReport, portReport, sha256, type CompiledModule } from './bundle/js/index.ts';
-import { makeNativeBundle, nativeModule, nativeReport, type NativeModule } from './bundle/native/index.ts';
-import { emitWasm } from './backend/wasm/emit.ts';
+import type { CompiledModule } from './backend/backend.ts';
+import { portReport } from './bundle/about.ts';
+import { sha256 } from './core/bytes.ts';
 import type { CompileOptions, CompileResult, Phase, Progress, Report, Stage } from './options.ts';
 import { runPasses } from './passes/index.ts';
 import { runKernelPasses } from './program/passes/index.ts';
@@ -25,24 +25,22 @@ import { resolveTarget, withThreads } from './target/resolve.ts';
  */
 export async function compile(options: CompileOptions): Promise<CompileResult> {
   const run = newRun(options);
-  const named = resolveTarget(options.target ?? 'wasm-simd');
+  const named = resolveTarget(options.target ?? 'wasm-simd', options.backEnds);
   const target = options.threads === undefined ? named : withThreads(named, options.threads);
   const imported = run.phase('import', '', () => importFor(options));
   run.stage('import', '', '', 'graph', () => printGraph(imported.graph));
+  const { backEnd } = target;
   const modules: CompiledModule[] = [];
-  const natives: NativeModule[] = [];
   let graph = imported.graph;
   for (const profile of options.stopAfter === 'import' ? [] : target.profiles) {
     const m = await compileFor(profile, imported.graph, options, run);
     graph = m.graph;
     if (m.module) modules.push(m.module);
-    if (m.native) natives.push(m.native);
   }
-  // Code that gains nothing from a better engine is in the bundle once.
-  const kept = modules.filter((m, i) => !modules.slice(i + 1).some(n => equalBytes(m.wasm, n.wasm)));
-  const report = await reportOf(options, target.name, imported, graph, natives.length > 0 ? natives : kept, run);
+  const kept = backEnd.distinct(modules);
+  const report = await reportOf(options, target.name, imported, graph, kept, run);
   if (options.stopAfter !== undefined && options.stopAfter !== 'bundle') return { files: new Map(), report };
-  const about = {
+  const info = {
     target: target.name,
     source: report.source,
     operators: report.operators,
@@ -60,16 +58,12 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     labels: options.labels ?? imported.labels,
     rows: imported.rows,
   };
-  const files = await run.phaseAsync('bundle', '', () =>
-    natives.length > 0 ? makeNativeBundle(natives, about) : makeBundle({ ...about, modules: kept }),
-  );
+  const files = await run.phaseAsync('bundle', '', () => backEnd.bundle(kept, info));
   return {
     files,
     report: { ...report, phases: run.phases, files: Object.fromEntries([...files].map(([f, b]) => [f, b.length])) },
   };
 }
-
-const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
 
 /** From the graph as imported to a module for one profile; without one where the options stop before. */
 async function compileFor(
@@ -77,8 +71,8 @@ async function compileFor(
   imported: Graph,
   options: CompileOptions,
   run: Run,
-): Promise<{ readonly graph: Graph; readonly module?: CompiledModule; readonly native?: NativeModule }> {
-  const { name } = profile;
+): Promise<{ readonly graph: Graph; readonly module?: CompiledModule }> {
+  const { name, backEnd } = profile;
   const graph = run.phase('passes', name, () =>
     runPasses(imported, profile, (p, g, ms) => {
       run.pass('passes', p.name, ms);
@@ -101,32 +95,26 @@ async function compileFor(
     }),
   );
   if (options.stopAfter === 'kernels') return { graph };
-  if (profile.emit === 'c') {
-    const native = run.phase('emit', name, () => nativeModule(program, plan, profile, options.file ?? 'model', macsHi(graph)));
-    run.stage('emit', '', name, 'c', () => native.c.source);
-    return { graph, native };
-  }
-  const embed = plan.weightsBytes <= (options.embedBelow ?? profile.memory.embedBelow);
-  const wasm = await run.phaseAsync('emit', name, () => emitWasm(program, plan, profile, { embed }));
-  run.stage('emit', '', name, 'wat', () => wasm.text());
-  return { graph, module: { profile, program, plan, wasm: wasm.bytes, functions: wasm.functions, embedded: embed } };
+  const { file = 'model', embedBelow = profile.memory.embedBelow } = options;
+  const module = await run.phaseAsync('emit', name, () =>
+    backEnd.emit({ program, plan, profile, file, embedBelow, flushDenormals: flushesDenormals(graph) }),
+  );
+  run.stage('emit', '', name, backEnd.ending, () => backEnd.text(module.artifact));
+  return { graph, module };
 }
+/** Products are much faster without numbers too small for full precision; a graph without any may compare such numbers. */
+export const flushesDenormals = (g: Graph): boolean => (macsHi(g) ?? 0) > 0;
 
 const settingsOf = (o: CompileOptions): LowerSettings => (o.treeStrategy === undefined ? {} : { treeStrategy: o.treeStrategy });
 
 /** A graph as it is, lowered and emitted for one profile: for tools that compile parts of a model. */
-export async function compileGraph(
-  graph: Graph,
-  profile: Profile,
-  embedBelow?: number,
-  settings: LowerSettings = {},
-): Promise<CompiledModule> {
+export function compileGraph(graph: Graph, profile: Profile, settings: LowerSettings = {}): Promise<CompiledModule> {
   const lowered = lowerGraph(graph, profile, settings);
   const plan = planMemory(lowered, profile);
   const program = runKernelPasses(lowered, profile);
-  const embedded = plan.weightsBytes <= (embedBelow ?? profile.memory.embedBelow);
-  const { bytes, functions } = await emitWasm(program, plan, profile, { embed: embedded });
-  return { profile, program, plan, wasm: bytes, functions, embedded };
+  const { embedBelow } = profile.memory;
+  const flushDenormals = flushesDenormals(graph);
+  return profile.backEnd.emit({ program, plan, profile, file: graph.name, embedBelow, flushDenormals });
 }
 
 /** Imports a model as `compile` does; `onValue` is told what each name of an ONNX file became. */
@@ -156,7 +144,7 @@ async function reportOf(
   target: string,
   imported: ImportedModel,
   graph: Graph,
-  made: readonly NativeModule[] | readonly CompiledModule[],
+  made: readonly CompiledModule[],
   run: Run,
 ): Promise<Report> {
   const program = made[0]?.program;
@@ -172,7 +160,7 @@ async function reportOf(
       before: Object.values(imported.histogram).reduce((a, b) => a + b, 0),
       after: allNodes(graph).length,
     },
-    modules: made.map(m => ('c' in m ? nativeReport(m) : moduleReport(m))),
+    modules: made.map(m => m.report),
     macs: macsHi(graph),
     trees: treeStats(imported.graph),
     passes: run.passes,

@@ -1,4 +1,5 @@
 import type { Warning } from './core/diagnostic.ts';
+import type { BackEnd } from './backend/backend.ts';
 import type { Format } from './import/model.ts';
 import type { ExternalResolver } from './import/onnx/tensor.ts';
 import type { Iterations, TreeOutput } from './import/shared/trees.ts';
@@ -19,6 +20,8 @@ export interface CompileOptions {
   readonly format?: Format;
   /** A target's name, or a profile of one's own with the fields of targets/*.json. Default: wasm-simd. */
   readonly target?: string | object;
+  /** Back ends besides those of the compiler, which a profile of one's own names in `emit`. */
+  readonly backEnds?: readonly BackEnd[];
   /** Threads that may share the work of a run, for C; default: the profile's, which is 1 for all that ship. */
   readonly threads?: number;
   /**
@@ -58,8 +61,8 @@ export interface Stage {
   readonly pass: string;
   /** The module, where there is one for each. */
   readonly profile: string;
-  /** File ending that fits. */
-  readonly ending: 'graph' | 'program' | 'wat' | 'c';
+  /** The ending of a file that holds it: graph, program, or that of the back end, such as wat. */
+  readonly ending: string;
   /** Prints it; costly for large models. */
   text(): string;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { sha256 } from '../../compiler/bundle/js/index.ts';
+import { sha256 } from '../../compiler/core/bytes.ts';
 import { DTYPES } from '../../compiler/core/dtype.ts';
 import { VERSION } from '../../compiler/core/version.data.ts';
 import { writeFile } from '../../compiler/host/files.ts';
@@ -38,8 +38,8 @@ export async function measureCase(
   let compileMs: number | undefined;
   if (source.k === 'model') {
     doing('compiling');
-    const native = target?.profiles.some(p => p.emit === 'c') === true;
-    const options = { ...source.options, ...(native && o.threads > 1 && { threads: o.threads }) };
+    const mayShare = target?.backEnd.threads === true;
+    const options = { ...source.options, ...(mayShare && o.threads > 1 && { threads: o.threads }) };
     const made = await compileApart({ path: source.path, options, out: bundle }, join(work, 'compile.json'));
     if ('message' in made) return { k: 'failed', message: made.message };
     compileMs = made.report.phases.reduce((s, p) => s + p.ms, 0);

@@ -5,6 +5,7 @@ import { readText } from '../../compiler/host/files.ts';
 import { openOriginal } from '../../compiler/reference/reference.ts';
 import { readFeeds, type MeasureRequest, type Message } from './request.ts';
 import { measureRun, reason, reportTo } from './measure.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { openNativeOurs, profileHere } from '../peers/sinter-c.ts';
 import { openOurs } from '../peers/sinter-js.ts';
 import { PEERS } from '../peers/index.ts';
@@ -47,8 +48,8 @@ async function timeOperators(
 ): Promise<void> {
   at('sinter', 'compiling with clocks');
   const { graph } = openOriginal(must(request.model), manifest.options);
-  const profile = manifest.profiles[ours.profile] ?? profileHere(manifest);
-  const timer = await openOperatorTimer(graph, profile, manifest.options, request);
+  const { profiles } = resolveTarget(manifest.profiles[ours.profile] ?? profileHere(manifest));
+  const timer = await openOperatorTimer(graph, must(profiles[0]), manifest.options, request);
   for (const files of request.runs) {
     at('sinter', `timing operators on ${files.label}`);
     const [feed] = readFeeds(files);

@@ -1,17 +1,16 @@
 import { join } from 'node:path';
-import { emitC } from '../../compiler/backend/c/emit.ts';
-import { makeNativeBundle } from '../../compiler/bundle/native/index.ts';
+import { C } from '../../compiler/backend/c/index.ts';
 import { readManifest } from '../../compiler/run/manifest.ts';
 import { temporaryFolder, writeFile } from '../../compiler/host/files.ts';
 import { openDriver } from '../peers/sinter-c.ts';
 import type { Instrumented, ToInstrument } from './timer.ts';
 
 /** A program as C with a clock between its steps, built as its bundle would be. E205 where that does not work here. */
-export async function instrumentC({ program, plan, target, steps, ticks, flush }: ToInstrument): Promise<Instrumented> {
+export async function instrumentC({ steps, ...input }: ToInstrument): Promise<Instrumented> {
+  const { program, profile } = input;
   const work = temporaryFolder();
-  const c = emitC(program, plan, target, { head: `${program.name}, instrumented`, flush, ticks });
-  const files = await makeNativeBundle([{ profile: target, program, plan, c, file: program.name }], {
-    target: target.name,
+  const files = await C.bundle([await C.emit(input)], {
+    target: profile.name,
     source: { file: program.name, bytes: 0, sha256: '' },
     operators: { before: 0, after: 0 },
     macs: undefined,

@@ -1,7 +1,9 @@
 import { bindSymbols } from '../../compiler/program/bind.ts';
-import { must } from '../../compiler/core/diagnostic.ts';
-import { macsHi } from '../../compiler/graph/stats.ts';
-import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
+import { fail, must } from '../../compiler/core/diagnostic.ts';
+import { C } from '../../compiler/backend/c/index.ts';
+import { WASM } from '../../compiler/backend/wasm/index.ts';
+import { flushesDenormals } from '../../compiler/compile.ts';
+import type { EmitInput } from '../../compiler/backend/backend.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import type { LowerSettings } from '../../compiler/ops/lowering.ts';
@@ -10,7 +12,7 @@ import { runPasses } from '../../compiler/passes/index.ts';
 import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
-import { ticksOf, timedSteps, type Instrumentation, type TimedStep } from '../../compiler/program/instrumentation.ts';
+import { ticksOf, timedSteps, type TimedStep } from '../../compiler/program/instrumentation.ts';
 import { workOf } from './cost.ts';
 import type { Feed } from '../engine/request.ts';
 import { instrumentC } from './instrument-c.ts';
@@ -27,14 +29,8 @@ export interface Instrumented {
   run(): Promise<{ readonly ms: readonly number[]; readonly times: readonly number[] }>;
   close(): void;
 }
-export interface ToInstrument {
-  readonly program: Program;
-  readonly plan: MemoryPlan;
-  readonly target: Target;
+export interface ToInstrument extends EmitInput {
   readonly steps: readonly TimedStep[];
-  readonly ticks: Instrumentation;
-  /** Whether it counts numbers too small for full precision as zero, where that is a choice. */
-  readonly flush: boolean;
 }
 /** A model made ready to be profiled on several inputs. */
 export interface OperatorTimer {
@@ -55,18 +51,14 @@ export async function openOperatorTimer(
   const plan = planMemory(lowered, target);
   const program = runKernelPasses(lowered, target);
   const steps = timedSteps(program);
-  const code = await instrument({ program, plan, target, steps, ticks: ticksOf(steps), flush: (macsHi(graph) ?? 0) > 0 });
+  const prepare = (p: Program, plan: MemoryPlan, steps: readonly TimedStep[], flushDenormals: boolean): Promise<Instrumented> => {
+    const common = { profile: target, file: p.name, embedBelow: Infinity, instrumentation: ticksOf(steps) };
+    return instrument({ ...common, program: p, plan, steps, flushDenormals });
+  };
+  const code = await prepare(program, plan, steps, flushesDenormals(graph));
   const top = peakProgram(target);
   const peakCode = runKernelPasses(top.program, target);
-  const peakSteps = timedSteps(peakCode);
-  const peak = await instrument({
-    program: peakCode,
-    plan: planMemory(top.program, target),
-    target,
-    steps: peakSteps,
-    ticks: ticksOf(peakSteps),
-    flush: false,
-  });
+  const peak = await prepare(peakCode, planMemory(top.program, target), timedSteps(peakCode), false);
   await peak.load(new Map());
   const copy = copyTurn(plan.weightsBytes + plan.arenaBytes);
   return {
@@ -120,10 +112,18 @@ export async function openOperatorTimer(
     },
   };
 }
-const instrument = (x: ToInstrument): Promise<Instrumented> => (x.target.emit === 'wasm' ? instrumentWasm(x) : instrumentC(x));
-
-async function instrumentWasm({ program, plan, target, steps, ticks }: ToInstrument): Promise<Instrumented> {
-  const { bytes } = await emitWasm(program, plan, target, { embed: true, ticks });
+/** How the code of each back end is run with a clock between its steps. */
+const INSTRUMENTS: Readonly<Record<string, (x: ToInstrument) => Promise<Instrumented>>> = {
+  [WASM.name]: instrumentWasm,
+  [C.name]: instrumentC,
+};
+function instrument(x: ToInstrument): Promise<Instrumented> {
+  const of = INSTRUMENTS[x.profile.emit];
+  return of ? of(x) : fail('E205', { file: x.profile.name, why: `code for ${x.profile.emit} cannot be profiled` });
+}
+async function instrumentWasm({ steps, ...input }: ToInstrument): Promise<Instrumented> {
+  const { program, plan } = input;
+  const { bytes } = (await WASM.emit(input)).artifact;
   const ms = steps.map(() => 0);
   const times = steps.map(() => 0);
   let last = 0;

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { fail, must } from '../../compiler/core/diagnostic.ts';
 import { outputNames } from '../../compiler/backend/c/names.ts';
 import { isHere } from '../../compiler/bundle/native/multiversion.ts';
-import type { Profile } from '../../compiler/target/profile.ts';
+import type { ProfileData } from '../../compiler/target/profile.ts';
 import { dtypeOf, type Manifest } from '../../compiler/run/manifest.ts';
 import { temporaryFolder, writeFile } from '../../compiler/host/files.ts';
 import { readNpy } from '../../compiler/data/npy.ts';
@@ -145,7 +145,7 @@ export function openDriver(dir: string, manifest: Manifest, work: string, steps?
   };
 }
 /** Of the profiles of a native bundle the one that its library picks on this processor. */
-export function profileHere(manifest: Manifest): Profile {
+export function profileHere(manifest: Manifest): ProfileData {
   const all = Object.values(manifest.profiles);
   const work = temporaryFolder();
   const source = join(work, 'level.c');

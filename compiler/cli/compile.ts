@@ -8,7 +8,6 @@ import { modelName } from '../compile.ts';
 import type { TreeStrategy } from '../ops/lowering.ts';
 import type { CompileOptions, DimOption, Phase, Report, Stage } from '../options.ts';
 import { graphPasses } from '../passes/index.ts';
-import { kernelPasses } from '../program/passes/index.ts';
 import { parseTarget, resolveTarget, type Target } from '../target/resolve.ts';
 import { compile } from '../host/compile.ts';
 import type { Manifest } from '../run/manifest.ts';
@@ -177,7 +176,9 @@ function noteFootprint(dir: string, footprint: Footprint): void {
 }
 function checkPass(name: string, targets: readonly { readonly target: Target }[]): void {
   const known = [
-    ...new Set(targets.flatMap(x => x.target.profiles.flatMap(p => [...graphPasses(p), ...kernelPasses(p)].map(q => q.name)))),
+    ...new Set(
+      targets.flatMap(x => x.target.profiles.flatMap(p => [...graphPasses(p), ...p.backEnd.kernelPasses].map(q => q.name))),
+    ),
   ];
   if (!known.includes(name))
     throw new UsageError(`--print-after ${name}: there is no such pass${didYouMean(name, known)} (${known.join(', ')})`);

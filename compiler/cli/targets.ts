@@ -1,3 +1,4 @@
+import type { BackEnd } from '../backend/backend.ts';
 import type { Profile } from '../target/profile.ts';
 import { resolveTarget, targetNames } from '../target/resolve.ts';
 import { NATIVE, nativeTarget } from '../host/native-target.ts';
@@ -21,9 +22,9 @@ export function targetsCommand(name: string | undefined, t: Terminal): void {
     t.out(table(target.profiles.map(p => [p.name, p.doc])));
     return;
   }
-  for (const p of target.profiles) t.out(table(meaning(p)));
+  for (const p of target.profiles) t.out(table(meaning(p, target.backEnd)));
 }
-function meaning(p: Profile): string[][] {
+function meaning(p: Profile, { title, fields, embedsIn }: BackEnd): string[][] {
   const fma = { none: 'no', relaxed: 'yes, rounding once or twice', fused: 'yes' }[p.vector.fma];
   const dot = {
     none: 'no',
@@ -33,25 +34,22 @@ function meaning(p: Profile): string[][] {
     i8i8: 'fours of int8 by int8 (i8i8)',
   }[p.vector.intDot];
   return [
-    ['emit', p.emit === 'wasm' ? 'WebAssembly' : 'C'],
+    ['emit', title],
     ['vector.bits', p.vector.bits === 0 ? '0 (scalar code)' : `${p.vector.bits} (${p.vector.bits / 32} floats)`],
     ['vector.fma', `multiply-add as one operation: ${fma}`],
     ['vector.intDot', `dot products of small integers: ${dot}`],
     ['vector.permute', `tables in vector registers: ${p.vector.permute ? 'yes' : 'no'}`],
     ['vector.mma', `products of blocks of 8-bit integers: ${p.vector.mma ? 'yes' : 'no'}`],
     ['registers', `${p.registers} that a kernel's inner loop may fill`],
-    ...(p.emit === 'c'
+    ...(fields.includes('toolchain')
       ? [
           ['toolchain', [p.toolchain.cc, ...p.toolchain.flags].join(' ')],
           ['toolchain.system', p.toolchain.system],
         ]
       : []),
-    ...(p.emit === 'wasm' ? [['features', p.features.join(', ') || 'those of the first version only']] : []),
+    ...(fields.includes('features') ? [['features', p.features.join(', ') || 'those of the first version only']] : []),
     ['memory.align', `${p.memory.align} bytes`],
-    [
-      'memory.embedBelow',
-      `weights up to ${showBytes(p.memory.embedBelow)} are put inside the ${p.emit === 'wasm' ? 'module' : 'sources, as numbers'}`,
-    ],
+    ['memory.embedBelow', `weights up to ${showBytes(p.memory.embedBelow)} are put inside ${embedsIn}`],
     [
       'memory.scarce',
       p.memory.scarce ? 'weights are never transformed into larger ones' : 'weights may be transformed into larger ones',

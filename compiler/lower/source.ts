@@ -33,7 +33,7 @@ const vectorMemory = (t: DType, narrow: boolean): boolean =>
   t === 'f32' || t === 'i32' || t === 'u32' || (narrow && (t === 'u8' || t === 'i8' || t === 'u16' || t === 'i16'));
 
 /** Whether the code of a target loads and stores vectors of narrow integers as wide ones. */
-export const hasNarrowVectors = (p: Profile): boolean => p.emit === 'c' && p.vector.bits > 0;
+export const hasNarrowVectors = (p: Profile): boolean => p.backEnd.narrowVectors && p.vector.bits > 0;
 
 /** The register type of `lanes` values: truth values in vectors are masks as wide as an i32. */
 const valueType = (t: DType, lanes: Lanes): VType => vtype(regOf(t), lanes);

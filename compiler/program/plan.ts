@@ -26,8 +26,8 @@ export function slotBytes(s: Slot, align: number): number {
 const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /**
- * Gives every slot its place. Constants come first, each with its own; in WebAssembly inputs and outputs have theirs alone too, so that a
- * caller may hold views on them; arena slots that never live at the same time share. Where the profile has threads, each of them has the
+ * Gives every slot its place. Constants come first, each with its own; where inputs and outputs lie in the module's memory, they have theirs
+ * alone too, so that a caller may hold views on them; arena slots that never live at the same time share. Where the profile has threads, each of them has the
  * scratch slots once, at the end of the arena. Fails with E402 beyond the target's memory.
  */
 export function planMemory(program: Program, profile: Profile): MemoryPlan {
@@ -42,8 +42,8 @@ export function planMemory(program: Program, profile: Profile): MemoryPlan {
   const used = lifetimes(program);
   for (const s of program.slots) if (s.where === 'weights' && used.has(s)) append(s);
   const weightsBytes = end - base;
-  // Native code works on the caller's own inputs and outputs.
-  if (profile.emit === 'wasm') for (const s of program.slots) if (s.where === 'input' || s.where === 'output') append(s);
+  if (profile.backEnd.io === 'module')
+    for (const s of program.slots) if (s.where === 'input' || s.where === 'output') append(s);
   const arenaStart = end;
   const threads = profile.threads;
   const [shared, own]: readonly [Live[], Live[]] = [[], []];

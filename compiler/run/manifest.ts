@@ -7,7 +7,7 @@ import type { Columns } from '../data/csv.ts';
 import type { NativeBuild } from '../host/build.ts';
 import { isBundle, readText } from '../host/files.ts';
 import type { CompileOptions, PortReport, Report } from '../options.ts';
-import type { Profile } from '../target/profile.ts';
+import type { ProfileData } from '../target/profile.ts';
 import type { Want } from './load.ts';
 
 /** What is read of a bundle's manifest.json. */
@@ -22,7 +22,7 @@ export interface Manifest {
   /** The input that takes rows of features, and what its columns are called (f0, f1, … where the model does not say). */
   readonly rows?: { readonly input: string };
   readonly featureNames?: readonly string[];
-  readonly profiles: Readonly<Record<string, Profile>>;
+  readonly profiles: Readonly<Record<string, ProfileData>>;
   /** Where it is C. */
   readonly native?: NativeBuild;
 }

@@ -1,8 +1,11 @@
-/** What a target can do. Code asks `profile.vector.bits`, never `profile.name`. */
-export interface Profile {
+import type { BackEnd } from '../backend/backend.ts';
+
+/** A profile as targets/*.json and the manifests of bundles write it. */
+export interface ProfileData {
   readonly name: string;
   readonly doc: string;
-  readonly emit: 'wasm' | 'c';
+  /** The name of its back end. */
+  readonly emit: string;
   readonly vector: {
     /** Width of a vector register; 0: scalar code only. */
     readonly bits: 0 | 128 | 256 | 512;
@@ -46,4 +49,8 @@ export interface Profile {
     /** Whether memory may be asked for before it is read (`prefetch`). */
     readonly prefetch: boolean;
   };
+}
+/** What a target can do. Code asks `profile.vector.bits` or `profile.backEnd.io`, never `profile.name` or `profile.emit`. */
+export interface Profile extends ProfileData {
+  readonly backEnd: BackEnd;
 }

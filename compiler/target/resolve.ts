@@ -1,7 +1,9 @@
 import { flag, isObject, oneOf, whole, type Check } from '../core/check.ts';
-import { fail } from '../core/diagnostic.ts';
+import { fail, must } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
-import type { Profile } from './profile.ts';
+import type { BackEnd } from '../backend/backend.ts';
+import { BACK_ENDS } from '../backend/index.ts';
+import type { Profile, ProfileData } from './profile.ts';
 import { TARGETS } from './profiles.data.ts';
 
 /** What `--target` names: one profile, or several whose modules share a bundle, best first. */
@@ -9,26 +11,26 @@ export interface Target {
   readonly name: string;
   readonly doc: string;
   readonly profiles: readonly Profile[];
+  /** The back end of all of them. */
+  readonly backEnd: BackEnd;
 }
 type Json = Readonly<Record<string, unknown>>;
-
-/** Systems whose threads the pool of runtimes/c can use. */
-const THREADED: readonly string[] = ['unix', 'macos', 'windows'];
 
 /** Names of the targets that ship with the compiler. */
 export const targetNames = (): string[] => Object.keys(TARGETS);
 
 /**
  * A target by name, or from the contents of a user's own profile (the fields of targets/*.json; what is absent comes from `extends`).
- * Throws E401, which says what is wrong and what was probably meant.
+ * `more`: back ends besides those of the compiler, which it may name in `emit`. Throws E401, which says what is wrong and what was probably
+ * meant.
  */
-export function resolveTarget(target: string | object): Target {
-  return resolve(target, []);
+export function resolveTarget(target: string | object, more: readonly BackEnd[] = []): Target {
+  return resolve(target, [], [...more, ...BACK_ENDS]);
 }
 /** The target with another number of threads for each of its profiles. */
 export function withThreads(target: Target, threads: number): Target {
   whole(1, 64)(threads, why => fail('E401', { target: target.name, why: `'threads' ${why}` }));
-  const profiles = target.profiles.map(p => checked(target.name, { ...p, threads }));
+  const profiles = target.profiles.map(p => checked(target.name, { ...p, threads }, target.backEnd));
   return { ...target, profiles };
 }
 /** A target from the text of a JSON file; `file` is for messages. */
@@ -42,38 +44,41 @@ export function parseTarget(text: string, file: string): Target {
   return isObject(json) ? resolveTarget(json) : fail('E401', { target: file, why: 'must hold one JSON object' });
 }
 
-function resolve(target: string | object, seen: readonly string[]): Target {
+function resolve(target: string | object, seen: readonly string[], backEnds: readonly BackEnd[]): Target {
   if (typeof target !== 'string') {
     const json: unknown = target;
-    return isObject(json) ? fromJson(json, seen) : fail('E401', { target: 'profile', why: 'must be an object' });
+    return isObject(json) ? fromJson(json, seen, backEnds) : fail('E401', { target: 'profile', why: 'must be an object' });
   }
   const json = lookup(target);
   if (!json) return fail('E401', { target, why: `is none of ${targetNames().join(', ')}${didYouMean(target, targetNames())}` });
-  return fromJson(json, seen);
+  return fromJson(json, seen, backEnds);
 }
 const lookup = (name: string): Json | undefined => (Object.hasOwn(TARGETS, name) ? TARGETS[name] : undefined);
 
 const LIST_FIELDS = ['name', 'doc', 'modules'];
-function fromJson(json: Json, seen: readonly string[]): Target {
+function fromJson(json: Json, seen: readonly string[], backEnds: readonly BackEnd[]): Target {
   const name = nameOf(json, seen);
   const bad = (why: string): never => fail('E401', { target: name, why });
   if ('modules' in json) {
     for (const k of Object.keys(json)) if (!LIST_FIELDS.includes(k)) bad(`a list of modules has no field '${k}'`);
     const modules = Array.isArray(json['modules']) ? (json['modules'] as readonly unknown[]) : bad("'modules' must be an array");
     if (modules.length === 0) bad("'modules' is empty");
-    const profiles = modules.flatMap(m =>
-      typeof m === 'string' || isObject(m) ? resolve(m, [...seen, name]).profiles : bad("'modules' holds names and profiles"),
+    const targets = modules.map(m =>
+      typeof m === 'string' || isObject(m) ? resolve(m, [...seen, name], backEnds) : bad("'modules' holds names and profiles"),
     );
+    const profiles = targets.flatMap(t => t.profiles);
+    const { backEnd } = must(targets[0]);
     const names = profiles.map(p => p.name);
     names.forEach((n, i) => names.indexOf(n) === i || bad(`'modules' lists ${n} twice`));
     const [first] = profiles;
-    if (profiles.some(p => p.emit !== first?.emit || p.toolchain.system !== first.toolchain.system))
+    if (targets.some(t => t.backEnd !== backEnd) || profiles.some(p => p.toolchain.system !== first?.toolchain.system))
       bad("'modules' holds profiles for different systems");
-    if (profiles.some(p => p.emit === 'c' && p.toolchain.cc !== first?.toolchain.cc))
-      bad("'modules' holds profiles for different compilers");
-    return { name, doc: textOf(json, 'doc', '', bad), profiles };
+    if (profiles.some(p => p.toolchain.cc !== first?.toolchain.cc)) bad("'modules' holds profiles for different compilers");
+    return { name, doc: textOf(json, 'doc', '', bad), profiles, backEnd };
   }
-  return { name, doc: textOf(json, 'doc', '', bad), profiles: [profileOf(json, seen)] };
+  const data = profileOf(json, seen, backEnds);
+  const backEnd = must(backEnds.find(b => b.name === data.emit));
+  return { name, doc: textOf(json, 'doc', '', bad), profiles: [checked(name, data, backEnd)], backEnd };
 }
 function nameOf(json: Json, seen: readonly string[]): string {
   const name = json['name'];
@@ -121,58 +126,51 @@ const fields =
     }
     return out as T;
   };
-const PROFILE = fields<Profile>({
-  name: text,
-  doc: text,
-  emit: oneOf('wasm', 'c'),
-  vector: fields<Profile['vector']>({
-    bits: oneOf(0, 128, 256, 512),
-    fma: oneOf('none', 'relaxed', 'fused'),
-    intDot: oneOf('none', 'i16', 'i8u7', 'i8u8', 'i8i8'),
-    permute: flag,
-    mma: flag,
-  }),
-  threads: whole(1, 64),
-  registers: whole(1, 64),
-  features: listOf(oneOf('bulk-memory', 'sign-ext', 'sat-float-to-int')),
-  memory: fields<Profile['memory']>({
-    align: powerOfTwo(16, 4096),
-    embedBelow: whole(0, 2 ** 32),
-    scarce: flag,
-    arenaLimit: whole(65536, 2 ** 32),
-  }),
-  toolchain: fields<Profile['toolchain']>({
-    cc: text,
-    flags: listOf(text),
-    cpu: listOf(word),
-    system: oneOf('unix', 'macos', 'windows', 'emnapi', 'bare'),
-  }),
-  cache: fields<Profile['cache']>({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32), prefetch: flag }),
-});
+const profileWith = (backEnds: readonly BackEnd[]): Check<ProfileData> =>
+  fields<ProfileData>({
+    name: text,
+    doc: text,
+    emit: oneOf(...backEnds.map(b => b.name)),
+    vector: fields<ProfileData['vector']>({
+      bits: oneOf(0, 128, 256, 512),
+      fma: oneOf('none', 'relaxed', 'fused'),
+      intDot: oneOf('none', 'i16', 'i8u7', 'i8u8', 'i8i8'),
+      permute: flag,
+      mma: flag,
+    }),
+    threads: whole(1, 64),
+    registers: whole(1, 64),
+    features: listOf(oneOf('bulk-memory', 'sign-ext', 'sat-float-to-int')),
+    memory: fields<ProfileData['memory']>({
+      align: powerOfTwo(16, 4096),
+      embedBelow: whole(0, 2 ** 32),
+      scarce: flag,
+      arenaLimit: whole(65536, 2 ** 32),
+    }),
+    toolchain: fields<ProfileData['toolchain']>({
+      cc: text,
+      flags: listOf(text),
+      cpu: listOf(word),
+      system: oneOf('unix', 'macos', 'windows', 'emnapi', 'bare'),
+    }),
+    cache: fields<ProfileData['cache']>({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32), prefetch: flag }),
+  });
 
-function profileOf(json: Json, seen: readonly string[]): Profile {
+function profileOf(json: Json, seen: readonly string[], backEnds: readonly BackEnd[]): ProfileData {
   const name = nameOf(json, seen);
   const bad = (why: string): never => fail('E401', { target: name, why });
-  return checked(name, PROFILE({ doc: '', threads: 1, ...inherit(json, [...seen, name]) }, bad));
+  return profileWith(backEnds)({ doc: '', threads: 1, ...inherit(json, [...seen, name]) }, bad);
 }
-/** The profile, if its fields fit each other. */
-function checked(name: string, profile: Profile): Profile {
+/** The profile, if its fields fit each other and its back end. */
+function checked(name: string, profile: ProfileData, backEnd: BackEnd): Profile {
   const bad = (why: string): never => fail('E401', { target: name, why });
-  if (profile.emit === 'wasm' && profile.vector.bits > 128) bad("'vector.bits' of WebAssembly is 0 or 128");
-  if (profile.emit === 'wasm' && profile.vector.fma === 'fused') bad("'vector.fma' of WebAssembly is none or relaxed");
-  if (profile.emit === 'wasm' && profile.threads > 1) bad("'threads' of WebAssembly is 1 in this version");
-  if (profile.threads > 1 && !THREADED.includes(profile.toolchain.system))
-    bad(`'threads' needs POSIX threads, which '${profile.toolchain.system}' does not have`);
-  if (profile.emit === 'wasm' && /i8[ui]8/.test(profile.vector.intDot))
-    bad("'vector.intDot' of WebAssembly is none, i16 or i8u7");
-  if (profile.emit === 'c' && profile.toolchain.cc === '') bad("'toolchain.cc' is empty; name a C compiler");
+  backEnd.check(profile, bad);
   const { bits, fma, intDot, permute, mma } = profile.vector;
   if (bits === 0 && (fma !== 'none' || intDot !== 'none' || permute))
     bad("'vector.fma', 'vector.intDot' and 'vector.permute' need 'vector.bits'");
   if (mma && (bits < 256 || intDot !== 'i8u8'))
     bad("'vector.mma' needs 'vector.bits' of 256 at least and 'vector.intDot' of i8u8");
-  if (profile.emit === 'wasm' && permute) bad("'vector.permute' is for C");
-  return profile;
+  return { ...profile, backEnd };
 }
 /** The fields with those of the extended profile behind them; objects are merged, arrays replaced. */
 function inherit(json: Json, seen: readonly string[]): Json {

@@ -6,14 +6,13 @@ import { dimHi } from '../core/dim.ts';
 import { bytesOf } from '../core/dtype.ts';
 import { elements, type TensorType } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
+import { WASM } from '../backend/wasm/index.ts';
 import { compileGraph } from '../compile.ts';
-import { makeBundle } from '../bundle/js/index.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Profile } from '../target/profile.ts';
 import { graphPasses, runPasses } from '../passes/index.ts';
 import { openBundle, type Bundle } from '../run/bundle.ts';
 import { compare, divergence, type Difference, type Tolerance } from './compare.ts';
-import { resolveTarget } from '../target/resolve.ts';
+import { resolveTarget, type Target } from '../target/resolve.ts';
 import type { Original, Reference } from '../reference/reference.ts';
 
 /** Values compiled as outputs at a time: their memory, and their number. */
@@ -65,7 +64,8 @@ export async function findDivergence(
 ): Promise<Divergence> {
   const own = bundle.manifest.profiles[bundle.profile];
   // What is inside a model is looked at in WebAssembly, whose kernels are those of C.
-  const profile = own?.emit === 'wasm' ? own : must(resolveTarget('wasm-simd').profiles[0]);
+  const target = resolveTarget(own?.emit === WASM.name ? own : 'wasm-simd');
+  const profile = must(target.profiles[0]);
   let furthest: DivergentValue | undefined;
   let seen = 0;
   for (const part of chunks(original.named)) {
@@ -74,7 +74,7 @@ export async function findDivergence(
       inputs,
     );
     const graph: Graph = { ...original.graph, outputs: part };
-    const got = await runGraph(graph, profile, inputs, g => runPasses(g, profile));
+    const got = await runGraph(graph, target, inputs, g => runPasses(g, profile));
     for (const v of part) {
       const [g, w] = [got.get(v.name), want.get(v.name)];
       if (!g || !w) continue;
@@ -92,7 +92,7 @@ export async function findDivergence(
       return g !== undefined && !compare(g, w, tol).ok;
     });
   if (!differs(bundle.run(inputs))) return { seen, cause: { k: 'none', furthest } };
-  return { seen, cause: { furthest, ...(await guiltyPass(original.graph, profile, inputs, differs)) } };
+  return { seen, cause: { furthest, ...(await guiltyPass(original.graph, target, inputs, differs)) } };
 }
 function* chunks(all: readonly Named[]): Generator<{ name: string; value: Named['value'] }[]> {
   let part: Named[] = [];
@@ -113,14 +113,14 @@ function* chunks(all: readonly Named[]): Generator<{ name: string; value: Named[
 /** Compiles a graph and runs it by the loader, from a temporary folder. */
 async function runGraph(
   graph: Graph,
-  profile: Profile,
+  target: Target,
   inputs: ReadonlyMap<string, Tensor>,
   passes: (g: Graph) => Graph,
 ): Promise<Map<string, Tensor>> {
-  const module = await compileGraph(passes(graph), profile);
-  const files = await makeBundle({
-    modules: [module],
-    target: profile.name,
+  const { backEnd, name } = target;
+  const module = await compileGraph(passes(graph), must(target.profiles[0]));
+  const files = await backEnd.bundle([module], {
+    target: name,
     source: { file: graph.name, bytes: 0, sha256: '' },
     operators: { before: 0, after: 0 },
     macs: undefined,
@@ -139,13 +139,14 @@ async function runGraph(
 /** The pass after which the outputs differ: the passes are applied up to half, and so on. */
 async function guiltyPass(
   graph: Graph,
-  profile: Profile,
+  target: Target,
   inputs: ReadonlyMap<string, Tensor>,
   differs: (got: ReadonlyMap<string, Tensor>) => boolean,
 ): Promise<{ k: 'pass'; pass: string; index: number; of: number } | { k: 'lowering' } | { k: 'other version' }> {
+  const profile = must(target.profiles[0]);
   const passes = graphPasses(profile);
   const after = async (n: number): Promise<boolean> =>
-    differs(await runGraph(graph, profile, inputs, g => passes.slice(0, n).reduce((x, p) => p.run(x, { profile }), g)));
+    differs(await runGraph(graph, target, inputs, g => passes.slice(0, n).reduce((x, p) => p.run(x, { profile }), g)));
   if (await after(0)) return { k: 'lowering' };
   let [good, bad] = [0, passes.length];
   if (!(await after(bad))) return { k: 'other version' };

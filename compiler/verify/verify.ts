@@ -1,5 +1,5 @@
 import { fail } from '../core/diagnostic.ts';
-import { sha256 } from '../bundle/js/index.ts';
+import { sha256 } from '../core/bytes.ts';
 import { openOriginal, reference, type Against } from '../reference/reference.ts';
 import { openBundle, type Bundle } from '../run/bundle.ts';
 import { certify, checkFiles, readCertificate, worse, type Certificate, type FileCheck, type Loss } from './certificate.ts';

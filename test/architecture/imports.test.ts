@@ -4,12 +4,12 @@ import { dirname, join, relative, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '../..');
 /**
- * A folder may import from itself and from those before it, at run time; types vanish, so they may come from anywhere. `.` is the
- * pipeline and what a page has of the API: compile.ts, inspect.ts, options.ts, ranges.ts and index.ts.
+ * A folder may import from itself and from those before it, at run time; types vanish, so they may come from anywhere. `backends` are
+ * the values that join code generation and packaging, backend/index.ts and backend/NAME/index.ts; `target` reads profiles, which the back
+ * ends check; `.` is the pipeline and what a page has of the API: compile.ts, inspect.ts, options.ts, ranges.ts and index.ts.
  */
 const ORDER = [
   'core',
-  'target',
   'kernel',
   'graph',
   'ops',
@@ -19,6 +19,8 @@ const ORDER = [
   'lower',
   'backend',
   'bundle',
+  'backends',
+  'target',
   'data',
   '.',
   'host',
@@ -41,6 +43,7 @@ const tsIn = (dir: string): string[] =>
 const files = [...tsIn('compiler'), 'bench/index.ts', ...SHIPPED.flatMap(f => tsIn(`bench/${f}`))];
 function folderOf(f: string): string {
   if (f === 'compiler/node.ts') return 'node';
+  if (/^compiler\/backend\/(?:\w+\/)?index\.ts$/.test(f)) return 'backends';
   const [top, folder, more] = f.split('/');
   return top === 'bench' ? 'bench' : more === undefined ? '.' : (folder ?? '.');
 }

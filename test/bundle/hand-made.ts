@@ -8,9 +8,12 @@ import binaryen from 'binaryen';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import { dimHi, dimProd } from '../../compiler/core/dim.ts';
 import { bytesOf, type DType } from '../../compiler/core/dtype.ts';
-import { makeBundle, type BundleInput, type CompiledModule } from '../../compiler/bundle/js/index.ts';
+import type { CompiledModule } from '../../compiler/backend/backend.ts';
+import { moduleReport } from '../../compiler/backend/report.ts';
+import { WASM, type WasmArtifact } from '../../compiler/backend/wasm/index.ts';
+import type { ModelInfo } from '../../compiler/bundle/about.ts';
 import type { Guard } from '../../compiler/ops/define.ts';
-import type { Port, Slot, SymbolInfo } from '../../compiler/program/program.ts';
+import type { MemoryPlan, Port, Program, Slot, SymbolInfo } from '../../compiler/program/program.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
 
 export type PortSpec = readonly [name: string, dtype: DType, shape: readonly Dim[]];
@@ -26,6 +29,7 @@ export interface HandMade {
   readonly target?: string;
   readonly name?: string;
 }
+export type HandMadeModule = CompiledModule<WasmArtifact>;
 export const BASE = 64;
 
 export function wasmOf(wat: string): Uint8Array {
@@ -37,7 +41,7 @@ export function wasmOf(wat: string): Uint8Array {
   return bytes;
 }
 
-export function handMade(h: HandMade): CompiledModule {
+export function handMade(h: HandMade): HandMadeModule {
   const [profile] = resolveTarget(h.target ?? 'wasm-mvp').profiles;
   if (!profile) throw new Error('no profile');
   const offsets = new Map<Slot, number>();
@@ -61,28 +65,30 @@ export function handMade(h: HandMade): CompiledModule {
     offsets.set(w, BASE);
     slots.unshift(w);
   }
-  return {
-    profile,
-    program: {
-      name: h.name ?? 'hand',
-      kernels: [],
-      slots,
-      steps: [],
-      inputs,
-      outputs,
-      symbols: h.symbols ?? [],
-      guards: h.guards ?? [],
-      traps: h.traps ?? [],
-    },
-    plan: { offsets, base: BASE, weightsBytes: weights.length, arenaBytes: at - BASE - weights.length, threadBytes: 0 },
-    wasm: wasmOf(`(module (memory (export "memory") ${Math.ceil(at / 65536)}) ${wat})`),
-    functions: [],
-    embedded: false,
+  const program: Program = {
+    name: h.name ?? 'hand',
+    kernels: [],
+    slots,
+    steps: [],
+    inputs,
+    outputs,
+    symbols: h.symbols ?? [],
+    guards: h.guards ?? [],
+    traps: h.traps ?? [],
   };
+  const plan: MemoryPlan = {
+    offsets,
+    base: BASE,
+    weightsBytes: weights.length,
+    arenaBytes: at - BASE - weights.length,
+    threadBytes: 0,
+  };
+  const bytes = wasmOf(`(module (memory (export "memory") ${Math.ceil(at / 65536)}) ${wat})`);
+  const report = moduleReport({ program, plan, profile }, bytes.length);
+  return { profile, program, plan, report, artifact: { bytes, embedded: false, text: () => wat } };
 }
-export const bundleOf = (modules: readonly CompiledModule[], more: Partial<BundleInput> = {}): Promise<Map<string, Uint8Array>> =>
-  makeBundle({
-    modules,
+export const bundleOf = (modules: readonly HandMadeModule[], more: Partial<ModelInfo> = {}): Promise<Map<string, Uint8Array>> =>
+  WASM.bundle(modules, {
     target: 'test',
     source: { file: 'hand.onnx', bytes: 0, sha256: '' },
     operators: { before: 1, after: 1 },

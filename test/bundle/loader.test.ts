@@ -300,7 +300,7 @@ describe('several modules', () => {
     const dir = put(files);
     folders.push(dir);
     const index = await importBundle(dir);
-    const best = WebAssembly.validate(relaxed.wasm.slice()) ? 'wasm-relaxed-simd' : 'wasm-simd';
+    const best = WebAssembly.validate(relaxed.artifact.bytes.slice()) ? 'wasm-relaxed-simd' : 'wasm-simd';
     expect((await index.load()).profile).toBe(best);
     // A module that is given is known by its id, though another would be picked.
     const scalar = await index.load(files.get('model.wasm-mvp.wasm'));

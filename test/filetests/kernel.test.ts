@@ -6,7 +6,8 @@ import { interpret, type InterpretArg } from '../../compiler/kernel/interpret.ts
 import type { Kernel } from '../../compiler/kernel/ir.ts';
 import { parseKernel } from '../../compiler/kernel/parse.ts';
 import { expandMath } from '../../compiler/kernel/passes/expand-math.ts';
-import { allKernelPasses, kernelPasses, programOf } from '../../compiler/program/passes/index.ts';
+import { allKernelPasses } from '../../compiler/backend/index.ts';
+import { programOf } from '../../compiler/program/passes/index.ts';
 import type { Profile } from '../../compiler/target/profile.ts';
 import { showKernel } from '../../compiler/kernel/print.ts';
 import { verifyKernel } from '../../compiler/kernel/verify.ts';
@@ -14,7 +15,7 @@ import { bless, blessing, fileTests, type FileTest, type Section } from './filet
 
 /** A pass by its name; `all` are those of the target, in order. */
 function runPass(k: Kernel, name: string, profile: Profile): Kernel {
-  const passes = name === 'all' ? kernelPasses(profile) : allKernelPasses.filter(p => p.name === name);
+  const passes = name === 'all' ? profile.backEnd.kernelPasses : allKernelPasses.filter(p => p.name === name);
   if (passes.length === 0) throw new Error(`no pass ${name}`);
   return must(passes.reduce((x, p) => p.run(x, { profile }), programOf('filetest', [k])).kernels[0]);
 }

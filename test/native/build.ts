@@ -9,7 +9,7 @@ import { emitC } from '../../compiler/backend/c/emit.ts';
 import { namesOf, outputNames } from '../../compiler/backend/c/names.ts';
 import { POOL } from '../../compiler/bundle/native/pool.data.ts';
 import { runnerText } from '../../compiler/bundle/native/runner.ts';
-import { weightsOf } from '../../compiler/bundle/js/module.ts';
+import { weightsOf } from '../../compiler/program/weights.ts';
 import { flagsOf, toolOf } from '../../compiler/bundle/native/toolchain.ts';
 import { assembly } from '../../compiler/bundle/native/index.ts';
 import type { Profile } from '../../compiler/target/profile.ts';

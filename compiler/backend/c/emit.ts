@@ -1,4 +1,5 @@
 import { must, showLoc } from '../../core/diagnostic.ts';
+import { VERSION } from '../../core/version.data.ts';
 import type { Dim } from '../../core/dim.ts';
 import type { Kernel } from '../../kernel/ir.ts';
 import type { Profile } from '../../target/profile.ts';
@@ -24,6 +25,10 @@ export interface CResult {
   /** Bytes of scratch memory for a run. */
   readonly arena: number;
 }
+
+/** What was compiled from what, in one line. */
+export const headOf = (program: Program, target: string, file: string): string =>
+  `${program.name}: compiled by Sinter ${VERSION} for ${target} from ${file}`;
 
 /**
  * A program as C, whose kernels are as `runKernelPasses` leaves them: one function for each kernel and `NAME_run`, which calls them. C99 where the profile has no vectors, else C11 with the

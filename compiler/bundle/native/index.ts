@@ -1,15 +1,15 @@
 import { InternalError, must } from '../../core/diagnostic.ts';
 import { showDim } from '../../core/dim.ts';
-import { VERSION } from '../../core/version.data.ts';
-import type { ModuleReport } from '../../options.ts';
+import type { CompiledModule } from '../../backend/backend.ts';
 import type { Profile } from '../../target/profile.ts';
-import type { MemoryPlan, Program } from '../../program/program.ts';
-import { callsOf } from '../../program/steps.ts';
-import { aboutModel, sha256, weightsOf, type BundleInput } from '../js/index.ts';
+import type { Program } from '../../program/program.ts';
+import { weightsOf } from '../../program/weights.ts';
+import { equalBytes, sha256, utf8 } from '../../core/bytes.ts';
+import { aboutModel, type ModelInfo } from '../about.ts';
 import { indexDts } from '../js/dts.ts';
 import { indexJs } from '../js/index-js.ts';
 import { packageJson, usage } from '../js/page.ts';
-import { emitC, type CResult } from '../../backend/c/emit.ts';
+import { headOf, type CResult } from '../../backend/c/emit.ts';
 import { EMNAPI_RUNTIME } from './binding.data.ts';
 import { bindingOf } from './binding.ts';
 import { cmake } from './cmake.ts';
@@ -24,52 +24,14 @@ import { pythonText } from './python.ts';
 import { runnerText } from './runner.ts';
 import { packageName, wheelFiles } from './wheel.ts';
 
-/** A program as C for one profile. */
-export interface NativeModule {
-  readonly profile: Profile;
-  readonly program: Program;
-  readonly plan: MemoryPlan;
-  readonly c: CResult;
-  /** The file of the model. */
-  readonly file: string;
-}
-/** What was compiled from what, in one line. */
-const headOf = (program: Program, target: string, file: string): string =>
-  `${program.name}: compiled by Sinter ${VERSION} for ${target} from ${file}`;
-/** `macs`: multiply-adds of a run, where operators tell them. */
-export function nativeModule(
-  program: Program,
-  plan: MemoryPlan,
-  profile: Profile,
-  file: string,
-  macs: number | undefined,
-): NativeModule {
-  const head = headOf(program, profile.name, file);
-  return { profile, program, plan, c: emitC(program, plan, profile, { head, flush: (macs ?? 0) > 0 }), file };
-}
-export function nativeReport(m: NativeModule): ModuleReport {
-  return {
-    profile: m.profile.name,
-    kernels: m.program.kernels.length,
-    steps: callsOf(m.program.steps).length,
-    weights: m.plan.weightsBytes,
-    arena: m.c.arena,
-    bytes: m.c.source.length,
-    code: [],
-  };
-}
-
-const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
+type CModule = CompiledModule<CResult>;
 
 /**
  * The files of a native bundle by name: model.c, model.h, the weights, pool.c and pool.h (where it has threads), main.c (a program that runs the model on .npy files), node.c, index.js
  * and index.d.ts (for JavaScript), model.py, a Makefile and CMakeLists.txt, manifest.json, README.md; less what the target cannot have. The
  * same input gives the same bytes.
  */
-export async function makeNativeBundle(
-  modules: readonly NativeModule[],
-  b: Omit<BundleInput, 'modules'>,
-): Promise<Map<string, Uint8Array>> {
+export async function nativeBundle(modules: readonly CModule[], b: ModelInfo): Promise<Map<string, Uint8Array>> {
   const base = must(modules.at(-1), 'module');
   const { program } = base;
   const several = modules.length > 1;
@@ -77,8 +39,8 @@ export async function makeNativeBundle(
   const profile = several
     ? { ...base.profile, name: b.target, doc: `the best that a processor runs of ${names.join(', ')}` }
     : base.profile;
-  const head = headOf(program, profile.name, base.file);
-  const c = several ? together(modules, head) : base.c;
+  const head = headOf(program, profile.name, b.source.file);
+  const c = several ? together(modules, head) : base.artifact;
   const pooled = profile.threads > 1;
   const files = new Map<string, Uint8Array>([['model.h', utf8(c.header)]]);
   const weights = modules.map(m => (m.plan.weightsBytes > 0 ? weightsOf(m.program, m.plan) : undefined));
@@ -98,7 +60,7 @@ export async function makeNativeBundle(
     const first = bytes ? weights.findIndex(w => w !== undefined && equalBytes(w, bytes)) : -1;
     const suffix = several ? `-${m.profile.name}` : '';
     const source = `model${suffix}.c`;
-    add(source, utf8(several ? levelText(c.prefix, level, levels[first], m.c.source) : m.c.source));
+    add(source, utf8(several ? levelText(c.prefix, level, levels[first], m.artifact.source) : m.artifact.source));
     if (several && m !== base) own[source] = m.profile.toolchain.flags;
     if (!bytes || first !== i) return;
     const symbol = `${c.prefix}_weights${several ? level.suffix : ''}`;
@@ -116,7 +78,10 @@ export async function makeNativeBundle(
   if (main !== undefined) files.set('main.c', utf8(runnerText(program, c.arena, profile.threads)));
   if (shared) files.set('model.py', utf8(pythonText(program, head, c.arena, profile, shared.file)));
   const digests = await Promise.all(weights.map(async w => w && (await sha256(w))));
-  const id = (await sha256(utf8([c.header, ...modules.map((m, i) => `${m.c.source}${digests[i] ?? ''}`)].join('')))).slice(0, 16);
+  const id = (await sha256(utf8([c.header, ...modules.map((m, i) => `${m.artifact.source}${digests[i] ?? ''}`)].join('')))).slice(
+    0,
+    16,
+  );
   if (shared) for (const [name, text] of wheelFiles(program, head, id, shared.file)) files.set(name, utf8(text));
   if (addon) {
     const binding = bindingOf(program, profile, c, id, addon.file);
@@ -155,21 +120,20 @@ export async function makeNativeBundle(
       )}\n`,
     ),
   );
-  files.set('README.md', utf8(readme({ ...base, profile, c }, head, several ? undefined : sources, b.rows)));
+  files.set('README.md', utf8(readme(program, profile, c, head, several ? undefined : sources, b.rows)));
   return files;
 }
 
-const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
 /** What the levels of a processor have in common: all take the same memory, that of the greediest. */
-function together(modules: readonly NativeModule[], head: string): CResult {
-  const arena = Math.max(...modules.map(m => m.c.arena));
+function together(modules: readonly CModule[], head: string): CResult {
+  const arena = Math.max(...modules.map(m => m.artifact.arena));
   const headers = modules.map(({ program, profile }) =>
     headerText({ head, program, names: namesOf(program), arena, align: profile.memory.align, threads: profile.threads }),
   );
   const [header, ...others] = headers;
   if (header === undefined || others.some(h => h !== header))
     throw new InternalError('the levels of a processor differ in their headers');
-  return { ...must(modules[0]).c, header, arena };
+  return { ...must(modules[0]).artifact, header, arena };
 }
 
 /** Weights as numbers of one byte each: every compiler reads them, but large ones take long. */
@@ -219,8 +183,14 @@ NAME:
 .incbin "${file}"
 `;
 /** `sources`: where one command builds them all. */
-function readme(m: NativeModule, head: string, sources: readonly string[] | undefined, rows: BundleInput['rows']): string {
-  const { c, program, profile } = m;
+function readme(
+  program: Program,
+  profile: Profile,
+  c: CResult,
+  head: string,
+  sources: readonly string[] | undefined,
+  rows: ModelInfo['rows'],
+): string {
   const n = c.prefix;
   const { addon, program: main, shared } = productsOf(profile.toolchain.system);
   const list = (ports: typeof program.inputs): string =>

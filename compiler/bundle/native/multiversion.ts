@@ -1,4 +1,4 @@
-import type { Profile } from '../../target/profile.ts';
+import type { Profile, ProfileData } from '../../target/profile.ts';
 import { identifier } from '../../backend/c/types.ts';
 
 /**
@@ -42,7 +42,7 @@ const char *${n}_error(int code) { return ${n}_error${base.suffix}(code); }
 `;
 }
 /** A C expression: whether the processor has what is compiled for the profile. */
-export const isHere = ({ toolchain }: Profile): string =>
+export const isHere = ({ toolchain }: ProfileData): string =>
   toolchain.cpu.map(f => `__builtin_cpu_supports("${f}")`).join(' && ') || '1';
 /** The functions of a model that do its work. */
 function functionsOf(

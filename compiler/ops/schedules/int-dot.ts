@@ -41,8 +41,7 @@ export function dotForm(
   range: readonly [number, number] | undefined,
   b: ArrayLike<number>,
 ): DotForm | undefined {
-  // All modules of a WebAssembly bundle share one file of packed weights, and not all have dot products.
-  if (!range || profile.emit === 'wasm') return undefined;
+  if (!range || profile.backEnd.sharedWeights) return undefined;
   const [lo, hi] = range;
   let [least, most] = [0, 0];
   for (let i = 0; i < b.length; i++) {

@@ -28,28 +28,18 @@ const eachKernel = (pass: KernelPass): ProgramPass => ({
     return { ...program, kernels: [...to.values()], steps: withKernels(program.steps, to) };
   },
 });
-const simplify = eachKernel(SIMPLIFY);
-const expandMath = eachKernel(EXPAND_MATH);
-const expandHalf = eachKernel(EXPAND_HALF);
-const addresses = eachKernel(ADDRESSES);
-const hoist = eachKernel(HOIST);
-const cse = eachKernel(CSE);
-const inline = eachKernel(INLINE);
-const slices = eachKernel(SLICES);
+export const simplify = eachKernel(SIMPLIFY);
+export const expandMath = eachKernel(EXPAND_MATH);
+export const expandHalf = eachKernel(EXPAND_HALF);
+export const addresses = eachKernel(ADDRESSES);
+export const hoist = eachKernel(HOIST);
+export const cse = eachKernel(CSE);
+export const inline = eachKernel(INLINE);
+export const slices = eachKernel(SLICES);
 
-/** The passes of each back end, in order. A C compiler does the rest itself. */
-const PASSES: Readonly<Record<Profile['emit'], readonly ProgramPass[]>> = {
-  wasm: [simplify, expandMath, expandHalf, addresses, hoist, cse, simplify, inline],
-  c: [simplify, expandMath, expandHalf, slices],
-};
-/** What happens to a program's kernels before they are printed for a profile, in order. */
-export const kernelPasses = (profile: Profile): readonly ProgramPass[] => PASSES[profile.emit];
-/** Every such pass once. */
-export const allKernelPasses: readonly ProgramPass[] = [...new Set(Object.values(PASSES).flat())];
-
-/** The program as back ends print it for the profile. */
+/** The program as its back end prints it for the profile. */
 export const runKernelPasses = (program: Program, profile: Profile, observe?: PassObserver<Program>): Program =>
-  applyPasses(program, kernelPasses(profile), profile, observe);
+  applyPasses(program, profile.backEnd.kernelPasses, profile, observe);
 
 /** A program of kernels alone, which nothing calls. */
 export const programOf = (name: string, kernels: readonly Kernel[]): Program => ({

@@ -1,0 +1,39 @@
+import { nativeBundle } from '../../bundle/native/index.ts';
+import { expandHalf, expandMath, simplify, slices } from '../../program/passes/index.ts';
+import type { BackEnd } from '../backend.ts';
+import { moduleReport } from '../report.ts';
+import { emitC, headOf, type CResult } from './emit.ts';
+
+/** Systems whose threads the pool of runtimes/c can use. */
+const THREADED: readonly string[] = ['unix', 'macos', 'windows'];
+
+export const C: BackEnd<CResult> = {
+  name: 'c',
+  title: 'C',
+  fields: ['toolchain'],
+  embedsIn: 'the sources, as numbers',
+  io: 'caller',
+  narrowVectors: true,
+  sharedWeights: false,
+  threads: true,
+  check({ toolchain, threads }, bad) {
+    if (threads > 1 && !THREADED.includes(toolchain.system))
+      bad(`'threads' needs POSIX threads, which '${toolchain.system}' does not have`);
+    if (toolchain.cc === '') bad("'toolchain.cc' is empty; name a C compiler");
+  },
+  // A C compiler does the rest itself.
+  kernelPasses: [simplify, expandMath, expandHalf, slices],
+  emit({ program, plan, profile, file, flushDenormals, instrumentation }) {
+    const artifact = emitC(program, plan, profile, {
+      head: headOf(program, profile.name, file),
+      flush: flushDenormals,
+      ...(instrumentation && { ticks: instrumentation }),
+    });
+    const report = moduleReport({ program, plan, profile }, artifact.source.length);
+    return Promise.resolve({ profile, program, plan, report, artifact });
+  },
+  ending: 'c',
+  text: a => a.source,
+  distinct: modules => modules,
+  bundle: nativeBundle,
+};

@@ -1,0 +1,47 @@
+import { equalBytes } from '../../core/bytes.ts';
+import { wasmBundle } from '../../bundle/wasm/index.ts';
+import { addresses, cse, expandHalf, expandMath, hoist, inline, simplify } from '../../program/passes/index.ts';
+import type { BackEnd } from '../backend.ts';
+import { moduleReport } from '../report.ts';
+import { codeSizes } from './code-size.ts';
+import { emitWasm } from './emit.ts';
+
+/** A WebAssembly module. */
+export interface WasmArtifact {
+  readonly bytes: Uint8Array;
+  /** Whether the weights are inside. */
+  readonly embedded: boolean;
+  readonly text: () => string;
+}
+export const WASM: BackEnd<WasmArtifact> = {
+  name: 'wasm',
+  title: 'WebAssembly',
+  fields: ['features'],
+  embedsIn: 'the module',
+  io: 'module',
+  narrowVectors: false,
+  sharedWeights: true,
+  threads: false,
+  check({ vector, threads }, bad) {
+    if (vector.bits > 128) bad("'vector.bits' of WebAssembly is 0 or 128");
+    if (vector.fma === 'fused') bad("'vector.fma' of WebAssembly is none or relaxed");
+    if (threads > 1) bad("'threads' of WebAssembly is 1 in this version");
+    if (/i8[ui]8/.test(vector.intDot)) bad("'vector.intDot' of WebAssembly is none, i16 or i8u7");
+    if (vector.permute) bad("'vector.permute' is for C");
+  },
+  kernelPasses: [simplify, expandMath, expandHalf, addresses, hoist, cse, simplify, inline],
+  async emit({ program, plan, profile, embedBelow, instrumentation }) {
+    const embedded = plan.weightsBytes <= embedBelow;
+    const { bytes, functions, text } = await emitWasm(program, plan, profile, {
+      embed: embedded,
+      ...(instrumentation && { ticks: instrumentation }),
+    });
+    const report = moduleReport({ program, plan, profile }, bytes.length, codeSizes(program, bytes, functions));
+    return { profile, program, plan, report, artifact: { bytes, embedded, text } };
+  },
+  ending: 'wat',
+  text: a => a.text(),
+  // Code that gains nothing from a better engine is in the bundle once.
+  distinct: modules => modules.filter((m, i) => !modules.slice(i + 1).some(n => equalBytes(m.artifact.bytes, n.artifact.bytes))),
+  bundle: wasmBundle,
+};

@@ -1,0 +1,60 @@
+import { rangeOf, showDim } from '../core/dim.ts';
+import { DTYPES } from '../core/dtype.ts';
+import { VERSION } from '../core/version.data.ts';
+import type { RowsOfFeatures } from '../import/model.ts';
+import type { CompileOptions, PortReport, Report } from '../options.ts';
+import type { Port, Program } from '../program/program.ts';
+import type { Profile } from '../target/profile.ts';
+
+/** What a bundle tells of its model besides the program: where it comes from, and how it was compiled. */
+export interface ModelInfo {
+  readonly target: string;
+  readonly source: Report['source'];
+  readonly operators: Report['operators'];
+  readonly macs: number | undefined;
+  readonly trees?: Report['trees'];
+  /** Names of the passes that ran, in order. */
+  readonly passes: readonly string[];
+  readonly options: Pick<CompileOptions, 'dims' | 'embedBelow' | 'format' | 'iterations' | 'outputs' | 'treeStrategy'>;
+  readonly labels?: readonly string[] | undefined;
+  /** The input that takes rows of features. */
+  readonly rows?: RowsOfFeatures | undefined;
+}
+
+export const portReport = (p: Port): PortReport => ({
+  name: p.name,
+  type: DTYPES[p.type.dtype].ort,
+  shape: p.type.shape.map(d => (typeof d === 'number' ? d : showDim(d))),
+});
+
+/** What the manifest of any bundle says of the model, as JSON: a profile is written as a user would, without its back end. */
+export const aboutModel = (b: ModelInfo, program: Program, profiles: readonly Profile[]): object => ({
+  sinter: VERSION,
+  name: program.name,
+  target: b.target,
+  source: b.source,
+  options: b.options,
+  inputs: program.inputs.map(p => ({ ...portReport(p), sizes: freeSizes(p) })),
+  outputs: program.outputs.map(portReport),
+  symbols: program.symbols,
+  ...(b.labels && { labels: b.labels }),
+  ...(b.rows && { rows: { input: b.rows.input }, featureNames: featureNames(b.rows) }),
+  ...(b.trees && { trees: b.trees }),
+  operators: b.operators,
+  macs: b.macs ?? null,
+  passes: b.passes,
+  profiles: Object.fromEntries(profiles.map(p => [p.name, { ...p, backEnd: undefined }])),
+});
+const featureNames = (r: RowsOfFeatures): readonly string[] => r.names ?? Array.from({ length: r.columns }, (_, i) => `f${i}`);
+/** The dimensions of an input that may vary: their bounds, and the step between sizes that are allowed. */
+function freeSizes(p: Port): object[] {
+  return p.type.shape.flatMap((d, axis) => {
+    if (typeof d === 'number') return [];
+    const { lo, hi } = rangeOf(d);
+    const step = d.terms.map(t => Math.abs(t.coef)).reduce(gcd);
+    // A first try for a page: one of a batch, some of a length.
+    const start = axis === 0 && lo <= 1 ? Math.max(1, lo) : lo + Math.floor((Math.min(hi, Math.max(lo, 64)) - lo) / step) * step;
+    return [{ axis, dim: showDim(d), min: lo, max: hi, step, start: Math.min(start, hi) }];
+  });
+}
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
