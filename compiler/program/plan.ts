@@ -42,8 +42,7 @@ export function planMemory(program: Program, profile: Profile): MemoryPlan {
   const used = lifetimes(program);
   for (const s of program.slots) if (s.where === 'weights' && used.has(s)) append(s);
   const weightsBytes = end - base;
-  if (profile.backEnd.io === 'module')
-    for (const s of program.slots) if (s.where === 'input' || s.where === 'output') append(s);
+  if (profile.backEnd.io === 'module') for (const s of program.slots) if (s.where === 'input' || s.where === 'output') append(s);
   const arenaStart = end;
   const threads = profile.threads;
   const [shared, own]: readonly [Live[], Live[]] = [[], []];
