@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { DType } from '../../compiler/core/dtype.ts';
+import { type DType, DTYPES } from '../../compiler/core/dtype.ts';
 import { numel, type Tensor } from '../../compiler/core/tensor.ts';
-import { DTYPES } from '../../compiler/core/dtype.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { writeFile } from '../../compiler/host/files.ts';
 import type { AccuracyDifference, RuntimeName, PeerName, OperatorTimes } from './result.ts';

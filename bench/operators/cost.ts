@@ -1,5 +1,4 @@
-import type { Loc } from '../../compiler/core/diagnostic.ts';
-import { showLoc } from '../../compiler/core/diagnostic.ts';
+import { type Loc, showLoc } from '../../compiler/core/diagnostic.ts';
 import { evalDim, symbolsOf, type Dim } from '../../compiler/core/dim.ts';
 import { bytesOf } from '../../compiler/core/dtype.ts';
 import { elements } from '../../compiler/core/shape.ts';

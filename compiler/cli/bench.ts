@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { fail } from '../core/diagnostic.ts';
+import { fail, UsageError } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { modelName } from '../compile.ts';
 import { inputsOfFile } from '../run/inputs.ts';
@@ -8,7 +8,6 @@ import { readManifest, type Manifest } from '../run/manifest.ts';
 import { parseDims, targetOf } from './compile.ts';
 import { isBundle, newFile } from '../host/files.ts';
 import { readSuite, type SuiteTarget } from '../../bench/suite/suite.ts';
-import { UsageError } from '../core/diagnostic.ts';
 import { type Terminal } from './terminal.ts';
 import { randomRuns, type BenchCase } from '../../bench/engine/case.ts';
 import { bench, type BenchOptions } from '../../bench/engine/bench.ts';

@@ -1,7 +1,6 @@
 import { must } from '../core/diagnostic.ts';
 import { dimEq, dimsEq, type Dim } from '../core/dim.ts';
-import type { Graph, Node, Value } from '../graph/graph.ts';
-import { nodesOf } from '../graph/graph.ts';
+import { type Graph, type Node, type Value, nodesOf } from '../graph/graph.ts';
 
 /**
  * Which nodes become code together. Every value is one of: memory written by the step of its group, a view of memory, or computed

@@ -1,7 +1,6 @@
 import { numel } from '../core/tensor.ts';
 import { staticDims } from '../core/dim.ts';
-import { symbolicOf, type Value } from '../graph/graph.ts';
-import { apply1 } from '../graph/graph.ts';
+import { symbolicOf, type Value, apply1 } from '../graph/graph.ts';
 import { Sizes } from '../ops/movement/shape.ts';
 import { mapDeep } from './deep.ts';
 import type { GraphPass } from './pass.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { filesIn, readModule, root, type Module } from './modules.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 /**
  * A folder may import from itself and from those before it, at run time; types vanish, so they may come from anywhere. `backends` are
  * the values that join code generation and packaging, backend/index.ts and backend/NAME/index.ts; `target` reads profiles, which the back
@@ -36,48 +36,35 @@ const SHIPPED = ['engine', 'operators', 'peers', 'regress', 'report', 'suite'];
 const NODE = ['host', 'run', 'reference', 'verify', 'bench', 'node', 'cli'];
 const rank = (folder: string): number => ORDER.indexOf(folder);
 
-const tsIn = (dir: string): string[] =>
-  readdirSync(join(root, dir), { recursive: true, encoding: 'utf8' })
-    .filter(f => f.endsWith('.ts'))
-    .map(f => `${dir}/${f.replaceAll('\\', '/')}`);
-const files = [...tsIn('compiler'), 'bench/index.ts', ...SHIPPED.flatMap(f => tsIn(`bench/${f}`))];
+const modules = new Map([...filesIn('compiler', ...SHIPPED.map(f => `bench/${f}`)), 'bench/index.ts'].map(f => [f, readModule(f)]));
+const all = [...modules.values()];
 function folderOf(f: string): string {
   if (f === 'compiler/node.ts') return 'node';
   if (/^compiler\/backend\/(?:\w+\/)?index\.ts$/.test(f)) return 'backends';
   const [top, folder, more] = f.split('/');
   return top === 'bench' ? 'bench' : more === undefined ? '.' : (folder ?? '.');
 }
-const textOf = (f: string): string => readFileSync(join(root, f), 'utf8');
-interface Edge {
-  readonly from: string;
-  readonly to: string;
-}
-function edges(file: string): Edge[] {
-  const out: Edge[] = [];
-  for (const m of textOf(file).matchAll(/^(?:import|export)(?! type)[^;]*?from '(\.[^']+)';/gms)) {
-    const names = /\{([^}]*)\}/.exec(m[0])?.[1];
-    const onlyTypes = names !== undefined && names.split(',').every(n => n.trim() === '' || n.trim().startsWith('type '));
-    if (!onlyTypes) out.push({ from: file, to: relative(root, resolve(root, dirname(file), m[1] ?? '')) });
-  }
-  return out;
-}
+/** The files that a module imports at run time. */
+const edges = (m: Module): string[] => m.imports.flatMap(i => (i.to === undefined || i.onlyTypes ? [] : [i.to]));
+
 /** The first cycle of imports at run time that is found, as a list of files. */
-function cycleIn(all: readonly string[]): readonly string[] {
+function cycle(): readonly string[] {
   const done = new Set<string>();
   const path: string[] = [];
   const visit = (f: string): readonly string[] => {
     if (path.includes(f)) return [...path.slice(path.indexOf(f)), f];
-    if (done.has(f)) return [];
+    const m = modules.get(f);
+    if (!m || done.has(f)) return [];
     path.push(f);
-    for (const e of edges(f)) {
-      const found = visit(e.to);
+    for (const to of edges(m)) {
+      const found = visit(to);
       if (found.length > 0) return found;
     }
     path.pop();
     done.add(f);
     return [];
   };
-  for (const f of all) {
+  for (const f of modules.keys()) {
     const found = visit(f);
     if (found.length > 0) return found;
   }
@@ -95,21 +82,43 @@ describe('folders', () => {
     expect(given.filter(f => f !== 'serving' && !existsSync(join(root, f)))).toEqual([]);
   });
   it('are all in the order of imports', () => {
-    expect(files.map(folderOf).filter(f => rank(f) < 0)).toEqual([]);
+    expect([...modules.keys()].filter(f => rank(folderOf(f)) < 0)).toEqual([]);
   });
   it('import only from folders before them', () => {
-    const wrong = files.flatMap(edges).filter(e => rank(folderOf(e.to)) > rank(folderOf(e.from)));
+    const wrong = all.flatMap(m =>
+      edges(m)
+        .filter(to => rank(folderOf(to)) > rank(folderOf(m.file)))
+        .map(to => `${m.file} > ${to}`),
+    );
     expect(wrong).toEqual([]);
+  });
+  it('import only files that are there', () => {
+    expect(
+      all.flatMap(m =>
+        edges(m)
+          .filter(to => !existsSync(join(root, to)))
+          .map(to => `${m.file} > ${to}`),
+      ),
+    ).toEqual([]);
   });
   it('have no cycle of imports', () => {
-    expect(cycleIn(files)).toEqual([]);
+    expect(cycle()).toEqual([]);
   });
   it('reach Node modules only where files and processes are', () => {
-    const wrong = files.filter(f => !NODE.includes(folderOf(f)) && /from 'node:/.test(textOf(f)));
-    expect(wrong).toEqual([]);
+    const wrong = all.filter(m => !NODE.includes(folderOf(m.file)) && m.imports.some(i => i.specifier.startsWith('node:')));
+    expect(wrong.map(m => m.file)).toEqual([]);
   });
   it('touch binaryen in one place only', () => {
-    const wrong = files.filter(f => !f.startsWith('compiler/backend/wasm') && /['"]binaryen['"]/.test(textOf(f)));
+    const wrong = all.filter(m => !m.file.startsWith('compiler/backend/wasm') && m.imports.some(i => i.specifier === 'binaryen'));
+    expect(wrong.map(m => m.file)).toEqual([]);
+  });
+  it('import each module in one line', () => {
+    const wrong = all.flatMap(m => {
+      const from = m.imports
+        .filter(i => !i.again && !i.names.includes('*'))
+        .map(i => `${i.specifier}${i.onlyTypes ? ' (types)' : ''}`);
+      return from.filter((s, n) => from.indexOf(s) < n).map(s => `${m.file}: ${s}`);
+    });
     expect(wrong).toEqual([]);
   });
 });

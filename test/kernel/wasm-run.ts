@@ -1,6 +1,5 @@
-import { bytesOf, type DType } from '../../compiler/core/dtype.ts';
+import { bytesOf, type DType, DTYPES, type TypedArray } from '../../compiler/core/dtype.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
-import { DTYPES, type TypedArray } from '../../compiler/core/dtype.ts';
 import { emitKernels } from '../../compiler/backend/wasm/emit.ts';
 import type { InterpretArg } from '../../compiler/kernel/interpret.ts';
 import type { Kernel } from '../../compiler/kernel/ir.ts';

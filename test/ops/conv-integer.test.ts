@@ -1,9 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { noLoc } from '../../compiler/core/diagnostic.ts';
+import { noLoc, must } from '../../compiler/core/diagnostic.ts';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
-import { must } from '../../compiler/core/diagnostic.ts';
 import { toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, constant, type Graph, type Value } from '../../compiler/graph/graph.ts';

@@ -1,5 +1,4 @@
-import type { Graph } from '../../graph/graph.ts';
-import { tensorOf } from '../../graph/graph.ts';
+import { type Graph, tensorOf } from '../../graph/graph.ts';
 import { allNodes } from '../../graph/stats.ts';
 import { TreeEnsemble } from './ensemble.ts';
 import { readTables, treeDepths, TREE_INPUTS } from './tables.ts';

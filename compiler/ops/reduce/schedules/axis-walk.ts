@@ -1,7 +1,6 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimFloorDiv, dimMul, isMultiple, type Dim } from '../../../core/dim.ts';
-import type { DType } from '../../../core/dtype.ts';
-import { regOf } from '../../../core/dtype.ts';
+import { type DType, regOf } from '../../../core/dtype.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import { add, int, type Expr, type Lanes } from '../../../kernel/ir.ts';
 import { planAxes } from '../axes.ts';
