@@ -55,7 +55,7 @@ export type BenchProgress =
  * Measures cases one after the other, each against its peers in turns, on the same inputs. Options that are left out are those of
  * `DEFAULTS`. A model is compiled in one process and measured in others, so that whatever ends its process is one line of the result (an
  * outcome or a runtime with `k: 'failed'`) and the rest goes on. Times are milliseconds, sizes bytes. Throws E601 where `browser` is asked
- * for and Chromium or playwright-core is missing, E401 for a target that there is not, and UsageError for sizes that an input does not take.
+ * for and Chromium or playwright-core is missing, E401 for a target that there is not, and E403 for sizes that an input does not take.
  */
 export async function bench(
   cases: readonly BenchCase[],

@@ -1,4 +1,4 @@
-import { UsageError } from '../../compiler/core/diagnostic.ts';
+import { fail } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import type { CompileOptions } from '../../compiler/options.ts';
 import type { Manifest } from '../../compiler/run/manifest.ts';
@@ -87,7 +87,8 @@ function checkSize(m: Manifest, name: string, n: number): void {
   const s = m.symbols.find(x => x.name === name && x.from === 'input');
   const free = m.symbols.flatMap(x => (x.from === 'input' ? [`${x.name} (${x.lo} to ${x.hi})`] : []));
   if (!s || n < s.lo || n > s.hi)
-    throw new UsageError(
-      `--size ${name}=${n}: ${free.length === 0 ? `${m.name} has no free dimensions` : `the free dimensions of ${m.name} are ${free.join(', ')}`}`,
-    );
+    fail('E403', {
+      option: 'size',
+      why: `${name}=${n}: ${free.length === 0 ? `${m.name} has no free dimensions` : `the free dimensions of ${m.name} are ${free.join(', ')}`}`,
+    });
 }

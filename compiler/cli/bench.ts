@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { fail, UsageError } from '../core/diagnostic.ts';
+import { fail } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { modelName } from '../compile.ts';
 import { inputsOfFile } from '../run/inputs.ts';
@@ -8,7 +8,7 @@ import { readManifest, type Manifest } from '../run/manifest.ts';
 import { parseDims, targetOf } from './compile.ts';
 import { isBundle, newFile } from '../host/files.ts';
 import { readSuite, type SuiteTarget } from '../../bench/suite/suite.ts';
-import { type Terminal } from './terminal.ts';
+import { UsageError, type Terminal } from './terminal.ts';
 import { randomRuns, type BenchCase } from '../../bench/engine/case.ts';
 import { bench, type BenchOptions } from '../../bench/engine/bench.ts';
 import { PEER_NAMES } from '../../bench/peers/index.ts';

@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { CompileError, UsageError } from '../core/diagnostic.ts';
+import { CompileError } from '../core/diagnostic.ts';
 import { VERSION } from '../core/version.data.ts';
 import { FORMATS } from '../import/model.ts';
 import { TREE_OUTPUTS } from '../import/shared/trees.ts';
@@ -14,7 +14,7 @@ import { optCommand } from './opt.ts';
 import { PARTS, regressCommand, type Part } from './regress.ts';
 import { runBundleCommand } from './run.ts';
 import { targetsCommand } from './targets.ts';
-import type { ExitCode, Terminal } from './terminal.ts';
+import { UsageError, type ExitCode, type Terminal } from './terminal.ts';
 import { AGAINST } from '../reference/reference.ts';
 import { DEFAULTS } from '../verify/verify.ts';
 import { verifyCommand } from './verify.ts';

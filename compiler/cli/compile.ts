@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { showLoc, UsageError } from '../core/diagnostic.ts';
+import { showLoc } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { Format } from '../import/model.ts';
 import { TREE_OUTPUTS, type Iterations, type TreeOutput } from '../import/shared/trees.ts';
@@ -15,7 +15,7 @@ import { newFolder, readText, writeFile } from '../host/files.ts';
 import { NATIVE, nativeTarget } from '../host/native-target.ts';
 import { buildLibraries, type Built, type Footprint, type NativeBuild } from '../host/build.ts';
 import { many, showBytes, showCount, showMs, showTrees, table } from '../core/format.ts';
-import type { ExitCode, Terminal } from './terminal.ts';
+import { UsageError, type ExitCode, type Terminal } from './terminal.ts';
 import type { Parity } from '../verify/parity.ts';
 import { verify } from '../verify/verify.ts';
 import { parseDimOption, parseIterations } from '../ranges.ts';

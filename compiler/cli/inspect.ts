@@ -5,8 +5,7 @@ import { drawHtml } from './draw.ts';
 import { readBytes, writeFile } from '../host/files.ts';
 import { folderResolver } from '../host/external.ts';
 import { many, showBytes, showCount, showTrees, table } from '../core/format.ts';
-import { UsageError } from '../core/diagnostic.ts';
-import { type Terminal } from './terminal.ts';
+import { UsageError, type Terminal } from './terminal.ts';
 
 export interface InspectFlags {
   readonly json?: boolean;

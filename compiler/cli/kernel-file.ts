@@ -1,4 +1,4 @@
-import { fail, InternalError, UsageError } from '../core/diagnostic.ts';
+import { fail, InternalError } from '../core/diagnostic.ts';
 import { fromTyped, numel, typed, type Tensor } from '../core/tensor.ts';
 import { interpret, type InterpretArg } from '../kernel/interpret.ts';
 import { parseKernel } from '../kernel/parse.ts';
@@ -8,7 +8,7 @@ import type { Kernel } from '../kernel/ir.ts';
 import { readText } from '../host/files.ts';
 import { loadInput } from '../run/load.ts';
 import { summary } from './summary.ts';
-import { type Terminal } from './terminal.ts';
+import { UsageError, type Terminal } from './terminal.ts';
 
 /** Elements of a buffer that no file fills. */
 const SIZE = 4096;

@@ -1,4 +1,4 @@
-import { must, UsageError } from '../core/diagnostic.ts';
+import { must } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { parseGraph } from '../graph/parse.ts';
 import { printGraph } from '../graph/print.ts';
@@ -7,7 +7,7 @@ import { allOps } from '../ops/index.ts';
 import { graphPasses } from '../passes/index.ts';
 import { resolveTarget } from '../target/resolve.ts';
 import { readText } from '../host/files.ts';
-import { type Terminal } from './terminal.ts';
+import { UsageError, type Terminal } from './terminal.ts';
 
 export interface OptFlags {
   readonly pass: readonly string[];

@@ -1,8 +1,8 @@
-import { CompileError, InternalError, UsageError } from '../core/diagnostic.ts';
+import { CompileError, InternalError } from '../core/diagnostic.ts';
 import { writeFile } from '../host/files.ts';
 import { readSuite, type Suite, type SuiteModel, type SuiteTarget } from '../../bench/suite/suite.ts';
 import { many, showBytes, table } from '../core/format.ts';
-import type { ExitCode, Terminal } from './terminal.ts';
+import { UsageError, type ExitCode, type Terminal } from './terminal.ts';
 import {
   BASELINE_VERSION,
   baselineText,

@@ -8,8 +8,7 @@ import { writeNpy } from '../data/npy.ts';
 import { runKernelFile } from './kernel-file.ts';
 import { summary } from './summary.ts';
 import { showMs } from '../core/format.ts';
-import { UsageError } from '../core/diagnostic.ts';
-import { type Terminal } from './terminal.ts';
+import { UsageError, type Terminal } from './terminal.ts';
 
 export interface RunFlags {
   readonly input: readonly string[];

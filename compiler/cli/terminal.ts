@@ -8,3 +8,10 @@ export interface Terminal {
   /** Whether `err` is a terminal, on which a line can be written over. */
   readonly live: boolean;
 }
+/** The command was used wrongly: exit code 2. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UsageError';
+  }
+}

@@ -105,10 +105,3 @@ export interface Warning {
   readonly message: string;
   readonly loc: Loc;
 }
-/** The command was used wrongly: exit code 2. */
-export class UsageError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'UsageError';
-  }
-}
