@@ -36,7 +36,9 @@ const SHIPPED = ['engine', 'operators', 'peers', 'regress', 'report', 'suite'];
 const NODE = ['host', 'run', 'reference', 'verify', 'bench', 'node', 'cli'];
 const rank = (folder: string): number => ORDER.indexOf(folder);
 
-const modules = new Map([...filesIn('compiler', ...SHIPPED.map(f => `bench/${f}`)), 'bench/index.ts'].map(f => [f, readModule(f)]));
+const modules = new Map(
+  [...filesIn('compiler', ...SHIPPED.map(f => `bench/${f}`)), 'bench/index.ts'].map(f => [f, readModule(f)]),
+);
 const all = [...modules.values()];
 function folderOf(f: string): string {
   if (f === 'compiler/node.ts') return 'node';
