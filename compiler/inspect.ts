@@ -5,14 +5,7 @@ import { numel } from './core/tensor.ts';
 import { showDim } from './core/dim.ts';
 import { macsHi } from './graph/stats.ts';
 import type { Value } from './graph/graph.ts';
-import {
-  dataTypeName,
-  decodeModel,
-  dtypeOf,
-  type ExternalResolver,
-  type ModelProto,
-  type TensorProto,
-} from './import/onnx/decode.ts';
+import { dataTypeName, decodeModel, dtypeOf, type ModelProto, type TensorProto } from './import/onnx/decode.ts';
 import { factsOf } from './import/facts.ts';
 import { importOpen, openModel, type Format, type OpenModel } from './import/model.ts';
 import { freeSizes, symbolName } from './import/shared/dims.ts';
@@ -23,6 +16,7 @@ import { graphsOf } from './import/onnx/order.ts';
 import type { GraphProto, NodeProto, ValueInfoProto } from './import/onnx/records.ts';
 import type { TreeFacts } from './import/shared/trees.ts';
 import { treeStats, type TreeStats } from './ops/trees/stats.ts';
+import type { ExternalResolver } from './import/shared/external.ts';
 
 export interface InspectOptions {
   readonly model: Uint8Array;

@@ -1,10 +1,10 @@
 import type { Warning } from './core/diagnostic.ts';
 import type { BackEnd } from './backend/backend.ts';
 import type { Format } from './import/model.ts';
-import type { ExternalResolver } from './import/onnx/tensor.ts';
 import type { Iterations, TreeOutput } from './import/shared/trees.ts';
 import type { TreeStrategy } from './ops/lowering.ts';
 import type { TreeStats } from './ops/trees/stats.ts';
+import type { ExternalResolver } from './import/shared/external.ts';
 
 /** The phases of a compilation, in order. Lowering to emission run once for each module of the target. */
 export const PHASES = ['import', 'passes', 'lower', 'plan', 'kernels', 'emit', 'bundle'] as const;

@@ -2,9 +2,10 @@ import { InternalError, type Loc } from '../core/diagnostic.ts';
 import { dimEq } from '../core/dim.ts';
 import { splatOf, type Tensor } from '../core/tensor.ts';
 import { showType, type TensorType } from '../core/shape.ts';
+import { graphBuilder, type GraphBuilder } from './build.ts';
 import { mapSubgraphs } from './subgraphs.ts';
-import { apply, apply1, nodesOf, subgraphs, tensorOf, type Graph, type Node, type Value } from './graph.ts';
-import type { Attrs, Op } from '../ops/define.ts';
+import { apply, nodesOf, subgraphs, tensorOf, type Graph, type Node, type Value } from './graph.ts';
+import type { Op } from '../ops/define.ts';
 
 /**
  * Rewriting by patterns. A rule looks for an expression and says what to put in its place:
@@ -61,7 +62,8 @@ export const commutative = (ops: Op | readonly Op[], a: Pattern, b: Pattern, o: 
   commutes: true,
 });
 
-export interface Match {
+/** What a rule matched, and the builder of what takes its place. Nodes made through it come from all matched nodes together. */
+export interface Match extends GraphBuilder {
   /** What an `any` or `constantOf` found, or the result of a named node. */
   value(as: string): Value;
   tensor(as: string): Tensor;
@@ -73,8 +75,6 @@ export interface Match {
   readonly root: Node;
   /** The matched nodes together. */
   readonly loc: Loc;
-  apply(o: Op, inputs: readonly (Value | undefined)[], attrs?: Attrs): readonly Value[];
-  apply1(o: Op, inputs: readonly (Value | undefined)[], attrs?: Attrs): Value;
 }
 export interface Rule {
   readonly name: string;
@@ -149,6 +149,7 @@ function rewriteNode(n: Node, rules: ReadonlyMap<string, readonly Rule[]>, uses:
     const loc: Loc = f.all.length === 1 ? n.loc : { k: 'fused', by: r.name, from: f.all.map(x => x.loc) };
     const get = <T>(map: ReadonlyMap<string, T>, as: string): T => map.get(as) ?? unknown(r, as);
     const built = r.build({
+      ...graphBuilder({ loc }),
       value: as => get(f.values, as),
       tensor: as => tensorOf(get(f.values, as)) ?? unknown(r, as),
       node: as => get(f.nodes, as),
@@ -156,8 +157,6 @@ function rewriteNode(n: Node, rules: ReadonlyMap<string, readonly Rule[]>, uses:
       uses,
       root: n,
       loc,
-      apply: (o, inputs, attrs) => apply(o, inputs, attrs ?? {}, loc),
-      apply1: (o, inputs, attrs) => apply1(o, inputs, attrs ?? {}, loc),
     });
     if (!built) continue;
     const values: readonly Value[] = 'type' in built ? [built] : built;

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { fail } from '../core/diagnostic.ts';
-import { unsafePath, type ExternalResolver } from '../import/onnx/decode.ts';
+import { unsafePath, type ExternalResolver } from '../import/shared/external.ts';
 
 /** One call of read(2) gives at most about this much. */
 const CHUNK = 1 << 30;

@@ -9,11 +9,11 @@ import { looksLightgbm, parseLightgbm } from './lightgbm/parse.ts';
 import { looksPickledLightgbm, readPickledLightgbm } from './lightgbm/pickled.ts';
 import type { DimChoices } from './shared/dims.ts';
 import { importOnnx } from './onnx/import.ts';
-import type { ExternalResolver } from './onnx/tensor.ts';
 import { foreignFormat } from './shared/foreign.ts';
 import { TREE_OUTPUTS, type Iterations, type TreeImport, type TreeOptions, type TreeOutput } from './shared/trees.ts';
 import { importOpened } from './xgboost/folds.ts';
 import { formOf, openXgboost, type Opened as OpenedXgboost } from './xgboost/open.ts';
+import type { ExternalResolver } from './shared/external.ts';
 
 /** What a model may be written by. */
 export const FORMATS = ['onnx', 'xgboost', 'lightgbm'] as const;

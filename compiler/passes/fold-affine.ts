@@ -173,7 +173,7 @@ function throughWeights(l: Linear, offset: Float64Array): Float64Array {
 function withOffset(m: Match, y: Value, axis: number, offset: Float64Array): Value {
   if (offset.every(v => v === 0)) return y;
   const shape = [offset.length, ...new Array<number>(y.type.shape.length - axis - 1).fill(1)];
-  return m.apply1(Add, [y, constant(fromNumbers(y.type.dtype, shape, offset))]);
+  return m.apply1(Add, [y, m.literal(y.type.dtype, offset, shape)]);
 }
 
 const after: Rule = rule('scale and offset after a product', op(CHAIN, [], { more: true }), m => {

@@ -7,7 +7,7 @@ import { Attention } from '../ops/attention/attention.ts';
 import { Where } from '../ops/elementwise/index.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Reshape, Transpose } from '../ops/movement/view.ts';
-import { literal, madeBy, number, out, splat } from './match.ts';
+import { madeBy, number, out, splat } from './match.ts';
 
 /** softmax(scale * q k^T + mask) v as the operator that computes it without the matrix of all scores in memory. */
 
@@ -56,7 +56,7 @@ const far = (scores: Value, hidden: number): number =>
   hidden === -Infinity ? hidden : scores.type.dtype === 'f16' ? -60000 : -1e30;
 /** Numbers to add, by a condition of its own size. */
 const choice = (m: Match, condition: Value, yes: number, no: number, like: Value): Value =>
-  m.apply1(Where, [condition, literal(like, yes), literal(like, no)]);
+  m.apply1(Where, [condition, m.literal(like.type.dtype, yes), m.literal(like.type.dtype, no)]);
 const sameShape = (a: Value, b: Value): boolean =>
   a.type.shape.length === b.type.shape.length && a.type.shape.every((d, i) => dimEq(d, must(b.type.shape[i])));
 /** Whether a value is a product of two things that are computed, perhaps scaled. */

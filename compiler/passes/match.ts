@@ -1,7 +1,7 @@
 import { dimsEq, type Dim } from '../core/dim.ts';
 import { isFloat } from '../core/dtype.ts';
-import { fromNumbers, splatOf } from '../core/tensor.ts';
-import { constant, tensorOf, type Node, type Value } from '../graph/graph.ts';
+import { splatOf } from '../core/tensor.ts';
+import { tensorOf, type Node, type Value } from '../graph/graph.ts';
 import type { Attrs } from '../ops/define.ts';
 
 /** What rules ask about values. */
@@ -11,8 +11,6 @@ export function splat(v: Value | undefined): number | undefined {
   const t = tensorOf(v);
   return t && splatOf(t);
 }
-/** A constant with one element of the type of `like`. */
-export const literal = (like: Value, value: number): Value => constant(fromNumbers(like.type.dtype, [], [value]));
 /** Whether two values have the same type and sizes. */
 export const sameType = (a: Value, b: Value): boolean => a.type.dtype === b.type.dtype && dimsEq(a.type.shape, b.type.shape);
 export const out = (n: Node): Value => {

@@ -6,9 +6,10 @@ import { describe, expect, it } from '@jest/globals';
 import protobuf from 'protobufjs/minimal.js';
 import { CompileError, type Code } from '../../compiler/core/diagnostic.ts';
 import { toNumbers, typed } from '../../compiler/core/tensor.ts';
-import { attrKind, decodeModel, decodeTensor, tensorOf, unsafePath, type GraphProto } from '../../compiler/import/onnx/decode.ts';
+import { attrKind, decodeModel, decodeTensor, tensorOf, type GraphProto } from '../../compiler/import/onnx/decode.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { attribute, bytes, encode, float, int, model, node, sub, tensor, text, value, type Part } from '../onnx-writer.ts';
+import { unsafePath } from '../../compiler/import/shared/external.ts';
 
 function codeOf(run: () => unknown): [Code, string] {
   try {

@@ -5,7 +5,7 @@ import { Model, Tensor } from './schema.ts';
 import { decodeMessage } from './wire.ts';
 
 export type * from './records.ts';
-export { dataTypeName, dataTypeNumber, dtypeOf, externalRange, tensorOf, unsafePath, type ExternalResolver } from './tensor.ts';
+export { dataTypeName, dataTypeNumber, dtypeOf, externalRange, tensorOf } from './tensor.ts';
 
 /**
  * The records of an ONNX model; weights stay views of `bytes`. `file` is its name for messages.

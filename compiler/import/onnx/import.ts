@@ -1,17 +1,18 @@
 import { CompileError, fail, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { symbolsOf, type Dim } from '../../core/dim.ts';
 import { input, type Graph, type Value } from '../../graph/graph.ts';
-import type { Session } from './context.ts';
 import { dataTypeName, decodeModel, dtypeOf } from './decode.ts';
+import { importSession } from '../shared/builder.ts';
 import { inputShapes, type DimChoices } from '../shared/dims.ts';
+import { failUnsupported, Poisoned } from '../shared/unsupported.ts';
 import { domainOf, opKey } from './node.ts';
 import { onnxOps } from './ops/index.ts';
 import { sequenceOps } from './ops/sequence.ts';
 import { graphsOf } from './order.ts';
-import { declaredSizes, functionKey, importBody, lookupItem, newFrame, Poisoned, type Scope } from './scope.ts';
-import type { ExternalResolver } from './tensor.ts';
+import { declaredSizes, functionKey, importBody, lookupItem, newFrame, type Scope, type Session } from './scope.ts';
 import type { FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto } from './records.ts';
 import { isSequence, type OnnxBuilder } from './registry.ts';
+import type { ExternalResolver } from '../shared/external.ts';
 
 export interface OnnxOptions {
   /** The file's name, for messages. */
@@ -50,8 +51,6 @@ export interface Imported {
 
 /** The oldest and the newest version of the standard operators that the tables are written for. */
 const OPSETS = { from: 7, to: 28 };
-/** Functions and loops may unfold a file to this many nodes, and to some times the nodes that it has. */
-const BUDGET = { least: 100_000, times: 20 };
 
 /**
  * Imports an ONNX model. Weights stay views of `bytes`.
@@ -71,15 +70,14 @@ export function importProto(model: ModelProto & { readonly graph: GraphProto }, 
   const file = options.file ?? 'model';
   const meta = metaOf(model);
   const session: Session = {
-    file,
+    ...importSession(
+      file,
+      Object.values(meta.histogram).reduce((a, b) => a + b, 0),
+    ),
     ops: options.ops ?? onnxOps,
     sequenceOps,
     functions: new Map(model.functions.map(f => [functionKey(f.domain, f.name, f.overload), f])),
     external: options.external,
-    warnings: [],
-    unsupported: [],
-    symbols: new Set(),
-    budget: BUDGET.least + BUDGET.times * Object.values(meta.histogram).reduce((a, b) => a + b, 0),
   };
   const version = meta.opsets[''];
   const loc: Loc = { k: 'file', file, what: '' };
@@ -101,7 +99,11 @@ export function importProto(model: ModelProto & { readonly graph: GraphProto }, 
     )
       throw e;
   }
-  return failUnsupported(model, session);
+  const lacking = missing(model, session).map(n => ({
+    op: keyOf(n),
+    name: n.name === '' ? (n.output.find(o => o !== '') ?? '') : n.name,
+  }));
+  return failUnsupported(file, lacking, session.unsupported);
 }
 
 function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string, number>, options: OnnxOptions): Graph {
@@ -185,37 +187,6 @@ const missing = (model: ModelProto & { readonly graph: GraphProto }, s: Session)
   [...allNodes(model)].filter(
     n => !s.ops.has(keyOf(n)) && !s.sequenceOps.has(keyOf(n)) && !s.functions.has(functionKey(n.domain, n.opType, n.overload)),
   );
-
-/** Reports everything that is not supported at once: what has no builder, anywhere in the file, and what builders refused. */
-function failUnsupported(model: ModelProto & { readonly graph: GraphProto }, s: Session): never {
-  interface Row {
-    readonly op: string;
-    readonly why: string;
-    count: number;
-    readonly first: string;
-  }
-  const rows = new Map<string, Row>();
-  const add = (op: string, why: string, first: string): void => {
-    const had = rows.get(`${op}\0${why}`);
-    if (had) had.count++;
-    else rows.set(`${op}\0${why}`, { op, why, count: 1, first });
-  };
-  const lacking = missing(model, s);
-  for (const n of lacking) add(keyOf(n), '', n.name === '' ? (n.output.find(o => o !== '') ?? '') : n.name);
-  const refused = s.unsupported.filter(u => u.why !== '');
-  for (const u of refused) add(u.op, u.why, u.loc.k === 'part' ? u.loc.name : '');
-  const [only] = refused;
-  if (lacking.length === 0 && refused.length === 1 && only) throw only;
-  const all = [...rows.values()].sort((a, b) => b.count - a.count);
-  const list = all.map(
-    r => `  ${r.op}${r.count > 1 ? ` (${r.count} times)` : ''}${r.why === '' ? '' : `: ${r.why}`}; first '${r.first}'`,
-  );
-  return fail(
-    'E103',
-    { count: all.length === 1 ? '1 operator' : `${all.length} operators`, list: list.join('\n') },
-    { k: 'file', file: s.file, what: '' },
-  );
-}
 
 function metaOf(m: ModelProto & { readonly graph: GraphProto }): OnnxMeta {
   const histogram = new Map<string, number>();

@@ -2,26 +2,13 @@ import { CompileError, fail, type Loc } from '../../core/diagnostic.ts';
 import type { DType } from '../../core/dtype.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Value } from '../../graph/graph.ts';
+import { at, Unsupported } from '../shared/unsupported.ts';
 import { attrKind, dataTypeName, dtypeOf, type AttrKind } from './decode.ts';
 import { denseOf } from './sparse.ts';
-import { tensorOf, type ExternalResolver } from './tensor.ts';
+import { tensorOf } from './tensor.ts';
 import type { AttributeProto, GraphProto, NodeProto } from './records.ts';
 import type { OnnxNode } from './registry.ts';
-
-/** A node that Sinter cannot import; the import goes on without it, to find all of them. */
-export class Unsupported extends CompileError {
-  readonly op: string;
-  readonly why: string;
-  constructor(op: string, why: string, loc: Loc) {
-    super('E101', `operator ${op} is not supported: ${why}`, loc);
-    this.op = op;
-    this.why = why;
-  }
-}
-
-/** The same error at a place of the model that says more. */
-export const at = (e: CompileError, loc: Loc): CompileError =>
-  new CompileError(e.code, e.message.slice(e.message.indexOf(e.code) + e.code.length + 2), loc);
+import type { ExternalResolver } from '../shared/external.ts';
 
 /** The values that attributes of an enclosing function have in this call of it. */
 export type AttrScope = ReadonlyMap<string, AttributeProto>;

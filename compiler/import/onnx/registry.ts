@@ -4,7 +4,7 @@ import type { DType } from '../../core/dtype.ts';
 import type { TensorType } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Graph, Value } from '../../graph/graph.ts';
-import type { Attrs, Op } from '../../ops/define.ts';
+import type { ImportBuilder } from '../shared/builder.ts';
 import type { AttributeProto, GraphProto } from './records.ts';
 
 /**
@@ -81,27 +81,8 @@ export interface SubGraph {
   readonly inputs: readonly Formal[];
 }
 
-export interface ImportCtx {
-  /**
-   * Makes a node, with the location of the ONNX node. Small results of constants are computed at once, so chains over constants
-   * and static shapes come back as constants.
-   */
-  apply(op: Op, inputs: readonly (Value | undefined)[], attrs?: Attrs): readonly Value[];
-  /** `apply` for an operator with one output. */
-  apply1(op: Op, inputs: readonly (Value | undefined)[], attrs?: Attrs): Value;
-  constant(t: Tensor): Value;
-  /** A constant of the given type from numbers; without `dims` a vector for an array and a scalar for a number. */
-  literal(dtype: DType, values: number | readonly number[], dims?: readonly number[]): Value;
-  /** The contents of a small integer or bool value as dimensions, where they can be told: shape arithmetic and constants. */
-  known(v: Value | undefined): readonly Dim[] | undefined;
-  /** The same, and E101 where the contents come out only when the model runs. */
-  knownDims(v: Value, what: string): readonly Dim[];
-  /** The contents, which must not depend on any symbol either (E101). */
-  knownInts(v: Value, what: string): readonly number[];
-  /** The contents of a constant. */
-  tensor(v: Value | undefined): Tensor | undefined;
-  /** A symbol of its own for a size that comes out when the model runs; lo and hi are inclusive. Give it to an op that `defines` it. */
-  symbol(hint: string, lo: number, hi: number): Dim;
+/** What builders of ONNX operators make nodes with: the builder of every importer, and sub-graphs and names as ONNX has them. */
+export interface ImportCtx extends ImportBuilder {
   /**
    * Imports sub-graphs that one node will hold. Values of the graph around that they use become explicit: every graph gets the same
    * inputs after its own, one a capture, which are `captures` outside. Constants are shared and not captured.
@@ -111,8 +92,4 @@ export interface ImportCtx {
   inline(graph: GraphProto, inputs: readonly Value[]): readonly Value[];
   /** A value by its name, for the few attributes that name values. E105: nothing has the name. */
   named(name: string): Value;
-  /** The names of the classes that an output counts, where they are text: they go beside the model. The first ones told are kept. */
-  labels(names: readonly string[]): void;
-  /** Something that the user should know. `code` is a short word such as 'precision'. */
-  warn(code: string, message: string): void;
 }

@@ -1,12 +1,22 @@
-import { CompileError, fail, must, opOf, type Loc } from '../../core/diagnostic.ts';
+import { fail, must, opOf, type Loc } from '../../core/diagnostic.ts';
 import { fromNumbers } from '../../core/tensor.ts';
 import { constant, input, symbolicOf, type Graph, type Value } from '../../graph/graph.ts';
-import { at, domainOf, onnxNode, opKey, resolveAttrs, Unsupported, type AttrScope } from './node.ts';
-import { builderCtx, type Session } from './context.ts';
+import { collecting, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
+import type { ExternalResolver } from '../shared/external.ts';
+import { importedAt, Poisoned, Unsupported } from '../shared/unsupported.ts';
+import { domainOf, onnxNode, opKey, resolveAttrs, type AttrScope } from './node.ts';
 import { sorted } from './order.ts';
 import { denseOf } from './sparse.ts';
 import { tensorOf } from './tensor.ts';
-import { isSequence, type Formal, type ImportCtx, type Item, type SubGraph } from './registry.ts';
+import {
+  isSequence,
+  type Formal,
+  type ImportCtx,
+  type Item,
+  type OnnxBuilder,
+  type SequenceBuilder,
+  type SubGraph,
+} from './registry.ts';
 import type {
   AttributeProto,
   FunctionProto,
@@ -16,6 +26,14 @@ import type {
   TensorProto,
   ValueInfoProto,
 } from './records.ts';
+
+/** What is shared by everything that is imported from one file. */
+export interface Session extends ImportSession {
+  readonly ops: ReadonlyMap<string, OnnxBuilder>;
+  readonly sequenceOps: ReadonlyMap<string, SequenceBuilder>;
+  readonly functions: ReadonlyMap<string, FunctionProto>;
+  readonly external: ExternalResolver | undefined;
+}
 
 /** A name's meaning: a value, a constant still to be decoded, or the result of a node that is not supported. */
 type Entry =
@@ -62,9 +80,6 @@ export function declaredSizes(values: readonly ValueInfoProto[]): Declared {
   return out;
 }
 export const newFrame = (outer: Frame | undefined): Frame => ({ outer, captures: new Map(), definers: [] });
-
-/** Thrown where a value is wanted that a node would have made which is not supported; the node that wants it is skipped. */
-export class Poisoned extends Error {}
 
 export const functionKey = (domain: string, name: string, overload: string): string =>
   `${domainOf(domain)}\0${name}\0${overload}`;
@@ -167,21 +182,18 @@ export function importBody(s: Scope, body: Body): void {
 function importNode(s: Scope, n: NodeProto): void {
   const { session } = s;
   const loc = locOf(s, n);
-  if (--session.budget < 0)
-    fail('E202', { file: session.file, why: 'its functions and loops unfold to far too many operators' }, loc);
-  try {
+  spend(session, loc);
+  const made = collecting(session, () => {
     const outs = build(s, n, loc);
     n.output.forEach((name, i) => {
-      if (name === '') return;
-      const value = outs[i];
-      if (!value) throw new Unsupported(opKey(domainOf(n.domain), n.opType), `output ${i} ('${name}') is wanted`, loc);
-      s.names.set(name, { k: 'value', value });
+      if (name !== '' && !outs[i]) throw new Unsupported(opOf(loc), `output ${i} ('${name}') is wanted`, loc);
     });
-  } catch (e) {
-    if (!(e instanceof Poisoned) && !(e instanceof Unsupported)) throw e;
-    if (e instanceof Unsupported) session.unsupported.push(e);
-    for (const name of n.output) if (name !== '') s.names.set(name, { k: 'poison' });
-  }
+    return outs;
+  });
+  n.output.forEach((name, i) => {
+    const value = made?.[i];
+    if (name !== '') s.names.set(name, value ? { k: 'value', value } : { k: 'poison' });
+  });
 }
 
 function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] {
@@ -205,14 +217,7 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] 
   const opset = s.opsets.get(domain) ?? 1;
   const declared = n.output.map(name => s.declared.get(name));
   const node = onnxNode({ proto: n, attrs, inputs, opset, loc, file: session.file, external: session.external, declared });
-  try {
-    return overSequences ? sequences(node, ctxOf(s, loc), items) : must(builder)(node, ctxOf(s, loc));
-  } catch (e) {
-    if (e instanceof CompileError && e.loc.k === 'none') throw at(e, loc);
-    if (e instanceof CompileError && e.code === 'E101' && !(e instanceof Unsupported))
-      throw new Unsupported(key, e.message.slice(e.message.indexOf('E101') + 6), loc);
-    throw e;
-  }
+  return importedAt(loc, () => (overSequences ? sequences(node, ctxOf(s, loc), items) : must(builder)(node, ctxOf(s, loc))));
 }
 
 const contexts = new WeakMap<Scope, { readonly at: { loc: Loc }; readonly ctx: ImportCtx }>();
@@ -224,14 +229,12 @@ function ctxOf(s: Scope, loc: Loc): ImportCtx {
     return had.ctx;
   }
   const at = { loc };
-  const ctx = builderCtx({
-    session: s.session,
-    at,
-    definers: s.frame.definers,
+  const ctx: ImportCtx = {
+    ...importBuilder(s.session, at, s.frame.definers),
     graphs: subs => importGraphs(s, subs, at.loc),
     inline: (g, values) => inlineGraph(s, s.frame, g, values, at.loc),
     named: name => lookup(s, name, at.loc),
-  });
+  };
   contexts.set(s, { at, ctx });
   return ctx;
 }

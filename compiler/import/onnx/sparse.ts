@@ -1,8 +1,9 @@
 import { fail } from '../../core/diagnostic.ts';
 import { DTYPES } from '../../core/dtype.ts';
 import { numel, stridesOf, toNumbers, type Tensor } from '../../core/tensor.ts';
-import { tensorOf, type ExternalResolver } from './tensor.ts';
+import { tensorOf } from './tensor.ts';
 import type { SparseTensorProto } from './records.ts';
+import type { ExternalResolver } from '../shared/external.ts';
 
 /** A sparse tensor says a large size in few bytes; more than this is refused rather than filled with zeros. */
 const MAX_BYTES = 2 ** 30;

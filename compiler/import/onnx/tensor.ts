@@ -1,6 +1,7 @@
 import { fail, type Loc } from '../../core/diagnostic.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
 import { numel, type Tensor } from '../../core/tensor.ts';
+import { unsafePath, type ExternalResolver } from '../shared/external.ts';
 import type { TensorProto } from './records.ts';
 
 /** The schema's DataType by number: its name, and ours where there is one. */
@@ -40,12 +41,6 @@ export const dataTypeName = (dataType: number): string => DATA_TYPES[dataType]?.
 /** ONNX's number of an element type. */
 export const dataTypeNumber = (t: DType): number => DATA_TYPES.findIndex(d => d[1] === t);
 
-/**
- * Gives bytes of a file beside the model. `location` is a relative path with forward slashes that stays in the model's folder as far as
- * its text goes; whoever resolves it looks at symbolic links. `length` undefined means to the end of the file.
- */
-export type ExternalResolver = (location: string, offset: number, length: number | undefined) => Uint8Array;
-
 /** Where the bytes of a tensor are in another file. E204 where that is not said properly. */
 export interface ExternalRange {
   readonly location: string;
@@ -68,16 +63,6 @@ export function externalRange(t: TensorProto, file = 'model'): ExternalRange {
   if (why !== undefined) fail('E204', { why: `${JSON.stringify(location.slice(0, 200))} ${why}` }, loc);
   return { location, offset: count('offset') ?? 0, length: count('length') };
 }
-/** What is wrong with a path that a model gives, if it could leave the model's folder on any system. */
-export function unsafePath(path: string): string | undefined {
-  if (path === '') return 'names no file';
-  if (path.includes('\\')) return 'has a backslash; write forward slashes';
-  if (/^(?:\/|[A-Za-z]:|~)/.test(path)) return 'is not relative to the model';
-  if (path.split('/').includes('..')) return "leaves the model's folder";
-  for (const ch of path) if (ch < ' ' || ch === '\x7f') return 'has a control character';
-  return undefined;
-}
-
 /**
  * The tensor with its elements; they are a view of the file's bytes where the file holds them as they are used.
  * E106: an element type Sinter has not. E203: the bytes do not fit the sizes. E204: data in another file that cannot be had.

@@ -25,7 +25,7 @@ export function sortedAxes(n: OnnxNode, axes: readonly number[], rank: number): 
  */
 export function reductionAxes(n: OnnxNode, c: ImportCtx, x: Value, inputFrom: number): number[] {
   const second = n.inputs[1]?.type.shape[0] === 0 ? undefined : n.inputs[1];
-  const given = n.opset < inputFrom ? n.ints('axes', undefined) : second && c.knownInts(second, 'axes');
+  const given = n.opset < inputFrom ? n.ints('axes', undefined) : second && c.intsIn(second, 'axes');
   if (given !== undefined && given.length > 0) return sortedAxes(n, given, rankOf(x));
   return n.bool('noop_with_empty_axes', false) ? [] : axesFrom(x);
 }

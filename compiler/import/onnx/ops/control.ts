@@ -1,7 +1,7 @@
 import { CompileError, must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimEq, dimHi, dimMax, dimMul, dimSub, dimsNeverEqual, rangeOf, type Dim } from '../../../core/dim.ts';
 import { normAxis, showType, tensorType, type TensorType } from '../../../core/shape.ts';
-import { input, type Graph, type Value } from '../../../graph/graph.ts';
+import { symbolicOf, input, type Graph, type Value } from '../../../graph/graph.ts';
 import { If as IfOp, outTypes } from '../../../ops/control/if.ts';
 import { atIteration, Loop as LoopOp } from '../../../ops/control/loop.ts';
 import { Reshape } from '../../../ops/movement/view.ts';
@@ -30,7 +30,7 @@ function attempt(c: ImportCtx, graph: GraphProto): Imported | CompileError {
 
 function importIf(n: OnnxNode, c: ImportCtx): readonly Value[] {
   const cond = n.input(0, 'cond');
-  const [known] = c.known(cond) ?? [];
+  const [known] = symbolicOf(cond) ?? [];
   if (typeof known === 'number') return c.inline(n.graph(known === 0 ? 'else_branch' : 'then_branch'), []);
   const a = attempt(c, n.graph('then_branch'));
   const b = attempt(c, n.graph('else_branch'));
@@ -85,8 +85,8 @@ function joinShapes(n: OnnxNode, c: ImportCtx, a: TensorType, b: TensorType, o: 
 }
 
 /** Whether a condition that the body gives is true whenever the one that it was given is. */
-const staysTrue = (c: ImportCtx, out: Value, cond: Value | undefined): boolean =>
-  (cond !== undefined && out === cond) || c.known(out)?.[0] === 1;
+const staysTrue = (out: Value, cond: Value | undefined): boolean =>
+  (cond !== undefined && out === cond) || symbolicOf(out)?.[0] === 1;
 
 function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
   const proto = n.graph('body');
@@ -94,7 +94,7 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
   const scans = proto.output.length - 1 - initial.length;
   if (scans < 0) n.reject(`the body has ${proto.output.length} outputs, at least ${initial.length + 1} are needed`);
   const first = n.inputs[1];
-  if (first && c.known(first)?.[0] === 0 && scans === 0) return initial;
+  if (first && symbolicOf(first)?.[0] === 0 && scans === 0) return initial;
 
   if (n.inputs[0] && n.inputs[0].type.dtype !== 'i64') n.reject(`the number of iterations is ${n.inputs[0].type.dtype}, not i64`);
   if (first && first.type.dtype !== 'bool') n.reject(`the condition is ${first.type.dtype}, not bool`);
@@ -105,8 +105,8 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
   );
   const limit = declared.length > 0 ? Math.min(...declared) : LOOP_LIMIT;
   const tripValue = n.inputs[0];
-  const [known] = c.known(tripValue) ?? [];
-  if (known === 1 && (!first || c.known(first)?.[0] === 1)) {
+  const [known] = symbolicOf(tripValue) ?? [];
+  if (known === 1 && (!first || symbolicOf(first)?.[0] === 1)) {
     const once = c.inline(proto, [c.literal('i64', 0), c.literal('bool', 1), ...initial]).slice(1);
     return once.map((v, i) => (i < initial.length ? v : c.apply1(Reshape, [v], { shape: [1, ...v.type.shape] })));
   }
@@ -120,8 +120,8 @@ function importLoop(n: OnnxNode, c: ImportCtx): readonly Value[] {
 
   const body = fixpoint(n, c, proto, initial, iter, dimHi(trip) < ENDLESS);
   const condOut = must(body.graph.outputs[0]).value;
-  const conditional = !staysTrue(c, condOut, body.graph.inputs[1]);
-  const always = !first || c.known(first)?.[0] === 1;
+  const conditional = !staysTrue(condOut, body.graph.inputs[1]);
+  const always = !first || symbolicOf(first)?.[0] === 1;
   const decided = !conditional && always;
   if (decided && bounded) n.reject('nothing ends this loop');
   if (guessed)

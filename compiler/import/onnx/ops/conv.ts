@@ -1,7 +1,7 @@
 import { must } from '../../../core/diagnostic.ts';
 import type { Dim } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import type { Attrs } from '../../../ops/define.ts';
 import { Conv, ConvTranspose } from '../../../ops/conv/conv.ts';
 import * as e from '../../../ops/elementwise/index.ts';
@@ -148,7 +148,7 @@ const maxUnpool: OnnxBuilder = (n, c) => {
   const y = c.apply1(MaxUnpool, [x, positions], { shape: own });
   if (!given) return [y];
   // Positions are for the natural shape; what is wanted beyond it are zeros.
-  const shape = c.known(given) ? c.knownInts(given, 'output shape') : n.declared(0);
+  const shape = symbolicOf(given) ? c.intsIn(given, 'output shape') : n.declared(0);
   if (!shape || shape.length !== own.length) return n.unsupported('its output shape is computed when the model runs');
   const end = shape.map((d, i) => (d ?? n.unsupported('its output shape is not declared')) - Number(own[i]));
   return [end.every(d => d === 0) ? y : c.apply1(Pad, [y], { begin: end.map(() => 0), end })];

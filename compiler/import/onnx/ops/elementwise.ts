@@ -1,7 +1,7 @@
 import { isFloat } from '../../../core/dtype.ts';
 import { must } from '../../../core/diagnostic.ts';
 import { numel, splatOf, toNumbers } from '../../../core/tensor.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
 import type { Attrs, Op } from '../../../ops/define.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { Expand, Reshape } from '../../../ops/movement/view.ts';
@@ -35,7 +35,7 @@ const fold =
 /** Whole and half powers up to 8 are products and roots. */
 const pow: OnnxBuilder = (n, c) => {
   const [x, y] = [n.input(0), n.input(1)];
-  const t = c.tensor(y);
+  const t = tensorOf(y);
   const p = t && numel(t.dims) === 1 && t.dims.length <= x.type.shape.length ? toNumbers(t)[0] : undefined;
   const plain = (): readonly Value[] => [c.apply1(e.Pow, [x, y])];
   if (p === undefined || p === 0 || Math.abs(p) > 8 || !Number.isInteger(2 * p)) return plain();
@@ -69,7 +69,7 @@ const clip: OnnxBuilder = (n, c) => {
     return [c.apply1(e.Clip, [x], { ...(lo === undefined ? {} : { lo }), ...(hi === undefined ? {} : { hi }) })];
   }
   const bound = (i: number): number | undefined => {
-    const t = c.tensor(n.inputs[i]);
+    const t = tensorOf(n.inputs[i]);
     const v = t && splatOf(t);
     return v === undefined || Number.isNaN(v) || numel(must(t).dims) !== 1 ? undefined : v;
   };
@@ -121,8 +121,8 @@ const dropout: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const training = n.inputs[2];
   if (n.opset >= 12 && training) {
-    const on = c.known(training)?.[0];
-    const ratio = n.inputs[1] && c.tensor(n.inputs[1]);
+    const on = symbolicOf(training)?.[0];
+    const ratio = n.inputs[1] && tensorOf(n.inputs[1]);
     if (on !== 0 && !(ratio && splatOf(ratio) === 0))
       n.unsupported('it may run in training mode, which drops at random; export the model for inference');
   }

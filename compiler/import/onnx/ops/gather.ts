@@ -1,7 +1,7 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimHi, dimMin, dimMul, dimProd, rangeOf, staticDims, type Dim } from '../../../core/dim.ts';
 import { toNumbers, type Tensor } from '../../../core/tensor.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Col2Im } from '../../../ops/conv/col2im.ts';
 import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from '../../../ops/movement/gather.ts';
 import { NonMaxSuppression } from '../../../ops/sort/nms.ts';
@@ -32,7 +32,7 @@ const gather: OnnxBuilder = (n, c) => {
   const indices = n.input(1);
   const { shape } = x.type;
   const axis = axisOf(n, n.int('axis', 0), shape.length);
-  const even = evenly(c.known(indices), must(shape[axis]));
+  const even = evenly(symbolicOf(indices), must(shape[axis]));
   if (!even) return [c.apply1(Gather, [x, indices], { axis })];
   const size = dimProd(indices.type.shape);
   const cut = slice(c, x, new Map([[axis, { ...even, size }]]));
@@ -80,7 +80,7 @@ const compress: OnnxBuilder = (n, c) => {
   const axis = n.has('axis') ? axisOf(n, n.int('axis'), rankOf(x)) : 0;
   const condition = n.input(1);
   const size = must(x.type.shape[axis]);
-  const known = c.known(condition);
+  const known = symbolicOf(condition);
   if (known && staticDims(known)) {
     const kept = known.flatMap((b, i) => (b !== 0 ? [i] : []));
     return [c.apply1(Gather, [x, c.literal('i64', kept)], { axis })];
@@ -91,7 +91,7 @@ const compress: OnnxBuilder = (n, c) => {
 const nonZero: OnnxBuilder = (n, c) => {
   const given = n.input(0);
   const x = rankOf(given) === 0 ? reshape(c, given, [1]) : given;
-  const count = truths(c.tensor(x)) ?? c.symbol('count', 0, dimHi(dimProd(x.type.shape)));
+  const count = truths(tensorOf(x)) ?? c.symbol('count', 0, dimHi(dimProd(x.type.shape)));
   return [c.apply1(NonZero, [x], { count })];
 };
 const unique: OnnxBuilder = (n, c) => {
@@ -114,7 +114,7 @@ const topK: OnnxBuilder = (n, c) => {
 const nonMaxSuppression: OnnxBuilder = (n, c) => {
   const [boxes, scores] = [n.input(0), n.input(1)];
   const limit = n.inputs[2] ?? c.literal('i64', 0);
-  const most = c.known(limit)?.[0];
+  const most = symbolicOf(limit)?.[0];
   const [batch = 1, classes = 1, count = 1] = scores.type.shape;
   const each = most === undefined ? count : dimMin(count, most);
   const hi = dimHi(dimMul(dimMul(batch, classes), each));

@@ -1,5 +1,5 @@
 import { fromNumbers, toNumbers } from '../../../core/tensor.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { tensorOf, type Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import type { ImportCtx, OnnxBuilder, OnnxOps } from '../registry.ts';
@@ -10,7 +10,7 @@ import { transpose } from './view.ts';
 /** x times a number: a constant is multiplied now. */
 function scaled(c: ImportCtx, x: Value, by: number): Value {
   if (by === 1) return x;
-  const t = c.tensor(x);
+  const t = tensorOf(x);
   if (t)
     return c.constant(
       fromNumbers(
@@ -24,8 +24,8 @@ function scaled(c: ImportCtx, x: Value, by: number): Value {
 /** A product times a number, which goes into a constant operand. */
 function product(c: ImportCtx, a: Value, b: Value, alpha: number, attrs: { transA?: boolean; transB?: boolean }): Value {
   if (alpha === 1) return c.apply1(MatMul, [a, b], attrs);
-  if (c.tensor(b)) return c.apply1(MatMul, [a, scaled(c, b, alpha)], attrs);
-  if (c.tensor(a)) return c.apply1(MatMul, [scaled(c, a, alpha), b], attrs);
+  if (tensorOf(b)) return c.apply1(MatMul, [a, scaled(c, b, alpha)], attrs);
+  if (tensorOf(a)) return c.apply1(MatMul, [scaled(c, a, alpha), b], attrs);
   return scaled(c, c.apply1(MatMul, [a, b], attrs), alpha);
 }
 const gemm: OnnxBuilder = (n, c) => {

@@ -1,6 +1,6 @@
 import { must } from '../../../core/diagnostic.ts';
 import { fromNumbers, fromTyped, numel, typed, type Tensor } from '../../../core/tensor.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { tensorOf, type Value } from '../../../graph/graph.ts';
 import { Add } from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { MatMulNBits } from '../../../ops/matmul/nbits.ts';
@@ -18,7 +18,7 @@ const matMulNBits: OnnxBuilder = (n, c) => {
   if (a.block < 16 || a.k < 1 || a.n < 1) n.reject(`K ${a.k}, N ${a.n}, blocks of ${a.block}`);
   const [x, q, scales] = [n.input(0, 'A'), n.input(1, 'B'), n.input(2, 'scales')];
   const zeros = n.inputs[3] && zeroPoints(n, c, n.inputs[3], a);
-  const [bytes, factors, origin] = [c.tensor(q), c.tensor(scales), c.tensor(zeros)];
+  const [bytes, factors, origin] = [tensorOf(q), tensorOf(scales), tensorOf(zeros)];
   const small = a.n * a.k <= SMALL && bytes && factors && (origin !== undefined || !zeros);
   let y: Value;
   if (small) {
@@ -39,7 +39,7 @@ function zeroPoints(
 ): Value {
   const { blocks } = blocksOf(a);
   if (z.type.dtype !== 'u8' || a.bits === 8) return z;
-  const t: Tensor = c.tensor(z) ?? n.unsupported('zero points known only when the model runs');
+  const t: Tensor = tensorOf(z) ?? n.unsupported('zero points known only when the model runs');
   const row = Math.ceil((blocks * a.bits) / 8);
   if (numel(t.dims) !== a.n * row) n.reject(`${numel(t.dims)} bytes of zero points, must be ${a.n * row}`);
   const packed = typed(t);

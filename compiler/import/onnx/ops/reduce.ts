@@ -1,7 +1,7 @@
 import { dimEq, dimHi, dimProd, type Dim } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';
 import { must } from '../../../core/diagnostic.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import type { Op } from '../../../ops/define.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { ReduceTo, Spread } from '../../../ops/reduce/reduce-to.ts';
@@ -27,7 +27,7 @@ const reduction =
     const x = n.input(0);
     const keepdims = n.bool('keepdims', true);
     const given = n.opset < inputFrom ? undefined : n.inputs[1];
-    if (given && given.type.shape[0] !== 0 && !c.known(given)) return [f(x, foldAtRunTime(n, c, x, given, keepdims), c)];
+    if (given && given.type.shape[0] !== 0 && !symbolicOf(given)) return [f(x, foldAtRunTime(n, c, x, given, keepdims), c)];
     const axes = reductionAxes(n, c, x, inputFrom);
     return [f(x, (of, v, keep = keepdims) => reduceOver(c, of, v, axes, keep), c)];
   };
@@ -103,7 +103,7 @@ const cumulative =
   (n, c) => {
     const [x, given] = [n.input(0), n.input(1)];
     const attrs = { of, exclusive: n.bool('exclusive', false), reverse: n.bool('reverse', false) };
-    const known = c.known(given)?.[0];
+    const known = symbolicOf(given)?.[0];
     if (typeof known === 'number') return [c.apply1(Cumulative, [x], { ...attrs, axis: axisOf(n, known, rankOf(x)) })];
     // An axis that comes out when the model runs: x as [before, axis, after].
     const shape = splitAtRunTime(c, x, given);

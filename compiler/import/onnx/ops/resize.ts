@@ -1,7 +1,7 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimFloorDiv, dimMul, type Dim } from '../../../core/dim.ts';
 import { toNumbers } from '../../../core/tensor.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Div } from '../../../ops/elementwise/index.ts';
 import { Cast } from '../../../ops/elementwise/cast.ts';
 import { Gather } from '../../../ops/movement/gather.ts';
@@ -19,8 +19,8 @@ const word = <const W extends readonly string[]>(n: OnnxNode, words: W, name: st
 };
 /** An optional input that is left out as an empty tensor too. */
 const present = (v: Value | undefined): Value | undefined => (v && v.type.shape.some(d => d === 0) ? undefined : v);
-const numbers = (c: ImportCtx, v: Value | undefined): readonly number[] | undefined => {
-  const t = c.tensor(v);
+const numbers = (v: Value | undefined): readonly number[] | undefined => {
+  const t = tensorOf(v);
   return t && [...toNumbers(t)];
 };
 /** floor(size * scale), for a symbolic size where the scale is a whole number or one part of a whole. */
@@ -50,12 +50,12 @@ function resize(n: OnnxNode, c: ImportCtx, given: Given): readonly Value[] {
   const upsample = n.op === 'Upsample';
   const old = upsample || n.opset < 11;
   const axes = n.has('axes') ? n.ints('axes').map(a => axisOf(n, a, rank)) : x.type.shape.map((_, i) => i);
-  const factors = given.factors ?? numbers(c, given.scales);
+  const factors = given.factors ?? numbers(given.scales);
   if (factors && factors.length !== axes.length) n.reject(`${factors.length} scales for ${axes.length} axes`);
   if (factors?.some(s => !(s > 0))) n.reject('scales must be positive');
   const policy = n.string('keep_aspect_ratio_policy', 'stretch');
   if (!['stretch', 'not_larger', 'not_smaller'].includes(policy)) n.reject(`keep_aspect_ratio_policy is '${policy}'`);
-  const sizes = factors || given.scales ? undefined : c.known(given.sizes ?? n.reject('neither scales nor sizes are given'));
+  const sizes = factors || given.scales ? undefined : symbolicOf(given.sizes ?? n.reject('neither scales nor sizes are given'));
 
   const shape: Dim[] = [...x.type.shape];
   const scales = new Array<number>(rank).fill(1);
@@ -77,7 +77,7 @@ function resize(n: OnnxNode, c: ImportCtx, given: Given): readonly Value[] {
 
   const coordinates = old ? 'asymmetric' : word(n, COORDINATES, 'coordinate_transformation_mode', 'half_pixel');
   const roi = coordinates === 'tf_crop_and_resize' ? given.roi : undefined;
-  const part = numbers(c, roi);
+  const part = numbers(roi);
   const starts = new Array<number>(rank).fill(0);
   const ends = new Array<number>(rank).fill(1);
   axes.forEach((axis, i) => {

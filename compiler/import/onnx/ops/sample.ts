@@ -1,6 +1,6 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimProd, dimSub } from '../../../core/dim.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Conv } from '../../../ops/conv/conv.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
@@ -32,7 +32,7 @@ const gridSample: OnnxBuilder = (n, c) => {
 /** The positions of a regular grid, which a matrix per picture moves: a product with a constant. */
 const affineGrid: OnnxBuilder = (n, c) => {
   const theta = n.input(0, 'theta');
-  const known = c.known(n.input(1, 'size'));
+  const known = symbolicOf(n.input(1, 'size'));
   const spatial = known ? known.slice(2) : n.declared(0)?.slice(1, -1);
   if (!spatial || spatial.some(d => typeof d !== 'number'))
     return n.unsupported('its size is computed when the model runs; it must be a constant, or the file must declare it');

@@ -1,6 +1,6 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimHi, type Dim } from '../../../core/dim.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import { isSequence, type ImportCtx, type Item, type OnnxNode, type Sequence, type SequenceBuilder } from '../registry.ts';
 import { axisOf, positionOf } from './axes.ts';
 import { element, lengthOf, sizeOf } from './sizes.ts';
@@ -17,7 +17,7 @@ const tensor = (n: OnnxNode, x: Item | undefined, i: number): Value =>
 
 /** A position in a sequence of `length`, which may count from the end; `end` allows the place behind the last element. */
 function position(n: OnnxNode, c: ImportCtx, v: Value, length: number, end: boolean): number {
-  const [at = 0] = c.knownInts(v, 'position in the sequence');
+  const [at = 0] = c.intsIn(v, 'position in the sequence');
   const i = at < 0 ? at + length : at;
   return i >= 0 && (i < length || (end && i === length)) ? i : n.reject(`position ${at} in a sequence of ${length}`);
 }
@@ -29,13 +29,13 @@ function parts(n: OnnxNode, c: ImportCtx, x: Value, axis: number): readonly Dim[
   const whole = must(x.type.shape[axis]);
   const given = n.inputs[1];
   if (given && given.type.shape.length > 0) {
-    const known = c.known(given);
+    const known = symbolicOf(given);
     if (known) return known;
     return Array.from({ length: lengthOf(n, given) }, (_, i) =>
       sizeOf(c, element(c, given, i), { what: `part_${i}`, lo: 0, hi: dimHi(whole) }),
     );
   }
-  const [each = 1] = given ? c.knownInts(given, 'size of the parts') : [1];
+  const [each = 1] = given ? c.intsIn(given, 'size of the parts') : [1];
   if (typeof whole !== 'number') return n.unsupported('how many parts there are depends on a free dimension; fix it with --dim');
   if (each < 1) n.reject(`parts of ${each}`);
   if (whole / each > MOST_PARTS) n.reject(`${Math.ceil(whole / each)} parts`);

@@ -1,7 +1,7 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimFloorDiv, dimMax, dimMin, dimNeg, dimProd, dimSub, rangeOf, type Dim } from '../../../core/dim.ts';
 import { zeros } from '../../../core/tensor.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Pad, PAD_MODES } from '../../../ops/movement/pad.ts';
 import { Eye, Range, RangeSize } from '../../../ops/movement/range.ts';
 import { ScatterElements } from '../../../ops/movement/scatter.ts';
@@ -33,7 +33,7 @@ const range: OnnxBuilder = (n, c) => {
   const count = c.apply1(RangeSize, [start, limit, delta]);
   const read = (): Read => ({ what: 'range', lo: 0, hi: unbounded(c, 'length')() });
   const declared = n.declared(0)?.[0];
-  const known = c.known(count)?.[0];
+  const known = symbolicOf(count)?.[0];
   return [c.apply1(Range, [start, delta], { n: known ?? declared ?? sizeOf(c, count, read()) })];
 };
 const eyeLike: OnnxBuilder = (n, c) => {
@@ -78,8 +78,8 @@ const padOp: OnnxBuilder = (n, c) => {
     return [pad(c, x, mode, pads.slice(0, shape.length), pads.slice(shape.length), fill)];
   }
   const axesIn = n.inputs[3];
-  if (axesIn && !c.known(axesIn)) return [padAnywhere(n, c, x, mode, axesIn)];
-  const axes = axesIn ? c.knownInts(axesIn, 'axes').map(a => axisOf(n, a, shape.length)) : shape.map((_, a) => a);
+  if (axesIn && !symbolicOf(axesIn)) return [padAnywhere(n, c, x, mode, axesIn)];
+  const axes = axesIn ? c.intsIn(axesIn, 'axes').map(a => axisOf(n, a, shape.length)) : shape.map((_, a) => a);
   const pads = padsOf(n, c, n.input(1, 'pads'), axes, shape);
   const of = (first: number): Dim[] =>
     shape.map((_, a) => {
@@ -122,7 +122,7 @@ function padsOf(n: OnnxNode, c: ImportCtx, v: Value, axes: readonly number[], sh
     if (i >= axes.length && t !== undefined) return 0;
     return { what: 'pad', ...(t === undefined ? { lo: 0, hi: most() } : spare(t, 0)) };
   });
-  if (c.known(v)) return before;
+  if (symbolicOf(v)) return before;
   return before.map((d, i) => {
     const t = i < axes.length ? undefined : total(i - axes.length);
     return t === undefined ? d : dimSub(t, must(before[i - axes.length]));

@@ -3,7 +3,7 @@ import { dimAdd, dimEq, dimFloorDiv, dimHi, dimMul, dimSub, rangeOf, type Dim } 
 import { isFloat } from '../../../core/dtype.ts';
 import { normAxis } from '../../../core/shape.ts';
 import { fromNumbers, toNumbers } from '../../../core/tensor.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Add, Cast, Cos, Equal, Mul, Or, Reciprocal, Where } from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { Range } from '../../../ops/movement/range.ts';
@@ -120,7 +120,7 @@ const dft: OnnxBuilder = (n, c) => {
   };
   const axisValue = n.opset < 20 ? undefined : n.inputs[2];
   if (!axisValue) return [along(given(n.opset < 20 ? n.int('axis', 1) : -2))];
-  const known = c.known(axisValue)?.[0];
+  const known = symbolicOf(axisValue)?.[0];
   if (typeof known === 'number') return [along(given(known))];
 
   // The axis comes out when the model runs: all that give the declared sizes are computed, and one is taken.
@@ -154,7 +154,7 @@ const stft: OnnxBuilder = (n, c) => {
   const count = dimAdd(dimFloorDiv(dimSub(samples, length), step), 1);
   let frames = c.apply1(Frames, [x], { axis: 1, count, length, step });
   const attrs = { axis: 2, length, inverse: false, onesided };
-  const constant = c.tensor(windowValue);
+  const constant = tensorOf(windowValue);
   if (constant && dimEq(length, must(constant.dims[0]))) return [transform(c, frames, attrs, [...toNumbers(constant)])];
   if (windowValue) frames = c.apply1(Mul, [frames, reshape(c, windowValue, [length, 1])]);
   return [transform(c, frames, attrs)];
@@ -167,7 +167,7 @@ const melWeightMatrix: OnnxBuilder = (n, c) => {
   const length = sizeOf(c, n.input(1), { what: 'dft', lo: 0, hi: rows === undefined ? LONGEST : 2 * rows - 1 });
   const dtype = n.dtype('output_datatype', 'f32');
   const [r, l, h] = [rate, low, high].map(v => {
-    const t = c.tensor(v);
+    const t = tensorOf(v);
     return t && toNumbers(t)[0];
   });
   if (typeof mels === 'number' && typeof length === 'number' && r !== undefined && l !== undefined && h !== undefined) {

@@ -1,5 +1,5 @@
 import { dimHi, dimSub, rangeOf, symbolsOf, type Dim } from '../../../core/dim.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Concat } from '../../../ops/movement/concat.ts';
 import { DimOf, Sizes } from '../../../ops/movement/shape.ts';
 import { Slice } from '../../../ops/movement/view.ts';
@@ -31,7 +31,7 @@ export function unbounded(c: ImportCtx, what: string, axes = 1): () => number {
 
 /** The one integer in `v` as a dimension: as known, else a symbol that is read when the model runs. */
 export function sizeOf(c: ImportCtx, v: Value, r: Read): Dim {
-  const known = c.known(v)?.[0];
+  const known = symbolicOf(v)?.[0];
   if (known !== undefined) return known;
   const d = c.symbol(r.what, r.lo, r.hi);
   const [s] = typeof d === 'number' ? [] : symbolsOf(d);
@@ -40,7 +40,7 @@ export function sizeOf(c: ImportCtx, v: Value, r: Read): Dim {
 }
 /** The integers in a vector as dimensions; `read(i)` is asked for those that only data tell. */
 export function sizesOf(n: OnnxNode, c: ImportCtx, v: Value, read: (i: number) => Dim | Read): readonly Dim[] {
-  const known = c.known(v);
+  const known = symbolicOf(v);
   if (known) return known;
   const length = lengthOf(n, v);
   return Array.from({ length }, (_, i) => {

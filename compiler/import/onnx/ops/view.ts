@@ -13,7 +13,7 @@ import {
   dimSub,
   type Dim,
 } from '../../../core/dim.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Concat } from '../../../ops/movement/concat.ts';
 import { broadcastShapes } from '../../../ops/elementwise/op.ts';
 import { ScatterElements } from '../../../ops/movement/scatter.ts';
@@ -90,7 +90,7 @@ export function resolveShape(n: OnnxNode, x: Value, target: readonly Dim[], allo
 const reshapeOp: OnnxBuilder = (n, c) => {
   const x = n.input(0, 'data');
   const target = n.input(1, 'shape');
-  const known = c.known(target);
+  const known = symbolicOf(target);
   if (known) return [reshape(c, x, resolveShape(n, x, known, n.bool('allowzero', false)))];
   // Data tell the shape. What the file declares is taken for true; one size may be left open.
   const sizes = Array.from({ length: lengthOf(n, target) }, (_, i) => n.declared(0)?.[i] ?? -1);
@@ -116,7 +116,7 @@ function axesOf(n: OnnxNode, c: ImportCtx): { readonly given: boolean; readonly 
   const attribute = n.ints('axes', undefined);
   const second = n.inputs[1];
   if (!second) return { given: attribute !== undefined, axes: attribute };
-  return { given: true, axes: c.known(second) && c.knownInts(second, 'axes') };
+  return { given: true, axes: symbolicOf(second) && c.intsIn(second, 'axes') };
 }
 /** The shape that the file declares in full, for operators whose axes only data tell. */
 function declaredShape(n: OnnxNode): readonly Dim[] {
@@ -162,7 +162,7 @@ const expandOp: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const given = n.input(1, 'shape');
   // Both shapes end at the last axis of the result.
-  const ahead = c.known(given) ? 0 : Math.max(0, rankOf(x) - lengthOf(n, given));
+  const ahead = symbolicOf(given) ? 0 : Math.max(0, rankOf(x) - lengthOf(n, given));
   const most = unbounded(c, 'shape', rankOf(x));
   const target = sizesOf(n, c, given, i => declaredOr(n, 0, i + ahead, () => ({ what: 'size', lo: 1, hi: most() })));
   // Sizes that may turn out unequal are left to Expand, which guards them.
@@ -225,8 +225,8 @@ const sliceOp: OnnxBuilder = (n, c) => {
   }
   const [starts, ends, axesIn, stepsIn] = [n.input(1, 'starts'), n.input(2, 'ends'), n.inputs[3], n.inputs[4]];
   const count = lengthOf(n, starts);
-  if (axesIn && !c.known(axesIn)) return [sliceAnywhere(n, c, x, starts, ends, axesIn, stepsIn)];
-  const axes = axesIn ? c.knownInts(axesIn, 'axes') : Array.from({ length: count }, (_, i) => i);
+  if (axesIn && !symbolicOf(axesIn)) return [sliceAnywhere(n, c, x, starts, ends, axesIn, stepsIn)];
+  const axes = axesIn ? c.intsIn(axesIn, 'axes') : Array.from({ length: count }, (_, i) => i);
   const size = (i: number): Dim => shape[axisOf(n, axes[i] ?? 0, shape.length)] ?? 1;
   const read = (what: string) => (i: number) => ({ what, ...reach(size(i)), clamp: true });
   return [

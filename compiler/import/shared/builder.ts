@@ -1,0 +1,92 @@
+import { fail, opOf, type Loc, type Warning } from '../../core/diagnostic.ts';
+import { staticDims, symbol, type Dim } from '../../core/dim.ts';
+import { graphBuilder, type GraphBuilder } from '../../graph/build.ts';
+import { symbolicOf, type Node, type Value } from '../../graph/graph.ts';
+import { DequantizeLinear } from '../../ops/quant/quant.ts';
+import { symbolName } from './dims.ts';
+import { Poisoned, Unsupported } from './unsupported.ts';
+
+/** What is shared by everything that is imported from one model. */
+export interface ImportSession {
+  /** The file's name, for messages. */
+  readonly file: string;
+  readonly warnings: Warning[];
+  /** The names of the classes, where the model has them. */
+  labels?: readonly string[];
+  /** What could not be imported, in the order it was met. */
+  readonly unsupported: Unsupported[];
+  /** Names of symbols in use. */
+  readonly symbols: Set<string>;
+  /** Nodes that may still be made: what functions and loops can blow a small file up to. */
+  budget: number;
+}
+/** Functions and loops may unfold a file to this many nodes, and to some times the nodes that it has. */
+const BUDGET = { least: 100_000, times: 20 };
+export const importSession = (file: string, nodes: number): ImportSession => ({
+  file,
+  warnings: [],
+  unsupported: [],
+  symbols: new Set(),
+  budget: BUDGET.least + BUDGET.times * nodes,
+});
+/** Takes one node off the budget. E202 where nothing is left. */
+export function spend(s: ImportSession, loc: Loc): void {
+  if (--s.budget < 0) fail('E202', { file: s.file, why: 'its functions and loops unfold to far too many operators' }, loc);
+}
+/** Runs the import of one node. What is not supported is collected, and then it gives undefined. */
+export function collecting<T>(s: ImportSession, run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (e) {
+    if (!(e instanceof Poisoned) && !(e instanceof Unsupported)) throw e;
+    if (e instanceof Unsupported) s.unsupported.push(e);
+    return undefined;
+  }
+}
+
+/** What the importers of operators build with. One serves many nodes of a file, one after the other. */
+export interface ImportBuilder extends GraphBuilder {
+  /** The contents of a small integer or bool value as dimensions. E101 where they come out only when the model runs. */
+  dimsIn(v: Value, what: string): readonly Dim[];
+  /** The contents, which must not depend on any symbol either (E101). */
+  intsIn(v: Value, what: string): readonly number[];
+  /** A symbol of its own for a size that comes out when the model runs; lo and hi are inclusive. Give it to an op that `defines` it. */
+  symbol(hint: string, lo: number, hi: number): Dim;
+  /** The names of the classes that an output counts, where they are text: they go beside the model. The first ones told are kept. */
+  labels(names: readonly string[]): void;
+  /** Something that the user should know. `code` is a short word such as 'precision'. */
+  warn(code: string, message: string): void;
+  /** The node is wrong: E102. */
+  reject(why: string): never;
+  /** The node is right, and Sinter cannot do it (yet): E101. Collected, so that the user sees all of them at once. */
+  unsupported(why: string): never;
+}
+/** Results of constants up to this many bytes are computed at once. */
+const EAGER = 32768;
+/** Weights that are dequantized stay so: a pass may want the integers. */
+const keep = (n: Node): boolean => n.op === DequantizeLinear && (n.outputs[0]?.type.shape.length ?? 0) > 1;
+
+/** A builder whose nodes come from where `at` says, which the importer moves from node to node. */
+export function importBuilder(s: ImportSession, at: { readonly loc: Loc }, symbolDefinitions: Value[]): ImportBuilder {
+  const unsupported = (why: string): never => {
+    throw new Unsupported(opOf(at.loc), why, at.loc);
+  };
+  const dimsIn: ImportBuilder['dimsIn'] = (v, what) =>
+    symbolicOf(v) ?? unsupported(`its ${what} is computed when the model runs; it must be a constant or follow from sizes`);
+  return {
+    ...graphBuilder(at, { spend: () => spend(s, at.loc), eager: { bytes: EAGER, keep }, symbolDefinitions }),
+    dimsIn,
+    intsIn: (v, what) => staticDims(dimsIn(v, what)) ?? unsupported(`its ${what} depends on a free dimension; fix it with --dim`),
+    symbol: (hint, lo, hi) => {
+      const base = symbolName(hint === '' ? 'n' : hint);
+      let name = base;
+      for (let i = 1; s.symbols.has(name); i++) name = `${base}.${i}`;
+      s.symbols.add(name);
+      return symbol(name, lo, hi);
+    },
+    labels: names => void (s.labels ??= names),
+    warn: (code, message) => void s.warnings.push({ code, message, loc: at.loc }),
+    reject: why => fail('E102', { op: opOf(at.loc), why }, at.loc),
+    unsupported,
+  };
+}

@@ -1,0 +1,68 @@
+import { CompileError, fail, opOf, type Loc } from '../../core/diagnostic.ts';
+
+/** A node that Sinter cannot import; the import goes on without it, to find all of them. */
+export class Unsupported extends CompileError {
+  readonly op: string;
+  readonly why: string;
+  constructor(op: string, why: string, loc: Loc) {
+    super('E101', `operator ${op} is not supported: ${why}`, loc);
+    this.op = op;
+    this.why = why;
+  }
+}
+/** Thrown where a value is wanted that a node would have made which is not supported: what wants it is left out without a word. */
+export class Poisoned extends Error {}
+
+/** The same error at a place of the model that says more. */
+export const at = (e: CompileError, loc: Loc): CompileError =>
+  new CompileError(e.code, e.message.slice(e.message.indexOf(e.code) + e.code.length + 2), loc);
+
+/** Runs the importer of one node: errors that have no place get that of the node, and whatever says E101 is `Unsupported`. */
+export function importedAt<T>(loc: Loc, run: () => T): T {
+  try {
+    return run();
+  } catch (e) {
+    if (e instanceof CompileError && e.loc.k === 'none') throw at(e, loc);
+    if (e instanceof CompileError && e.code === 'E101' && !(e instanceof Unsupported))
+      throw new Unsupported(opOf(loc), e.message.slice(e.message.indexOf('E101') + 6), loc);
+    throw e;
+  }
+}
+
+/** An operator of the file that no table has, and the name of the node. */
+export interface Lacking {
+  readonly op: string;
+  readonly name: string;
+}
+/**
+ * Reports everything that is not supported at once: what no table has, anywhere in the file, and what was refused on the way.
+ * E103; E101 where it is one thing that was refused.
+ */
+export function failUnsupported(file: string, lacking: readonly Lacking[], met: readonly Unsupported[]): never {
+  interface Row {
+    readonly op: string;
+    readonly why: string;
+    count: number;
+    readonly first: string;
+  }
+  const rows = new Map<string, Row>();
+  const add = (op: string, why: string, first: string): void => {
+    const had = rows.get(`${op}\0${why}`);
+    if (had) had.count++;
+    else rows.set(`${op}\0${why}`, { op, why, count: 1, first });
+  };
+  for (const n of lacking) add(n.op, '', n.name);
+  const refused = met.filter(u => u.why !== '');
+  for (const u of refused) add(u.op, u.why, u.loc.k === 'part' ? u.loc.name : '');
+  const [only] = refused;
+  if (lacking.length === 0 && refused.length === 1 && only) throw only;
+  const all = [...rows.values()].sort((a, b) => b.count - a.count);
+  const list = all.map(
+    r => `  ${r.op}${r.count > 1 ? ` (${r.count} times)` : ''}${r.why === '' ? '' : `: ${r.why}`}; first '${r.first}'`,
+  );
+  return fail(
+    'E103',
+    { count: all.length === 1 ? '1 operator' : `${all.length} operators`, list: list.join('\n') },
+    { k: 'file', file, what: '' },
+  );
+}
