@@ -3,7 +3,6 @@ import { allNodes, macsHi } from './graph/stats.ts';
 import type { Graph, Value } from './graph/graph.ts';
 import { printGraph } from './graph/print.ts';
 import { verifyGraph } from './graph/verify.ts';
-import { importModel, type ImportedModel } from './import/model.ts';
 import { lowerGraph } from './lower/index.ts';
 import type { LowerSettings } from './ops/lowering.ts';
 import type { Profile } from './target/profile.ts';
@@ -18,6 +17,7 @@ import { planMemory } from './program/plan.ts';
 import { printProgram } from './program/print.ts';
 import { verifyProgram } from './program/verify.ts';
 import { resolveTarget, withThreads } from './target/resolve.ts';
+import { importModel, type ImportedModel } from './import/index.ts';
 
 /**
  * Compiles a model to a bundle: the whole pipeline. Nothing here knows a file system. Errors: CompileError, with a code and the place
@@ -132,6 +132,7 @@ export function importFor(o: CompileOptions, onValue?: (name: string, value: Val
     ...(o.iterations && { iterations: o.iterations }),
     ...(o.outputs && { outputs: o.outputs }),
     ...(o.external && { external: o.external }),
+    ...(o.importers && { importers: o.importers }),
     ...(onValue && { onValue }),
   });
 }

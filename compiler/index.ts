@@ -5,7 +5,7 @@ export { CompileError, InternalError, showLoc, type Code, type Loc, type Warning
 export { VERSION as version } from './core/version.data.ts';
 export { resolveTarget, targetNames, type Target } from './target/resolve.ts';
 export { PHASES } from './options.ts';
-export type { Format } from './import/model.ts';
+export type { Format } from './import/index.ts';
 export type { Iterations, TreeOutput } from './import/shared/trees.ts';
 export type * from './options.ts';
 export type { TreeStats } from './ops/trees/stats.ts';

@@ -1,10 +1,11 @@
 import type { Warning } from './core/diagnostic.ts';
 import type { BackEnd } from './backend/backend.ts';
-import type { Format } from './import/model.ts';
 import type { Iterations, TreeOutput } from './import/shared/trees.ts';
 import type { TreeStrategy } from './ops/lowering.ts';
 import type { TreeStats } from './ops/trees/stats.ts';
 import type { ExternalResolver } from './import/shared/external.ts';
+import type { Importer } from './import/importer.ts';
+import type { Format } from './import/index.ts';
 
 /** The phases of a compilation, in order. Lowering to emission run once for each module of the target. */
 export const PHASES = ['import', 'passes', 'lower', 'plan', 'kernels', 'emit', 'bundle'] as const;
@@ -18,6 +19,8 @@ export interface CompileOptions {
   readonly model: Uint8Array;
   /** Told from the bytes where it is left out. */
   readonly format?: Format;
+  /** Importers of formats besides those that Sinter reads. They are asked first whether a model is theirs. */
+  readonly importers?: readonly Importer[];
   /** A target's name, or a profile of one's own with the fields of targets/*.json. Default: wasm-simd. */
   readonly target?: string | object;
   /** Back ends besides those of the compiler, which a profile of one's own names in `emit`. */

@@ -13,7 +13,6 @@ import {
   type Check,
 } from '../../compiler/core/check.ts';
 import { fail } from '../../compiler/core/diagnostic.ts';
-import { FORMATS, type Format } from '../../compiler/import/model.ts';
 import { TREE_OUTPUTS, type Iterations, type TreeOutput } from '../../compiler/import/shared/trees.ts';
 import type { DimOption } from '../../compiler/options.ts';
 import { parseDimOption, parseIterations } from '../../compiler/ranges.ts';
@@ -23,6 +22,7 @@ import type { PeerName } from '../engine/result.ts';
 import { readText } from '../../compiler/host/files.ts';
 import { FILL, type Fill } from '../../compiler/data/fill.ts';
 import { TASK, type Task } from '../../compiler/verify/task.ts';
+import { FORMATS, type Format } from '../../compiler/import/index.ts';
 
 /**
  * A suite: models, the inputs that they are run on, targets and peers. `sinter bench --suite` and `sinter regress --suite` read it from a

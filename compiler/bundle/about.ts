@@ -1,7 +1,7 @@
 import { rangeOf, showDim } from '../core/dim.ts';
 import { DTYPES } from '../core/dtype.ts';
 import { VERSION } from '../core/version.data.ts';
-import type { RowsOfFeatures } from '../import/model.ts';
+import type { RowsOfFeatures } from '../import/importer.ts';
 import type { CompileOptions, PortReport, Report } from '../options.ts';
 import type { Port, Program } from '../program/program.ts';
 import type { Profile } from '../target/profile.ts';

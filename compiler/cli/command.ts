@@ -1,7 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CompileError } from '../core/diagnostic.ts';
 import { VERSION } from '../core/version.data.ts';
-import { FORMATS } from '../import/model.ts';
 import { TREE_OUTPUTS } from '../import/shared/trees.ts';
 import { TREE_STRATEGIES } from '../ops/lowering.ts';
 import { PHASES } from '../options.ts';
@@ -18,6 +17,7 @@ import { UsageError, type ExitCode, type Terminal } from './terminal.ts';
 import { AGAINST } from '../reference/reference.ts';
 import { DEFAULTS } from '../verify/verify.ts';
 import { verifyCommand } from './verify.ts';
+import { FORMATS } from '../import/index.ts';
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 const atLeast =

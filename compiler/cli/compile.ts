@@ -2,7 +2,6 @@ import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { showLoc } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
-import type { Format } from '../import/model.ts';
 import { TREE_OUTPUTS, type Iterations, type TreeOutput } from '../import/shared/trees.ts';
 import { modelName } from '../compile.ts';
 import type { TreeStrategy } from '../ops/lowering.ts';
@@ -20,6 +19,7 @@ import type { Parity } from '../verify/parity.ts';
 import { verify } from '../verify/verify.ts';
 import { parseDimOption, parseIterations } from '../ranges.ts';
 import { showParity } from './verify.ts';
+import type { Format } from '../import/index.ts';
 
 export interface CompileFlags {
   readonly target: readonly string[];

@@ -1,4 +1,6 @@
-import type { Drawable, DrawableNode, OnnxInspection } from '../inspect.ts';
+import { showTrees } from '../core/format.ts';
+import type { DrawnInput, DrawnNode, Drawing, InspectedPort } from '../import/importer.ts';
+import type { Inspection } from '../inspect.ts';
 
 /** Boxes beyond this number are left out, with a note: the layout takes longer than linear, and nobody can read them. */
 const MOST_BOXES = 1200;
@@ -10,15 +12,18 @@ const LONGEST_CHAIN = 16;
  * here, so the page holds a finished SVG and needs its script for zooming only. Measured against dagre and elkjs on graphs of 700 nodes
  * it is 6 to 10 times as fast, and its stack holds chains of thousands.
  */
-export async function drawHtml(x: OnnxInspection): Promise<string> {
+export async function drawHtml(x: Inspection): Promise<string> {
   const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
   const graphviz = await Graphviz.load();
-  const d: Drawing = { lines: [], edges: new Set(), boxes: 0, drawn: 0, all: 0 };
-  const svg = graphviz.layout(dot(x, d), 'svg', 'dot').replace(/^[\s\S]*?(?=<svg)/, '');
-  return page(x, svg, `${d.all} operators`, d.drawn < d.all ? `The first ${d.drawn} are drawn.` : '');
+  const g = x.drawing();
+  const d: Canvas = { lines: [], edges: new Set(), boxes: 0, drawn: 0, all: 0 };
+  const svg = graphviz.layout(dot(x, g, d), 'svg', 'dot').replace(/^[\s\S]*?(?=<svg)/, '');
+  const size = x.trees ? `trees: ${showTrees(x.trees)}` : `${d.all} operators, ${x.parameters.elements.toLocaleString('en')} parameters`;
+  const notes = [g.note ?? '', d.drawn < d.all ? `The first ${d.drawn} are drawn.` : ''].filter(s => s !== '');
+  return page(x, svg, `${size}${trouble(x, g)}. ${notes.join(' ')}`);
 }
 /** What has been drawn so far. */
-interface Drawing {
+interface Canvas {
   readonly lines: string[];
   readonly edges: Set<string>;
   boxes: number;
@@ -26,17 +31,18 @@ interface Drawing {
   all: number;
 }
 
+const nameOf = (v: DrawnInput): string => (typeof v === 'string' ? v : v.value);
 /** Nodes in the order of the file; neighbours that nothing joins or leaves are one box. */
-function chains(nodes: readonly DrawableNode[]): DrawableNode[][] {
+function chains(nodes: readonly DrawnNode[]): DrawnNode[][] {
   const maker = new Map<string, number>();
   nodes.forEach((n, i) => {
     for (const o of n.outputs) maker.set(o, i);
   });
-  const from = nodes.map(n => [...new Set(n.inputs.flatMap(v => maker.get(v) ?? []))]);
+  const from = nodes.map(n => [...new Set(n.inputs.flatMap(v => maker.get(nameOf(v)) ?? []))]);
   const users = nodes.map(() => 0);
   for (const f of from) for (const i of f) users[i] = (users[i] ?? 0) + 1;
-  const out: DrawableNode[][] = [];
-  const boxOf: DrawableNode[][] = [];
+  const out: DrawnNode[][] = [];
+  const boxOf: DrawnNode[][] = [];
   nodes.forEach((n, i) => {
     const [only, more] = from[i] ?? [];
     const before = only === undefined || more !== undefined ? undefined : boxOf[only];
@@ -63,8 +69,9 @@ const html = (s: string): string =>
     .replaceAll('"', '&quot;');
 const short = (s: string, n: number): string => (s.length > n ? `${s.slice(0, n - 1)}…` : s);
 /** The class of an operator, by which it is coloured. */
-function kind(n: DrawableNode): string {
+function kind(n: DrawnNode): string {
   if (!n.supported) return 'bad';
+  if (n.op === 'leaf') return 'move';
   const op = n.op.split('.').at(-1) ?? n.op;
   if (/Conv|MatMul|Gemm|Einsum|Attention/.test(op)) return 'heavy';
   if (/LSTM|GRU|RNN|^If$|Loop|Scan/.test(op)) return 'flow';
@@ -77,20 +84,20 @@ function kind(n: DrawableNode): string {
     return 'move';
   return 'light';
 }
-function dot(x: OnnxInspection, d: Drawing): string {
+function dot(x: Inspection, g: Drawing, d: Canvas): string {
   d.lines.push(
     'digraph {',
     // Bounds on the optimisation of ranks and positions keep large graphs to seconds.
     'nslimit=2; nslimit1=2; mclimit=0.5; ranksep=0.3; nodesep=0.25; bgcolor="transparent"; fontname="Helvetica"; fontsize=11;',
-    'node [shape=box, style="filled,rounded", fontname="Helvetica", fontsize=11, margin="0.05,0.03"]; edge [arrowsize=0.6];',
+    'node [shape=box, style="filled,rounded", fontname="Helvetica", fontsize=11, margin="0.05,0.03"]; edge [arrowsize=0.6, fontname="Helvetica", fontsize=9];',
   );
-  const port = (id: string, p: OnnxInspection['inputs'][number]): void => {
+  const port = (id: string, p: InspectedPort): void => {
     const type = html(`${p.type} [${p.shape?.join(', ') ?? '?'}]`);
     d.lines.push(`${id} [class="port", label=<<b>${html(short(p.name, 40))}</b><br/>${type}>];`);
   };
   x.inputs.forEach((p, i) => port(`in${i}`, p));
   const inputs = new Map(x.inputs.map((p, i) => [p.name, `in${i}`]));
-  const box = drawGraph(x.graph, inputs, d);
+  const box = drawGraph(g, inputs, d);
   x.outputs.forEach((p, i) => {
     const from = box.get(p.name);
     if (from === undefined) return;
@@ -100,7 +107,7 @@ function dot(x: OnnxInspection, d: Drawing): string {
   return [...d.lines, ...d.edges, '}'].join('\n');
 }
 /** Draws a graph and those inside it; `outer` are the boxes of the values around it. Gives the boxes of all values in sight. */
-function drawGraph(g: Drawable, outer: ReadonlyMap<string, string>, d: Drawing): Map<string, string> {
+function drawGraph(g: Drawing, outer: ReadonlyMap<string, string>, d: Canvas): Map<string, string> {
   const box = new Map(outer);
   const link = (from: string | undefined, to: string, style = ''): void => {
     if (from !== undefined && from !== to) d.edges.add(`${from} -> ${to}${style};`);
@@ -116,7 +123,7 @@ function drawGraph(g: Drawable, outer: ReadonlyMap<string, string>, d: Drawing):
         // What goes into the node goes into its body.
         const inside = new Map(box);
         inner.inputs.forEach((v, i) => {
-          const from = box.get(n.inputs[i] ?? '');
+          const from = box.get(nameOf(n.inputs[i] ?? ''));
           if (from === undefined) inside.delete(v);
           else inside.set(v, from);
         });
@@ -126,13 +133,13 @@ function drawGraph(g: Drawable, outer: ReadonlyMap<string, string>, d: Drawing):
       }
     d.lines.push(boxText(id, b));
     for (const n of b) {
-      for (const v of n.inputs) link(box.get(v), id);
+      for (const v of n.inputs) link(box.get(nameOf(v)), id, typeof v === 'string' ? '' : ` [label="${html(v.word)}"]`);
       for (const o of n.outputs) box.set(o, id);
     }
   }
   return box;
 }
-function boxText(id: string, b: readonly DrawableNode[]): string {
+function boxText(id: string, b: readonly DrawnNode[]): string {
   const rows = b.map(
     n =>
       `<tr><td align="left"><b>${html(short(n.op, 40))}</b></td><td align="left">${html(short(n.notes.slice(0, 3).join(', '), 44))}</td>` +
@@ -144,13 +151,11 @@ function boxText(id: string, b: readonly DrawableNode[]): string {
   return `${id} [class="${heavy}", label=${label}, tooltip="${html(tip).replaceAll('\\', '\\\\').replaceAll('\\\\n', '\\n')}"];`;
 }
 
-function trouble(x: OnnxInspection): string {
+function trouble(x: Inspection, g: Drawing): string {
   if (!x.problem) return '';
-  return x.graph.nodes.every(n => n.supported) ? '; it does not compile as it is' : '; operators in red are not supported';
+  return g.nodes.every(n => n.supported) ? '; it does not compile as it is' : '; operators in red are not supported';
 }
-function page(x: OnnxInspection, svg: string, size: string, note: string): string {
-  const { elements } = x.parameters;
-  const about = `${size}, ${elements.toLocaleString('en')} parameters${trouble(x)}. ${note}`;
+function page(x: Inspection, svg: string, about: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>

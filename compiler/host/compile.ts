@@ -1,13 +1,11 @@
-import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compile as compileBytes } from '../compile.ts';
 import type { CompileOptions, CompileResult } from '../options.ts';
-import { folderResolver } from './external.ts';
-import { readBytes } from './files.ts';
+import { readModel } from './model.ts';
 import { NATIVE, nativeTarget } from './native-target.ts';
 
 export interface NodeCompileOptions extends Omit<CompileOptions, 'model'> {
-  /** The model's bytes or its path; weights in files beside it are found by the path. */
+  /** The model's bytes, or the path of its file or folder; files beside it are found by the path. */
   readonly model: Uint8Array | string | URL;
 }
 
@@ -17,6 +15,6 @@ export async function compile(options: NodeCompileOptions): Promise<CompileResul
   const rest = given.target === NATIVE ? { ...given, target: nativeTarget() } : given;
   if (model instanceof Uint8Array) return compileBytes({ ...rest, model });
   const path = typeof model === 'string' ? model : fileURLToPath(model);
-  const bytes = readBytes(path);
-  return compileBytes({ file: basename(path), external: folderResolver(path), ...rest, model: bytes });
+  const { model: bytes, ...source } = readModel(path, given.importers);
+  return compileBytes({ ...source, ...rest, model: bytes });
 }

@@ -1,14 +1,11 @@
-import { basename } from 'node:path';
 import { fail } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { VERSION } from '../core/version.data.ts';
 import { importFor } from '../compile.ts';
 import { evaluate } from '../graph/evaluate.ts';
 import { nodesOf, type Graph, type Value } from '../graph/graph.ts';
-import type { Format } from '../import/model.ts';
 import type { CompileOptions } from '../options.ts';
-import { readBytes } from '../host/files.ts';
-import { folderResolver } from '../host/external.ts';
+import { readModel } from '../host/model.ts';
 import { findOnnxruntime, needOnnxruntime, openOrt, withOutputs } from './onnxruntime.ts';
 
 /** What runs the original: `auto` is onnxruntime-node for ONNX where it is installed, otherwise `evaluate`, Sinter in float64. */
@@ -26,7 +23,8 @@ export interface Reference {
 export interface Original {
   readonly path: string;
   readonly bytes: Uint8Array;
-  readonly format: Format;
+  /** The name of the importer. */
+  readonly format: string;
   readonly graph: Graph;
   /** The names of the classes, where the model has them as text or for a map. */
   readonly labels: readonly string[];
@@ -39,14 +37,12 @@ export function openOriginal(
   path: string,
   options: Pick<CompileOptions, 'dims' | 'format' | 'iterations' | 'outputs'>,
 ): Original {
-  const bytes = readBytes(path);
+  const source = readModel(path);
   const byValue = new Map<Value, string>();
   const { dims, format, iterations, outputs } = options;
   const imported = importFor(
     {
-      model: bytes,
-      file: basename(path),
-      external: folderResolver(path),
+      ...source,
       ...(dims && { dims }),
       ...(format && { format }),
       ...(iterations && { iterations }),
@@ -57,8 +53,8 @@ export function openOriginal(
     },
   );
   const { graph } = imported;
-  // Only ONNX names the values inside.
-  if (imported.format !== 'onnx') {
+  // Where the file does not name the values inside, the graph does.
+  if (byValue.size === 0) {
     nodesOf(graph).forEach((n, i) => n.outputs.forEach(v => byValue.set(v, `${n.op.name} ${i}`)));
     for (const o of graph.outputs) byValue.set(o.value, o.name);
   }
@@ -68,7 +64,7 @@ export function openOriginal(
       return name === undefined ? [] : [{ name, value }];
     }),
   );
-  return { path, bytes, format: imported.format, graph, labels: imported.labels ?? [], named };
+  return { path, bytes: source.model, format: imported.format, graph, labels: imported.labels ?? [], named };
 }
 
 /**

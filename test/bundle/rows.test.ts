@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import type { RowsOfFeatures } from '../../compiler/import/model.ts';
 import { bundleOf, dim, handMade, importBundle, put, type Loaded } from './hand-made.ts';
 import { typeErrors } from './type-errors.ts';
+import type { RowsOfFeatures } from '../../compiler/import/importer.ts';
 
 const batch = dim('batch', 1, 8);
 /** y is a copy of the rows as they arrive. */

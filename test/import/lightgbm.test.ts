@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { compile, importFor } from '../../compiler/compile.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
-import { importModel } from '../../compiler/import/model.ts';
 import { archives, casesOf, filesOf } from '../trees/cases.ts';
 import { differences } from '../trees/check.ts';
 import { byBundle, byEvaluator, optionsOf } from '../trees/ways.ts';
+import { importModel } from '../../compiler/import/index.ts';
 
 const all = archives('lightgbm');
 const PICKLES = 'lightgbm-4.7.0-pickles.tar.gz';

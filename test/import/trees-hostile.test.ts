@@ -8,10 +8,10 @@ import { describe, expect, it } from '@jest/globals';
 import { compile } from '../../compiler/compile.ts';
 import { CompileError, must, type Code } from '../../compiler/core/diagnostic.ts';
 import { randomStream } from '../../compiler/core/random.ts';
-import { importModel } from '../../compiler/import/model.ts';
 import { filesOf } from '../trees/cases.ts';
 import { tar, tarOf } from '../trees/tar.ts';
 import { document, json, ubjson, type Document, type Tree } from '../trees/xgboost-writer.ts';
+import { importModel } from '../../compiler/import/index.ts';
 
 const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
 const concat = (...parts: readonly (Uint8Array | string)[]): Uint8Array =>
@@ -426,7 +426,7 @@ describe('what is no model', () => {
     expect(force(json(sound()), 'onnx')).toThrow(/E202: .*this looks like a JSON file/);
     expect(force(json(sound()), 'lightgbm')).toThrow(/E203: .*'end of trees' is missing/);
     expect(force(utf8('tree\nend of trees\n'), 'xgboost')).toThrow(/E202: .*none of the forms that XGBoost writes/);
-    expect(force(json(sound()), 'caffe' as 'onnx')).toThrow("E102: format: 'caffe' is none of onnx, xgboost, lightgbm");
+    expect(force(json(sound()), 'caffe' as 'onnx')).toThrow("E403: option format: 'caffe' is none of onnx, xgboost, lightgbm");
     expect(force(json(sound()), 'xgboost')).not.toThrow();
   });
 });

@@ -4,13 +4,13 @@ import { describe, expect, it } from '@jest/globals';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { fromTyped, toNumbers } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
-import { importModel, type ImportedModel, type ModelOptions } from '../../compiler/import/model.ts';
 import { nextFloat } from '../../compiler/import/shared/thresholds.ts';
 import { archives, casesOf, filesOf } from '../trees/cases.ts';
 import { differences } from '../trees/check.ts';
 import { tar } from '../trees/tar.ts';
 import { byEvaluator } from '../trees/ways.ts';
 import { document, json, ubjson, UBJSON_TYPES, type Tree, type Written } from '../trees/xgboost-writer.ts';
+import { importModel, type ImportedModel, type ModelOptions } from '../../compiler/import/index.ts';
 
 const f = Math.fround;
 const load = (w: Written, o: Partial<ModelOptions> = {}): ImportedModel => importModel(json(document(w)), { file: 'm', ...o });
@@ -190,7 +190,7 @@ describe('traps of XGBoost', () => {
     expect(() => load({ ...zero, trees: [1, 2] }, { iterations: { from: 0, to: 3 } })).toThrow(
       '0..3 is no range of the 2 rounds',
     );
-    expect(() => load({ ...zero, trees: [1, 2] }, { iterations: { from: 1, to: 1 } })).toThrow(/E102: iterations/);
+    expect(() => load({ ...zero, trees: [1, 2] }, { iterations: { from: 1, to: 1 } })).toThrow(/E403: option iterations/);
     for (const archive of archives('xgboost')) {
       const wrapped = casesOf(archive).filter(c => c.name === 'classifier');
       for (const c of wrapped) expect(differences(c, byEvaluator({ ...c, iterations: undefined }))).toEqual([]);

@@ -7,8 +7,8 @@ import { Concat } from '../../compiler/ops/movement/concat.ts';
 import { Pad, type PadMode } from '../../compiler/ops/movement/pad.ts';
 import { compactRef, slotBuffer } from '../../compiler/ops/ref.ts';
 import { Expand, Reshape, reshapeRef, Slice, Transpose } from '../../compiler/ops/movement/view.ts';
-import { cutOf } from '../../compiler/import/onnx/ops/view.ts';
 import { expectSame, type Problem } from './moves.ts';
+import { cutOf } from '../../compiler/import/shared/views.ts';
 
 const n = symbol('n', 1, 9);
 const m = symbol('m', 1, 7);

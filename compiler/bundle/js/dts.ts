@@ -1,9 +1,9 @@
 import { showDim, type Dim } from '../../core/dim.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
-import type { RowsOfFeatures } from '../../import/model.ts';
 import type { Port, SymbolInfo } from '../../program/program.ts';
 import { comment, type Loader } from './index-js.ts';
 import { rangeText, solveSymbols } from '../../program/symbols.ts';
+import type { RowsOfFeatures } from '../../import/importer.ts';
 
 const js = (x: unknown): string => JSON.stringify(x);
 const arrayName = (t: DType): string => DTYPES[t].array.name;

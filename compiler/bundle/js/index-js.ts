@@ -1,11 +1,11 @@
 import { InternalError, must } from '../../core/diagnostic.ts';
 import { dimHi, dimProd, dimSub, showDim } from '../../core/dim.ts';
 import { DTYPES } from '../../core/dtype.ts';
-import type { RowsOfFeatures } from '../../import/model.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { RUNTIME } from './runtime.data.ts';
 import { dimSource, computedSymbols, rangeText, solveSymbols } from '../../program/symbols.ts';
+import type { RowsOfFeatures } from '../../import/importer.ts';
 
 /** A module as index.js sees it. */
 export interface IndexModule {

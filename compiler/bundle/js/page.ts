@@ -1,4 +1,4 @@
-import type { RowsOfFeatures } from '../../import/model.ts';
+import type { RowsOfFeatures } from '../../import/importer.ts';
 import type { Port } from '../../program/program.ts';
 import { showDim } from '../../core/dim.ts';
 import { DTYPES } from '../../core/dtype.ts';

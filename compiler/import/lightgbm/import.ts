@@ -1,5 +1,6 @@
 import { fail, type Loc, type Warning } from '../../core/diagnostic.ts';
-import { fromNumbers, fromTyped } from '../../core/tensor.ts';
+import { fromTyped } from '../../core/tensor.ts';
+import { graphBuilder, type GraphBuilder } from '../../graph/build.ts';
 import { constant, type Value } from '../../graph/graph.ts';
 import * as e from '../../ops/elementwise/index.ts';
 import { Reduce } from '../../ops/reduce/reduce.ts';
@@ -7,14 +8,12 @@ import { TreeEnsemble, TreeLeaves } from '../../ops/trees/ensemble.ts';
 import { TreeShap } from '../../ops/trees/shap.ts';
 import { Reshape } from '../../ops/movement/view.ts';
 import {
-  applier,
   featuresInput,
   flat,
   MAX_FEATURES,
   MAX_GROUPS,
   rowBytes,
   tableValues,
-  type Apply,
   type Iterations,
   type TreeImport,
   type TreeOptions,
@@ -42,7 +41,7 @@ export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport
   const file = o.file ?? 'model';
   const m = found.model;
   const loc: Loc = { k: 'file', file, what: '' };
-  const make = applier(loc);
+  const c = graphBuilder({ loc });
   const warnings: Warning[] = [];
   if (m.features > MAX_FEATURES) fail('E203', { file, why: `it announces ${m.features} features` }, loc);
   if (m.groups > MAX_GROUPS) fail('E203', { file, why: `it announces ${m.groups} outputs` }, loc);
@@ -57,20 +56,20 @@ export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport
   const x = featuresInput(m.features, o.dims ?? {}, 2 * rowBytes(m.features, m.groups, m.trees.length, o.outputs ?? []), loc);
   const values = tableValues(t.tables);
   const rules = { truncate: true };
-  const margin = make(TreeEnsemble, [x, ...values], rules);
+  const margin = c.apply1(TreeEnsemble, [x, ...values], rules);
   // Of a forest LightGBM's raw score is the sum; predictions come from the mean over the rounds.
-  const f64 = (v: number): Value => constant(fromNumbers('f64', [], [v]));
-  const mean = m.average && to > from ? make(e.Div, [margin, f64(to - from)]) : margin;
-  const outputs = [{ name: 'prediction', value: predictions(make, mean, m, file) }];
+  const f64 = (v: number): Value => c.literal('f64', v);
+  const mean = m.average && to > from ? c.apply1(e.Div, [margin, f64(to - from)]) : margin;
+  const outputs = [{ name: 'prediction', value: predictions(c, mean, m, file) }];
   for (const name of o.outputs ?? [])
     outputs.push({
       name,
       value:
         name === 'margin'
-          ? flat(make, margin)
+          ? flat(c, margin)
           : name === 'leaf'
-            ? make(TreeLeaves, [x, ...values, constant(fromTyped('i32', [t.id.length], t.id), 'id')], rules)
-            : contributions(make, x, values, t, loc),
+            ? c.apply1(TreeLeaves, [x, ...values, constant(fromTyped('i32', [t.id.length], t.id), 'id')], rules)
+            : contributions(c, x, values, t, loc),
     });
   return {
     graph: { name: o.name ?? 'model', inputs: [x], outputs, symbolDefinitions: [] },
@@ -89,23 +88,23 @@ function rounds(found: LgbFound, asked: Iterations | undefined, loc: Loc, warnin
   if (!asked) return { from: 0, to: all };
   const { from, to } = asked;
   if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= all))
-    fail('E102', { op: 'iterations', why: `${from}..${to} is no range of the ${all} rounds of the model` }, loc);
+    fail('E403', { option: 'iterations', why: `${from}..${to} is no range of the ${all} rounds of the model` }, loc);
   return asked;
 }
-function contributions(make: Apply, x: Value, values: readonly (Value | undefined)[], t: LgbTables, loc: Loc): Value {
+function contributions(c: GraphBuilder, x: Value, values: readonly (Value | undefined)[], t: LgbTables, loc: Loc): Value {
   if (!t.nodeCover || !t.leafCover)
-    return fail('E102', { op: 'outputs', why: 'the file has no row counts, which contributions need' }, loc);
+    return fail('E403', { option: 'outputs', why: 'the file has no row counts, which contributions need' }, loc);
   const f64 = (a: Float64Array, name: string): Value => constant(fromTyped('f64', [a.length], a), name);
   const weight = new Float64Array(t.mean.length).fill(1);
   const more = [f64(t.nodeCover, 'nodeCover'), f64(t.leafCover, 'leafCover'), f64(t.mean, 'mean'), f64(weight, 'weight')];
   const sets = values.length < 12 ? [...values, undefined, undefined, undefined] : values;
-  const all = make(TreeShap, [x, ...sets, ...more], { truncate: true, running: true });
+  const all = c.apply1(TreeShap, [x, ...sets, ...more], { truncate: true, running: true });
   const [batch = 1, groups, columns = 1] = all.type.shape;
-  return groups === 1 ? make(Reshape, [all], { shape: [batch, columns] }) : all;
+  return groups === 1 ? c.apply1(Reshape, [all], { shape: [batch, columns] }) : all;
 }
 
 /** What the objective makes of raw scores [batch, groups], in float64 (`ConvertOutput`). E101: an objective that is not known. */
-function predictions(make: Apply, raw: Value, m: LgbModel, file: string): Value {
+function predictions(c: GraphBuilder, raw: Value, m: LgbModel, file: string): Value {
   const [name = 'none', ...words] = m.objective;
   const parameter = (key: string, otherwise: number): number => {
     const word = words.find(w => w.startsWith(`${key}:`));
@@ -114,10 +113,10 @@ function predictions(make: Apply, raw: Value, m: LgbModel, file: string): Value 
       ? v
       : fail('E203', { file, why: `'${word ?? key}' is no number` }, { k: 'file', file, what: 'objective' });
   };
-  const f64 = (v: number): Value => constant(fromNumbers('f64', [], [v]));
+  const f64 = (v: number): Value => c.literal('f64', v);
   const sigmoid = (x: Value, slope: number): Value => {
-    const minus = make(e.Mul, [f64(-slope), x]);
-    return make(e.Div, [f64(1), make(e.Add, [f64(1), make(e.Exp, [minus])])]);
+    const minus = c.apply1(e.Mul, [f64(-slope), x]);
+    return c.apply1(e.Div, [f64(1), c.apply1(e.Add, [f64(1), c.apply1(e.Exp, [minus])])]);
   };
   switch (name) {
     case 'none':
@@ -128,27 +127,27 @@ function predictions(make: Apply, raw: Value, m: LgbModel, file: string): Value 
     case 'fair':
     case 'quantile':
     case 'mape':
-      return flat(make, raw);
+      return flat(c, raw);
     case 'regression':
     case 'regression_l2':
     case 'regression_l1':
       // `sqrt`: trained on square roots with their sign.
-      return flat(make, words.includes('sqrt') ? make(e.Mul, [make(e.Mul, [make(e.Sign, [raw]), raw]), raw]) : raw);
+      return flat(c, words.includes('sqrt') ? c.apply1(e.Mul, [c.apply1(e.Mul, [c.apply1(e.Sign, [raw]), raw]), raw]) : raw);
     case 'poisson':
     case 'gamma':
     case 'tweedie':
-      return flat(make, make(e.Exp, [raw]));
+      return flat(c, c.apply1(e.Exp, [raw]));
     case 'binary':
-      return flat(make, sigmoid(raw, parameter('sigmoid', 1)));
+      return flat(c, sigmoid(raw, parameter('sigmoid', 1)));
     case 'cross_entropy':
-      return flat(make, sigmoid(raw, 1));
+      return flat(c, sigmoid(raw, 1));
     case 'cross_entropy_lambda':
-      return flat(make, make(e.Softplus, [raw]));
+      return flat(c, c.apply1(e.Softplus, [raw]));
     case 'multiclassova':
       return sigmoid(raw, parameter('sigmoid', 1));
     case 'multiclass': {
-      const parts = make(e.Exp, [make(e.Sub, [raw, make(Reduce, [raw], { of: 'max', axes: [1], keep: true })])]);
-      return make(e.Div, [parts, make(Reduce, [parts], { of: 'sum', axes: [1], keep: true })]);
+      const parts = c.apply1(e.Exp, [c.apply1(e.Sub, [raw, c.apply1(Reduce, [raw], { of: 'max', axes: [1], keep: true })])]);
+      return c.apply1(e.Div, [parts, c.apply1(Reduce, [parts], { of: 'sum', axes: [1], keep: true })]);
     }
   }
   return fail('E101', { op: `objective ${name}`, why: '' }, { k: 'file', file, what: 'objective' });

@@ -3,17 +3,18 @@ import { symbolsOf, type Dim } from '../../core/dim.ts';
 import { input, type Graph, type Value } from '../../graph/graph.ts';
 import { dataTypeName, decodeModel, dtypeOf } from './decode.ts';
 import { importSession } from '../shared/builder.ts';
-import { inputShapes, type DimChoices } from '../shared/dims.ts';
+import { BATCH, inputShapes, rowRange, type DeclaredInput, type DimChoices, type SizeRange } from '../shared/dims.ts';
 import { failUnsupported, Poisoned } from '../shared/unsupported.ts';
 import { domainOf, opKey } from './node.ts';
 import { onnxOps } from './ops/index.ts';
 import { sequenceOps } from './ops/sequence.ts';
 import { graphsOf } from './order.ts';
 import { declaredSizes, functionKey, importBody, lookupItem, newFrame, type Scope, type Session } from './scope.ts';
-import type { FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto } from './records.ts';
+import type { FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto, ValueInfoProto } from './records.ts';
 import { isSequence, type OnnxBuilder } from './registry.ts';
 import type { ExternalResolver } from '../shared/external.ts';
 
+export type OnnxModel = ModelProto & { readonly graph: GraphProto };
 export interface OnnxOptions {
   /** The file's name, for messages. */
   readonly file?: string;
@@ -66,7 +67,7 @@ export function importOnnx(bytes: Uint8Array, options: OnnxOptions = {}): Import
   return importProto(decodeModel(bytes, options.file), options);
 }
 /** The same for records that are decoded already. */
-export function importProto(model: ModelProto & { readonly graph: GraphProto }, options: OnnxOptions = {}): Imported {
+export function importProto(model: OnnxModel, options: OnnxOptions = {}): Imported {
   const file = options.file ?? 'model';
   const meta = metaOf(model);
   const session: Session = {
@@ -121,22 +122,18 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     prefix: '',
     calls: [],
   };
-  const defaults = new Set<string>();
-  const constants = [...g.initializer.map(t => t.name), ...g.sparseInitializer.map(t => t.values?.name ?? '')];
-  for (const name of constants)
-    if (defaults.has(name)) fail('E202', { file, why: `two initialisers have the name '${name}'` }, loc);
-    else defaults.add(name);
-  const free = g.input.filter(i => !defaults.has(i.name));
-  const names = new Set(free.map(i => i.name));
-  if (names.size < free.length) fail('E202', { file, why: 'two inputs have one name' }, loc);
+  const seenNames = new Set<string>();
+  for (const name of constantNames(g))
+    if (seenNames.size === seenNames.add(name).size) fail('E202', { file, why: `two initialisers have the name '${name}'` }, loc);
+  const free = freeInputs(g);
+  if (new Set(free.map(i => i.name)).size < free.length) fail('E202', { file, why: 'two inputs have one name' }, loc);
   const dtypes = free.map(i => {
     const elem = i.type?.tensorType?.elemType;
     const dtype = elem === undefined ? undefined : dtypeOf(elem);
     return dtype ?? fail('E106', { type: showTypeProto(i.type), what: `input '${i.name}'` }, { ...loc, what: i.name });
   });
-  const shapes = inputShapes(g, names, { file, dims: options.dims ?? {}, shapes: options.shapes ?? {} }, w =>
-    session.warnings.push(w),
-  );
+  const { dims = {}, shapes: given = {} } = options;
+  const shapes = inputShapes(declaredInputs(free), { file, dims, shapes: given, batch: batchOf(g) }, w => session.warnings.push(w));
   const inputs = free.map((i, at): Value => {
     const shape = shapes.get(i.name) ?? [];
     for (const d of shape) for (const s of symbolsOf(d)) session.symbols.add(s.name);
@@ -162,6 +159,35 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
   return { name: options.name ?? g.name, inputs, outputs, symbolDefinitions: frame.definers };
 }
 
+const constantNames = (g: GraphProto): string[] => [
+  ...g.initializer.map(t => t.name),
+  ...g.sparseInitializer.map(t => t.values?.name ?? ''),
+];
+/** The inputs that a run is given: those that are initialisers too have fixed values. */
+export function freeInputs(g: GraphProto): readonly ValueInfoProto[] {
+  const fixed = new Set(constantNames(g));
+  return g.input.filter(i => !fixed.has(i.name));
+}
+/** Inputs as the file declares them. */
+export const declaredInputs = (inputs: readonly ValueInfoProto[]): DeclaredInput[] =>
+  inputs.map(i => ({
+    name: i.name,
+    shape: i.type?.tensorType?.shape?.dim.map(d => {
+      if (d.dimValue !== undefined && d.dimValue >= 0) return d.dimValue;
+      return d.dimParam === '' ? undefined : d.dimParam;
+    }),
+  }));
+/** What a batch is taken for: trees take rows of features, of which there are many as a matter of course. */
+function batchOf(g: GraphProto): SizeRange {
+  if (!g.node.some(n => n.domain === 'ai.onnx.ml' && n.opType.startsWith('TreeEnsemble'))) return BATCH;
+  const columns = g.input.map(i => {
+    const sizes = i.type?.tensorType?.shape?.dim ?? [];
+    return sizes.slice(1).reduce((n, d) => n * Math.max(1, d.dimValue ?? 1), 1);
+  });
+  const { lo, hi } = rowRange(4 * Math.max(1, ...columns));
+  return { lo, hi: Math.max(BATCH.hi, hi) };
+}
+
 /** A type in words, as the standard writes it. */
 export function showTypeProto(t: TypeProto | undefined): string {
   if (t?.tensorType) return dataTypeName(t.tensorType.elemType);
@@ -174,7 +200,7 @@ export function showTypeProto(t: TypeProto | undefined): string {
 }
 
 /** Every node of the file with where it stands, those of sub-graphs and functions too. */
-function* allNodes(model: ModelProto & { readonly graph: GraphProto }): Generator<NodeProto> {
+export function* allNodes(model: OnnxModel): Generator<NodeProto> {
   const todo: (readonly NodeProto[])[] = [model.graph.node, ...model.functions.map((f: FunctionProto) => f.node)];
   for (let list = todo.pop(); list; list = todo.pop())
     for (const n of list) {
@@ -182,13 +208,14 @@ function* allNodes(model: ModelProto & { readonly graph: GraphProto }): Generato
       for (const g of graphsOf(n)) todo.push(g.node);
     }
 }
-const keyOf = (n: NodeProto): string => opKey(domainOf(n.domain), n.opType);
-const missing = (model: ModelProto & { readonly graph: GraphProto }, s: Session): NodeProto[] =>
+/** An operator as tables have it. */
+export const keyOf = (n: NodeProto): string => opKey(domainOf(n.domain), n.opType);
+const missing = (model: OnnxModel, s: Session): NodeProto[] =>
   [...allNodes(model)].filter(
     n => !s.ops.has(keyOf(n)) && !s.sequenceOps.has(keyOf(n)) && !s.functions.has(functionKey(n.domain, n.opType, n.overload)),
   );
 
-function metaOf(m: ModelProto & { readonly graph: GraphProto }): OnnxMeta {
+function metaOf(m: OnnxModel): OnnxMeta {
   const histogram = new Map<string, number>();
   for (const n of allNodes(m)) histogram.set(keyOf(n), (histogram.get(keyOf(n)) ?? 0) + 1);
   return {

@@ -1,11 +1,16 @@
 import { fail, type Warning, type Loc } from '../../core/diagnostic.ts';
 import { dimMul, parseDim, substitute, symbol, type Dim } from '../../core/dim.ts';
-import type { GraphProto, TensorShapeProto } from '../onnx/records.ts';
 
 /** What a free dimension may be: one size, or sizes from `lo` to `hi` in steps of `step` (1). */
 export type DimChoice = number | { readonly lo: number; readonly hi: number; readonly step?: number };
 export type DimChoices = Readonly<Record<string, DimChoice>>;
 
+/** An input as a file declares it. */
+export interface DeclaredInput {
+  readonly name: string;
+  /** A size, a name or an expression over names, or undefined: open and without a name. Undefined as a whole: the rank is open too. */
+  readonly shape: readonly (number | string | undefined)[] | undefined;
+}
 /** A size that the file leaves open. */
 export interface Free {
   /** The name to give a size by: the file's own name for it, else `<input>_<axis>`. */
@@ -13,9 +18,18 @@ export interface Free {
   readonly places: { readonly input: string; readonly axis: number; readonly rank: number }[];
 }
 const LARGEST = 2 ** 31 - 1;
-/** The range of a batch that nobody chose, and of rows of features for trees: those take so many at least as a matter of course. */
-const BATCH = { lo: 1, hi: 16 };
-const ROWS = { lo: 1, hi: 10_000, bytes: 64 * 2 ** 20 };
+/** A range of sizes, both ends inclusive. */
+export interface SizeRange {
+  readonly lo: number;
+  readonly hi: number;
+}
+/** The range of a batch that nobody chose. */
+export const BATCH: SizeRange = { lo: 1, hi: 16 };
+/** The same of rows of features, `bytes` each: 10,000, fewer where they would take more than 64 MiB. */
+export const rowRange = (bytes: number): SizeRange => ({
+  lo: 1,
+  hi: Math.max(1, Math.min(10_000, Math.floor((64 * 2 ** 20) / Math.max(1, bytes)))),
+});
 
 /** Makes a name of the file fit for expressions over dimensions. */
 export const symbolName = (raw: string): string => {
@@ -33,39 +47,37 @@ export interface SizesOptions {
   readonly file: string;
   readonly dims: DimChoices;
   /** Sizes of whole inputs, which go before what the file says. */
-  readonly shapes: Readonly<Record<string, readonly Dim[]>>;
+  readonly shapes?: Readonly<Record<string, readonly Dim[]>>;
+  /** What is taken for the batch; default: `BATCH`. */
+  readonly batch?: SizeRange;
 }
 /**
  * The sizes of a model's inputs. A size that the file leaves open is a symbol: of the file's name for it (`batch`, `seq`; two of
  * one name are equal; `past + seq` is computed), else `<input>_<axis>`. What it may be says, in this order:
  * 1. the caller's choice for that name: a number fixes it; `{ lo, hi }` makes it free in that range; with `step`, the symbol counts steps;
- * 2. where it is the first of several axes of an input, it is taken for a batch: 1 to 16, of rows for trees 1 to 10,000, fewer where
- *    they would take more than 64 MiB (and a warning says so);
+ * 2. where it is the first of several axes of an input, it is taken for a batch (and a warning says so);
  * 3. else E301 names all that are open, and how to choose them.
  * E302: a choice for a name that is not open, or one that makes no sense. E301: an input whose number of axes is not declared.
  */
 export function inputShapes(
-  g: GraphProto,
-  names: ReadonlySet<string>,
+  inputs: readonly DeclaredInput[],
   o: SizesOptions,
   warn: (w: Warning) => void,
 ): Map<string, readonly Dim[]> {
   const loc: Loc = { k: 'file', file: o.file, what: '' };
-  const inputs = g.input.filter(i => names.has(i.name));
-  for (const i of inputs) if (!Object.hasOwn(o.shapes, i.name)) declared(i.type?.tensorType?.shape, i.name, loc);
-  const free = freeSizes(g, name => names.has(name) && !Object.hasOwn(o.shapes, name));
-  const chosen = choose(free, o.dims, batchOf(g), loc, warn);
+  const given = new Map(Object.entries(o.shapes ?? {}));
+  const left = inputs.filter(i => !given.has(i.name));
+  for (const i of left) declaredShape(i, loc);
+  const chosen = choose(freeSizes(left), o.dims, o.batch ?? BATCH, loc, warn);
+  const sizeOf = (raw: string): Dim => chosen.get(symbolName(raw)) ?? 1;
   const out = new Map<string, readonly Dim[]>();
   for (const i of inputs) {
-    const given = Object.hasOwn(o.shapes, i.name) ? o.shapes[i.name] : undefined;
     const shape =
-      given ??
-      declared(i.type?.tensorType?.shape, i.name, loc).dim.map((d, axis): Dim => {
-        if (d.dimValue !== undefined && d.dimValue >= 0) return d.dimValue;
-        const param = d.dimParam ?? '';
-        const sizeOf = (raw: string): Dim => chosen.get(symbolName(raw)) ?? 1;
-        if (namesIn(param)) return expression(param, sizeOf);
-        return sizeOf(param === '' ? `${i.name}_${axis}` : param);
+      given.get(i.name) ??
+      declaredShape(i, loc).map((d, axis): Dim => {
+        if (typeof d === 'number') return d;
+        if (d !== undefined && namesIn(d)) return expression(d, sizeOf);
+        return sizeOf(d ?? `${i.name}_${axis}`);
       });
     shape.forEach((d, axis) => {
       if (typeof d === 'number' && !(d >= 0 && d <= LARGEST))
@@ -75,45 +87,30 @@ export function inputShapes(
   }
   return out;
 }
-function batchOf(g: GraphProto): { readonly lo: number; readonly hi: number } {
-  if (!g.node.some(n => n.domain === 'ai.onnx.ml' && n.opType.startsWith('TreeEnsemble'))) return BATCH;
-  const columns = g.input.map(i => {
-    const sizes = i.type?.tensorType?.shape?.dim ?? [];
-    return sizes.slice(1).reduce((n, d) => n * Math.max(1, d.dimValue ?? 1), 1);
-  });
-  const most = Math.floor(ROWS.bytes / 4 / Math.max(1, ...columns));
-  return { lo: ROWS.lo, hi: Math.max(BATCH.hi, Math.min(ROWS.hi, most)) };
-}
-/** The sizes that a file leaves open in the inputs named, by the name to give them by. */
-export function freeSizes(g: GraphProto, isInput: (name: string) => boolean): Map<string, Free> {
+/** The sizes that inputs leave open, by the name to give them by. */
+export function freeSizes(inputs: readonly DeclaredInput[]): Map<string, Free> {
   const free = new Map<string, Free>();
-  for (const i of g.input) {
-    if (!isInput(i.name)) continue;
-    i.type?.tensorType?.shape?.dim.forEach((d, axis, all) => {
-      if (d.dimValue !== undefined && d.dimValue >= 0) return;
-      for (const raw of openNames(d.dimParam, i.name, axis)) {
+  for (const i of inputs)
+    i.shape?.forEach((d, axis, all) => {
+      if (typeof d === 'number') return;
+      for (const raw of openNames(d, i.name, axis)) {
         const name = symbolName(raw);
         const f = free.get(name) ?? { name, places: [] };
         f.places.push({ input: i.name, axis, rank: all.length });
         free.set(name, f);
       }
     });
-  }
   return free;
 }
-function declared(s: TensorShapeProto | undefined, input: string, loc: Loc): TensorShapeProto {
-  return (
-    s ??
-    fail(
-      'E301',
-      { dim: `of '${input}'`, why: 'the model does not say how many axes this input has; export it with a shape' },
-      loc,
-    )
+const declaredShape = (i: DeclaredInput, loc: Loc): NonNullable<DeclaredInput['shape']> =>
+  i.shape ??
+  fail(
+    'E301',
+    { dim: `of '${i.name}'`, why: 'the model does not say how many axes this input has; export it with a shape' },
+    loc,
   );
-}
 function openNames(param: string | undefined, input: string, axis: number): readonly string[] {
-  if (param === undefined || param === '') return [`${input}_${axis}`];
-  return namesIn(param) ?? [param];
+  return param === undefined ? [`${input}_${axis}`] : (namesIn(param) ?? [param]);
 }
 /** `a+2*b` with the sizes of the names put in; products bind tighter. */
 function expression(text: string, sizeOf: (name: string) => Dim): Dim {
@@ -126,7 +123,7 @@ function expression(text: string, sizeOf: (name: string) => Dim): Dim {
 function choose(
   free: ReadonlyMap<string, Free>,
   choices: DimChoices,
-  batch: { readonly lo: number; readonly hi: number },
+  batch: SizeRange,
   loc: Loc,
   warn: (w: Warning) => void,
 ): Map<string, Dim> {

@@ -1,3 +1,5 @@
+import { isPickle } from './pickle-names.ts';
+
 /** A format that a file announces by its first bytes, other than a bare protobuf message such as ONNX. */
 interface Magic {
   readonly name: string;
@@ -28,22 +30,20 @@ const MAGICS: readonly Magic[] = [
   magic('an ELF program', 0, [0x7f, 0x45, 0x4c, 0x46]),
   magic('a Git LFS pointer instead of the file itself; run `git lfs pull`', 0, 'version https://git-lfs'),
   magic('a Python pickle (PyTorch .pth?)', 0, [0x80, 0x02]),
-  magic('a Python pickle', 0, [0x80, 0x03]),
-  magic('a Python pickle', 0, [0x80, 0x04]),
-  magic('a Python pickle', 0, [0x80, 0x05]),
 ];
 
 /** What a file is by its first bytes, in words, if it is certainly not a protobuf message such as an ONNX model. */
 export function foreignFormat(bytes: Uint8Array): string | undefined {
   const hit = MAGICS.find(m => m.bytes.every((b, i) => bytes[m.at + i] === b));
   if (hit) return hit.name;
+  if (isPickle(bytes)) return 'a Python pickle';
   // Eight bytes of header length, then JSON.
   if (bytes.length > 9 && bytes[8] === 0x7b && bytes[6] === 0 && bytes[7] === 0 && /^["}\s]/.test(text(bytes, 9, 1)))
     return 'a safetensors file, which holds weights and no graph';
   const head = text(bytes, 0, 256)
     .replace(/^\xEF\xBB\xBF/, '')
     .trimStart();
-  if (/^(?:\{\s*(?:"|\}|$)|\[\s*(?:[[{"\d-]|$))/.test(head)) return 'a JSON file';
+  if (/^(?:\{|\[\s*(?:[[{"\d-]|$))/.test(head)) return 'a JSON file';
   if (/^<(?:!doctype|html|head|body)/i.test(head)) return 'a web page; was the download refused?';
   if (/^<\?xml/i.test(head)) return 'an XML file';
   if (/^<\s*ir_version/.test(head)) return "ONNX's text form; save the model in its binary form";

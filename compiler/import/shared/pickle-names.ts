@@ -1,3 +1,4 @@
+import { textOf } from './cursor.ts';
 /**
  * What pickles of models name besides their own classes: containers, NumPy's arrays and generators of random numbers, metrics, label
  * encoders. They are read as records of what would be made; nothing is.
@@ -18,3 +19,9 @@ export const allows =
   (own: readonly RegExp[]) =>
   (name: string): boolean =>
     own.some(r => r.test(name)) || COMMON.some(r => r.test(name));
+/** Protocol 2 to 5 by its first byte; 0 and 1 by how an object of a module that models (and attacks) use begins. */
+export function isPickle(b: Uint8Array): boolean {
+  if (b[0] === 0x80 && (b[1] ?? 0) >= 2 && (b[1] ?? 99) <= 5) return true;
+  const modules = 'copy_reg|copyreg|xgboost|lightgbm|__builtin__|builtins|posix|nt|os|subprocess';
+  return new RegExp(`^\\(?c(?:${modules})[\\w.]*\\n`).test(textOf(b.subarray(0, 64)));
+}

@@ -1,10 +1,10 @@
 import { fail, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { fromTyped } from '../../core/tensor.ts';
-import { apply1, constant, input, type Graph, type Value } from '../../graph/graph.ts';
-import type { Attrs, Op } from '../../ops/define.ts';
+import type { GraphBuilder } from '../../graph/build.ts';
+import { constant, input, type Graph, type Value } from '../../graph/graph.ts';
 import { Reshape } from '../../ops/movement/view.ts';
 import type { TreeTables } from '../../ops/trees/tables.ts';
-import { sizeOfChoice, type DimChoices } from './dims.ts';
+import { rowRange, sizeOfChoice, type DimChoices } from './dims.ts';
 
 /** Steps from a root to a leaf that a tree may have. Training stops far before; a longer chain is damage. */
 export const MAX_DEPTH = 4096;
@@ -151,26 +151,6 @@ export interface TreeOptions {
   readonly outputs?: readonly TreeOutput[];
   readonly iterations?: Iterations;
 }
-/** What a file of boosted trees says about itself, for people. */
-export interface TreeFacts {
-  /** `XGBoost 1.7.6`. */
-  readonly by: string;
-  /** `JSON`, `pickle`, … */
-  readonly form: string;
-  readonly objective: string;
-  readonly booster: string;
-  /** Columns of margins. */
-  readonly groups: number;
-  readonly rounds: number;
-  /** Models of a cross-validation; else 1. */
-  readonly folds: number;
-  readonly features: number;
-  readonly featureNames: readonly string[];
-  /** The names of the classes; empty where the file has none. */
-  readonly labels: readonly string[];
-  /** Which values are missing, and where they go. */
-  readonly missing: string;
-}
 export interface TreeImport {
   readonly graph: Graph;
   readonly warnings: readonly Warning[];
@@ -180,8 +160,6 @@ export interface TreeImport {
   readonly labels?: readonly string[];
 }
 
-/** Rows that a run takes at most where nobody chose: 10,000, fewer where rows and outputs would take more than 64 MiB. */
-const BATCH = { lo: 1, hi: 10_000, bytes: 64 * 2 ** 20 };
 /** What a row takes in the memory of a compiled model, about: features, and the outputs that are asked for. */
 export function rowBytes(features: number, groups: number, trees: number, outputs: readonly TreeOutput[]): number {
   const leaf = outputs.includes('leaf') ? trees : 0;
@@ -192,18 +170,11 @@ export function rowBytes(features: number, groups: number, trees: number, output
 export function featuresInput(features: number, dims: DimChoices, bytes: number, loc: Loc): Value {
   for (const name of Object.keys(dims))
     if (name !== 'batch') fail('E302', { dim: name, why: 'the only free dimension of this model is batch' }, loc);
-  const most = Math.max(1, Math.min(BATCH.hi, Math.floor(BATCH.bytes / Math.max(1, bytes))));
-  const batch = sizeOfChoice('batch', dims['batch'] ?? { lo: BATCH.lo, hi: most }, loc);
+  const batch = sizeOfChoice('batch', dims['batch'] ?? rowRange(bytes), loc);
   return input('features', { dtype: 'f32', shape: [batch, features] });
 }
-/** A small language over graph operators for link functions: every call makes a node. */
-export type Apply = (op: Op, inputs: readonly (Value | undefined)[], attrs?: Attrs) => Value;
-export const applier =
-  (loc: Loc): Apply =>
-  (op, inputs, attrs = {}) =>
-    apply1(op, inputs, attrs, loc);
 /** One column as a vector. */
-export function flat(make: Apply, x: Value): Value {
+export function flat(c: GraphBuilder, x: Value): Value {
   const [batch = 1, columns] = x.type.shape;
-  return columns === 1 ? make(Reshape, [x], { shape: [batch] }) : x;
+  return columns === 1 ? c.apply1(Reshape, [x], { shape: [batch] }) : x;
 }

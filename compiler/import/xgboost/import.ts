@@ -1,5 +1,6 @@
 import { fail, type Loc, type Warning } from '../../core/diagnostic.ts';
-import { fromNumbers, fromTyped } from '../../core/tensor.ts';
+import { fromTyped } from '../../core/tensor.ts';
+import { graphBuilder, type GraphBuilder } from '../../graph/build.ts';
 import { constant, type Graph, type Value } from '../../graph/graph.ts';
 import * as e from '../../ops/elementwise/index.ts';
 import { LinearRows } from '../../ops/ml/linear-rows.ts';
@@ -8,14 +9,12 @@ import { TreeShap } from '../../ops/trees/shap.ts';
 import { Reshape } from '../../ops/movement/view.ts';
 import { asNumber, field, isArray, parseJsonText } from '../shared/json.ts';
 import {
-  applier,
   featuresInput,
   flat,
   MAX_FEATURES,
   MAX_GROUPS,
   rowBytes,
   tableValues,
-  type Apply,
   type Iterations,
   type TreeImport,
   type TreeOptions,
@@ -65,7 +64,7 @@ export function xgbParts(found: XgbFound, o: TreeOptions, shared?: Value): Parts
   const { model } = found;
   const file = o.file ?? 'model';
   const loc: Loc = { k: 'file', file, what: '' };
-  const make = applier(loc);
+  const c = graphBuilder({ loc });
   const warnings: Warning[] = [];
   const warn = (code: string, message: string): void => void warnings.push({ code, message, loc });
   if (model.numFeature > MAX_FEATURES) fail('E203', { file, why: `it announces ${model.numFeature} features` }, loc);
@@ -76,13 +75,13 @@ export function xgbParts(found: XgbFound, o: TreeOptions, shared?: Value): Parts
   const count = model.booster.k === 'trees' ? model.booster.trees.length : 0;
   const x =
     shared ?? featuresInput(model.numFeature, o.dims ?? {}, rowBytes(model.numFeature, groups, count, o.outputs ?? []), loc);
-  const rows = withMissing(make, x, found.missing ?? NaN);
+  const rows = withMissing(c, x, found.missing ?? NaN);
   const built =
     model.booster.k === 'linear'
-      ? linear(make, rows, model, model.booster, base, o, file)
-      : trees(make, rows, found, model.booster, base, o, file, warn);
-  const outputs = [{ name: 'prediction', value: predictions(make, built.margin, objective.link, model.version) }];
-  for (const name of o.outputs ?? []) outputs.push({ name, value: name === 'margin' ? flat(make, built.margin) : built[name]() });
+      ? linear(c, rows, model, model.booster, base, o, file)
+      : trees(c, rows, found, model.booster, base, o, file, warn);
+  const outputs = [{ name: 'prediction', value: predictions(c, built.margin, objective.link, model.version) }];
+  for (const name of o.outputs ?? []) outputs.push({ name, value: name === 'margin' ? flat(c, built.margin) : built[name]() });
   const named = model.featureNames.length === model.numFeature && model.numFeature > 0;
   return { x, outputs, warnings, ...(named && { featureNames: model.featureNames }) };
 }
@@ -100,10 +99,10 @@ function baseMargins(m: XgbModel, groups: number, inverse: 'identity' | 'logit' 
   return Float32Array.from({ length: groups }, (_, g) => of(baseScore[baseScore.length === 1 ? 0 : g] ?? 0));
 }
 /** Rows in which the value that stands for missing became NaN. */
-export function withMissing(make: Apply, x: Value, missing: number): Value {
+export function withMissing(c: GraphBuilder, x: Value, missing: number): Value {
   if (Number.isNaN(missing)) return x;
-  const f32 = (v: number): Value => constant(fromNumbers('f32', [], [v]));
-  return make(e.Where, [make(e.Equal, [x, f32(missing)]), f32(NaN), x]);
+  const f32 = (v: number): Value => c.literal('f32', v);
+  return c.apply1(e.Where, [c.apply1(e.Equal, [x, f32(missing)]), f32(NaN), x]);
 }
 
 interface Built {
@@ -111,18 +110,18 @@ interface Built {
   leaf(): Value;
   contributions(): Value;
 }
-function linear(make: Apply, x: Value, m: XgbModel, b: XgbLinear, base: Float32Array, o: TreeOptions, file: string): Built {
+function linear(c: GraphBuilder, x: Value, m: XgbModel, b: XgbLinear, base: Float32Array, o: TreeOptions, file: string): Built {
   const loc: Loc = { k: 'file', file, what: 'gblinear' };
   const groups = base.length;
   const features = m.numFeature;
   if (b.weights.length !== (features + 1) * groups)
     fail('E203', { file, why: `${b.weights.length} weights for ${features} features and ${groups} outputs` }, loc);
-  if (o.iterations) fail('E102', { op: 'iterations', why: 'a linear booster keeps one set of weights for all its rounds' }, loc);
+  if (o.iterations) fail('E403', { option: 'iterations', why: 'a linear booster keeps one set of weights for all its rounds' }, loc);
   // Where there is a base score for each output, linear boosters take the first for all.
   const bias = base.map((_, g) => Math.fround((b.weights[features * groups + g] ?? 0) + (base[0] ?? 0)));
   const weights = fromTyped('f32', [features, groups], b.weights.slice(0, features * groups));
-  const margin = make(LinearRows, [x, constant(weights, 'weights'), constant(fromTyped('f32', [groups], bias), 'bias')]);
-  const none = (what: string): never => fail('E102', { op: 'outputs', why: `a linear booster has no ${what}` }, loc);
+  const margin = c.apply1(LinearRows, [x, constant(weights, 'weights'), constant(fromTyped('f32', [groups], bias), 'bias')]);
+  const none = (what: string): never => fail('E403', { option: 'outputs', why: `a linear booster has no ${what}` }, loc);
   return {
     margin,
     leaf: () => none('leaves'),
@@ -130,7 +129,7 @@ function linear(make: Apply, x: Value, m: XgbModel, b: XgbLinear, base: Float32A
   };
 }
 function trees(
-  make: Apply,
+  c: GraphBuilder,
   x: Value,
   found: XgbFound,
   b: XgbTrees,
@@ -157,19 +156,19 @@ function trees(
   const rules = { invalid: !before(version, 1, 6) && before(version, 1, 7, 1) ? 'missing' : 'left', truncate: false };
   const values = tableValues(t.tables);
   const f32 = (a: Float32Array, name: string): Value => constant(fromTyped('f32', [a.length], a), name);
-  const margin = make(TreeEnsemble, [x, ...values], { base: first ? 'first' : 'last', ...rules });
+  const margin = c.apply1(TreeEnsemble, [x, ...values], { base: first ? 'first' : 'last', ...rules });
   const groups = base.length;
   return {
     margin,
-    leaf: () => make(TreeLeaves, [x, ...values, constant(fromTyped('i32', [t.id.length], t.id), 'id')], rules),
+    leaf: () => c.apply1(TreeLeaves, [x, ...values, constant(fromTyped('i32', [t.id.length], t.id), 'id')], rules),
     contributions: () => {
       if (t.tables.width > 1)
-        fail('E102', { op: 'outputs', why: 'leaves of several values have no contributions, in XGBoost neither' }, loc);
+        fail('E403', { option: 'outputs', why: 'leaves of several values have no contributions, in XGBoost neither' }, loc);
       const own = values.with(5, constant(fromTyped('f32', [t.unweighted.length, 1], t.unweighted), 'leaves'));
       const more = [f32(t.nodeCover, 'nodeCover'), f32(t.leafCover, 'leafCover'), f32(t.mean, 'mean'), f32(t.weight, 'weight')];
-      const all = make(TreeShap, [x, ...own, ...more], { ...rules, running: before(version, 1, 0) });
+      const all = c.apply1(TreeShap, [x, ...own, ...more], { ...rules, running: before(version, 1, 0) });
       const [batch = 1, , columns = 1] = all.type.shape;
-      return groups === 1 ? make(Reshape, [all], { shape: [batch, columns] }) : all;
+      return groups === 1 ? c.apply1(Reshape, [all], { shape: [batch, columns] }) : all;
     },
   };
 }
@@ -206,7 +205,7 @@ function roundsOf(
   if (asked) {
     const { from, to } = asked;
     if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= rounds))
-      fail('E102', { op: 'iterations', why: `${from}..${to} is no range of the ${rounds} rounds of the model` }, loc);
+      fail('E403', { option: 'iterations', why: `${from}..${to} is no range of the ${rounds} rounds of the model` }, loc);
     return asked;
   }
   const best = asNumber(found.model.attributes.get('best_iteration'));

@@ -1,9 +1,9 @@
 import { fail } from '../../core/diagnostic.ts';
-import { fromNumbers } from '../../core/tensor.ts';
-import { constant, type Value } from '../../graph/graph.ts';
+import type { GraphBuilder } from '../../graph/build.ts';
+import { type Value } from '../../graph/graph.ts';
 import * as e from '../../ops/elementwise/index.ts';
 import { ArgReduce, Reduce } from '../../ops/reduce/reduce.ts';
-import { flat, type Apply } from '../shared/trees.ts';
+import { flat } from '../shared/trees.ts';
 import { logf } from './logf.ts';
 import { before, type Version } from './records.ts';
 
@@ -74,50 +74,50 @@ const EXPF = { steps: 46.16624130844683, a3: 0.0000016938359250920212, a2: 0.000
  * e to the power x in float32 with the error of glibc's, which is what XGBoost's predictions are made with: one float in 1,600 is not
  * the nearest. Powers of two come from an exponential in float64, which is as near as the library's table.
  */
-function expf(make: Apply, x: Value): Value {
-  const f64 = (v: number): Value => constant(fromNumbers('f64', [], [v]));
-  const add = (a: Value, b: Value): Value => make(e.Add, [a, b]);
-  const mul = (a: Value, b: Value): Value => make(e.Mul, [a, b]);
+function expf(c: GraphBuilder, x: Value): Value {
+  const f64 = (v: number): Value => c.literal('f64', v);
+  const add = (a: Value, b: Value): Value => c.apply1(e.Add, [a, b]);
+  const mul = (a: Value, b: Value): Value => c.apply1(e.Mul, [a, b]);
   // Beyond, results are 0 and infinity.
-  const z = mul(make(e.Clip, [make(e.Cast, [x], { to: 'f64' })], { lo: -150, hi: 150 }), f64(EXPF.steps));
-  const k = make(e.Round, [z]);
-  const r = make(e.Sub, [z, k]);
+  const z = mul(c.apply1(e.Clip, [c.apply1(e.Cast, [x], { to: 'f64' })], { lo: -150, hi: 150 }), f64(EXPF.steps));
+  const k = c.apply1(e.Round, [z]);
+  const r = c.apply1(e.Sub, [z, k]);
   const high = add(mul(r, f64(EXPF.a3)), f64(EXPF.a2));
   const y = add(mul(high, mul(r, r)), add(mul(r, f64(EXPF.a1)), f64(1)));
-  return make(e.Cast, [mul(y, make(e.Exp, [mul(k, f64(Math.LN2 / 32))]))], { to: 'f32' });
+  return c.apply1(e.Cast, [mul(y, c.apply1(e.Exp, [mul(k, f64(Math.LN2 / 32))]))], { to: 'f32' });
 }
 
 /**
  * Predictions from margins [batch, groups], with the operations of XGBoost's float32 formulas. One group: [batch], else [batch, groups];
  * argmax: [batch].
  */
-export function predictions(make: Apply, margin: Value, link: Link, version: Version): Value {
+export function predictions(c: GraphBuilder, margin: Value, link: Link, version: Version): Value {
   const groups = margin.type.shape[1] ?? 1;
-  const f32 = (v: number): Value => constant(fromNumbers('f32', [], [v]));
-  const exp = (x: Value): Value => expf(make, x);
+  const f32 = (v: number): Value => c.literal('f32', v);
+  const exp = (x: Value): Value => expf(c, x);
   switch (link) {
     case 'identity':
-      return flat(make, margin);
+      return flat(c, margin);
     case 'exp':
-      return flat(make, exp(margin));
+      return flat(c, exp(margin));
     case 'hinge':
-      return flat(make, make(e.Where, [make(e.Greater, [margin, f32(0)]), f32(1), f32(0)]));
+      return flat(c, c.apply1(e.Where, [c.apply1(e.Greater, [margin, f32(0)]), f32(1), f32(0)]));
     case 'sigmoid': {
       // 1 / (exp(min(-x, 88.7)) + 1): the 1e-16 that XGBoost adds to the sum is lost in it. The bound is there since 1.3.
-      const minus = make(e.Neg, [margin]);
-      const x = before(version, 1, 3) ? minus : make(e.Min, [minus, f32(88.7)]);
-      return flat(make, make(e.Div, [f32(1), make(e.Add, [exp(x), f32(1)])]));
+      const minus = c.apply1(e.Neg, [margin]);
+      const x = before(version, 1, 3) ? minus : c.apply1(e.Min, [minus, f32(88.7)]);
+      return flat(c, c.apply1(e.Div, [f32(1), c.apply1(e.Add, [exp(x), f32(1)])]));
     }
     case 'softmax': {
-      if (groups === 1) return flat(make, margin);
-      const most = make(Reduce, [margin], { of: 'max', axes: [1], keep: true });
-      const parts = exp(make(e.Sub, [margin, most]));
-      const sum = make(Reduce, [make(e.Cast, [parts], { to: 'f64' })], { of: 'sum', axes: [1], keep: true });
-      return make(e.Div, [parts, make(e.Cast, [sum], { to: 'f32' })]);
+      if (groups === 1) return flat(c, margin);
+      const most = c.apply1(Reduce, [margin], { of: 'max', axes: [1], keep: true });
+      const parts = exp(c.apply1(e.Sub, [margin, most]));
+      const sum = c.apply1(Reduce, [c.apply1(e.Cast, [parts], { to: 'f64' })], { of: 'sum', axes: [1], keep: true });
+      return c.apply1(e.Div, [parts, c.apply1(e.Cast, [sum], { to: 'f32' })]);
     }
     case 'argmax': {
-      const at = make(ArgReduce, [margin], { of: 'max', axis: 1, keep: false });
-      return make(e.Cast, [at], { to: 'f32' });
+      const at = c.apply1(ArgReduce, [margin], { of: 'max', axis: 1, keep: false });
+      return c.apply1(e.Cast, [at], { to: 'f32' });
     }
   }
 }

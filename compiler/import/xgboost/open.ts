@@ -2,6 +2,7 @@ import { fail } from '../../core/diagnostic.ts';
 import { isPacked, isTar, readTar, unpack } from '../shared/archive.ts';
 import { cursor, skip, textOf, u64 } from '../shared/cursor.ts';
 import { asNumber, parseJson } from '../shared/json.ts';
+import { isPickle } from '../shared/pickle-names.ts';
 import { decodeUbjson } from '../shared/ubjson.ts';
 import { decodeBinary, looksBinary } from './binary.ts';
 import { readDocument, withParallel } from './document.ts';
@@ -26,12 +27,6 @@ export function formOf(b: Uint8Array): XgbForm | undefined {
   if (/^\s*\{/.test(head)) return 'json';
   return looksBinary(b) || head.startsWith('binf') ? 'binary' : undefined;
 }
-/** Protocol 2 to 5 by its first byte; 0 and 1 by how an object begins. */
-function isPickle(b: Uint8Array): boolean {
-  if (b[0] === 0x80 && (b[1] ?? 0) >= 2 && (b[1] ?? 99) <= 5) return true;
-  return /^\(?c(?:copy_reg|copyreg|xgboost|__builtin__|builtins|posix|nt|os|subprocess)[\w.]*\n/.test(textOf(b.subarray(0, 64)));
-}
-
 /** One model, or the folds of a cross-validation, in the order of their numbers. */
 export interface Opened {
   readonly found: readonly XgbFound[];
@@ -60,6 +55,8 @@ function open(bytes: Uint8Array, file: string, depth: number, container: boolean
   if (form === undefined) return other('it is none of the forms that XGBoost writes');
   return { found: [one(bytes, form, file, container)], folds: false };
 }
+/** Whether a file of an archive has the name that SageMaker's containers look for. */
+export const isNamedModel = (name: string): boolean => /^xgboost-model(?:-\d+)?$/.test(name.split('/').at(-1) ?? '');
 /** `xgboost-model` of SageMaker's model.tar.gz, or the folds `xgboost-model-0`, `-1`, …; else the only file there is. */
 function members(
   bytes: Uint8Array,
@@ -67,7 +64,7 @@ function members(
   other: (why: string) => never,
 ): readonly { readonly name: string; readonly bytes: Uint8Array }[] {
   const all = readTar(bytes, file);
-  const named = all.filter(f => /^xgboost-model(?:-\d+)?$/.test(f.name.split('/').at(-1) ?? ''));
+  const named = all.filter(f => isNamedModel(f.name));
   const number = (name: string): number => Number(/-(\d+)$/.exec(name)?.[1] ?? -1);
   if (named.length > 0) return named.sort((a, b) => number(a.name) - number(b.name));
   const models = all.filter(f => formOf(f.bytes) !== undefined && formOf(f.bytes) !== 'packed');

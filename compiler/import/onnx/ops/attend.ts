@@ -10,9 +10,9 @@ import { Pad } from '../../../ops/movement/pad.ts';
 import { Range } from '../../../ops/movement/range.ts';
 import { Reduce } from '../../../ops/reduce/reduce.ts';
 import type { ImportCtx, OnnxNode } from '../registry.ts';
-import { sizesValue } from './sizes.ts';
-import { reshape, slice, transpose } from './view.ts';
 import { ALIGN } from '../../../ops/attention/attrs.ts';
+import { sizesValue } from '../../shared/sizes.ts';
+import { reshape, slice, transpose } from '../../shared/views.ts';
 
 /** Attention of all kinds, as every operator for it brings its operands into the same form. */
 export interface Heads {

@@ -10,7 +10,7 @@ import { Sizes } from '../../../ops/movement/shape.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { attend, attendSpelled, defaultScale, joinHeads, splitHeads, type Heads } from './attend.ts';
 import { cacheRows, headsLast, positionsFrom, rotaryEmbeddingMs, rotate } from './rotary.ts';
-import { concat, reshape, slice, transpose } from './view.ts';
+import { concat, reshape, slice, transpose } from '../../shared/views.ts';
 
 /** Attention operators of onnxruntime's own domain, as transformers exported and optimised for it have them. */
 

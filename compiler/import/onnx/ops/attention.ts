@@ -6,7 +6,7 @@ import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { attend, attendSpelled, defaultScale, joinHeads, splitHeads, type Heads } from './attend.ts';
 import { linearAttention } from './linear-attention.ts';
 import { rotaryEmbedding } from './rotary.ts';
-import { concat, transpose } from './view.ts';
+import { concat, transpose } from '../../shared/views.ts';
 
 /** The type that softmax shall run in, if one is named. */
 function precisionOf(n: OnnxNode): DType | undefined {

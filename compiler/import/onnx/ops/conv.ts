@@ -8,18 +8,13 @@ import * as e from '../../../ops/elementwise/index.ts';
 import { Pad } from '../../../ops/movement/pad.ts';
 import { AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool } from '../../../ops/pool/pool.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { axesFrom, rankOf } from './axes.ts';
-import { reduceOver } from './reduce.ts';
-import { reshape, transpose } from './view.ts';
 import { dilationsOf, outputPaddingOf, stridesOf, transposedPads, windowOf } from './window.ts';
+import { axesFrom, rankOf } from '../../shared/axes.ts';
+import { transpose } from '../../shared/views.ts';
+import { reduceOver } from '../../shared/reduce.ts';
+import { addBias } from '../../shared/channels.ts';
 
 const spatialOf = (x: Value): readonly Dim[] => x.type.shape.slice(2);
-/** Adds a bias of one value a channel. */
-export function addBias(c: ImportCtx, y: Value, bias: Value | undefined): Value {
-  if (!bias) return y;
-  const [channels = 1] = bias.type.shape;
-  return c.apply1(e.Add, [y, reshape(c, bias, [channels, ...spatialOf(y).map(() => 1)])]);
-}
 function checkKernel(n: OnnxNode, w: Value): readonly Dim[] {
   const kernel = spatialOf(w);
   n.ints('kernel_shape', undefined)?.forEach((k, i) => {

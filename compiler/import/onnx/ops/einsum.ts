@@ -4,9 +4,9 @@ import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode } from '../registry.ts';
-import { rankOf } from './axes.ts';
-import { reduceOver } from './reduce.ts';
-import { expand, reshape, slice, transpose } from './view.ts';
+import { rankOf } from '../../shared/axes.ts';
+import { expand, reshape, slice, transpose } from '../../shared/views.ts';
+import { reduceOver } from '../../shared/reduce.ts';
 
 /** A value whose axes have names. */
 interface Named {

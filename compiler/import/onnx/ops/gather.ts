@@ -10,9 +10,10 @@ import { Compress, NonZero } from '../../../ops/sort/select.ts';
 import { TopK } from '../../../ops/sort/topk.ts';
 import { Unique } from '../../../ops/sort/unique.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { axisOf, rankOf } from './axes.ts';
-import { declaredOr, sizeOf, sizesOf, unbounded } from './sizes.ts';
-import { reshape, slice } from './view.ts';
+import { axisOf, rankOf } from '../../shared/axes.ts';
+import { declaredOr } from './declared.ts';
+import { sizeOf, sizesOf, unbounded } from '../../shared/sizes.ts';
+import { reshape, slice } from '../../shared/views.ts';
 
 /** Indices that are known and evenly spaced: then a gather is a slice. */
 function evenly(indices: readonly Dim[] | undefined, n: Dim): { readonly start: Dim; readonly step: number } | undefined {
@@ -64,7 +65,7 @@ const oneHot: OnnxBuilder = (n, c) => {
   const indices = n.input(0);
   const rank = rankOf(indices) + 1;
   const axis = axisOf(n, n.int('axis', -1), rank);
-  const [depth = 0] = sizesOf(n, c, reshape(c, n.input(1), [1]), () =>
+  const [depth = 0] = sizesOf(c, reshape(c, n.input(1), [1]), () =>
     declaredOr(n, 0, axis, () => ({ what: 'depth', lo: 0, hi: unbounded(c, 'depth')() })),
   );
   return [c.apply1(OneHot, [indices, n.input(2)], { axis, depth })];
@@ -143,8 +144,8 @@ const col2im: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   if (rankOf(x) !== 3) n.reject(`takes 3 axes, not ${rankOf(x)}`);
   const hi = dimHi(dimProd(x.type.shape.slice(1)));
-  const image = sizesOf(n, c, n.input(1), i => declaredOr(n, 0, i + 2, () => ({ what: 'image', lo: 1, hi })));
-  const block = sizesOf(n, c, n.input(2), () => ({ what: 'block', lo: 1, hi: dimHi(must(x.type.shape[1])) }));
+  const image = sizesOf(c, n.input(1), i => declaredOr(n, 0, i + 2, () => ({ what: 'image', lo: 1, hi })));
+  const block = sizesOf(c, n.input(2), () => ({ what: 'block', lo: 1, hi: dimHi(must(x.type.shape[1])) }));
   return [
     c.apply1(Col2Im, [x], {
       image,

@@ -5,7 +5,7 @@ import { Add, Cast, Div, Greater, Mul, Neg, Sub } from '../../../ops/elementwise
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { Reduce } from '../../../ops/reduce/reduce.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { expand, reshape, transpose } from './view.ts';
+import { expand, reshape, transpose } from '../../shared/views.ts';
 
 /** What the inputs of a node get of what its output gets: the chain rule. undefined: no part of it. */
 type Rule = (c: ImportCtx, n: Node, g: Value) => readonly (Value | undefined)[];

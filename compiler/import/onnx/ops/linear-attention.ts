@@ -8,7 +8,7 @@ import { Add, Cast, Exp, Mul, Sub } from '../../../ops/elementwise/index.ts';
 import { Loop } from '../../../ops/control/loop.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import type { OnnxBuilder } from '../registry.ts';
-import { expand, reshape } from './view.ts';
+import { expand, reshape } from '../../shared/views.ts';
 
 /**
  * LinearAttention: a state [batch, kv heads, dk, dv] that each step decays, corrects and writes, and that queries read. One loop over

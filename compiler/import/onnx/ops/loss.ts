@@ -4,9 +4,9 @@ import * as e from '../../../ops/elementwise/index.ts';
 import { Gather, GatherElements } from '../../../ops/movement/gather.ts';
 import { Softmax } from '../../../ops/reduce/norm.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { axesFrom, rankOf } from './axes.ts';
-import { reduceOver } from './reduce.ts';
-import { reshape } from './view.ts';
+import { axesFrom, rankOf } from '../../shared/axes.ts';
+import { reshape } from '../../shared/views.ts';
+import { reduceOver } from '../../shared/reduce.ts';
 
 /** The negated log-probability of each target class: logs [N, C, …] at targets [N, …], weighted and reduced as the node says. */
 function negativeLogLikelihood(n: OnnxNode, c: ImportCtx, logs: Value, target: Value, weight: Value | undefined): Value {

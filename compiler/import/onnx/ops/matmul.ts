@@ -3,9 +3,9 @@ import { tensorOf, type Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import type { ImportCtx, OnnxBuilder, OnnxOps } from '../registry.ts';
-import { axesFrom, rankOf } from './axes.ts';
 import { einsum } from './einsum.ts';
-import { transpose } from './view.ts';
+import { axesFrom, rankOf } from '../../shared/axes.ts';
+import { transpose } from '../../shared/views.ts';
 
 /** x times a number: a constant is multiplied now. */
 function scaled(c: ImportCtx, x: Value, by: number): Value {

@@ -5,9 +5,9 @@ import { Gather } from '../../../ops/movement/gather.ts';
 import { Softmax } from '../../../ops/reduce/norm.ts';
 import { ArgReduce } from '../../../ops/reduce/reduce.ts';
 import type { ImportCtx, OnnxNode } from '../registry.ts';
-import { rankOf } from './axes.ts';
-import { reduceOver } from './reduce.ts';
-import { concat, reshape } from './view.ts';
+import { rankOf } from '../../shared/axes.ts';
+import { concat, reshape } from '../../shared/views.ts';
+import { reduceOver } from '../../shared/reduce.ts';
 
 /** What the classifiers and regressors of ai.onnx.ml share: rows of features, transforms of scores, labels. */
 

@@ -18,8 +18,8 @@ import {
   transformOf,
   type Labels,
 } from './ml-scores.ts';
-import { reduceOver } from './reduce.ts';
-import { concat, reshape } from './view.ts';
+import { concat, reshape } from '../../shared/views.ts';
+import { reduceOver } from '../../shared/reduce.ts';
 
 const number = (c: ImportCtx, v: number): Value => c.literal('f32', v);
 const two = (c: ImportCtx, op: typeof e.Add, a: Value, b: Value | number): Value =>

@@ -8,11 +8,11 @@ import { Gather } from '../../../ops/movement/gather.ts';
 import { Lookup } from '../../../ops/ml/lookup.ts';
 import { Pad } from '../../../ops/movement/pad.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { rankOf } from './axes.ts';
 import { linearClassifier, linearRegressor } from './ml-linear.ts';
 import { svmClassifier, svmRegressor } from './ml-svm.ts';
-import { reduceOver } from './reduce.ts';
-import { concat, reshape, slice } from './view.ts';
+import { rankOf } from '../../shared/axes.ts';
+import { concat, reshape, slice } from '../../shared/views.ts';
+import { reduceOver } from '../../shared/reduce.ts';
 
 /** The operators of ai.onnx.ml, but for trees (`trees.ts`). Their results follow onnxruntime where the standard leaves them open. */
 

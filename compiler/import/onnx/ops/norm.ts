@@ -1,4 +1,4 @@
-import { dimFloorDiv, dimProd, type Dim } from '../../../core/dim.ts';
+import { dimFloorDiv, dimProd } from '../../../core/dim.ts';
 import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
@@ -6,13 +6,11 @@ import { LayerNorm, LRN, Softmax } from '../../../ops/reduce/norm.ts';
 import { Range } from '../../../ops/movement/range.ts';
 import { ArgReduce } from '../../../ops/reduce/reduce.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { axesFrom, axisOf, positionOf, rankOf, sortedAxes } from './axes.ts';
-import { reduceOver } from './reduce.ts';
-import { reshape } from './view.ts';
+import { axesFrom, axisOf, positionOf, rankOf, sortedAxes } from '../../shared/axes.ts';
+import { reshape } from '../../shared/views.ts';
+import { reduceOver } from '../../shared/reduce.ts';
+import { batchNorm, perChannel } from '../../shared/channels.ts';
 
-/** A vector over the channels of `x` (axis 1), shaped so that it meets them. */
-export const perChannel = (c: ImportCtx, v: Value, rank: number): Value =>
-  rank <= 2 ? v : reshape(c, v, [...v.type.shape, ...new Array<Dim>(rank - 2).fill(1)]);
 const add = (c: ImportCtx, a: Value, b: Value | undefined): Value => (b ? c.apply1(e.Add, [a, b]) : a);
 const mul = (c: ImportCtx, a: Value, b: Value | undefined): Value => (b ? c.apply1(e.Mul, [a, b]) : a);
 
@@ -44,8 +42,7 @@ function hardmax(c: ImportCtx, x: Value, axis: number): Value {
   return c.apply1(e.Cast, [c.apply1(e.Equal, [best, along])], { to: x.type.dtype });
 }
 
-/** Scale and shift of a normalisation whose statistics are given: constants stay constants. */
-function batchNorm(n: OnnxNode, c: ImportCtx): readonly (Value | undefined)[] {
+function batchNormalization(n: OnnxNode, c: ImportCtx): readonly (Value | undefined)[] {
   const x = n.input(0);
   const [scale, bias, mean, variance] = [n.input(1, 'scale'), n.input(2, 'B'), n.input(3, 'mean'), n.input(4, 'var')];
   const epsilon = n.float('epsilon', 1e-5);
@@ -56,7 +53,7 @@ function batchNorm(n: OnnxNode, c: ImportCtx): readonly (Value | undefined)[] {
     const now = reduceOver(c, 'mean', x, axes, true);
     const d = c.apply1(e.Sub, [x, now]);
     const spread = reduceOver(c, 'mean', c.apply1(e.Mul, [d, d]), axes, true);
-    const y = affine(c, x, scale, bias, flat(now), flat(spread), epsilon, rank);
+    const y = batchNorm(c, x, scale, bias, flat(now), flat(spread), epsilon, rank);
     const momentum = n.float('momentum', 0.9);
     const running = (old: Value, value: Value): Value => {
       const part = (v: Value, f: number): Value => c.apply1(e.Mul, [v, c.literal(v.type.dtype, f)]);
@@ -68,26 +65,8 @@ function batchNorm(n: OnnxNode, c: ImportCtx): readonly (Value | undefined)[] {
   }
   if (n.outputs.slice(1).some(o => o !== '') && n.opset < 14) n.unsupported('it is exported for training');
   const spatial = n.opset >= 9 || n.bool('spatial', true);
-  return [affine(c, x, scale, bias, mean, variance, epsilon, spatial ? rank : 0)];
+  return [batchNorm(c, x, scale, bias, mean, variance, epsilon, spatial ? rank : 0)];
 }
-function affine(
-  c: ImportCtx,
-  x: Value,
-  scale: Value,
-  bias: Value,
-  mean: Value,
-  variance: Value,
-  epsilon: number,
-  rank: number,
-): Value {
-  const to = x.type.dtype;
-  const like = (v: Value): Value => (v.type.dtype === to ? v : c.apply1(e.Cast, [v], { to }));
-  const [s, b, m, v] = [like(scale), like(bias), like(mean), like(variance)];
-  const factor = c.apply1(e.Div, [s, c.apply1(e.Sqrt, [c.apply1(e.Add, [v, c.literal(to, epsilon)])])]);
-  const shift = c.apply1(e.Sub, [b, c.apply1(e.Mul, [m, factor])]);
-  return add(c, mul(c, x, perChannel(c, factor, rank)), perChannel(c, shift, rank));
-}
-
 /** Layer normalisation over the last axes. The mean and the inverse deviation are computed apart where they are wanted. */
 const layerNorm =
   (center: boolean): OnnxBuilder =>
@@ -181,7 +160,7 @@ export const normOps: OnnxOps = {
   Softmax: alongAxis((c, x, axis) => c.apply1(Softmax, [x], { axis })),
   LogSoftmax: alongAxis((c, x, axis) => c.apply1(Softmax, [x], { axis, log: true })),
   Hardmax: alongAxis(hardmax),
-  BatchNormalization: batchNorm,
+  BatchNormalization: batchNormalization,
   LayerNormalization: layerNorm(true),
   RMSNormalization: layerNorm(false),
   SimplifiedLayerNormalization: layerNorm(false),

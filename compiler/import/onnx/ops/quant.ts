@@ -11,10 +11,11 @@ import { AveragePool } from '../../../ops/pool/pool.ts';
 import { DequantizeLinear, QuantizeLinear } from '../../../ops/quant/quant.ts';
 import { Range } from '../../../ops/movement/range.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { axesFrom, axisOf, rankOf } from './axes.ts';
-import { addBias, convAttrs, operands, poolAttrs } from './conv.ts';
-import { reduceOver } from './reduce.ts';
-import { concat, reshape, transpose } from './view.ts';
+import { convAttrs, operands, poolAttrs } from './conv.ts';
+import { axesFrom, axisOf, rankOf } from '../../shared/axes.ts';
+import { concat, reshape, transpose } from '../../shared/views.ts';
+import { reduceOver } from '../../shared/reduce.ts';
+import { addBias } from '../../shared/channels.ts';
 
 const cast = (c: ImportCtx, v: Value, to: DType): Value => (v.type.dtype === to ? v : c.apply1(e.Cast, [v], { to }));
 const isSingle = (v: Value): boolean => v.type.shape.every(d => d === 1);

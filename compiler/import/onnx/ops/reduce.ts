@@ -8,13 +8,11 @@ import { ReduceTo, Spread } from '../../../ops/reduce/reduce-to.ts';
 import { ArgReduce, Cumulative, Reduce } from '../../../ops/reduce/reduce.ts';
 import { Reshape } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { axesFrom, axisOf, oneOr, rankOf, reductionAxes } from './axes.ts';
-import { element, sizeOf, sizesValue } from './sizes.ts';
+import { reductionAxes } from './axes.ts';
 import type { Reduction } from '../../../ops/reduce/axes.ts';
-
-/** A reduction of x; without axes it is x. */
-export const reduceOver = (c: ImportCtx, of: Reduction, x: Value, axes: readonly number[], keep: boolean): Value =>
-  axes.length === 0 ? x : c.apply1(Reduce, [x], { of, axes, keep });
+import { axesFrom, axisOf, rankOf } from '../../shared/axes.ts';
+import { oneOr, element, sizeOf, sizesValue } from '../../shared/sizes.ts';
+import { reduceOver } from '../../shared/reduce.ts';
 
 type Fold = (of: Reduction, x: Value, keep?: boolean) => Value;
 /**

@@ -10,8 +10,8 @@ import { Expand } from '../../../ops/movement/view.ts';
 import { Resize } from '../../../ops/resample/resize.ts';
 import { COORDINATES, NEAREST_MODES, RESIZE_MODES } from '../../../ops/resample/resize-taps.ts';
 import type { ImportCtx, OnnxNode, OnnxOps } from '../registry.ts';
-import { axisOf } from './axes.ts';
-import { concat, slice } from './view.ts';
+import { axisOf } from '../../shared/axes.ts';
+import { concat, slice } from '../../shared/views.ts';
 
 const word = <const W extends readonly string[]>(n: OnnxNode, words: W, name: string, otherwise: string): W[number] => {
   const s = n.string(name, otherwise);

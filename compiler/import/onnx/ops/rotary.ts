@@ -5,7 +5,7 @@ import { Add, Mul, Sub } from '../../../ops/elementwise/index.ts';
 import { Gather } from '../../../ops/movement/gather.ts';
 import { Range } from '../../../ops/movement/range.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode } from '../registry.ts';
-import { concat, reshape, slice, transpose } from './view.ts';
+import { concat, reshape, slice, transpose } from '../../shared/views.ts';
 
 /** How a rotary embedding turns the first elements of each head. */
 export interface Rotation {

@@ -7,9 +7,9 @@ import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { Pad } from '../../../ops/movement/pad.ts';
 import { DeformedColumns, GridSample, RoiAlign, RoiPool } from '../../../ops/resample/sample.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { rankOf } from './axes.ts';
-import { concat, reshape, slice } from './view.ts';
 import { windowOf } from './window.ts';
+import { rankOf } from '../../shared/axes.ts';
+import { concat, reshape, slice } from '../../shared/views.ts';
 
 const gridSample: OnnxBuilder = (n, c) => {
   const mode = n.string('mode', n.opset < 20 ? 'bilinear' : 'linear');

@@ -2,9 +2,9 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimHi, type Dim } from '../../../core/dim.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import { isSequence, type ImportCtx, type Item, type OnnxNode, type Sequence, type SequenceBuilder } from '../registry.ts';
-import { axisOf, positionOf } from './axes.ts';
-import { element, lengthOf, sizeOf } from './sizes.ts';
-import { concat, reshape, slice } from './view.ts';
+import { axisOf, positionOf } from '../../shared/axes.ts';
+import { element, lengthOf, sizeOf } from '../../shared/sizes.ts';
+import { concat, reshape, slice } from '../../shared/views.ts';
 
 /**
  * Operators over sequences and optional values, which exist only while a model is imported: a sequence is a list of values whose length
@@ -31,7 +31,7 @@ function parts(n: OnnxNode, c: ImportCtx, x: Value, axis: number): readonly Dim[
   if (given && given.type.shape.length > 0) {
     const known = symbolicOf(given);
     if (known) return known;
-    return Array.from({ length: lengthOf(n, given) }, (_, i) =>
+    return Array.from({ length: lengthOf(c, given) }, (_, i) =>
       sizeOf(c, element(c, given, i), { what: `part_${i}`, lo: 0, hi: dimHi(whole) }),
     );
   }

@@ -7,9 +7,10 @@ import { Eye, Range, RangeSize } from '../../../ops/movement/range.ts';
 import { ScatterElements } from '../../../ops/movement/scatter.ts';
 import { Slice } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { axisOf, rankOf } from './axes.ts';
-import { declaredOr, lengthOf, sizeOf, sizesOf, sizesValue, spare, unbounded, type Read } from './sizes.ts';
-import { concat, cutOf, expand, reshape, slice, type Cut } from './view.ts';
+import { axisOf, rankOf } from '../../shared/axes.ts';
+import { declaredOr } from './declared.ts';
+import { lengthOf, sizeOf, sizesOf, sizesValue, spare, unbounded, type Read } from '../../shared/sizes.ts';
+import { concat, cutOf, expand, reshape, slice, type Cut } from '../../shared/views.ts';
 
 const shapeOp: OnnxBuilder = (n, c) => {
   const { shape } = n.input(0).type;
@@ -23,7 +24,7 @@ const constantOfShape: OnnxBuilder = (n, c) => {
   const value = n.tensor('value', undefined) ?? zeros('f32', [1]);
   const axes = n.input(0).type.shape[0];
   const most = unbounded(c, 'shape', typeof axes === 'number' ? axes : 1);
-  const shape = sizesOf(n, c, n.input(0), i => declaredOr(n, 0, i, () => ({ what: 'size', lo: 0, hi: most() })));
+  const shape = sizesOf(c, n.input(0), i => declaredOr(n, 0, i, () => ({ what: 'size', lo: 0, hi: most() })));
   return [expand(c, reshape(c, c.constant(value), []), shape)];
 };
 const range: OnnxBuilder = (n, c) => {
@@ -93,7 +94,7 @@ const padOp: OnnxBuilder = (n, c) => {
 function padAnywhere(n: OnnxNode, c: ImportCtx, x: Value, mode: (typeof PAD_MODES)[number], axes: Value): Value {
   const pads = n.input(1, 'pads');
   const { shape } = x.type;
-  const count = lengthOf(n, axes);
+  const count = lengthOf(c, axes);
   const zeros = c.literal(pads.type.dtype, new Array<number>(shape.length).fill(0));
   const half = (start: number): Value => {
     const some = c.apply1(Slice, [pads], { starts: [start], sizes: [count], steps: [1] });
@@ -111,13 +112,13 @@ function padAnywhere(n: OnnxNode, c: ImportCtx, x: Value, mode: (typeof PAD_MODE
 }
 /** Pads that data give: with a declared size of the result only those before each axis are read. */
 function padsOf(n: OnnxNode, c: ImportCtx, v: Value, axes: readonly number[], shape: readonly Dim[]): readonly Dim[] {
-  if (lengthOf(n, v) !== 2 * axes.length) n.reject(`${lengthOf(n, v)} pads for ${axes.length} axes`);
+  if (lengthOf(c, v) !== 2 * axes.length) n.reject(`${lengthOf(c, v)} pads for ${axes.length} axes`);
   const total = (i: number): Dim | undefined => {
     const declared = n.declared(0)?.[must(axes[i])];
     return declared === undefined ? undefined : dimSub(declared, must(shape[axes[i] ?? 0]));
   };
   const most = unbounded(c, 'padding', axes.length);
-  const before = sizesOf(n, c, v, i => {
+  const before = sizesOf(c, v, i => {
     const t = total(i % axes.length);
     if (i >= axes.length && t !== undefined) return 0;
     return { what: 'pad', ...(t === undefined ? { lo: 0, hi: most() } : spare(t, 0)) };
@@ -134,9 +135,9 @@ const centerCropPad: OnnxBuilder = (n, c) => {
   const { shape } = x.type;
   const axes = (n.ints('axes', undefined) ?? shape.map((_, a) => a)).map(a => axisOf(n, a, shape.length));
   const wanted = n.input(1, 'shape');
-  if (lengthOf(n, wanted) !== axes.length) n.reject(`${lengthOf(n, wanted)} sizes for ${axes.length} axes`);
+  if (lengthOf(c, wanted) !== axes.length) n.reject(`${lengthOf(c, wanted)} sizes for ${axes.length} axes`);
   const most = unbounded(c, 'shape', axes.length);
-  const target = sizesOf(n, c, wanted, i => declaredOr(n, 0, must(axes[i]), () => ({ what: 'size', lo: 0, hi: most() })));
+  const target = sizesOf(c, wanted, i => declaredOr(n, 0, must(axes[i]), () => ({ what: 'size', lo: 0, hi: most() })));
   const cuts = new Map<number, Cut>();
   const begin: Dim[] = shape.map(() => 0);
   const end: Dim[] = shape.map(() => 0);

@@ -9,9 +9,9 @@ import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { Range } from '../../../ops/movement/range.ts';
 import { Dft, Frames, melWeights, MelWeights } from '../../../ops/signal/signal.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { sizeOf, sizesValue } from './sizes.ts';
-import { reshape, slice, transpose } from './view.ts';
 import { cosTurn, dftSize, mirrored, sinTurn, type DftAttrs } from '../../../ops/signal/dft.ts';
+import { sizeOf, sizesValue } from '../../shared/sizes.ts';
+import { reshape, slice, transpose } from '../../shared/views.ts';
 
 /** Transforms whose table has more elements than this are computed by definition. */
 const TABLE_LIMIT = 1 << 20;

@@ -6,7 +6,7 @@ import type { ImportCtx, OnnxNode } from '../registry.ts';
 import { bothClasses, labelIf, transformed, type Labels, type Transform } from './ml-scores.ts';
 import { floatList } from './trees-read.ts';
 import type { Voted } from './trees-tables.ts';
-import { slice } from './view.ts';
+import { slice } from '../../shared/views.ts';
 
 /** Sums of leaves. */
 export interface Scores {

@@ -7,7 +7,6 @@ import { ArgReduce } from '../../../ops/reduce/reduce.ts';
 import { TreeEnsemble } from '../../../ops/trees/ensemble.ts';
 import { MAX_GROUPS, tableValues } from '../../shared/trees.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { rankOf } from './axes.ts';
 import {
   labelAt,
   labelIf,
@@ -21,7 +20,8 @@ import {
 import { binaryScores, type Scores } from './trees-binary.ts';
 import { floatList, readTreesV3, readTreesV5, type OnnxTrees } from './trees-read.ts';
 import { onnxTables, type Aggregate, type Voted } from './trees-tables.ts';
-import { reshape, slice } from './view.ts';
+import { rankOf } from '../../shared/axes.ts';
+import { reshape, slice } from '../../shared/views.ts';
 
 /**
  * Trees of ai.onnx.ml. Where the standard is silent, and in what binary classifiers answer, they follow onnxruntime (1.30:

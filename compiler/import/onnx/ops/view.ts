@@ -1,74 +1,13 @@
 import { must } from '../../../core/diagnostic.ts';
-import {
-  dimAdd,
-  dimCeilDiv,
-  dimFloorDiv,
-  dimHi,
-  dimMax,
-  dimMin,
-  dimMul,
-  dimNeg,
-  dimProd,
-  dimsEq,
-  dimSub,
-  type Dim,
-} from '../../../core/dim.ts';
+import { dimAdd, dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimProd, dimSub, type Dim } from '../../../core/dim.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
-import { Concat } from '../../../ops/movement/concat.ts';
 import { broadcastShapes } from '../../../ops/elementwise/op.ts';
 import { ScatterElements } from '../../../ops/movement/scatter.ts';
-import { Expand, isWholeSlice, Reshape, Slice, Transpose } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { axisOf, positionOf, rankOf, sortedAxes } from './axes.ts';
-import { declaredOr, element, lengthOf, reach, signOf, sizeOf, sizesOf, unbounded } from './sizes.ts';
-
-// ---- what other tables use too
-
-export const reshape = (c: ImportCtx, x: Value, shape: readonly Dim[]): Value =>
-  dimsEq(x.type.shape, shape) ? x : c.apply1(Reshape, [x], { shape });
-export const transpose = (c: ImportCtx, x: Value, perm: readonly number[]): Value =>
-  perm.every((p, i) => p === i) ? x : c.apply1(Transpose, [x], { perm });
-export const expand = (c: ImportCtx, x: Value, shape: readonly Dim[]): Value =>
-  dimsEq(x.type.shape, shape) ? x : c.apply1(Expand, [x], { shape });
-export const concat = (c: ImportCtx, xs: readonly Value[], axis: number): Value => {
-  const some = xs.length > 1 ? xs.filter(x => x.type.shape[axis] !== 0) : xs;
-  const used = some.length > 0 ? some : xs.slice(0, 1);
-  return used.length === 1 ? must(used[0]) : c.apply1(Concat, used, { axis });
-};
-/** Part of one axis. */
-export interface Cut {
-  readonly start: Dim;
-  readonly size: Dim;
-  readonly step: Dim;
-}
-/** Cuts some axes and leaves the others whole. */
-export function slice(c: ImportCtx, x: Value, cuts: ReadonlyMap<number, Cut>): Value {
-  const of = (a: number): Cut => cuts.get(a) ?? { start: 0, size: must(x.type.shape[a]), step: 1 };
-  const all = x.type.shape.map((_, a) => of(a));
-  const attrs = { starts: all.map(s => s.start), sizes: all.map(s => s.size), steps: all.map(s => s.step) };
-  return isWholeSlice(x.type.shape, attrs) ? x : c.apply1(Slice, [x], attrs);
-}
-/** 1 where d is negative, else 0. */
-const isNegative = (d: Dim): Dim => dimMin(1, dimMax(0, dimNeg(d)));
-const clampDim = (d: Dim, lo: Dim, hi: Dim): Dim => dimMax(lo, dimMin(d, hi));
-
-/** ONNX's slice of an axis of n elements: ends may count from the end, and everything is clamped. */
-export function cutOf(n: Dim, start: Dim, end: Dim, step: Dim): Cut {
-  const resolve = (d: Dim): Dim => {
-    const sign = signOf(d);
-    return sign === 'not negative' ? d : sign === 'negative' ? dimAdd(d, n) : dimAdd(d, dimMul(n, isNegative(d)));
-  };
-  // 1 where the step is positive: bounds of a backward slice are one lower.
-  const sign = signOf(step);
-  const up: Dim = sign === 'not negative' ? 1 : sign === 'negative' ? 0 : dimSub(1, isNegative(step));
-  const top = dimAdd(dimSub(n, 1), up);
-  const from = clampDim(resolve(start), 0, dimMax(0, top));
-  const to = clampDim(resolve(end), dimSub(up, 1), top);
-  const direction = dimSub(dimMul(2, up), 1);
-  const stride = dimMul(step, direction);
-  const count = dimCeilDiv(dimMul(dimSub(to, from), direction), sign === 'open' ? dimMax(1, stride) : stride);
-  return { start: from, size: dimMin(dimMax(0, count), n), step };
-}
+import { axisOf, positionOf, rankOf, sortedAxes } from '../../shared/axes.ts';
+import { declaredOr } from './declared.ts';
+import { element, lengthOf, reach, sizeOf, sizesOf, unbounded } from '../../shared/sizes.ts';
+import { type Cut, concat, cutOf, expand, reshape, slice, transpose } from '../../shared/views.ts';
 
 /** The sizes that Reshape means: 0 copies a size (unless `allowZero`), one -1 is what is left. */
 export function resolveShape(n: OnnxNode, x: Value, target: readonly Dim[], allowZero: boolean): Dim[] {
@@ -85,15 +24,13 @@ export function resolveShape(n: OnnxNode, x: Value, target: readonly Dim[], allo
   return out;
 }
 
-// ---- the operators
-
 const reshapeOp: OnnxBuilder = (n, c) => {
   const x = n.input(0, 'data');
   const target = n.input(1, 'shape');
   const known = symbolicOf(target);
   if (known) return [reshape(c, x, resolveShape(n, x, known, n.bool('allowzero', false)))];
   // Data tell the shape. What the file declares is taken for true; one size may be left open.
-  const sizes = Array.from({ length: lengthOf(n, target) }, (_, i) => n.declared(0)?.[i] ?? -1);
+  const sizes = Array.from({ length: lengthOf(c, target) }, (_, i) => n.declared(0)?.[i] ?? -1);
   if (sizes.filter(s => s === -1).length > 1)
     n.unsupported('its shape is computed from data when the model runs, and the file does not declare it');
   return [reshape(c, x, resolveShape(n, x, sizes, true))];
@@ -162,9 +99,9 @@ const expandOp: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const given = n.input(1, 'shape');
   // Both shapes end at the last axis of the result.
-  const ahead = symbolicOf(given) ? 0 : Math.max(0, rankOf(x) - lengthOf(n, given));
+  const ahead = symbolicOf(given) ? 0 : Math.max(0, rankOf(x) - lengthOf(c, given));
   const most = unbounded(c, 'shape', rankOf(x));
-  const target = sizesOf(n, c, given, i => declaredOr(n, 0, i + ahead, () => ({ what: 'size', lo: 1, hi: most() })));
+  const target = sizesOf(c, given, i => declaredOr(n, 0, i + ahead, () => ({ what: 'size', lo: 1, hi: most() })));
   // Sizes that may turn out unequal are left to Expand, which guards them.
   return [
     expand(
@@ -178,7 +115,7 @@ const tile: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const { shape } = x.type;
   const most = unbounded(c, 'shape', shape.length);
-  const repeats = sizesOf(n, c, n.input(1, 'repeats'), i => {
+  const repeats = sizesOf(c, n.input(1, 'repeats'), i => {
     const declared = n.declared(0)?.[i];
     const size = shape[i];
     if (declared !== undefined && typeof size === 'number' && size > 0) return Math.floor(declared / size);
@@ -224,7 +161,7 @@ const sliceOp: OnnxBuilder = (n, c) => {
     ];
   }
   const [starts, ends, axesIn, stepsIn] = [n.input(1, 'starts'), n.input(2, 'ends'), n.inputs[3], n.inputs[4]];
-  const count = lengthOf(n, starts);
+  const count = lengthOf(c, starts);
   if (axesIn && !symbolicOf(axesIn)) return [sliceAnywhere(n, c, x, starts, ends, axesIn, stepsIn)];
   const axes = axesIn ? c.intsIn(axesIn, 'axes') : Array.from({ length: count }, (_, i) => i);
   const size = (i: number): Dim => shape[axisOf(n, axes[i] ?? 0, shape.length)] ?? 1;
@@ -235,9 +172,9 @@ const sliceOp: OnnxBuilder = (n, c) => {
       c,
       x,
       axes,
-      sizesOf(n, c, starts, read('start')),
-      sizesOf(n, c, ends, read('end')),
-      stepsIn ? sizesOf(n, c, stepsIn, read('step')) : axes.map(() => 1),
+      sizesOf(c, starts, read('start')),
+      sizesOf(c, ends, read('end')),
+      stepsIn ? sizesOf(c, stepsIn, read('step')) : axes.map(() => 1),
     ),
   ];
 };
@@ -298,7 +235,7 @@ const split: OnnxBuilder = (n, c) => {
   const second = n.inputs[1];
   const attribute = n.ints('split', undefined);
   const parts = (): readonly Dim[] => {
-    if (second) return sizesOf(n, c, second, i => n.declared(i)?.[axis] ?? { what: 'part', lo: 0, hi: dimHi(size) });
+    if (second) return sizesOf(c, second, i => n.declared(i)?.[axis] ?? { what: 'part', lo: 0, hi: dimHi(size) });
     if (attribute) return attribute;
     const count = n.int('num_outputs', n.outputs.length);
     if (count < 1) n.reject(`${count} outputs`);

@@ -1,7 +1,8 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimCeilDiv, dimFloorDiv, dimMax, dimMul, dimNeg, dimSub, type Dim } from '../../../core/dim.ts';
+import { dimAdd, dimMax, dimMul, dimNeg, dimSub, type Dim } from '../../../core/dim.ts';
 import { extent } from '../../../ops/spatial.ts';
 import type { OnnxNode } from '../registry.ts';
+import { samePads, splitPads } from '../../shared/window.ts';
 
 /** Attributes of windows that slide over spatial axes, with defaults filled in and automatic pads resolved. */
 export interface Window {
@@ -18,12 +19,6 @@ const filled = (n: OnnxNode, name: string, count: number, value: number): readon
 export const stridesOf = (n: OnnxNode, count: number): readonly number[] => filled(n, 'strides', count, 1);
 export const dilationsOf = (n: OnnxNode, count: number): readonly number[] => filled(n, 'dilations', count, 1);
 
-/** How many elements come before and after an axis when `total` are shared out. */
-export function splitPads(total: Dim, more: 'after' | 'before'): readonly [Dim, Dim] {
-  const half = dimFloorDiv(total, 2);
-  const rest = dimSub(total, half);
-  return more === 'after' ? [half, rest] : [rest, half];
-}
 export type AutoPad = 'given' | 'after' | 'before' | 'valid';
 export function autoPad(n: OnnxNode): AutoPad {
   const text = n.string('auto_pad', 'NOTSET');
@@ -54,15 +49,8 @@ export function windowOf(n: OnnxNode, sizes: readonly Dim[], kernel: readonly Di
     case 'valid':
       return { strides, dilations, pads: new Array<number>(2 * count).fill(0) };
     case 'after':
-    case 'before': {
-      const pairs = sizes.map((size, i) => {
-        const stride = must(strides[i]);
-        const reach = extent(must(kernel[i]), must(dilations[i]));
-        const covered = dimAdd(dimMul(dimSub(dimCeilDiv(size, stride), 1), stride), reach);
-        return splitPads(dimMax(0, dimSub(covered, size)), mode);
-      });
-      return { strides, dilations, pads: [...pairs.map(p => p[0]), ...pairs.map(p => p[1])] };
-    }
+    case 'before':
+      return { strides, dilations, pads: samePads(sizes, kernel, strides, dilations, mode) };
   }
 }
 /** The pads of a transposed convolution: given, or what crops the full result to the size that is wanted. */

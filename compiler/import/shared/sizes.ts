@@ -1,9 +1,9 @@
-import { dimHi, dimSub, rangeOf, symbolsOf, type Dim } from '../../../core/dim.ts';
-import { symbolicOf, type Value } from '../../../graph/graph.ts';
-import { Concat } from '../../../ops/movement/concat.ts';
-import { DimOf, Sizes } from '../../../ops/movement/shape.ts';
-import { Slice } from '../../../ops/movement/view.ts';
-import type { ImportCtx, OnnxNode } from '../registry.ts';
+import { dimHi, dimSub, rangeOf, symbolsOf, type Dim } from '../../core/dim.ts';
+import { symbolicOf, type Value } from '../../graph/graph.ts';
+import { Concat } from '../../ops/movement/concat.ts';
+import { DimOf, Sizes } from '../../ops/movement/shape.ts';
+import { Slice } from '../../ops/movement/view.ts';
+import type { ImportBuilder } from './builder.ts';
 
 /** How a size is read from data, where nothing else tells it. */
 export interface Read {
@@ -18,7 +18,7 @@ export interface Read {
  * The largest size taken for each of some axes that only data tell, where nothing bounds them: storage is planned for it, so the more
  * axes there are, the smaller each may be. The user is told.
  */
-export function unbounded(c: ImportCtx, what: string, axes = 1): () => number {
+export function unbounded(c: ImportBuilder, what: string, axes = 1): () => number {
   const most = axes <= 1 ? 65536 : axes === 2 ? 1024 : axes === 3 ? 128 : 32;
   let told = false;
   return () => {
@@ -30,7 +30,7 @@ export function unbounded(c: ImportCtx, what: string, axes = 1): () => number {
 }
 
 /** The one integer in `v` as a dimension: as known, else a symbol that is read when the model runs. */
-export function sizeOf(c: ImportCtx, v: Value, r: Read): Dim {
+export function sizeOf(c: ImportBuilder, v: Value, r: Read): Dim {
   const known = symbolicOf(v)?.[0];
   if (known !== undefined) return known;
   const d = c.symbol(r.what, r.lo, r.hi);
@@ -39,10 +39,10 @@ export function sizeOf(c: ImportCtx, v: Value, r: Read): Dim {
   return d;
 }
 /** The integers in a vector as dimensions; `read(i)` is asked for those that only data tell. */
-export function sizesOf(n: OnnxNode, c: ImportCtx, v: Value, read: (i: number) => Dim | Read): readonly Dim[] {
+export function sizesOf(c: ImportBuilder, v: Value, read: (i: number) => Dim | Read): readonly Dim[] {
   const known = symbolicOf(v);
   if (known) return known;
-  const length = lengthOf(n, v);
+  const length = lengthOf(c, v);
   return Array.from({ length }, (_, i) => {
     const r = read(i);
     if (typeof r === 'number' || 'k' in r) return r;
@@ -52,15 +52,15 @@ export function sizesOf(n: OnnxNode, c: ImportCtx, v: Value, read: (i: number) =
 /** No tensor has more axes, and no axis is split into more parts by data. */
 const MOST_SIZES = 256;
 /** How many elements a vector has, which must be fixed: it decides how many axes something has. */
-export function lengthOf(n: OnnxNode, v: Value): number {
+export function lengthOf(c: ImportBuilder, v: Value): number {
   const [length] = v.type.shape;
-  if (v.type.shape.length > 1) return n.reject('sizes must be a vector');
+  if (v.type.shape.length > 1) return c.reject('sizes must be a vector');
   if (length === undefined) return 1;
-  if (typeof length !== 'number') return n.unsupported('how many axes the result has is known only when the model runs');
-  return length <= MOST_SIZES ? length : n.reject(`${length} sizes in a vector`);
+  if (typeof length !== 'number') return c.unsupported('how many axes the result has is known only when the model runs');
+  return length <= MOST_SIZES ? length : c.reject(`${length} sizes in a vector`);
 }
 /** Element i of a vector, as a vector of one. Seen through a concatenation, so that what is known of its parts is known of it. */
-export function element(c: ImportCtx, v: Value, i: number): Value {
+export function element(c: ImportBuilder, v: Value, i: number): Value {
   if (v.type.shape.length === 0) return v;
   if (v.type.shape[0] === 1) return v;
   if (v.def.k === 'node' && v.def.op === Concat) {
@@ -76,11 +76,8 @@ export function element(c: ImportCtx, v: Value, i: number): Value {
 }
 
 /** Sizes as a tensor: a constant where they are numbers. */
-export const sizesValue = (c: ImportCtx, values: readonly Dim[], dims: readonly number[] = [values.length]): Value =>
+export const sizesValue = (c: ImportBuilder, values: readonly Dim[], dims: readonly number[] = [values.length]): Value =>
   c.apply1(Sizes, [], { values, shape: dims, dtype: 'i64' });
-/** A size that the file declares for axis `i` of output `o`, or else a reading of it up to `hi`. */
-export const declaredOr = (n: OnnxNode, o: number, i: number, read: () => Read): Dim | Read => n.declared(o)?.[i] ?? read();
-
 /** Whether a dimension is never, always or perhaps negative. */
 export function signOf(d: Dim): 'negative' | 'not negative' | 'open' {
   const r = rangeOf(d);
@@ -92,3 +89,8 @@ export const spare = (whole: Dim, part: Dim): { readonly lo: number; readonly hi
   const r = rangeOf(dimSub(whole, part));
   return { lo: Math.min(0, r.lo), hi: Math.max(0, r.hi) };
 };
+/** The range of a size that is either 1 or `d`. */
+export const oneOr = (d: Dim): { readonly lo: number; readonly hi: number } => ({
+  lo: Math.min(1, Math.max(0, rangeOf(d).lo)),
+  hi: Math.max(1, dimHi(d)),
+});

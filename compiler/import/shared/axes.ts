@@ -1,0 +1,23 @@
+import { normAxis } from '../../core/shape.ts';
+import type { Value } from '../../graph/graph.ts';
+
+/** Says that what is imported is wrong: the builder of an importer, or its view of a node. */
+interface Rejects {
+  reject(why: string): never;
+}
+export const rankOf = (v: Value): number => v.type.shape.length;
+/** All axes from `first` on. */
+export const axesFrom = (v: Value, first = 0): number[] => Array.from({ length: rankOf(v) - first }, (_, i) => first + i);
+/** An axis that may count from the end. */
+export const axisOf = (c: Rejects, axis: number, rank: number): number =>
+  normAxis(axis, rank) ?? c.reject(`axis ${axis} of a tensor with ${rank} axes`);
+/** The position before an axis: like an axis, or the rank itself. */
+export const positionOf = (c: Rejects, axis: number, rank: number): number => (axis === rank ? rank : axisOf(c, axis, rank));
+/** Axes that may count from the end, in order. */
+export function sortedAxes(c: Rejects, axes: readonly number[], rank: number): number[] {
+  const all = axes.map(a => axisOf(c, a, rank)).sort((a, b) => a - b);
+  all.forEach((a, i) => {
+    if (a === all[i + 1]) c.reject(`axis ${a} is given twice`);
+  });
+  return all;
+}
