@@ -18,7 +18,9 @@ export async function drawHtml(x: Inspection): Promise<string> {
   const g = x.drawing();
   const d: Canvas = { lines: [], edges: new Set(), boxes: 0, drawn: 0, all: 0 };
   const svg = graphviz.layout(dot(x, g, d), 'svg', 'dot').replace(/^[\s\S]*?(?=<svg)/, '');
-  const size = x.trees ? `trees: ${showTrees(x.trees)}` : `${d.all} operators, ${x.parameters.elements.toLocaleString('en')} parameters`;
+  const size = x.trees
+    ? `trees: ${showTrees(x.trees)}`
+    : `${d.all} operators, ${x.parameters.elements.toLocaleString('en')} parameters`;
   const notes = [g.note ?? '', d.drawn < d.all ? `The first ${d.drawn} are drawn.` : ''].filter(s => s !== '');
   return page(x, svg, `${size}${trouble(x, g)}. ${notes.join(' ')}`);
 }

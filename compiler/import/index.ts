@@ -76,12 +76,16 @@ export function openModel(given: Uint8Array, s: SourceOptions): Opened {
   importer ??= certain(bytes, all) ?? all.find(i => i.sniff(bytes) === 'possible');
   if (!importer) {
     const other = foreignFormat(bytes);
-    return fail('E202', { file, why: other === undefined ? `it is of no format that is known. ${ACCEPTED}` : `this looks like ${other}. ${ACCEPTED}` });
+    return fail('E202', {
+      file,
+      why: other === undefined ? `it is of no format that is known. ${ACCEPTED}` : `this looks like ${other}. ${ACCEPTED}`,
+    });
   }
   const model: ModelFile = { name: file, bytes, whole: given.length, ...(s.external && { beside: s.external }) };
   return { importer, ...importer.open(model) };
 }
-const certain = (bytes: Uint8Array, all: readonly Importer[]): Importer | undefined => all.find(i => i.sniff(bytes) === 'certain');
+const certain = (bytes: Uint8Array, all: readonly Importer[]): Importer | undefined =>
+  all.find(i => i.sniff(bytes) === 'certain');
 const named = (name: string, all: readonly Importer[]): Importer =>
   all.find(i => i.name === name) ??
   fail('E403', { option: 'format', why: `'${name}' is none of ${all.map(i => i.name).join(', ')}` });

@@ -6,15 +6,15 @@ import { filesIn, readModule, root, type Module } from './modules.ts';
 /**
  * A folder may import from itself and from those before it, at run time; types vanish, so they may come from anywhere. `backends` are
  * the values that join code generation and packaging, backend/index.ts and backend/NAME/index.ts; `target` reads profiles, which the back
- * ends check; `.` is the pipeline and what a page has of the API: compile.ts, inspect.ts, options.ts, ranges.ts and index.ts.
+ * ends check; importers know no target, so they come before the passes; `.` is the pipeline and what a page has of the API: compile.ts, inspect.ts, options.ts, ranges.ts and index.ts.
  */
 const ORDER = [
   'core',
   'kernel',
   'graph',
   'ops',
-  'passes',
   'import',
+  'passes',
   'program',
   'lower',
   'backend',

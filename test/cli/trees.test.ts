@@ -93,7 +93,9 @@ describe('tree models on the command line', () => {
     const r = await sinter('inspect', at('model.onnx'));
     expect(r).toMatchObject({ code: 0, err: '' });
     expect(r.out).toMatch(/^model\.onnx: XGBoost 1\.7\.6, JSON, /);
-    expect(r.out).toMatch(/objective +reg:squarederror\noutputs +1\nbooster +gbtree\nrounds +5\nfeatures +2\nfeature names +temp, wind\n/);
+    expect(r.out).toMatch(
+      /objective +reg:squarederror\noutputs +1\nbooster +gbtree\nrounds +5\nfeatures +2\nfeature names +temp, wind\n/,
+    );
     expect(r.out).toMatch(/missing +NaN: the default side of each split\ntrees +5 of 9 nodes[^]*\nsupported +yes\n/);
     expect(r.out).toContain("batch  axis 0 of 'features'");
     const j = fields((await sinter('inspect', at('model.onnx'), '--json')).out);
@@ -110,6 +112,24 @@ describe('tree models on the command line', () => {
     expect((await sinter('inspect', at('classes.txt'))).out).toMatch(
       /LightGBM \(format v4\), text[^]*multiclass num_class:3\noutputs +3\n/,
     );
+  });
+  it.each([
+    // The two trees that split, whole; and the number of all.
+    [
+      'model.onnx',
+      /trees: 5 of 9 nodes.*\. /,
+      ['temp &lt; 0.5', 'wind &lt; 3', 'missing: yes', 'missing: no', '>yes<', '>no<', '>200<'],
+    ],
+    ['classes.txt', /Trees 0 to \d+ of \d+ are drawn\./, [' ≤ ', '>leaf<']],
+    ['linear.ubj', /operators/, ['LinearRows']],
+  ])('are drawn: %s', async (name, about, words) => {
+    const r = await sinter('inspect', at(name), '--html', at('x.html'));
+    expect(r).toMatchObject({ code: 0 });
+    const page = readFileSync(at('x.html'), 'utf8');
+    expect(page).toMatch(about);
+    const text = page.replaceAll('&#45;', '-');
+    for (const w of words) expect(text).toContain(w);
+    expect(page.match(/<g id="node/g)?.length).toBeLessThanOrEqual(330);
   });
   it.each([
     [['--iterations', '3'], 2, '--iterations 3: write A..B for the rounds A to B - 1'],

@@ -133,7 +133,9 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     return dtype ?? fail('E106', { type: showTypeProto(i.type), what: `input '${i.name}'` }, { ...loc, what: i.name });
   });
   const { dims = {}, shapes: given = {} } = options;
-  const shapes = inputShapes(declaredInputs(free), { file, dims, shapes: given, batch: batchOf(g) }, w => session.warnings.push(w));
+  const shapes = inputShapes(declaredInputs(free), { file, dims, shapes: given, batch: batchOf(g) }, w =>
+    session.warnings.push(w),
+  );
   const inputs = free.map((i, at): Value => {
     const shape = shapes.get(i.name) ?? [];
     for (const d of shape) for (const s of symbolsOf(d)) session.symbols.add(s.name);

@@ -8,7 +8,16 @@ import { treeStats } from '../../ops/trees/stats.ts';
 import type { InspectedPort, ModelFacts } from '../importer.ts';
 import { freeSizes, symbolName } from '../shared/dims.ts';
 import { dataTypeName, dtypeOf } from './decode.ts';
-import { allNodes, declaredInputs, freeInputs, importProto, keyOf, type Imported, type OnnxModel, type OnnxOptions } from './import.ts';
+import {
+  allNodes,
+  declaredInputs,
+  freeInputs,
+  importProto,
+  keyOf,
+  type Imported,
+  type OnnxModel,
+  type OnnxOptions,
+} from './import.ts';
 import { domainOf } from './node.ts';
 import { graphsOf } from './order.ts';
 import type { TensorProto, ValueInfoProto } from './records.ts';

@@ -27,8 +27,9 @@ export function drawTrees(
     graphs.push([`tree ${i}`, { inputs: [], outputs: [], nodes: tree.nodes }]);
   }
   const all = t.root.length;
-  const trees = graphs.length === 1 ? 'tree 0 is' : `trees 0 to ${graphs.length - 1} are`;
-  const note = cut ? `Of ${all} trees the first levels of tree 0 are drawn.` : `Of ${all} trees ${trees} drawn.`;
+  const last = graphs.length - 1;
+  const some = last > 0 ? `Trees 0 to ${last} of ${all} are drawn.` : `Tree 0 of ${all} is drawn.`;
+  const note = cut ? `The first levels of tree 0 of ${all} are drawn.` : some;
   return { graphs, ...((cut || graphs.length < all) && { note }) };
 }
 /** Breadth first, so that what is left out is what is far from the root. */
@@ -55,7 +56,10 @@ function drawTree(
       graphs: [],
     });
     if (code < 0) continue;
-    open.push({ code: t.left[code] ?? -1, from: [{ value, word: 'yes' }] }, { code: t.right[code] ?? -1, from: [{ value, word: 'no' }] });
+    open.push(
+      { code: t.left[code] ?? -1, from: [{ value, word: 'yes' }] },
+      { code: t.right[code] ?? -1, from: [{ value, word: 'no' }] },
+    );
   }
   return { nodes, cut: nodes.length < open.length };
 }
@@ -76,7 +80,9 @@ function question(t: TreeTables, split: number, columns: readonly string[] | und
   const single = t.threshold instanceof Float32Array;
   const lower = single ? -nextFloat(-bound) : -nextDouble(-bound);
   const digits = (x: number): number => shortest(x, single).length;
-  return digits(lower) < digits(bound) ? `${name} ≤ ${showNumber(Number(shortest(lower, single)))}` : `${name} < ${showNumber(Number(shortest(bound, single)))}`;
+  return digits(lower) < digits(bound)
+    ? `${name} ≤ ${showNumber(Number(shortest(lower, single)))}`
+    : `${name} < ${showNumber(Number(shortest(bound, single)))}`;
 }
 function categoriesOf(t: TreeTables, split: number): number[] {
   const [start, words] = [t.catStart?.[split] ?? 0, t.catWords?.[split] ?? 0];

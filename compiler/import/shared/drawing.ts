@@ -56,7 +56,9 @@ function bodies(n: Node, columns: readonly string[] | undefined, prefix: string)
 function notesOf(n: Node): string[] {
   return Object.entries(n.attrs).flatMap(([name, a]) => {
     if (typeof a === 'number' || typeof a === 'string') return [`${name} ${a}`];
-    return Array.isArray(a) && a.length > 0 && a.length <= 8 && a.every(x => typeof x === 'number') ? [`${name} ${a.join('×')}`] : [];
+    return Array.isArray(a) && a.length > 0 && a.length <= 8 && a.every(x => typeof x === 'number')
+      ? [`${name} ${a.join('×')}`]
+      : [];
   });
 }
 const treesOf = (n: Node, columns: readonly string[] | undefined): ReturnType<typeof drawTrees> =>

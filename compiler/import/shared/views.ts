@@ -1,13 +1,16 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimAdd, dimCeilDiv, dimMax, dimMin, dimMul, dimNeg, dimsEq, dimSub, type Dim } from '../../core/dim.ts';
+import type { DType } from '../../core/dtype.ts';
 import type { GraphBuilder } from '../../graph/build.ts';
 import type { Value } from '../../graph/graph.ts';
+import { Cast } from '../../ops/elementwise/index.ts';
 import { Concat } from '../../ops/movement/concat.ts';
 import { Expand, isWholeSlice, Reshape, Slice, Transpose } from '../../ops/movement/view.ts';
 import { signOf } from './sizes.ts';
 
-/** Views as importers make them: nothing where nothing would change. */
+/** Views and casts as importers make them: nothing where nothing would change. */
 
+export const cast = (c: GraphBuilder, x: Value, to: DType): Value => (x.type.dtype === to ? x : c.apply1(Cast, [x], { to }));
 export const reshape = (c: GraphBuilder, x: Value, shape: readonly Dim[]): Value =>
   dimsEq(x.type.shape, shape) ? x : c.apply1(Reshape, [x], { shape });
 export const transpose = (c: GraphBuilder, x: Value, perm: readonly number[]): Value =>

@@ -116,7 +116,8 @@ function linear(c: GraphBuilder, x: Value, m: XgbModel, b: XgbLinear, base: Floa
   const features = m.numFeature;
   if (b.weights.length !== (features + 1) * groups)
     fail('E203', { file, why: `${b.weights.length} weights for ${features} features and ${groups} outputs` }, loc);
-  if (o.iterations) fail('E403', { option: 'iterations', why: 'a linear booster keeps one set of weights for all its rounds' }, loc);
+  if (o.iterations)
+    fail('E403', { option: 'iterations', why: 'a linear booster keeps one set of weights for all its rounds' }, loc);
   // Where there is a base score for each output, linear boosters take the first for all.
   const bias = base.map((_, g) => Math.fround((b.weights[features * groups + g] ?? 0) + (base[0] ?? 0)));
   const weights = fromTyped('f32', [features, groups], b.weights.slice(0, features * groups));

@@ -6,13 +6,11 @@ import { Softmax } from '../../../ops/reduce/norm.ts';
 import { ArgReduce } from '../../../ops/reduce/reduce.ts';
 import type { ImportCtx, OnnxNode } from '../registry.ts';
 import { rankOf } from '../../shared/axes.ts';
-import { concat, reshape } from '../../shared/views.ts';
+import { cast, concat, reshape } from '../../shared/views.ts';
 import { reduceOver } from '../../shared/reduce.ts';
 
 /** What the classifiers and regressors of ai.onnx.ml share: rows of features, transforms of scores, labels. */
 
-export const cast = (c: ImportCtx, v: Value, to: 'f32' | 'i64'): Value =>
-  v.type.dtype === to ? v : c.apply1(e.Cast, [v], { to });
 /** The input as rows of f32; a vector is one row. */
 export function rows(n: OnnxNode, c: ImportCtx): Value {
   const x = cast(c, n.input(0), 'f32');

@@ -11,12 +11,11 @@ import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { linearClassifier, linearRegressor } from './ml-linear.ts';
 import { svmClassifier, svmRegressor } from './ml-svm.ts';
 import { rankOf } from '../../shared/axes.ts';
-import { concat, reshape, slice } from '../../shared/views.ts';
+import { cast, concat, reshape, slice } from '../../shared/views.ts';
 import { reduceOver } from '../../shared/reduce.ts';
 
 /** The operators of ai.onnx.ml, but for trees (`trees.ts`). Their results follow onnxruntime where the standard leaves them open. */
 
-const cast = (c: ImportCtx, v: Value, to: DType): Value => (v.type.dtype === to ? v : c.apply1(e.Cast, [v], { to }));
 /** A list that applies to columns: one number for all or one for each. */
 const columns = (c: ImportCtx, dtype: DType, v: readonly number[]): Value =>
   v.length === 1 ? c.literal(dtype, must(v[0])) : c.literal(dtype, v);

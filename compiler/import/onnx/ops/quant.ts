@@ -6,19 +6,25 @@ import * as e from '../../../ops/elementwise/index.ts';
 import { Gather } from '../../../ops/movement/gather.ts';
 import { Softmax } from '../../../ops/reduce/norm.ts';
 import { ConvInteger } from '../../../ops/conv/conv-integer.ts';
-import { MatMulInteger } from '../../../ops/matmul/matmul-integer.ts';
 import { AveragePool } from '../../../ops/pool/pool.ts';
 import { DequantizeLinear, QuantizeLinear } from '../../../ops/quant/quant.ts';
 import { Range } from '../../../ops/movement/range.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { convAttrs, operands, poolAttrs } from './conv.ts';
 import { axesFrom, axisOf, rankOf } from '../../shared/axes.ts';
-import { concat, reshape, transpose } from '../../shared/views.ts';
+import { cast, concat, reshape, transpose } from '../../shared/views.ts';
 import { reduceOver } from '../../shared/reduce.ts';
 import { addBias } from '../../shared/channels.ts';
-
-const cast = (c: ImportCtx, v: Value, to: DType): Value => (v.type.dtype === to ? v : c.apply1(e.Cast, [v], { to }));
-const isSingle = (v: Value): boolean => v.type.shape.every(d => d === 1);
+import {
+  dequantized,
+  dynamicallyQuantized,
+  flat,
+  integerProduct,
+  isSingle,
+  quantized,
+  requantized,
+  sideways,
+} from '../../shared/quant.ts';
 
 /** How the elements of a tensor share scales: x seen in other sizes, operands shaped to meet it, and the way back. */
 interface Shared {
@@ -70,51 +76,10 @@ const dequantizeLinear: OnnxBuilder = (n, c) => {
   const to = n.opset >= 23 ? n.dtype('output_dtype', scale.type.dtype) : scale.type.dtype;
   return [s.back(c.apply1(DequantizeLinear, [s.x, s.fit(scale), z], { to }))];
 };
-/** Scale and zero point from the range of x, which always holds 0. */
 const dynamicQuantizeLinear: OnnxBuilder = (n, c) => {
-  const x = n.input(0);
-  const number = (v: number): Value => c.literal('f32', v);
-  const bound = (of: 'min' | 'max'): Value =>
-    c.apply1(of === 'min' ? e.Min : e.Max, [reduceOver(c, of, x, axesFrom(x), false), number(0)]);
-  const [low, high] = [bound('min'), bound('max')];
-  const range = c.apply1(e.Div, [c.apply1(e.Sub, [high, low]), number(255)]);
-  // Where all elements are 0 any scale does.
-  const scale = c.apply1(e.Where, [c.apply1(e.Equal, [range, number(0)]), number(1), range]);
-  const start = c.apply1(e.Div, [c.apply1(e.Neg, [low]), scale]);
-  const zero = c.apply1(e.Cast, [c.apply1(e.Clip, [c.apply1(e.Round, [start])], { lo: 0, hi: 255 })], { to: 'u8' });
-  return [c.apply1(QuantizeLinear, [x, scale, zero]), scale, zero];
+  const { y, scale, zero } = dynamicallyQuantized(c, n.input(0));
+  return [y, scale, zero];
 };
-
-/** A scalar or one-element operand as a scalar; others as they are. */
-const flat = (c: ImportCtx, v: Value): Value => (isSingle(v) ? reshape(c, v, []) : v);
-/** The real numbers that a quantized tensor stands for; scale and zero point are numbers. */
-const real = (c: ImportCtx, x: Value, scale: Value, zero: Value | undefined): Value =>
-  c.apply1(DequantizeLinear, [x, flat(c, scale), zero ? flat(c, zero) : c.literal(x.type.dtype, 0)], { to: 'f32' });
-const quantized = (c: ImportCtx, y: Value, scale: Value, zero: Value | undefined, otherwise: DType): Value =>
-  c.apply1(QuantizeLinear, [y, cast(c, flat(c, scale), 'f32'), zero ? flat(c, zero) : c.literal(otherwise, 0)]);
-/** An integer sum times the product of the scales over that of the result, quantized. `fit` shapes scales that are vectors. */
-function requantized(
-  c: ImportCtx,
-  acc: Value,
-  scales: readonly Value[],
-  to: Value,
-  zero: Value | undefined,
-  otherwise: DType,
-): Value {
-  const wide = scales.map(s => cast(c, s, 'f32'));
-  const product = wide.reduce((a, b) => c.apply1(e.Mul, [a, b]));
-  const factor = c.apply1(e.Div, [product, cast(c, flat(c, to), 'f32')]);
-  const y = c.apply1(e.Mul, [cast(c, acc, 'f32'), factor]);
-  return c.apply1(QuantizeLinear, [y, c.literal('f32', 1), zero ? flat(c, zero) : c.literal(otherwise, 0)]);
-}
-/** A scale or zero point of rows of A (a column) or of columns of B (a row). */
-function sideways(c: ImportCtx, v: Value, perRow: boolean): Value {
-  if (isSingle(v)) return reshape(c, v, []);
-  return rankOf(v) === 1 && perRow ? reshape(c, v, [must(v.type.shape[0]), 1]) : v;
-}
-/** A matrix product of integers as i32. Zero points of rows of A or columns of B are vectors. */
-const integerProduct = (c: ImportCtx, a: Value, b: Value, aZero: Value | undefined, bZero: Value | undefined): Value =>
-  c.apply1(MatMulInteger, [a, b, aZero && sideways(c, aZero, true), bZero && sideways(c, bZero, false)]);
 const qLinearMatMul: OnnxBuilder = (n, c) => {
   const a = n.input(0, 'a');
   const acc = integerProduct(c, a, n.input(3, 'b'), n.input(2), n.input(5));
@@ -160,9 +125,9 @@ const matMulIntegerToFloat: OnnxBuilder = (n, c) => {
   return [n.inputs[6] ? c.apply1(e.Add, [y, n.inputs[6]]) : y];
 };
 const dynamicQuantizeMatMul: OnnxBuilder = (n, c) => {
-  const [x, scale, zero] = dynamicQuantizeLinear(n, c);
-  const acc = integerProduct(c, must(x), n.input(1), must(zero), n.inputs[3]);
-  const y = c.apply1(e.Mul, [cast(c, acc, 'f32'), c.apply1(e.Mul, [must(scale), sideways(c, n.input(2), false)])]);
+  const x = dynamicallyQuantized(c, n.input(0));
+  const acc = integerProduct(c, x.y, n.input(1), x.zero, n.inputs[3]);
+  const y = c.apply1(e.Mul, [cast(c, acc, 'f32'), c.apply1(e.Mul, [x.scale, sideways(c, n.input(2), false)])]);
   return [n.inputs[4] ? c.apply1(e.Add, [y, n.inputs[4]]) : y];
 };
 
@@ -170,13 +135,15 @@ const dynamicQuantizeMatMul: OnnxBuilder = (n, c) => {
 const binary =
   (op: typeof e.Add): OnnxBuilder =>
   (n, c) => {
-    const [a, b] = [real(c, n.input(0), n.input(1), n.inputs[2]), real(c, n.input(3), n.input(4), n.inputs[5])];
+    const [a, b] = [dequantized(c, n.input(0), n.input(1), n.inputs[2]), dequantized(c, n.input(3), n.input(4), n.inputs[5])];
     return [quantized(c, c.apply1(op, [a, b]), n.input(6), n.inputs[7], n.input(0).type.dtype)];
   };
 /** One quantized operand. */
 const unary =
   (f: (x: Value, n: OnnxNode, c: ImportCtx) => Value): OnnxBuilder =>
-  (n, c) => [quantized(c, f(real(c, n.input(0), n.input(1), n.inputs[2]), n, c), n.input(3), n.inputs[4], n.input(0).type.dtype)];
+  (n, c) => [
+    quantized(c, f(dequantized(c, n.input(0), n.input(1), n.inputs[2]), n, c), n.input(3), n.inputs[4], n.input(0).type.dtype),
+  ];
 function globalAverage(x: Value, n: OnnxNode, c: ImportCtx): Value {
   const last = n.bool('channels_last', false);
   return reduceOver(c, 'mean', x, last ? axesFrom(x, 1).slice(0, -1) : axesFrom(x, 2), true);
@@ -198,7 +165,7 @@ function softmax(x: Value, n: OnnxNode, c: ImportCtx): Value {
 }
 const qLinearConcat: OnnxBuilder = (n, c) => {
   const parts = Array.from({ length: Math.floor((n.inputs.length - 2) / 3) }, (_, i) =>
-    real(c, n.input(2 + 3 * i), n.input(3 + 3 * i), n.input(4 + 3 * i)),
+    dequantized(c, n.input(2 + 3 * i), n.input(3 + 3 * i), n.input(4 + 3 * i)),
   );
   const [first] = parts;
   if (!first) return n.reject('takes at least one tensor');
@@ -206,7 +173,7 @@ const qLinearConcat: OnnxBuilder = (n, c) => {
   return [quantized(c, y, n.input(0), n.input(1), n.input(2).type.dtype)];
 };
 const qLinearWhere: OnnxBuilder = (n, c) => {
-  const [a, b] = [real(c, n.input(1), n.input(2), n.inputs[3]), real(c, n.input(4), n.input(5), n.inputs[6])];
+  const [a, b] = [dequantized(c, n.input(1), n.input(2), n.inputs[3]), dequantized(c, n.input(4), n.input(5), n.inputs[6])];
   return [quantized(c, c.apply1(e.Where, [n.input(0), a, b]), n.input(7), n.inputs[8], n.input(1).type.dtype)];
 };
 
