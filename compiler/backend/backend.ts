@@ -1,7 +1,7 @@
 import type { ModelInfo } from '../bundle/about.ts';
 import type { ModuleReport } from '../options.ts';
 import type { Instrumentation } from '../program/instrumentation.ts';
-import type { ProgramPass } from '../program/passes/index.ts';
+import type { ProgramPass } from '../program/passes/pass.ts';
 import type { MemoryPlan, Program } from '../program/program.ts';
 import type { Profile, ProfileData } from '../target/profile.ts';
 

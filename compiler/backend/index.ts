@@ -1,4 +1,4 @@
-import type { ProgramPass } from '../program/passes/index.ts';
+import type { ProgramPass } from '../program/passes/pass.ts';
 import type { BackEnd } from './backend.ts';
 import { C } from './c/index.ts';
 import { WASM } from './wasm/index.ts';

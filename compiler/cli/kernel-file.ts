@@ -1,7 +1,7 @@
-import { fail, InternalError } from '../core/diagnostic.ts';
+import { fail, InternalError, must } from '../core/diagnostic.ts';
 import { fromTyped, numel, typed, type Tensor } from '../core/tensor.ts';
 import { interpret, type InterpretArg } from '../kernel/interpret.ts';
-import { parseKernel } from '../kernel/parse.ts';
+import { parseKernels } from '../kernel/parse.ts';
 import { expandMath } from '../kernel/passes/expand-math.ts';
 import { verifyKernel } from '../kernel/verify.ts';
 import type { Kernel } from '../kernel/ir.ts';
@@ -14,12 +14,12 @@ import { UsageError, type Terminal } from './terminal.ts';
 const SIZE = 4096;
 
 /**
- * `sinter run FILE.kernel`: runs a kernel in text form by the interpreter, and prints the buffers that it wrote. `--input` gives sizes
+ * `sinter run FILE.kernel`: runs the last kernel of a text (one that others call stands before them) by the interpreter, and prints the buffers that it wrote. `--input` gives sizes
  * (`n0=12`) and contents (`b0=FILE.npy|zeros|random[:SEED]`); buffers that nothing is said about are random, or zero where the kernel
  * only writes.
  */
 export function runKernelFile(file: string, flags: readonly string[], t: Terminal): void {
-  const kernel = parseKernel(readText(file), file);
+  const kernel = must(parseKernels(readText(file), file).at(-1));
   const given = new Map(
     flags.map((f): [string, string] => {
       const [, name, value] = /^(\w+)=(.*)$/.exec(f) ?? [];
@@ -36,6 +36,7 @@ export function runKernelFile(file: string, flags: readonly string[], t: Termina
         throw new UsageError(`--input ${p.name}=N: give the size ${p.name} as a number`);
       return Number(value);
     }
+    if (p.k === 'value') return fail('E502', { why: `${p.name} is no buffer or size: only another kernel can give it` });
     const source = value ?? (p.access === 'write' ? 'zeros' : 'random');
     const x = loadInput(source, { name: p.name, dtype: p.dtype, dims: [SIZE] });
     if (x.dtype !== p.dtype) fail('E501', { input: p.name, why: `has type ${x.dtype}, must be ${p.dtype}` });

@@ -1,6 +1,7 @@
 import { InternalError, must } from '../core/diagnostic.ts';
 import { regOf } from '../core/dtype.ts';
 import { evaluatorOf } from './interpret-expr.ts';
+import type { Value } from './arith.ts';
 import { newFrame, type Watch } from './interpret-frame.ts';
 import type { Expr, Kernel, Stmt, WordRows } from './ir.ts';
 import { bindCell, writeFn, type BufferArg } from './memory.ts';
@@ -23,14 +24,22 @@ export function interpret(kernel: Kernel, args: readonly InterpretArg[], watch?:
   if (!run) compiled.set(kernel, (run = compile(kernel)));
   run(args);
 }
-const compiled = new WeakMap<Kernel, (args: readonly InterpretArg[]) => void>();
+const compiled = new WeakMap<Kernel, Compiled>();
 
 type Run = () => void;
+/** What a parameter is given: a value may be of any type here, lane by lane. */
+type Actual = BufferArg | Value | readonly Value[];
+/** A kernel as a function; one with a range is given it. */
+type Compiled = (args: readonly Actual[], begin?: number, end?: number) => void;
 
-function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[]) => void {
+function compile(kernel: Kernel, watch?: Watch): Compiled {
   const frame = newFrame(kernel, watch);
   const { scalars, vectors, cells, slotOf, newSlot, cell, place, where } = frame;
   const ints = kernel.params.flatMap((p, param) => (p.k === 'int' ? [{ param, slot: newSlot(p.name, 1) }] : []));
+  const values = kernel.params.flatMap((p, param) =>
+    p.k === 'value' ? [{ param, lanes: p.t.lanes, slot: newSlot(p.name, p.t.lanes) }] : [],
+  );
+  const range = kernel.range && { begin: newSlot(kernel.range.begin, 1), end: newSlot(kernel.range.end, 1) };
   const { scalar, number, vector, lanesOf, index } = evaluatorOf(frame);
   /** The words of a row, by its number. */
   const wordRows = (r: WordRows, words: number, what: 'load' | 'store'): ((row: number) => Int32Array) => {
@@ -45,6 +54,33 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
     };
   };
 
+  const call = (s: Extract<Stmt, { k: 'call' }>): Run => {
+    const callee = compile(s.kernel, watch);
+    const args = s.args.map((a, i): (() => Actual) => {
+      if (a.k === 'value') return a.value.t.lanes === 1 ? scalar(a.value) : vector(a.value);
+      const to = s.kernel.params[i];
+      if (to?.k !== 'buf') throw new InternalError(where(`argument ${i} of ${s.kernel.name} is a buffer`));
+      const { dtype } = to;
+      const [c, at] = [cell(a.buf, dtype), number(a.at)];
+      return () => ({ dtype, data: c.view, offset: c.offset + at() });
+    });
+    if (!s.over) return () => callee(args.map(a => a()));
+    const count = number(s.over.count);
+    return () => {
+      const given = args.map(a => a());
+      const n = count();
+      if (!watch) {
+        callee(given, 0, n);
+        return;
+      }
+      watch.enter();
+      for (let i = 0; i < n; i++) {
+        watch.iteration(i);
+        callee(given, i, i + 1);
+      }
+      watch.leave();
+    };
+  };
   const block = (b: readonly Stmt[]): Run => {
     const runs = b.map(statement);
     const [one, two] = runs;
@@ -133,6 +169,8 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
       }
       case 'prefetch':
         return () => undefined;
+      case 'call':
+        return call(s);
       case 'mma': {
         const { rows, columns, words } = s;
         const [a, b, to] = [wordRows(s.a, words, 'load'), wordRows(s.b, columns, 'load'), wordRows(s.to, columns, 'store')];
@@ -153,7 +191,7 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
     }
   };
   const body = block(kernel.body);
-  return args => {
+  return (args, begin = 0, end = 0) => {
     if (args.length !== kernel.params.length)
       throw new InternalError(where(`${args.length} arguments for ${kernel.params.length} parameters`));
     for (const { param, slot } of ints) {
@@ -161,11 +199,19 @@ function compile(kernel: Kernel, watch?: Watch): (args: readonly InterpretArg[])
       if (typeof a !== 'number') throw new InternalError(where(`argument ${param} must be a number`));
       scalars[slot] = a | 0;
     }
+    for (const { param, lanes, slot } of values) {
+      const a = args[param];
+      if (a === undefined || isBuffer(a)) throw new InternalError(where(`argument ${param} must be a value`));
+      if (typeof a !== 'object') scalars[slot] = a;
+      else vectors[slot] = a.slice(0, lanes);
+    }
+    if (range) [scalars[range.begin], scalars[range.end]] = [begin, end];
     for (const c of cells.values()) {
       const a = args[c.param];
-      if (a === undefined || typeof a === 'number') throw new InternalError(where(`argument ${c.param} must be a buffer`));
+      if (a === undefined || !isBuffer(a)) throw new InternalError(where(`argument ${c.param} must be a buffer`));
       bindCell(c, a);
     }
     body();
   };
 }
+const isBuffer = (a: Actual): a is BufferArg => typeof a === 'object' && 'data' in a;

@@ -85,8 +85,7 @@ export type Expr =
 /**
  * Structured statements; no phi, no goto. Every name is unique in its kernel and visible to the end of its block. A `for` counts up
  * by a positive step while v < hi; `hi` is evaluated once. The iterations of a `parallel` one may run in any order and at the same time:
- * they set no variable from outside of the loop, what one of them writes no other reads or writes, and what one reads of a `scratch`
- * buffer without having written it may be anything.
+ * they set no variable from outside of the loop and have no data races; scratch is uninitialised in each.
  */
 export type Stmt =
   | {
@@ -126,7 +125,22 @@ export type Stmt =
       readonly b: WordRows;
       readonly to: WordRows;
     }
+  /**
+   * Runs another kernel, which has an argument for each parameter. With `over`, which goes with a kernel that has a `range`, it is a parallel
+   * call: iterations 0 to `count` - 1 are cut into ranges, and the kernel is called for each of these, in any order and at the same time.
+   * One that is reached inside of another is run by the thread that reaches it.
+   */
+  | { readonly k: 'call'; readonly kernel: Kernel; readonly args: readonly CallArg[]; readonly over?: ParallelRange }
   | { readonly k: 'if'; readonly c: Expr; readonly then: readonly Stmt[]; readonly else: readonly Stmt[] };
+/** What a call gives for a parameter: a buffer from an element on, counted in elements of the parameter's type, or a value. */
+export type CallArg =
+  { readonly k: 'buf'; readonly buf: string; readonly at: Expr } | { readonly k: 'value'; readonly value: Expr };
+export interface ParallelRange {
+  /** An i32. */
+  readonly count: Expr;
+  /** About how many nanoseconds an iteration takes (f32): tells at run time whether other threads are worth waking. */
+  readonly cost: Expr;
+}
 /** Rows of i32 words in a buffer: the place of the first, and the distance from each to the next, both counted in words. */
 export interface WordRows {
   readonly buf: string;
@@ -137,8 +151,9 @@ export interface WordRows {
 export const MMA = 16;
 
 /**
- * A buffer (passed as its address) or an i32 known when the kernel is called (a size, a stride). `scratch`: what it holds means nothing
- * from one iteration of a parallel loop to the next, so each thread may have one of its own.
+ * A buffer (passed as its address), an i32 known when the kernel is called (`int`: a size, a stride, a place: no data is in it), or any
+ * other value (`value`: only kernels that other kernels call have such). `scratch`: what the buffer holds means nothing from one iteration
+ * of a parallel loop to the next, so each thread may have one of its own; a kernel with a range is given that of its thread.
  */
 export type Param =
   | {
@@ -148,9 +163,22 @@ export type Param =
       readonly access: 'read' | 'write' | 'both';
       readonly scratch?: true;
     }
-  | { readonly k: 'int'; readonly name: string };
+  | { readonly k: 'int'; readonly name: string }
+  | { readonly k: 'value'; readonly name: string; readonly t: VType };
+/**
+ * A function over buffers and values. One with a `range` is the body of a parallel loop (the pass `outline` makes it): it runs the iterations
+ * from `begin` to before `end`, both i32, which each call of it is given besides its arguments.
+ *
+ * That is what a back end with threads or a grid needs. The parameters are all that the iterations share, so they are what C puts into a
+ * struct and a message to a worker of WebAssembly would hold; every buffer among them is in memory that all see, but for scratch, of which
+ * there is one for each thread. The worker, a thread of the pool or an exported function, needs the kernel, that memory, and the numbers
+ * `begin`, `end` and its own. A GPU has one invocation for each iteration: `begin` is the global index, `end` is `begin` + 1, buffers are
+ * bindings, the other parameters uniforms. There, what stands before a parallel call in the kernel that makes it runs on the host or as a
+ * grid of one.
+ */
 export interface Kernel {
   readonly name: string;
+  readonly range?: { readonly begin: string; readonly end: string };
   readonly params: readonly Param[];
   readonly body: readonly Stmt[];
   readonly loc: Loc;

@@ -9,6 +9,7 @@ import {
   widen,
   type Base,
   type BinOp,
+  type CallArg,
   type CmpOp,
   type Expr,
   type Kernel,
@@ -57,6 +58,9 @@ const BASES: readonly Base[] = ['i8', 'u8', 'i16', 'u16', 'i32', 'u32', 'i64', '
 const LANES: readonly Lanes[] = [1, 2, 4, 8, 16, 32, 64];
 const NAME = /[A-Za-z_]\w*/;
 
+/** Kernels by their names: those that may be called. */
+type Kernels = ReadonlyMap<string, Kernel>;
+
 /** Reads what `showKernel` writes. Throws E201 with the place in the text. */
 export function parseKernel(text: string, file: string): Kernel {
   const s = new Scanner(text, file);
@@ -64,20 +68,50 @@ export function parseKernel(text: string, file: string): Kernel {
   if (!s.done()) s.fail('text after the kernel');
   return kernel;
 }
+/** Reads one or more kernels, each after those that it calls. Throws E201 with the place in the text. */
+export function parseKernels(text: string, file: string): Kernel[] {
+  const s = new Scanner(text, file);
+  const kernels = new Map<string, Kernel>();
+  do {
+    const k = parseKernelAt(s, file, kernels);
+    kernels.set(k.name, k);
+  } while (!s.done());
+  return [...kernels.values()];
+}
 /** Reads a kernel that stands among other text. */
-export function parseKernelAt(s: Scanner, file: string): Kernel {
+export function parseKernelAt(s: Scanner, file: string, kernels: Kernels = new Map()): Kernel {
   const loc = s.loc();
   s.lit('kernel');
   const name = s.take(/[^\s(]+/, 'a name');
   s.lit('(');
   const params = s.list(')', () => param(s));
   const types = new Map<string, VType>();
-  for (const p of params) if (p.k === 'int') types.set(p.name, I32);
+  for (const p of params)
+    if (p.k === 'int') types.set(p.name, I32);
+    else if (p.k === 'value') types.set(p.name, p.t);
+  const range = s.has('over') ? rangeOf(s) : undefined;
+  if (range) for (const v of [range.begin, range.end]) types.set(v, I32);
   s.lit('{');
-  return { name, params, body: block(s, types), loc: loc.k === 'text' ? { ...loc, file } : loc };
+  return {
+    name,
+    ...(range && { range }),
+    params,
+    body: block(s, types, kernels),
+    loc: loc.k === 'text' ? { ...loc, file } : loc,
+  };
+}
+function rangeOf(s: Scanner): NonNullable<Kernel['range']> {
+  const begin = s.take(NAME, 'a name');
+  s.lit('..');
+  return { begin, end: s.take(NAME, 'a name') };
 }
 function param(s: Scanner): Param {
   if (s.has('int')) return { k: 'int', name: s.take(NAME, 'a name') };
+  if (s.has('value')) {
+    const name = s.take(NAME, 'a name');
+    s.lit(':');
+    return { k: 'value', name, t: vtypeOf(s) };
+  }
   const scratch = s.has('scratch');
   const access = s.has('read')
     ? 'read'
@@ -85,7 +119,7 @@ function param(s: Scanner): Param {
       ? 'write'
       : s.has('both')
         ? 'both'
-        : s.fail('expected int, scratch, read, write or both');
+        : s.fail('expected int, value, scratch, read, write or both');
   const name = s.take(NAME, 'a name');
   s.lit(':');
   return { k: 'buf', name, dtype: dtype(s), access, ...(scratch && { scratch }) };
@@ -111,13 +145,13 @@ function vtypeOf(s: Scanner): VType {
 }
 type Types = Map<string, VType>;
 
-function block(s: Scanner, outer: Types): Stmt[] {
+function block(s: Scanner, outer: Types, kernels: Kernels): Stmt[] {
   const types: Types = new Map(outer);
   const out: Stmt[] = [];
-  while (!s.has('}')) out.push(statement(s, types));
+  while (!s.has('}')) out.push(statement(s, types, kernels));
   return out;
 }
-function statement(s: Scanner, types: Types): Stmt {
+function statement(s: Scanner, types: Types, kernels: Kernels): Stmt {
   if (s.has('for')) {
     const v = s.take(NAME, 'a name');
     s.lit('in');
@@ -127,20 +161,20 @@ function statement(s: Scanner, types: Types): Stmt {
     const step = s.has('by') ? Number(s.take(/\d+/, 'a step')) : 1;
     const parallel = s.has('parallel');
     s.lit('{');
-    return { k: 'for', v, lo, hi, step, parallel, body: block(s, new Map(types).set(v, I32)) };
+    return { k: 'for', v, lo, hi, step, parallel, body: block(s, new Map(types).set(v, I32), kernels) };
   }
   if (s.has('while')) {
     const enter = s.has('entered');
     const c = expr(s, types);
     s.lit('{');
-    const body = block(s, types);
+    const body = block(s, types, kernels);
     return enter ? { k: 'while', c, body, enter } : { k: 'while', c, body };
   }
   if (s.has('if')) {
     const c = expr(s, types);
     s.lit('{');
-    const then = block(s, types);
-    const other = s.has('else') ? (s.lit('{'), block(s, types)) : [];
+    const then = block(s, types, kernels);
+    const other = s.has('else') ? (s.lit('{'), block(s, types, kernels)) : [];
     return { k: 'if', c, then, else: other };
   }
   if (s.has('let')) {
@@ -156,6 +190,7 @@ function statement(s: Scanner, types: Types): Stmt {
   }
   if (s.has('prefetch')) return { k: 'prefetch', buf: s.take(NAME, 'a buffer'), at: expr(s, types) };
   if (s.has('mma')) return product(s, types);
+  if (s.has('call')) return callOf(s, types, kernels);
   const name = s.take(NAME, 'a statement');
   if (s.has('.')) {
     const a = access(s, name, types);
@@ -168,6 +203,27 @@ function statement(s: Scanner, types: Types): Stmt {
   }
   s.lit('=');
   return { k: 'set', name, value: expr(s, types) };
+}
+/** What follows `call`: `scale(a[at], b[at], n)`, and `over count cost nanoseconds` where it is parallel. */
+function callOf(s: Scanner, types: Types, kernels: Kernels): Stmt {
+  const mark = s.mark();
+  const name = s.take(/\w+/, 'a kernel');
+  const kernel = kernels.get(name) ?? s.fail(`kernel ${name} is not declared`, mark);
+  s.lit('(');
+  let i = 0;
+  const args = s.list(')', (): CallArg => {
+    if (kernel.params[i++]?.k !== 'buf') return { k: 'value', value: expr(s, types) };
+    const buf = s.take(NAME, 'a buffer');
+    s.lit('[');
+    const at = expr(s, types);
+    s.lit(']');
+    return { k: 'buf', buf, at };
+  });
+  if (args.length !== kernel.params.length) s.fail(`${name} takes ${kernel.params.length} arguments`, mark);
+  if (!s.has('over')) return { k: 'call', kernel, args };
+  const count = expr(s, types);
+  s.lit('cost');
+  return { k: 'call', kernel, args, over: { count, cost: expr(s, types) } };
 }
 /** What follows `mma`: `32x96x32 sums[at, stride] = a[at, stride] * b[at, stride]`. */
 function product(s: Scanner, types: Types): Stmt {

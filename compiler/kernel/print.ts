@@ -110,6 +110,12 @@ function showStmt(s: Stmt, pad: string, out: string[]): void {
       out.push(`${pad}mma ${s.rows}x${s.words}x${s.columns} ${rows(s.to)} = ${rows(s.a)} * ${rows(s.b)}`);
       return;
     }
+    case 'call': {
+      const args = s.args.map(a => (a.k === 'buf' ? `${a.buf}[${showExpr(a.at)}]` : showExpr(a.value)));
+      const over = s.over ? ` over ${showExpr(s.over.count)} cost ${showExpr(s.over.cost)}` : '';
+      out.push(`${pad}call ${s.kernel.name}(${args.join(', ')})${over}`);
+      return;
+    }
     case 'if':
       out.push(`${pad}if ${showExpr(s.c)} {`);
       block(s.then);
@@ -123,10 +129,18 @@ function showStmt(s: Stmt, pad: string, out: string[]): void {
 }
 /** A kernel as text, which `parseKernel` reads. */
 export function showKernel(k: Kernel): string {
-  const params = k.params.map(p =>
-    p.k === 'int' ? `int ${p.name}` : `${p.scratch ? 'scratch ' : ''}${p.access} ${p.name}: ${p.dtype}`,
-  );
-  const out = [`kernel ${k.name}(${params.join(', ')}) {`];
+  const params = k.params.map(p => {
+    switch (p.k) {
+      case 'int':
+        return `int ${p.name}`;
+      case 'value':
+        return `value ${p.name}: ${showVType(p.t)}`;
+      case 'buf':
+        return `${p.scratch ? 'scratch ' : ''}${p.access} ${p.name}: ${p.dtype}`;
+    }
+  });
+  const range = k.range ? ` over ${k.range.begin}..${k.range.end}` : '';
+  const out = [`kernel ${k.name}(${params.join(', ')})${range} {`];
   for (const s of k.body) showStmt(s, '  ', out);
   out.push('}', '');
   return out.join('\n');

@@ -5,6 +5,7 @@ import {
   baseBytes,
   children,
   constOf,
+  F32,
   I32,
   isFloatBase,
   loadType,
@@ -31,6 +32,7 @@ export function verifyKernel(kernel: Kernel): void {
   const counters = new Set<string>();
   /** Variables that the parallel loop around sees but may not set. */
   let shared: ReadonlySet<string> = new Set();
+  let parallel = false;
   const where = showLoc(kernel.loc);
   const fail = (what: string, e?: Expr): never => {
     throw new InternalError(`kernel ${kernel.name}${where === '' ? '' : ` of ${where}`}: ${what}${e ? `: ${showExpr(e)}` : ''}`);
@@ -44,7 +46,12 @@ export function verifyKernel(kernel: Kernel): void {
   for (const p of kernel.params) {
     bindName(p.name);
     if (p.k === 'buf') buffers.set(p.name, p);
-    else scope.set(p.name, I32);
+    else scope.set(p.name, p.k === 'value' ? p.t : I32);
+  }
+  for (const name of kernel.range ? [kernel.range.begin, kernel.range.end] : []) {
+    bindName(name);
+    scope.set(name, I32);
+    counters.add(name);
   }
   const access = (buf: string, right: 'read' | 'write', e?: Expr): void => {
     const p = buffers.get(buf);
@@ -69,6 +76,29 @@ export function verifyKernel(kernel: Kernel): void {
     } else for (const c of children(e)) expr(c, vars);
     const why = typeError(e, vars);
     if (why !== undefined) fail(why, e);
+  };
+  const call = (s: Extract<Stmt, { k: 'call' }>, vars: Scope): void => {
+    const { name, params, range } = s.kernel;
+    if (params.length !== s.args.length) fail(`${name} is called with ${s.args.length} of ${params.length} arguments`);
+    s.args.forEach((a, i) => {
+      const to = params[i];
+      if (a.k === 'value') {
+        expr(a.value, vars);
+        const t = to?.k === 'value' ? to.t : to?.k === 'int' ? I32 : undefined;
+        if (!t || !sameType(a.value.t, t)) fail(`argument ${i} of ${name} does not fit`, a.value);
+        return;
+      }
+      if (to?.k !== 'buf') return fail(`argument ${i} of ${name} is no ${to?.k}`);
+      for (const right of ['read', 'write'] as const) if (to.access === 'both' || to.access === right) access(a.buf, right);
+      if (to.scratch && !buffers.get(a.buf)?.scratch) fail(`${name} is given ${a.buf}, which is not scratch`);
+      index(a.at, undefined, vars);
+    });
+    if ((range !== undefined) !== (s.over !== undefined)) fail(`${name} is called ${s.over ? 'with' : 'without'} a range`);
+    if (!s.over) return;
+    if (kernel.range || parallel) fail(`the parallel call of ${name} is inside of another one`);
+    expr(s.over.count, vars);
+    expr(s.over.cost, vars);
+    if (!sameType(s.over.count.t, I32) || !sameType(s.over.cost.t, F32)) fail(`${name} is called over a range of other types`);
   };
   const block = (body: readonly Stmt[], outer: Scope): void => {
     const vars = new Map(outer);
@@ -112,6 +142,9 @@ export function verifyKernel(kernel: Kernel): void {
           for (const n of [s.rows, s.columns, s.words])
             if (n <= 0 || n % MMA !== 0) fail(`mma of ${s.rows}x${s.words}x${s.columns}: not multiples of ${MMA}`);
           break;
+        case 'call':
+          call(s, vars);
+          break;
         case 'if':
           expr(s.c, vars);
           if (!sameType(s.c.t, I32)) fail('a condition must be an i32', s.c);
@@ -130,10 +163,10 @@ export function verifyKernel(kernel: Kernel): void {
           if (!Number.isInteger(s.step) || s.step <= 0) fail(`the step of ${s.v} is ${s.step}`);
           bindName(s.v);
           counters.add(s.v);
-          const outside = shared;
-          if (s.parallel) shared = new Set(vars.keys());
+          const [outside, around] = [shared, parallel];
+          if (s.parallel) [shared, parallel] = [new Set(vars.keys()), true];
           block(s.body, new Map(vars).set(s.v, I32));
-          shared = outside;
+          [shared, parallel] = [outside, around];
           break;
         }
       }

@@ -114,7 +114,7 @@ export function parseProgram(text: string, file = 'program'): Program {
     else if (s.has('guard')) guards.push({ ...equal(/\s*"/), what: string(s) });
     else if (s.has('trap')) traps.push(string(s));
     else {
-      const kernel = parseKernelAt(s, file);
+      const kernel = parseKernelAt(s, file, kernels);
       kernels.set(kernel.name, kernel);
     }
   }

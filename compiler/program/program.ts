@@ -50,7 +50,7 @@ export interface SymbolInfo {
 /** What a back end reads. Nothing in it refers back to the graph. */
 export interface Program {
   readonly name: string;
-  /** Each kernel once, in order of first use. */
+  /** Each kernel once, in order of first use; those that a kernel calls stand before it. */
   readonly kernels: readonly Kernel[];
   readonly slots: readonly Slot[];
   readonly steps: readonly Step[];

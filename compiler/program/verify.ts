@@ -1,6 +1,8 @@
 import { InternalError } from '../core/diagnostic.ts';
 import { symbolsOf, type Dim } from '../core/dim.ts';
 import { DTYPES } from '../core/dtype.ts';
+import type { Kernel } from '../kernel/ir.ts';
+import { calleesOf } from '../kernel/passes/rewrite.ts';
 import { verifyKernel } from '../kernel/verify.ts';
 import type { Program, Slot, Step } from './program.ts';
 
@@ -17,7 +19,12 @@ export function verifyProgram(p: Program, after?: string): void {
   const kernels = new Set(p.kernels);
   const symbols = new Map(p.symbols.map(s => [s.name, s]));
   if (symbols.size < p.symbols.length) fail('a symbol is declared twice');
-  p.kernels.forEach(verifyKernel);
+  const before = new Set<Kernel>();
+  for (const k of p.kernels) {
+    verifyKernel(k);
+    for (const callee of calleesOf(k)) if (!before.has(callee)) fail(`${k.name} calls ${callee.name}, which is not before it`);
+    before.add(k);
+  }
   const known = (d: Dim, values: ReadonlySet<string>, what: string): void => {
     for (const s of symbolsOf(d)) if (!values.has(s.name)) fail(`${what}: ${s.name} has no value yet`);
   };
@@ -55,6 +62,7 @@ export function verifyProgram(p: Program, after?: string): void {
         case 'call': {
           const { name, params } = s.kernel;
           if (!kernels.has(s.kernel)) fail(`kernel ${name} is not declared`);
+          if (s.kernel.range) fail(`${name} runs a range, which steps do not give`);
           if (params.length !== s.args.length) fail(`${name} is called with ${s.args.length} of ${params.length} arguments`);
           s.args.forEach((a, i) => {
             const to = params[i];

@@ -50,7 +50,7 @@ export function randomKernel(
 }
 export function argsOf(kernel: Kernel, inputs: readonly (Buffer | undefined)[], seed: number): InterpretArg[] {
   return kernel.params.map((p, i) => {
-    if (p.k === 'int') return 3;
+    if (p.k !== 'buf') return 3;
     const b = inputs[i];
     return { dtype: p.dtype, data: b ? contents(b, seed) : arrayOf(p.dtype, OUT) };
   });

@@ -9,11 +9,10 @@ import { computedSymbols } from '../../program/symbols.ts';
 import { ERRORS, headerText } from './header.ts';
 import type { Instrumentation } from '../../program/instrumentation.ts';
 import { newHelpers } from './helpers.ts';
-import { kernelName, kernelText } from './kernel.ts';
+import { kernelName, kernelText, pooledKernels } from './kernel.ts';
 import { modeText, usesTiles, type Mode } from './float-environment.ts';
 import { namesOf } from './names.ts';
 import { SIZE_FUNCTIONS, sizeText } from './sizes.ts';
-import { slicedLoop } from './slices.ts';
 import { commentText, elementBytes, elementType } from './types.ts';
 
 export interface CResult {
@@ -47,10 +46,10 @@ export function emitC(
   const helpers = newHelpers();
   const notes = notesOf(program.steps);
   const { threads } = profile;
-  const texts = new Map(program.kernels.map(k => [k, kernelText(k, helpers, notes.get(k) ?? [], threads > 1)]));
-  const kernels = [...texts.values()].map(k => k.text);
+  const pooled = pooledKernels(program.kernels);
+  const kernels = program.kernels.map(k => kernelText(k, helpers, notes.get(k) ?? [], pooled));
   const { align } = profile.memory;
-  const run = runText(program, plan, names, threads > 1 ? k => texts.get(k)?.pooled === true : undefined, ticks);
+  const run = runText(program, plan, names, threads > 1 ? pooled : undefined, ticks);
   const arena = plan.arenaBytes;
   const text = [...kernels, run].join('\n');
   const mode: Mode = { flush, tiles: usesTiles(program.kernels) };
@@ -135,12 +134,12 @@ function checks(p: Program, names: ReturnType<typeof namesOf>, arena: number, al
   return lines.join('\n');
 }
 
-/** The steps of a program as one function. `pooled`: whether a kernel takes a pool; undefined where there is none. */
+/** The steps of a program as one function. `pooled`: the kernels that take a pool; undefined where there is none. */
 function runText(
   p: Program,
   plan: MemoryPlan,
   names: ReturnType<typeof namesOf>,
-  pooled: ((k: Kernel) => boolean) | undefined,
+  pooled: ReadonlySet<Kernel> | undefined,
   ticks: Instrumentation | undefined,
 ): string {
   const { prefix: n } = names;
@@ -164,7 +163,7 @@ function runText(
         return at('w', must(plan.offsets.get(s), s.name) - plan.base);
       case 'arena':
         used.arena = true;
-        return at(s.scratch && inSlice ? 't' : 'a', must(plan.offsets.get(s), s.name) - plan.base - plan.weightsBytes);
+        return at('a', must(plan.offsets.get(s), s.name) - plan.base - plan.weightsBytes);
       case 'input':
         used.inputs = true;
         return `${own === type ? '' : `(const ${type} *)`}in->${must(inputs.get(s))}${plus}`;
@@ -181,11 +180,8 @@ function runText(
   };
   const element = (x: { readonly slot: Slot; readonly offset: Dim }): string =>
     `(${pointer(x.slot, elementType(x.slot.dtype), true, 0)})[${size(x.offset)}]`;
-  /** The pool, while steps are printed that have one. */
-  const poolOf = (k: Kernel): string => (pooled?.(k) ? (inSlice ? 'NULL, ' : 'pool, ') : '');
-  const functions: string[] = [];
-  let inSlice = false;
-  let lines: string[] = [];
+  const poolOf = (k: Kernel): string => (pooled?.has(k) ? 'pool, ' : '');
+  const lines: string[] = [];
   const walk = (steps: readonly Step[], pad: string): void => {
     for (const s of steps) {
       one(s, pad);
@@ -220,30 +216,6 @@ function runText(
         break;
       case 'loop': {
         const name = must(symbols.get(s.symbol));
-        if (s.parallel && pooled && s.trip !== undefined) {
-          const outer = lines;
-          [lines, inSlice] = [[], true];
-          walk(s.body, '    ');
-          const sliced = slicedLoop({
-            name: `steps_${functions.length}`,
-            v: name,
-            lines: lines.some(x => /\bt\b/.test(x)) ? [OWN_SCRATCH, ...lines] : lines,
-            visible: [
-              { name: 'w', type: 'const uint8_t *' },
-              { name: 'a', type: 'uint8_t *' },
-              { name: 'in', type: `const ${n}_inputs *` },
-              { name: 'out', type: `const ${n}_outputs *` },
-              ...[...symbols.values()].filter(x => x !== name).map(x => ({ name: x, type: 'int32_t' })),
-            ],
-            count: name,
-            cost: ITERATION_OF_STEPS,
-          });
-          [lines, inSlice] = [outer, false];
-          functions.push(sliced.function);
-          put(`${name} = ${size(s.trip)};`);
-          sliced.call.forEach(put);
-          break;
-        }
         const tests = [...(s.trip === undefined ? [] : [`${name} < ${size(s.trip)}`]), ...(s.cond ? [element(s.cond)] : [])];
         put(`for (${name} = 0; ${tests.join(' && ')}; ${name}++) {`);
         walk(s.body, `${pad}  `);
@@ -275,7 +247,6 @@ function runText(
   const poolParam = pooled ? 'sinter_pool *pool, ' : '';
   if (pooled && !/\bpool\b/.test(body)) declare.unshift('  (void)pool;');
   return [
-    ...functions,
     `static int steps(${poolParam}const ${n}_inputs *in, const ${n}_outputs *out, uint8_t *arena) {`,
     ...declare,
     body,
@@ -284,11 +255,6 @@ function runText(
     '}',
   ].join('\n');
 }
-
-/** Inside of a slice of steps: the thread's own copy of what is scratch. */
-const OWN_SCRATCH = '    uint8_t *const t = a + (size_t)thread * THREAD_BYTES;';
-/** Nanoseconds that an iteration of a loop of steps takes at least, roughly: it is some calls of kernels. */
-const ITERATION_OF_STEPS = '5000.0f';
 
 /** What parallel loops are run by. Each thread is set as the caller is. */
 const runSlices = (threads: number, threadBytes: number, { flush, tiles }: Mode): string => `

@@ -2,6 +2,7 @@ import { InternalError } from '../../core/diagnostic.ts';
 import type { DType } from '../../core/dtype.ts';
 import { isFloatBase, maskType, sameType, vtype, type Expr } from '../../kernel/ir.ts';
 import type { Helpers } from './helpers.ts';
+import { isPlace } from '../../kernel/passes/places.ts';
 import { elementBytes, elementType, identifier, literal, memoryBase } from './types.ts';
 
 /** What the printer knows of the kernel at hand. */
@@ -46,15 +47,6 @@ function infix(op: Operator, a: Text, b: Text): Text {
   if (p > 11) return { s: `${paren(a, p)} ${op} ${paren(b, p + 1)}`, p };
   const least = shifts ? UNARY : 12;
   return { s: `${paren(a, least)} ${op} ${paren(b, least)}`, p: 9 };
-}
-
-/** Whether an i32 is made of sizes, counters and constants alone: no data is in it, so it stays within memory and cannot overflow. */
-export function isPlace(e: Expr, places: ReadonlySet<string>): boolean {
-  if (e.t.lanes !== 1 || e.t.base !== 'i32') return false;
-  if (e.k === 'var') return places.has(e.name);
-  if (e.k === 'bin' || e.k === 'select') return isPlace(e.a, places) && isPlace(e.b, places);
-  if (e.k === 'addr') return isPlace(e.at, places);
-  return e.k === 'const' || e.k === 'cmp';
 }
 
 export const showC = (e: Expr, x: Scope): string => expr(e, x).s;

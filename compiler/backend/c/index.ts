@@ -1,5 +1,6 @@
 import { nativeBundle } from '../../bundle/native/index.ts';
 import { expandHalf, expandMath, simplify, slices } from '../../program/passes/index.ts';
+import { outline } from '../../program/passes/outline.ts';
 import type { BackEnd } from '../backend.ts';
 import { moduleReport } from '../report.ts';
 import { emitC, headOf, type CResult } from './emit.ts';
@@ -22,7 +23,7 @@ export const C: BackEnd<CResult> = {
     if (toolchain.cc === '') bad("'toolchain.cc' is empty; name a C compiler");
   },
   // A C compiler does the rest itself.
-  kernelPasses: [simplify, expandMath, expandHalf, slices],
+  kernelPasses: [simplify, expandMath, expandHalf, slices, outline],
   emit({ program, plan, profile, file, flushDenormals, instrumentation }) {
     const artifact = emitC(program, plan, profile, {
       head: headOf(program, profile.name, file),

@@ -1,9 +1,10 @@
 import { showLoc } from '../../core/diagnostic.ts';
-import type { Expr, Kernel, Stmt, WordRows } from '../../kernel/ir.ts';
+import { constOf, type Expr, type Kernel, type Param, type Stmt, type WordRows } from '../../kernel/ir.ts';
+import { numberOf } from '../../kernel/passes/cost.ts';
+import { placesOf } from '../../kernel/passes/places.ts';
 import { changedNames, walk } from '../../kernel/passes/rewrite.ts';
-import { isPlace, place, showC, showOperand, type Scope } from './expr.ts';
+import { place, showC, showOperand, type Scope } from './expr.ts';
 import type { Helpers } from './helpers.ts';
-import { definedIn, sliceCost, slicedLoop, visibleIn } from './slices.ts';
 import { commentText, ctype, elementType, identifier } from './types.ts';
 
 /** The function of a kernel; the prefix keeps it apart from those of the C library. */
@@ -14,82 +15,120 @@ interface Printer {
   readonly scope: Scope;
   /** Variables that are set again. */
   readonly changed: ReadonlySet<string>;
-  /** Prints a parallel loop as slices for the pool; undefined where it shall be a loop. */
-  readonly slice: (s: Extract<Stmt, { k: 'for' }>) => readonly string[] | undefined;
-}
-export interface KernelText {
-  readonly text: string;
-  /** Whether the function takes a pool first. */
-  readonly pooled: boolean;
+  /** Whether a kernel's function takes a pool first. */
+  readonly pooled: (k: Kernel) => boolean;
+  /** The pool to give to such functions. */
+  readonly pool: string;
 }
 
 /**
- * A kernel as a C function. It must have been prepared for the profile. `threads`: parallel loops that are worth it become functions of
- * their own, of which the pool runs slices.
+ * The kernels that take a pool: those that make a parallel call, directly or by another kernel. A kernel with a range takes none: threads run
+ * it, and what it calls runs on its thread.
  */
-export function kernelText(kernel: Kernel, helpers: Helpers, notes: readonly string[], threads: boolean): KernelText {
+export function pooledKernels(kernels: readonly Kernel[]): ReadonlySet<Kernel> {
+  const out = new Set<Kernel>();
+  for (const k of kernels) if (!k.range) walk(k.body, s => void (s.k === 'call' && (s.over || out.has(s.kernel)) && out.add(k)));
+  return out;
+}
+
+/**
+ * A kernel as a C function; it must be as `runKernelPasses` leaves it. One with a range is a function that the pool calls, whose arguments are
+ * in a struct. `pooled`: the kernels that take a pool, this one too if it does.
+ */
+export function kernelText(kernel: Kernel, helpers: Helpers, notes: readonly string[], pooled: ReadonlySet<Kernel>): string {
   const buffers = new Map(kernel.params.flatMap(p => (p.k === 'buf' ? [[p.name, p.dtype] as const] : [])));
   const scope: Scope = { helpers, buffers, places: placesOf(kernel) };
-  const changed = changedNames(kernel.body);
-  const plain: Printer = { scope, changed, slice: () => undefined };
-  const functions: string[] = [];
-  const slice: Printer['slice'] = s => {
-    const cost = s.parallel ? sliceCost(s, scope) : undefined;
-    if (cost === undefined) return undefined;
-    const lines: string[] = [];
-    for (const t of s.body) statement(t, '    ', plain, lines);
-    const inside = definedIn(s);
-    const sliced = slicedLoop({
-      name: `${kernelName(kernel)}_${functions.length}`,
-      v: identifier(s.v),
-      lines,
-      visible: visibleIn(kernel, t => helpers.type(t)).filter(c => !inside.has(c.name)),
-      count: showC(s.hi, scope),
-      cost,
-    });
-    functions.push(sliced.function);
-    return sliced.call;
+  const printer: Printer = {
+    scope,
+    changed: changedNames(kernel.body),
+    pooled: k => pooled.has(k),
+    pool: kernel.range ? 'NULL' : 'pool',
   };
-  const params = kernel.params.map(p => {
-    const name = identifier(p.name);
-    if (p.k === 'int') return `int32_t ${name}`;
-    return `${p.access === 'read' ? 'const ' : ''}${elementType(p.dtype)} *${name}`;
-  });
   const lines: string[] = [];
-  const printer = threads ? { ...plain, slice } : plain;
   for (const s of kernel.body) statement(s, '  ', printer, lines);
-  const pooled = functions.length > 0;
-  const text = lines.join('\n');
-  const unused = kernel.params.map(p => identifier(p.name)).filter(name => !new RegExp(`\\b${name}\\b`).test(text));
-  lines.unshift(...unused.map(name => `  (void)${name};`));
   const where = notes.length > 0 ? notes : [showLoc(kernel.loc)].filter(s => s !== '');
   const head = where.slice(0, 8).map(n => `/* ${commentText(n)} */`);
   if (where.length > 8) head.push(`/* and ${where.length - 8} more */`);
-  if (pooled) params.unshift('sinter_pool *pool');
-  const main = [`static void ${kernelName(kernel)}(${params.join(', ')}) {`, ...lines, '}'];
-  return { text: [...head, ...functions, ...main].join('\n'), pooled };
+  const params = kernel.params.map(p => ({ ...p, type: paramType(p, helpers), name: identifier(p.name) }));
+  if (kernel.range) return [...head, ...rangeText(kernel, kernel.range, params, lines)].join('\n');
+  const text = lines.join('\n');
+  const unused = params.filter(p => !new RegExp(`\\b${p.name}\\b`).test(text));
+  const given = [...(pooled.has(kernel) ? ['sinter_pool *pool'] : []), ...params.map(p => declared(p.type, p.name))];
+  return [
+    ...head,
+    `static void ${kernelName(kernel)}(${given.join(', ')}) {`,
+    ...unused.map(p => `  (void)${p.name};`),
+    ...lines,
+    '}',
+  ].join('\n');
 }
-/** Variables that hold sizes and places. One that changes is such only if all it is given are. */
-function placesOf(kernel: Kernel): ReadonlySet<string> {
-  const out = new Set<string>();
-  for (const p of kernel.params) if (p.k === 'int') out.add(p.name);
-  const given = new Map<string, Expr[]>();
-  walk(kernel.body, s => {
-    if (s.k === 'for') out.add(s.v);
-    if (s.k === 'let' || s.k === 'set') {
-      if (s.k === 'let') out.add(s.name);
-      given.set(s.name, [...(given.get(s.name) ?? []), s.value]);
-    }
-  });
-  for (let again = true; again;) {
-    again = false;
-    for (const [name, values] of given)
-      if (out.has(name) && !values.every(v => isPlace(v, out))) {
-        out.delete(name);
-        again = true;
-      }
+function paramType(p: Param, helpers: Helpers): string {
+  switch (p.k) {
+    case 'int':
+      return 'int32_t';
+    case 'value':
+      return helpers.type(p.t);
+    case 'buf':
+      return `${p.access === 'read' ? 'const ' : ''}${elementType(p.dtype)} *`;
   }
-  return out;
+}
+const declared = (type: string, name: string): string => (type.endsWith('*') ? `${type}${name}` : `${type} ${name}`);
+const structName = (k: Kernel): string => `${kernelName(k)}_args`;
+
+/** A kernel with a range as a `sinter_slice`; a buffer of scratch is the first thread's until it is moved to this thread's. */
+function rangeText(
+  kernel: Kernel,
+  range: NonNullable<Kernel['range']>,
+  params: readonly (Param & { readonly type: string })[],
+  lines: readonly string[],
+): string[] {
+  const [begin, end] = [identifier(range.begin), identifier(range.end)];
+  const own = params.some(p => p.k === 'buf' && p.scratch);
+  return [
+    ...(params.length > 0
+      ? [`typedef struct { ${params.map(p => `${declared(p.type, p.name)};`).join(' ')} } ${structName(kernel)};`]
+      : []),
+    `static void ${kernelName(kernel)}(const void *args_, int32_t ${begin}, int32_t ${end}, int32_t thread_) {`,
+    params.length > 0 ? `  const ${structName(kernel)} *const shared_ = args_;` : '  (void)args_;',
+    ...params.map(p => {
+      const value = `shared_->${p.name}`;
+      const scratch = p.k === 'buf' && p.scratch;
+      const moved = `(${p.type})(void *)((char *)${value} + (size_t)thread_ * THREAD_BYTES)`;
+      return `  ${declared(`${p.type}${p.type.endsWith('*') ? '' : ' '}const`, p.name)} = ${scratch ? moved : value};`;
+    }),
+    ...(own ? [] : ['  (void)thread_;']),
+    ...lines,
+    '}',
+  ];
+}
+/** A call of another kernel; a parallel one puts the arguments into a struct and has the pool run the ranges. */
+function callText(s: Extract<Stmt, { k: 'call' }>, { scope: x, pooled, pool }: Printer): string[] {
+  const { kernel: callee } = s;
+  const args = s.args.map((a, i) => {
+    if (a.k === 'value') return showC(a.value, x);
+    const to = callee.params[i];
+    const name = identifier(a.buf);
+    if (to?.k !== 'buf') return name;
+    const own = x.buffers.get(a.buf);
+    const same = own !== undefined && elementType(own) === elementType(to.dtype);
+    const from = same ? name : `(${paramType(to, x.helpers)})${name}`;
+    return constOf(a.at) === 0 ? from : `${from} + ${showOperand(a.at, x)}`;
+  });
+  if (!s.over) return [`${kernelName(callee)}(${[...(pooled(callee) ? [pool] : []), ...args].join(', ')});`];
+  const shared = args.length > 0 ? '&shared_' : 'NULL';
+  const run = `run_slices(${pool}, ${kernelName(callee)}, ${shared}, ${showC(s.over.count, x)}, ${costText(s.over.cost, x)});`;
+  return args.length > 0 ? ['{', `  const ${structName(callee)} shared_ = {${args.join(', ')}};`, `  ${run}`, '}'] : [run];
+}
+/** A cost with digits enough for an estimate. */
+function costText(e: Expr, x: Scope): string {
+  const value = numberOf(e);
+  if (value !== undefined) {
+    const text = String(Number(value.toPrecision(2)));
+    return `${/[.e]/.test(text) ? text : `${text}.0`}f`;
+  }
+  if (e.k !== 'bin') return showC(e, x);
+  const [a, b] = [costText(e.a, x), costText(e.b, x)];
+  return e.op === 'add' ? `(${a} + ${b})` : `${a} * ${b}`;
 }
 
 function statement(s: Stmt, pad: string, p: Printer, out: string[]): void {
@@ -123,6 +162,9 @@ function statement(s: Stmt, pad: string, p: Printer, out: string[]): void {
       put(`${x.helpers.mma(s.rows, s.columns)}(${a}, ${b}, ${s.words}, ${to});`);
       return;
     }
+    case 'call':
+      callText(s, p).forEach(put);
+      return;
     case 'if':
       put(`if (${showC(s.c, x)}) {`);
       block(s.then);
@@ -144,11 +186,6 @@ function statement(s: Stmt, pad: string, p: Printer, out: string[]): void {
       put('}');
       return;
     case 'for': {
-      const slices = p.slice(s);
-      if (slices) {
-        slices.forEach(put);
-        return;
-      }
       const v = identifier(s.v);
       const step = s.step === 1 ? `${v}++` : `${v} += ${s.step}`;
       // The end is worked out once: what it is made of may change in the loop.

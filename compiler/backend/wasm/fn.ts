@@ -4,8 +4,13 @@ import { changedNames } from '../../kernel/passes/rewrite.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Assembler, Ref, WasmType } from './binaryen.ts';
 
+/** Names of functions of the module, which are made at their first use. */
+export interface Functions {
+  helper(name: string): string;
+  kernel(k: Kernel): string;
+}
 /** The state of one function under construction. */
-export interface Fn {
+export interface Fn extends Functions {
   readonly asm: Assembler;
   readonly profile: Profile;
   /** The local of a variable or parameter. */
@@ -26,12 +31,12 @@ export interface Fn {
   markNonNegative(name: string): void;
   /** Whether the variable keeps its first value. */
   fixed(name: string): boolean;
-  /** The name of a function of the module that is made at its first use. */
-  helper(name: string): string;
+  /** The types of the parameters: the range's ends come first. */
+  readonly params: readonly WasmType[];
   readonly vars: readonly WasmType[];
 }
 
-export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, helper: (name: string) => string): Fn {
+export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, { helper, kernel: kernelOf }: Functions): Fn {
   const locals: WasmType[] = [];
   const names = new Map<string, { readonly index: number; readonly type: WasmType }>();
   const free = new Map<WasmType, number[]>();
@@ -40,7 +45,6 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, helper: 
   const changed = changedNames(kernel.body);
   let labels = 0;
   const { b, m } = asm;
-  kernel.params.forEach((p, index) => names.set(p.name, { index, type: b.i32 }));
   const wasmType = (t: VType): WasmType => {
     if (t.lanes === 1)
       return {
@@ -59,7 +63,12 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, helper: 
       throw new InternalError(`a ${showVType(t)} in kernel ${kernel.name}, but ${profile.name} has no vectors`);
     return b.v128;
   };
-  const local = (t: WasmType): number => free.get(t)?.pop() ?? kernel.params.length + locals.push(t) - 1;
+  const given = [
+    ...(kernel.range ? [kernel.range.begin, kernel.range.end] : []).map(name => ({ name, type: b.i32 })),
+    ...kernel.params.map(p => ({ name: p.name, type: p.k === 'value' ? wasmType(p.t) : b.i32 })),
+  ];
+  given.forEach(({ name, type }, index) => names.set(name, { index, type }));
+  const local = (t: WasmType): number => free.get(t)?.pop() ?? given.length + locals.push(t) - 1;
   const release = (t: WasmType, index: number): void => {
     const f = free.get(t);
     if (f) f.push(index);
@@ -127,6 +136,8 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, helper: 
     },
     fixed: name => !changed.has(name),
     helper,
+    kernel: kernelOf,
+    params: given.map(g => g.type),
     vars: locals,
   };
 }

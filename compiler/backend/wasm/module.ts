@@ -44,17 +44,18 @@ export function newModule(b: Binaryen, profile: Profile): WasmModule {
     }
     return name;
   };
+  const kernel = (k: Kernel): string => {
+    const had = kernels.get(k);
+    if (had !== undefined) return had;
+    const name = `k${kernels.size}.${k.name}`;
+    kernels.set(k, name);
+    emitKernel(asm, profile, k, name, { helper, kernel });
+    return name;
+  };
   return {
     asm,
     helper,
-    kernel: k => {
-      const had = kernels.get(k);
-      if (had !== undefined) return had;
-      const name = `k${kernels.size}.${k.name}`;
-      kernels.set(k, name);
-      emitKernel(asm, profile, k, name, helper);
-      return name;
-    },
+    kernel,
     finish: () => {
       try {
         if (!m.validate()) throw new InternalError('binaryen rejected the module');

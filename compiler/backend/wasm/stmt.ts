@@ -4,20 +4,17 @@ import { exprsOf, readsOf, walk } from '../../kernel/passes/rewrite.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Assembler, Ref } from './binaryen.ts';
 import { emitExpr, emitStore } from './expr.ts';
-import { newFn, type Fn } from './fn.ts';
+import { newFn, type Fn, type Functions } from './fn.ts';
 
-/** Adds a kernel as a function of i32 parameters (addresses and sizes). It must have been prepared for the profile. */
-export function emitKernel(
-  asm: Assembler,
-  profile: Profile,
-  kernel: Kernel,
-  name: string,
-  helper: (name: string) => string,
-): void {
+/**
+ * Adds a kernel as a function of its range, if it has one, and its parameters; addresses and sizes are i32. It must be as `runKernelPasses`
+ * leaves it.
+ */
+export function emitKernel(asm: Assembler, profile: Profile, kernel: Kernel, name: string, module: Functions): void {
   const { b, m } = asm;
-  const f = newFn(asm, profile, kernel, helper);
+  const f = newFn(asm, profile, kernel, module);
   const body = emitBlock(f, kernel.body);
-  m.addFunction(name, b.createType(kernel.params.map(() => b.i32)), b.none, f.vars, body);
+  m.addFunction(name, b.createType([...f.params]), b.none, f.vars, body);
 }
 /**
  * A block. A variable's local is free after the last statement that mentions it: fewer locals are fewer values that a loop carries as
@@ -71,6 +68,16 @@ function emitStmt(f: Fn, s: Stmt, dying: readonly string[]): Ref {
       return done(m.nop());
     case 'mma':
       throw new InternalError('WebAssembly has no mma');
+    case 'call': {
+      // There is one thread: it runs the whole range.
+      const range = s.over ? [m.i32.const(0), emitExpr(f, s.over.count)] : [];
+      const args = s.args.map((a, i) => {
+        if (a.k === 'value') return emitExpr(f, a.value);
+        const to = s.kernel.params[i];
+        return emitExpr(f, { k: 'addr', t: I32, buf: a.buf, dtype: to?.k === 'buf' ? to.dtype : 'u8', at: a.at });
+      });
+      return done(m.call(f.kernel(s.kernel), [...range, ...args], b.none));
+    }
     case 'if': {
       const c = emitExpr(f, s.c);
       f.endStatement();

@@ -1,9 +1,10 @@
 import { cast, children, F32, f32, I32, type Expr, type Stmt } from '../ir.ts';
 import { changedNames, walk } from './rewrite.ts';
 
-/** Nanoseconds of a simple operation, of a division or a root, and iterations of a loop that nothing is known of: rough means. */
+/** Nanoseconds of a simple operation, of a division or a root, and of a call; iterations of a loop that nothing is known of: rough means. */
 const SIMPLE = 0.1;
 const SLOW = 2;
+const CALL = 5000;
 const SOME = 8;
 
 /** A sum of products over i32 variables, in nanoseconds: an f32 expression. */
@@ -58,6 +59,8 @@ export function costOf(body: readonly Stmt[], known: ReadonlySet<string>): Expr 
         return f32(SIMPLE);
       case 'mma':
         return f32((SIMPLE * s.rows * s.columns * s.words) / 64);
+      case 'call':
+        return f32(CALL);
       case 'if':
         return times(f32(s.else.length > 0 ? 0.5 : 1), plus(block(s.then), block(s.else)));
       case 'while':

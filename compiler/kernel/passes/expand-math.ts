@@ -3,6 +3,7 @@ import { children, showVType, withChildren, type Expr, type Kernel, type MathOp,
 import { F32_MATH, maths } from './math-f32.ts';
 import { F64_MATH } from './math-f64.ts';
 import { freshNames } from './names.ts';
+import { mapStmt } from './rewrite.ts';
 
 const MATH = new Set<UnOp>([
   'exp',
@@ -51,56 +52,29 @@ function block(body: readonly Stmt[], to: To): readonly Stmt[] {
   return changed ? out : body;
 }
 function statement(s: Stmt, out: Stmt[], to: To): void {
-  const ex = (e: Expr): Expr => expand(e, out, to);
-  switch (s.k) {
-    case 'let':
-    case 'set': {
-      const value = ex(s.value);
-      out.push(value === s.value ? s : { ...s, value });
-      return;
-    }
-    case 'store': {
-      const at = ex(s.at);
-      const value = ex(s.value);
-      out.push(at === s.at && value === s.value ? s : { ...s, at, value });
-      return;
-    }
-    case 'prefetch':
-    case 'mma':
-      // Its places are made of integers.
-      out.push(s);
-      return;
-    case 'if': {
-      const c = ex(s.c);
-      const then = block(s.then, to);
-      const other = block(s.else, to);
-      out.push(c === s.c && then === s.then && other === s.else ? s : { ...s, c, then, else: other });
-      return;
-    }
-    case 'for': {
-      const lo = ex(s.lo);
-      const hi = ex(s.hi);
-      const body = block(s.body, to);
-      out.push(lo === s.lo && hi === s.hi && body === s.body ? s : { ...s, lo, hi, body });
-      return;
-    }
-    case 'while': {
-      const body = block(s.body, to);
-      const pre: Stmt[] = [];
-      const c = expand(s.c, pre, to);
-      if (pre.length === 0) {
-        out.push(body === s.body ? s : { ...s, body });
-        return;
-      }
-      // The condition needs statements: it is kept in a variable and computed again at the end of the body.
-      const name = to.fresh();
-      const again: Stmt[] = [];
-      const c2 = expand(s.c, again, to);
-      out.push(...pre, { k: 'let', name, value: c });
-      out.push({ ...s, c: { k: 'var', t: c.t, name }, body: [...body, ...again, { k: 'set', name, value: c2 }] });
-      return;
-    }
+  if (s.k !== 'while') {
+    out.push(
+      mapStmt(
+        s,
+        e => expand(e, out, to),
+        b => block(b, to),
+      ),
+    );
+    return;
   }
+  const body = block(s.body, to);
+  const pre: Stmt[] = [];
+  const c = expand(s.c, pre, to);
+  if (pre.length === 0) {
+    out.push(body === s.body ? s : { ...s, body });
+    return;
+  }
+  // The condition needs statements: it is kept in a variable and computed again at the end of the body.
+  const name = to.fresh();
+  const again: Stmt[] = [];
+  const c2 = expand(s.c, again, to);
+  out.push(...pre, { k: 'let', name, value: c });
+  out.push({ ...s, c: { k: 'var', t: c.t, name }, body: [...body, ...again, { k: 'set', name, value: c2 }] });
 }
 /** Sub-expressions that are unchanged stay the same objects. */
 function expand(e: Expr, out: Stmt[], to: To): Expr {

@@ -9,6 +9,7 @@ export function freshNames(kernel: Kernel, prefix: string): () => string {
     const n = Number(name.slice(prefix.length));
     if (Number.isInteger(n)) next = Math.max(next, n + 1);
   };
+  if (kernel.range) [kernel.range.begin, kernel.range.end].forEach(see);
   for (const p of kernel.params) see(p.name);
   walk(kernel.body, s => {
     if (s.k === 'let') see(s.name);

@@ -1,4 +1,4 @@
-import { children, withChildren, type Expr, type Stmt, type WordRows } from '../ir.ts';
+import { children, withChildren, type CallArg, type Expr, type Kernel, type Stmt, type WordRows } from '../ir.ts';
 
 /** Rewrites bottom-up: `f` sees each node with its children rewritten. What does not change stays the same object. */
 export function mapExpr(e: Expr, f: (e: Expr) => Expr): Expr {
@@ -34,6 +34,16 @@ export function mapStmt(s: Stmt, expr: (e: Expr) => Expr, block: (b: readonly St
       const [a, b, to] = [rows(s.a), rows(s.b), rows(s.to)];
       return a === s.a && b === s.b && to === s.to ? s : { ...s, a, b, to };
     }
+    case 'call': {
+      const args = s.args.map((a): CallArg => {
+        const before = a.k === 'buf' ? a.at : a.value;
+        const after = expr(before);
+        return after === before ? a : a.k === 'buf' ? { ...a, at: after } : { ...a, value: after };
+      });
+      const over = s.over && { count: expr(s.over.count), cost: expr(s.over.cost) };
+      const same = args.every((a, i) => a === s.args[i]) && over?.count === s.over?.count && over?.cost === s.over?.cost;
+      return same ? s : { ...s, args, ...(over && { over }) };
+    }
     case 'if': {
       const c = expr(s.c);
       const then = block(s.then);
@@ -65,6 +75,8 @@ export function exprsOf(s: Stmt): readonly Expr[] {
       return [s.at];
     case 'mma':
       return [s.a, s.b, s.to].flatMap(r => [r.at, r.stride]);
+    case 'call':
+      return [...s.args.map(a => (a.k === 'buf' ? a.at : a.value)), ...(s.over ? [s.over.count, s.over.cost] : [])];
     case 'if':
     case 'while':
       return [s.c];
@@ -79,6 +91,7 @@ export function blocksOf(s: Stmt): readonly (readonly Stmt[])[] {
     case 'store':
     case 'prefetch':
     case 'mma':
+    case 'call':
       return [];
     case 'if':
       return [s.then, s.else];
@@ -105,6 +118,27 @@ export function readsOf(e: Expr, f: (name: string) => void): void {
     if (x.k === 'var') f(x.name);
   });
 }
+/** The kernels that a kernel calls itself. */
+export function calleesOf(kernel: Kernel): ReadonlySet<Kernel> {
+  const out = new Set<Kernel>();
+  walk(kernel.body, s => {
+    if (s.k === 'call') out.add(s.kernel);
+  });
+  return out;
+}
+/** The kernel with calls of others; the same object where it calls none of them. */
+export function withCallees(kernel: Kernel, to: ReadonlyMap<Kernel, Kernel>): Kernel {
+  const block = (body: readonly Stmt[]): readonly Stmt[] => {
+    const out = body.map(s => {
+      const callee = s.k === 'call' ? to.get(s.kernel) : undefined;
+      if (s.k === 'call' && callee && callee !== s.kernel) return { ...s, kernel: callee };
+      return mapStmt(s, e => e, block);
+    });
+    return out.every((s, i) => s === body[i]) ? body : out;
+  };
+  const body = block(kernel.body);
+  return body === kernel.body ? kernel : { ...kernel, body };
+}
 /** The variables that some `set` changes. */
 export function changedNames(body: readonly Stmt[]): Set<string> {
   const out = new Set<string>();
@@ -114,7 +148,7 @@ export function changedNames(body: readonly Stmt[]): Set<string> {
   return out;
 }
 export const isLoop = (s: Stmt): boolean => s.k === 'for' || s.k === 'while';
-/** Whether a statement itself writes to memory. */
-export const writes = (s: Stmt): boolean => s.k === 'store' || s.k === 'mma';
+/** Whether a statement itself writes to memory; what it calls may. */
+export const writes = (s: Stmt): boolean => s.k === 'store' || s.k === 'mma' || s.k === 'call';
 /** Whether a block has a loop anywhere. */
 export const hasLoop = (body: readonly Stmt[]): boolean => body.some(s => isLoop(s) || blocksOf(s).some(hasLoop));

@@ -76,6 +76,7 @@ function statementCost(s: Stmt): number {
     case 'store':
       return exprCost(s.value) + 1;
     case 'prefetch':
+    case 'call':
       return 1;
     case 'mma':
       return s.rows * s.columns;

@@ -1,4 +1,4 @@
-import { applyPasses, type Pass, type PassObserver } from '../../core/pass.ts';
+import { applyPasses, type PassObserver } from '../../core/pass.ts';
 import type { Kernel } from '../../kernel/ir.ts';
 import {
   ADDRESSES,
@@ -11,19 +11,19 @@ import {
   SLICES,
   type KernelPass,
 } from '../../kernel/passes/index.ts';
+import { withCallees } from '../../kernel/passes/rewrite.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Program } from '../program.ts';
 import { withKernels } from '../steps.ts';
-
-/** A pass over programs: what back ends do to kernels before they print them. Slots stay, so a memory plan stays valid. */
-export type ProgramPass = Pass<Program>;
+import type { ProgramPass } from './pass.ts';
 
 /** A pass over kernels as one over programs: kernel by kernel. What is one kernel stays one. */
 const eachKernel = (pass: KernelPass): ProgramPass => ({
   name: pass.name,
   doc: pass.doc,
   run: (program, ctx) => {
-    const to = new Map(program.kernels.map(k => [k, pass.run(k, ctx)]));
+    const to = new Map<Kernel, Kernel>();
+    for (const k of program.kernels) to.set(k, pass.run(withCallees(k, to), ctx));
     if ([...to].every(([before, after]) => before === after)) return program;
     return { ...program, kernels: [...to.values()], steps: withKernels(program.steps, to) };
   },
