@@ -32,7 +32,7 @@ export interface CompileOptions {
    * 10,000, or to as many rows as 64 MiB hold of inputs and outputs.
    */
   readonly dims?: Readonly<Record<string, DimOption>>;
-  /** Boosting rounds to use of XGBoost and LightGBM models, `to` exclusive, as XGBoost's `iteration_range`. Default: as the model says. */
+  /** Boosting rounds to use of XGBoost and LightGBM models, from the first to the last, both included. Default: as the model says. */
   readonly iterations?: Iterations;
   /** Outputs of XGBoost and LightGBM models besides `prediction`. */
   readonly outputs?: readonly TreeOutput[];

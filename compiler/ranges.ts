@@ -8,8 +8,8 @@ export function parseDimOption(text: string): DimOption | undefined {
   if (min === undefined || max === undefined) return undefined;
   return { min: Number(min), max: Number(max), ...(step !== undefined && { step: Number(step) }) };
 }
-/** Boosting rounds `A..B` as text has them; undefined where it is none. */
+/** Boosting rounds `A..B`, from A to B, as text has them; undefined where it is none. */
 export function parseIterations(text: string): Iterations | undefined {
-  const [, from, to] = /^(\d+)\.\.(\d+)$/.exec(text) ?? [];
-  return from === undefined || to === undefined ? undefined : { from: Number(from), to: Number(to) };
+  const [, first, last] = /^(\d+)\.\.(\d+)$/.exec(text) ?? [];
+  return first === undefined || last === undefined ? undefined : { first: Number(first), last: Number(last) };
 }

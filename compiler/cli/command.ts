@@ -71,7 +71,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('-t, --target <name|file.json>', 'what to compile for; may be given several times (default: wasm-simd)', collect, [])
     .option('-o, --out <dir>', "the bundle's folder; a folder in it for each of several targets (default: the model's name)")
     .option('-d, --dim <name=n|a..b|a..b:step>', 'the size of a free dimension, or its range', collect, [])
-    .option('--iterations <a..b>', 'boosting rounds to use of XGBoost and LightGBM models, without round b')
+    .option('--iterations <a..b>', 'boosting rounds to use of XGBoost and LightGBM models, counted from 0')
     .option('--outputs <list>', `outputs of XGBoost and LightGBM models besides prediction: ${TREE_OUTPUTS.join(',')}`)
     .addOption(new Option('--tree-strategy <name>', 'how trees become code (default: auto)').choices(TREE_STRATEGIES))
     .addOption(new Option('--format <name>', 'what the model is (default: told from its bytes)').choices(FORMATS))

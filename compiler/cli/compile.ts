@@ -59,7 +59,7 @@ export function parseDims(flags: readonly string[]): Record<string, DimOption> {
 /** `--iterations A..B`. */
 function iterationsOf(flag: string): Iterations {
   const rounds = parseIterations(flag);
-  if (!rounds) throw new UsageError(`--iterations ${flag}: write A..B for the rounds A to B - 1, such as 0..100`);
+  if (!rounds) throw new UsageError(`--iterations ${flag}: write A..B for the rounds from A to B, such as 0..99 for the first hundred`);
   return rounds;
 }
 /** `--outputs margin,leaf,contributions`, in any order; `prediction` may be named too. */

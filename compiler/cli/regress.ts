@@ -1,4 +1,4 @@
-import { CompileError, InternalError } from '../core/diagnostic.ts';
+import { fail, InternalError } from '../core/diagnostic.ts';
 import { writeFile } from '../host/files.ts';
 import { readSuite, type Suite, type SuiteModel, type SuiteTarget } from '../../bench/suite/suite.ts';
 import { many, showBytes, table } from '../core/format.ts';
@@ -84,9 +84,9 @@ function absent(suite: Suite, models: readonly SuiteModel[]): readonly SuiteMode
   const out = models.filter(m => !m.here);
   const [first] = out;
   if (first && (suite.missing === undefined || process.env['CI'] !== undefined))
-    throw new CompileError(
+    fail(
       'E205',
-      `cannot read ${first.path}: there is no such file${suite.missing === undefined ? '' : `; ${suite.missing} brings it`}`,
+      { file: first.path, why: `there is no such file${suite.missing === undefined ? '' : `; ${suite.missing} brings it`}` },
       { k: 'file', file: suite.file, what: first.name },
     );
   return out;

@@ -43,27 +43,36 @@ export const CODES = {
 export type Code = keyof typeof CODES;
 type Hole<S extends string> = S extends `${string}{${infer K}}${infer R}` ? K | Hole<R> : never;
 
-/** The model or its data is at fault, and the message says where and what to do. */
+/** What the holes of a code's message are filled with, by name. */
+export type Holes<C extends Code> = Readonly<Record<Hole<(typeof CODES)[C]>, string>>;
+
+/** The model, its data or an option is at fault; the message says where and what to do: `place: code: bare`. */
 export class CompileError extends Error {
   readonly code: Code;
+  /** What the holes of the code's message were filled with: `why`, `file`, … */
+  readonly holes: Readonly<Record<string, string>>;
   readonly loc: Loc;
-  constructor(code: Code, message: string, loc: Loc) {
+  /** The message without its place and code. */
+  readonly bare: string;
+  constructor(code: Code, holes: Readonly<Record<string, string>>, loc: Loc) {
     const at = showLoc(loc);
-    super(`${at === '' ? '' : at + ': '}${code}: ${message}`);
+    const bare = CODES[code].replace(/\{(\w+)\}/g, (_, name: string) => holes[name] ?? '?');
+    super(`${at === '' ? '' : at + ': '}${code}: ${bare}`);
     this.name = 'CompileError';
     this.code = code;
+    this.holes = holes;
     this.loc = loc;
+    this.bare = bare;
+  }
+  /** The same error at another place. */
+  at(loc: Loc): CompileError {
+    return new CompileError(this.code, this.holes, loc);
   }
 }
 
 /** `fail('E101', { op }, loc)`: the type system checks the holes of the message. */
-export function fail<C extends Code>(code: C, holes: Readonly<Record<Hole<(typeof CODES)[C]>, string>>, loc: Loc = noLoc): never {
-  const values: Readonly<Record<string, string>> = holes;
-  throw new CompileError(
-    code,
-    CODES[code].replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '?'),
-    loc,
-  );
+export function fail<C extends Code>(code: C, holes: Holes<C>, loc: Loc = noLoc): never {
+  throw new CompileError(code, holes, loc);
 }
 
 /** A broken promise inside the compiler, never the user's fault. */

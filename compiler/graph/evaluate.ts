@@ -164,7 +164,7 @@ function located<T>(loc: Loc, f: () => T): T {
   try {
     return f();
   } catch (e) {
-    if (e instanceof CompileError && e.loc.k === 'none') throw new CompileError(e.code, e.message.slice(e.code.length + 2), loc);
+    if (e instanceof CompileError && e.loc.k === 'none') throw e.at(loc);
     throw e;
   }
 }

@@ -13,7 +13,7 @@ export async function load(source) {
   const given = await source;
   const folder = isUrl(given) && isFolder(given);
   const module = await compile(given === undefined || folder ? near(given, m.file, m.own) : given).catch(e => {
-    if (e.code === 'E205') throw error('E205', `${e.message.slice(6)}; 'make ${m.file}' beside index.js builds it`, e);
+    if (e.code === 'E205') e.message += `; 'make ${m.file}' beside index.js builds it`;
     if (e.code) throw e;
     throw error('E203', `the module does not compile: ${e.message}`, e);
   });

@@ -39,7 +39,7 @@ beforeAll(() => {
 
 describe('tree models on the command line', () => {
   it('compile, with rounds and outputs chosen, and are verified', async () => {
-    const flags = ['--iterations', '0..3', '--outputs', 'contributions,margin,prediction,leaf', '--dim', 'batch=1..64'];
+    const flags = ['--iterations', '0..2', '--outputs', 'contributions,margin,prediction,leaf', '--dim', 'batch=1..64'];
     const r = await sinter('compile', at('model.onnx'), '-o', out, ...flags, '--verify');
     expect(r).toMatchObject({ code: 0, err: '' });
     expect(r.out).toMatch(/trees +3 of 7 nodes, 5 of them leaves, depth 1; 2 features, 2 used\n/);
@@ -49,7 +49,7 @@ describe('tree models on the command line', () => {
     expect(manifest).toMatchObject({
       options: {
         dims: { batch: { min: 1, max: 64 } },
-        iterations: { from: 0, to: 3 },
+        iterations: { first: 0, last: 2 },
         outputs: ['contributions', 'margin', 'leaf'],
       },
       featureNames: ['temp', 'wind'],
@@ -132,10 +132,10 @@ describe('tree models on the command line', () => {
     expect(page.match(/<g id="node/g)?.length).toBeLessThanOrEqual(330);
   });
   it.each([
-    [['--iterations', '3'], 2, '--iterations 3: write A..B for the rounds A to B - 1'],
+    [['--iterations', '3'], 2, '--iterations 3: write A..B for the rounds from A to B'],
     [['--iterations', '-1..3'], 2, 'write A..B'],
-    [['--iterations', '0..9'], 1, 'E403: option iterations: 0..9 is no range of the 5 rounds of the model'],
-    [['--iterations', '2..2'], 1, 'E403: option iterations'],
+    [['--iterations', '0..5'], 2, "E403: option iterations: 0..5 is no range of the model's 5 rounds, 0..4"],
+    [['--iterations', '2..1'], 2, 'E403: option iterations'],
     [
       ['--outputs', 'margins'],
       2,

@@ -70,11 +70,10 @@ export async function runCase(c: BackendCase, o: CaseOptions): Promise<Outcome> 
     importCase(model, c, new Map(), false);
     return done('skipped', skip);
   } catch (e) {
-    if (e instanceof CompileError) return done('refused', bare(e), e.code);
+    if (e instanceof CompileError) return done('refused', e.bare, e.code);
     return done('broken', e instanceof Error ? (e.stack ?? e.message) : String(e));
   }
 }
-const bare = (e: CompileError): string => e.message.slice(e.message.indexOf(e.code) + e.code.length + 2);
 
 function importCase(
   model: ModelProto & { readonly graph: NonNullable<ModelProto['graph']> },

@@ -156,10 +156,10 @@ describe('traps of XGBoost', () => {
     const w = { ...zero, objective: 'reg:squarederror', targets: 2, trees: [1, 2, 4, 8], info: [0, 1, 1, 0] };
     expect(predict(w, [[0]])).toEqual([9, 6]);
     const rounds = { ...w, rounds: [0, 3, 4] };
-    expect(predict(rounds, [[0]], { iterations: { from: 0, to: 1 } })).toEqual([1, 6]);
-    expect(predict(w, [[0]], { iterations: { from: 1, to: 2 } })).toEqual([8, 4]);
+    expect(predict(rounds, [[0]], { iterations: { first: 0, last: 0 } })).toEqual([1, 6]);
+    expect(predict(w, [[0]], { iterations: { first: 1, last: 1 } })).toEqual([8, 4]);
     const parallel = { ...zero, parallel: 2, trees: [1, 2, 4, 8] };
-    expect(predict(parallel, [[0]], { iterations: { from: 1, to: 2 } })).toEqual([12]);
+    expect(predict(parallel, [[0]], { iterations: { first: 1, last: 1 } })).toEqual([12]);
     const vectors: Tree = { f: 0, t: 0, l: [1, 2], r: [3, 4] };
     for (const leafWeights of [false, true])
       expect(predict({ ...zero, targets: 2, trees: [vectors, [10, 20]], leafWeights }, [[-1], [1]])).toEqual([11, 22, 13, 24]);
@@ -185,12 +185,12 @@ describe('traps of XGBoost', () => {
     const attributes = { best_iteration: '0', best_score: '0.1' };
     const m = load({ ...zero, trees: [1, 2, 4], attributes });
     expect(run(m, [[0]])).toEqual([7]);
-    expect(warnings(m)).toContain('the scikit-learn wrapper would use --iterations 0..1');
-    expect(predict({ ...zero, trees: [1, 2, 4], attributes }, [[0]], { iterations: { from: 0, to: 1 } })).toEqual([1]);
-    expect(() => load({ ...zero, trees: [1, 2] }, { iterations: { from: 0, to: 3 } })).toThrow(
-      '0..3 is no range of the 2 rounds',
+    expect(warnings(m)).toContain('the scikit-learn wrapper would use --iterations 0..0');
+    expect(predict({ ...zero, trees: [1, 2, 4], attributes }, [[0]], { iterations: { first: 0, last: 0 } })).toEqual([1]);
+    expect(() => load({ ...zero, trees: [1, 2] }, { iterations: { first: 0, last: 2 } })).toThrow(
+      "0..2 is no range of the model's 2 rounds, 0..1",
     );
-    expect(() => load({ ...zero, trees: [1, 2] }, { iterations: { from: 1, to: 1 } })).toThrow(/E403: option iterations/);
+    expect(() => load({ ...zero, trees: [1, 2] }, { iterations: { first: 1, last: 0 } })).toThrow(/E403: option iterations/);
     for (const archive of archives('xgboost')) {
       const wrapped = casesOf(archive).filter(c => c.name === 'classifier');
       for (const c of wrapped) expect(differences(c, byEvaluator({ ...c, iterations: undefined }))).toEqual([]);
@@ -201,7 +201,7 @@ describe('traps of XGBoost', () => {
     const bytes = json(document({ ...zero, trees: [1, 2, 4], attributes }));
     const m = importModel(tar('xgboost-model', bytes), { file: 'model.tar' });
     expect(run(m, [[0]])).toEqual([3]);
-    expect(warnings(m)).toContain("SageMaker's container predicts with rounds 0..2 of 3");
+    expect(warnings(m)).toContain("SageMaker's container predicts with 2 of its 3 rounds");
     expect(run(importModel(bytes, { file: 'xgboost-model' }), [[0]])).toEqual([7]);
   });
   it('16: UBJSON is typed and big-endian, JSON has numbers as text, fields may be absent', () => {

@@ -69,7 +69,7 @@ export function casesAmong(files: ReadonlyMap<string, Uint8Array>, archive: stri
       name: c.name,
       file: c.file,
       bytes: must(files.get(c.file), c.file),
-      iterations: c.rounds && { from: c.rounds[0], to: c.rounds[1] },
+      iterations: c.rounds && { first: c.rounds[0], last: c.rounds[1] - 1 },
       rows: fromTyped('f32', [x.length / c.features, c.features], x),
       prediction: fromTyped(library === 'xgboost' ? 'f32' : 'f64', c.predictionShape, floats(c.prediction)),
       margin: optional(c.margin),

@@ -59,7 +59,7 @@ const given: readonly Given[] = [
   { model: 'xgagaricus.model', rows: agaricus, output: 'prediction', values: 'xgagaricus_true_predictions.txt', near: 1e-7 },
   {
     ...{ model: 'xg_dart_agaricus.model', rows: agaricus, output: 'margin', values: 'xg_dart_agaricus_true_predictions.txt' },
-    ...{ iterations: { from: 0, to: 10 }, near: 1e-7 },
+    ...{ iterations: { first: 0, last: 9 }, near: 1e-7 },
   },
   {
     model: 'xgblin_agaricus.model',

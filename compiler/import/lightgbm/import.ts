@@ -12,9 +12,11 @@ import {
   flat,
   MAX_FEATURES,
   MAX_GROUPS,
+  roundsAsked,
   rowBytes,
   tableValues,
   type Iterations,
+  type Rounds,
   type TreeImport,
   type TreeOptions,
 } from '../shared/trees.ts';
@@ -78,18 +80,15 @@ export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport
     ...(found.labels?.length === Math.max(2, m.groups) && { labels: found.labels }),
   };
 }
-function rounds(found: LgbFound, asked: Iterations | undefined, loc: Loc, warnings: Warning[]): Iterations {
+function rounds(found: LgbFound, asked: Iterations | undefined, loc: Loc, warnings: Warning[]): Rounds {
   const all = found.model.trees.length / found.model.groups;
   if (!asked && found.rounds !== undefined && found.rounds < all) {
-    const message = `the pickled booster predicts with rounds 0..${found.rounds} of ${all}, and so does the compiled model; choose with --iterations`;
+    const message = `the pickled booster predicts with ${found.rounds} of its ${all} rounds, and so does the compiled model; choose with --iterations`;
     warnings.push({ code: 'iterations', message, loc });
     return { from: 0, to: found.rounds };
   }
   if (!asked) return { from: 0, to: all };
-  const { from, to } = asked;
-  if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= all))
-    fail('E403', { option: 'iterations', why: `${from}..${to} is no range of the ${all} rounds of the model` }, loc);
-  return asked;
+  return roundsAsked(asked, all, loc);
 }
 function contributions(c: GraphBuilder, x: Value, values: readonly (Value | undefined)[], t: LgbTables, loc: Loc): Value {
   if (!t.nodeCover || !t.leafCover)

@@ -2,7 +2,7 @@ import { CompileError, fail, type Loc } from '../../core/diagnostic.ts';
 import type { DType } from '../../core/dtype.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Value } from '../../graph/graph.ts';
-import { at, Unsupported } from '../shared/unsupported.ts';
+import { Unsupported } from '../shared/unsupported.ts';
 import { attrKind, dataTypeName, dtypeOf, type AttrKind } from './decode.ts';
 import { denseOf } from './sparse.ts';
 import { tensorOf } from './tensor.ts';
@@ -118,7 +118,7 @@ class NodeView implements OnnxNode {
     try {
       return a.t ? tensorOf(a.t, external, file) : a.sparseTensor && denseOf(a.sparseTensor, external, file);
     } catch (e) {
-      if (e instanceof CompileError && e.code === 'E106') throw at(e, this.loc);
+      if (e instanceof CompileError && e.code === 'E106') throw e.at(this.loc);
       throw e;
     }
   }

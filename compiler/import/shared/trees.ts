@@ -138,10 +138,21 @@ export function tableValues(t: TreeTables): (Value | undefined)[] {
 /** What may be asked of a tree model besides its predictions. */
 export const TREE_OUTPUTS = ['margin', 'leaf', 'contributions'] as const;
 export type TreeOutput = (typeof TREE_OUTPUTS)[number];
-/** Boosting rounds `from` up to but without `to`, as XGBoost's `iteration_range`. */
+/** Boosting rounds, the first and the last of them, counted from 0: XGBoost's `iteration_range` is (first, last + 1). */
 export interface Iterations {
+  readonly first: number;
+  readonly last: number;
+}
+/** Boosting rounds `from` up to but without `to`. */
+export interface Rounds {
   readonly from: number;
   readonly to: number;
+}
+/** The rounds that are asked for, of `all` in the model. E403 where it has not all of them. */
+export function roundsAsked({ first, last }: Iterations, all: number, loc: Loc): Rounds {
+  if (!(Number.isInteger(first) && Number.isInteger(last) && first >= 0 && first <= last && last < all))
+    fail('E403', { option: 'iterations', why: `${first}..${last} is no range of the model's ${all} rounds, 0..${all - 1}` }, loc);
+  return { from: first, to: last + 1 };
 }
 export interface TreeOptions {
   readonly file?: string;

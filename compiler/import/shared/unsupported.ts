@@ -5,7 +5,7 @@ export class Unsupported extends CompileError {
   readonly op: string;
   readonly why: string;
   constructor(op: string, why: string, loc: Loc) {
-    super('E101', `operator ${op} is not supported: ${why}`, loc);
+    super('E101', { op, why: `: ${why}` }, loc);
     this.op = op;
     this.why = why;
   }
@@ -13,18 +13,14 @@ export class Unsupported extends CompileError {
 /** Thrown where a value is wanted that a node would have made which is not supported: what wants it is left out without a word. */
 export class Poisoned extends Error {}
 
-/** The same error at a place of the model that says more. */
-export const at = (e: CompileError, loc: Loc): CompileError =>
-  new CompileError(e.code, e.message.slice(e.message.indexOf(e.code) + e.code.length + 2), loc);
-
 /** Runs the importer of one node: errors that have no place get that of the node, and whatever says E101 is `Unsupported`. */
 export function importedAt<T>(loc: Loc, run: () => T): T {
   try {
     return run();
   } catch (e) {
-    if (e instanceof CompileError && e.loc.k === 'none') throw at(e, loc);
+    if (e instanceof CompileError && e.loc.k === 'none') throw e.at(loc);
     if (e instanceof CompileError && e.code === 'E101' && !(e instanceof Unsupported))
-      throw new Unsupported(opOf(loc), e.message.slice(e.message.indexOf('E101') + 6), loc);
+      throw new Unsupported(opOf(loc), e.bare, loc);
     throw e;
   }
 }

@@ -13,9 +13,11 @@ import {
   flat,
   MAX_FEATURES,
   MAX_GROUPS,
+  roundsAsked,
   rowBytes,
   tableValues,
   type Iterations,
+  type Rounds,
   type TreeImport,
   type TreeOptions,
 } from '../shared/trees.ts';
@@ -202,25 +204,20 @@ function roundsOf(
   rounds: number,
   loc: Loc,
   warn: (code: string, message: string) => void,
-): Iterations {
-  if (asked) {
-    const { from, to } = asked;
-    if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= rounds))
-      fail('E403', { option: 'iterations', why: `${from}..${to} is no range of the ${rounds} rounds of the model` }, loc);
-    return asked;
-  }
+): Rounds {
+  if (asked) return roundsAsked(asked, rounds, loc);
   const best = asNumber(found.model.attributes.get('best_iteration'));
   if (found.rounds !== undefined && found.rounds < rounds) {
     warn(
       'iterations',
-      `${found.by ?? 'the wrapper'} predicts with rounds 0..${found.rounds} of ${rounds}, and so does the compiled model; choose with --iterations`,
+      `${found.by ?? 'the wrapper'} predicts with ${found.rounds} of its ${rounds} rounds, and so does the compiled model; choose with --iterations`,
     );
     return { from: 0, to: found.rounds };
   }
   if (found.rounds === undefined && best !== undefined && best + 1 < rounds)
     warn(
       'iterations',
-      `training stopped early, round ${best} was the best; all ${rounds} rounds are used, as Booster.predict does; the scikit-learn wrapper would use --iterations 0..${best + 1}`,
+      `training stopped early, round ${best} was the best; all ${rounds} rounds are used, as Booster.predict does; the scikit-learn wrapper would use --iterations 0..${best}`,
     );
   return { from: 0, to: rounds };
 }
