@@ -141,6 +141,19 @@ export function newFolder(path: string): NewFolder {
     },
   };
 }
+/**
+ * Writes the files of a bundle, by name, to the folder `out`: it appears with all of them or not at all, and replaces a bundle that was
+ * there before. Errors: E206 where it cannot be written or holds other files, E403 where it is or holds the current folder.
+ */
+export function writeBundle(out: string, files: ReadonlyMap<string, Uint8Array>): void {
+  const folder = newFolder(out);
+  try {
+    for (const [name, bytes] of files) writeFile(join(folder.dir, name), bytes);
+    folder.commit();
+  } finally {
+    folder.abort();
+  }
+}
 function checkPlace(path: string, place: string): void {
   if (`${process.cwd()}${sep}`.startsWith(place.endsWith(sep) ? place : place + sep))
     fail('E403', {

@@ -1,0 +1,28 @@
+import { fail } from './core/diagnostic.ts';
+import { DTYPES, type DType, type TypedArray } from './core/dtype.ts';
+import { fromTyped, numel, typed, type Tensor } from './core/tensor.ts';
+
+/**
+ * A tensor as the API and the loaders of bundles take it. `data`: its elements in row-major order, in the typed array of its type: 64-bit
+ * integers as BigInts, float16 and bfloat16 as their bits in a Uint16Array, booleans as bytes 0 and 1.
+ */
+export interface RunTensor {
+  readonly data: TypedArray;
+  readonly dims: readonly number[];
+}
+/** A tensor as the API and the loaders of bundles give it. */
+export interface TypedTensor extends RunTensor {
+  /** As onnxruntime names it: float32, int64, … */
+  readonly type: string;
+}
+
+/** The tensor of a run for an input of a type. E501 where the elements are in another typed array or not as many as `dims` says. */
+export function fromRun(input: string, dtype: DType, { data, dims }: RunTensor): Tensor {
+  const { array, ort } = DTYPES[dtype];
+  if (!(data instanceof array))
+    fail('E501', { input, why: `is ${ort}: pass a ${array.name} instead of ${data.constructor.name}` });
+  if (data.length !== numel(dims))
+    fail('E501', { input, why: `has ${data.length} elements, but [${dims.join(', ')}] holds ${numel(dims)}` });
+  return fromTyped(dtype, dims, data);
+}
+export const toRun = (t: Tensor): TypedTensor => ({ data: typed(t), dims: t.dims, type: DTYPES[t.dtype].ort });
