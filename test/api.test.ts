@@ -1,13 +1,14 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import * as sinter from '../compiler/node.ts';
 import * as page from '../compiler/index.ts';
 import { readModule } from './architecture/modules.ts';
 import { model, node, value } from './onnx-writer.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'sinter-api-'));
+jest.setTimeout(120_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const path = join(dir, 'root.onnx');
 writeFileSync(
@@ -66,8 +67,8 @@ describe('the package in Node', () => {
       processes: 1,
       coldStarts: 0,
     });
-    expect(result.cases.map(c => c.outcome.k)).toEqual(['measured']);
-  }, 120_000);
+    expect(result.cases.map(c => c.outcome.k)).toEqual(['done']);
+  });
   it('has all that a page has', () => {
     expect(Object.keys(sinter)).toEqual(expect.arrayContaining(Object.keys(page)));
   });

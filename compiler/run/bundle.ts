@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { fail } from '../core/diagnostic.ts';
-import type { TypedArray } from '../core/dtype.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
 import { productsOf } from '../bundle/native/toolchain.ts';
+import type { RunTensor } from '../tensors.ts';
 import { dtypeOf, readManifest, type Manifest } from './manifest.ts';
 import { openNative } from './native.ts';
 
@@ -15,13 +15,9 @@ export interface Bundle {
   readonly profile: string;
   run(inputs: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
 }
-interface RuntimeTensor {
-  readonly data: TypedArray;
-  readonly dims: readonly number[];
-}
 interface RuntimeModel {
   readonly profile: string;
-  run(inputs: Record<string, RuntimeTensor>): Record<string, RuntimeTensor>;
+  run(inputs: Record<string, RunTensor>): Record<string, RunTensor>;
 }
 
 /**
@@ -51,7 +47,10 @@ export async function openBundle(dir: string, threads?: number): Promise<Bundle>
   return openNative(dir, manifest, native);
 }
 async function openIndex(dir: string, manifest: Manifest): Promise<Bundle> {
-  const index = (await import(pathToFileURL(resolve(dir, 'index.js')).href)) as { load(): Promise<RuntimeModel> };
+  const file = resolve(dir, 'index.js');
+  // Node keeps what it imported by its URL, and another bundle may have taken the place of one that was open before.
+  const { ino, mtimeMs } = statSync(file);
+  const index = (await import(`${pathToFileURL(file).href}?${ino}-${mtimeMs}`)) as { load(): Promise<RuntimeModel> };
   const model = await index.load();
   const types = new Map(manifest.outputs.map(p => [p.name, dtypeOf(p.type)]));
   return {
@@ -59,7 +58,7 @@ async function openIndex(dir: string, manifest: Manifest): Promise<Bundle> {
     manifest,
     profile: model.profile,
     run: inputs => {
-      const given = [...inputs].map(([name, t]): [string, RuntimeTensor] => [name, { data: typed(t), dims: t.dims }]);
+      const given = [...inputs].map(([name, t]): [string, RunTensor] => [name, { data: typed(t), dims: t.dims }]);
       const out = Object.entries(model.run(Object.fromEntries(given)));
       return new Map(out.map(([name, t]) => [name, fromTyped(types.get(name) ?? 'f32', t.dims, t.data)]));
     },
