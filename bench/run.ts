@@ -1,8 +1,9 @@
-/** `npm run bench [-- SUITE [options]]`: standard (the default), compile, first, gemm, conv, int8, trees, native. Each says at its top what it measures. */
+/** `npm run bench [-- SUITE [options]]`: standard (the default), results, compile, cold-start, gemm, conv, int8, trees, native. Each says at its top what it measures. */
 const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   standard: () => import('./standard.ts'),
   compile: () => import('./compile-time.ts'),
-  first: () => import('./first.ts'),
+  results: () => import('./results.ts'),
+  'cold-start': () => import('./cold-start.ts'),
   gemm: () => import('./kernels/gemm.ts'),
   conv: () => import('./kernels/conv.ts'),
   int8: () => import('./kernels/int8.ts'),

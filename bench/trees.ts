@@ -8,10 +8,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { BenchCase } from './engine/case.ts';
-import { bench, DEFAULTS } from './engine/bench.ts';
-import type { PeerName } from './engine/result.ts';
-import { showCase, showSummary } from './report/table.ts';
+import type { BenchCase, PeerName } from './index.ts';
+import { FLAGS, run } from './script.ts';
 import { temporaryFolder } from '../compiler/host/files.ts';
 import { fromTyped } from '../compiler/core/tensor.ts';
 import { TREE_STRATEGIES } from '../compiler/ops/lowering.ts';
@@ -24,15 +22,11 @@ const { values: args, positionals } = parseArgs({
   args: process.argv.slice(2),
   allowPositionals: true,
   options: {
+    ...FLAGS,
     features: { type: 'string', default: '30' },
     bins: { type: 'string', default: '255' },
     trees: { type: 'string' },
     strategy: { type: 'string', default: 'auto' },
-    target: { type: 'string' },
-    python: { type: 'string', default: DEFAULTS.python },
-    rounds: { type: 'string', default: String(DEFAULTS.rounds) },
-    processes: { type: 'string', default: String(DEFAULTS.processes) },
-    json: { type: 'string' },
   },
 });
 const GRIDS: Readonly<
@@ -59,7 +53,7 @@ const strategy = TREE_STRATEGIES.find(s => s === args.strategy);
 if (!grid || !strategy)
   throw new Error(`one of ${Object.keys(GRIDS).join(', ')}; --strategy one of ${TREE_STRATEGIES.join(', ')}`);
 const features = Number(args.features);
-const target = args.target ?? (hasRelaxedSimd() ? 'wasm-relaxed-simd' : 'wasm-simd');
+const targets = args.target ?? [hasRelaxedSimd() ? 'wasm-relaxed-simd' : 'wasm-simd'];
 const work = temporaryFolder();
 
 const most = Math.max(...grid.batches);
@@ -79,29 +73,20 @@ const cases = grid.ensembles
   .flatMap(([trees, depth]) => {
     const forest = randomForest({ trees, depth, features, bins: Number(args.bins), seed: 42 });
     const about = `${trees} trees of depth ${depth}`;
-    const of = (file: string, data: Uint8Array | string, against: readonly PeerName[]): BenchCase => {
+    const of = (file: string, data: Uint8Array | string, against: readonly PeerName[]): BenchCase[] => {
       const path = join(work, `${trees}-${depth}-${file}`);
       writeFileSync(path, data);
-      const options = { target, treeStrategy: strategy, dims: { batch: { min: 1, max: most } } };
-      return { name: about, source: { k: 'model', path, options }, against, runs };
+      const options = { treeStrategy: strategy, dims: { batch: { min: 1, max: most } } };
+      return targets.map(target => ({
+        name: about,
+        source: { k: 'model', path, options: { ...options, target } },
+        against,
+        runs,
+      }));
     };
     return [
-      of('forest.onnx', forestOnnx(forest, features), ['onnxruntime-web', 'onnxruntime-node']),
-      of('forest.json', forestJson(forest, features), ['xgboost-python']),
+      ...of('forest.onnx', forestOnnx(forest, features), ['onnxruntime-web', 'onnxruntime-node']),
+      ...of('forest.json', forestJson(forest, features), ['xgboost-python']),
     ];
   });
-const result = await bench(
-  cases,
-  {
-    ...DEFAULTS,
-    rounds: Number(args.rounds),
-    processes: Number(args.processes),
-    python: args.python,
-    coldStarts: 0,
-    operators: false,
-    command: `npm run bench -- trees ${process.argv.slice(2).join(' ')}`,
-  },
-  p => p.k === 'done' && console.log(showCase(p.result)),
-);
-console.log(showSummary(result));
-if (args.json !== undefined) writeFileSync(args.json, JSON.stringify(result, null, 1));
+await run('trees', cases, args, { coldStarts: 0 });

@@ -1,4 +1,4 @@
-// Writes what the compiler carries as text (profiles, the loader and the demo page of a bundle) into TypeScript modules, so that it is
+// Writes what the package carries as text (profiles, the loader and the demo page of a bundle, programs that benchmarks start) into TypeScript modules, so that it is
 // there in a browser too: JSON modules warn in Node 20 and need newer browsers, and a page has no file system. `npm run inline` after
 // a change; a test compares (`--check`).
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -80,6 +80,12 @@ async function inlined(): Promise<ReadonlyMap<string, string>> {
   out.set(
     'compiler/bundle/native/pool.data.ts',
     `${HEAD}/** The files of runtimes/c that threads need, by name. */\nexport const POOL = {\n${['pool.h', 'pool.c'].map(f => `${JSON.stringify(f)}: ${JSON.stringify(read(`runtimes/c/${f}`))},`).join('\n')}\n} as const;\n`,
+  );
+  out.set(
+    'bench/peers/programs.data.ts',
+    `${HEAD}/** bench/peers/driver.c. */\nexport const DRIVER_C = ${JSON.stringify(read('bench/peers/driver.c'))};\n` +
+      `/** bench/peers/xgboost.py. */\nexport const XGBOOST_PY = ${JSON.stringify(read('bench/peers/xgboost.py'))};\n` +
+      `/** bench/peers/cold-start.js. */\nexport const COLD_START_JS = ${JSON.stringify(read('bench/peers/cold-start.js'))};\n`,
   );
   for (const [path, text] of out)
     out.set(path, await format(text, { ...(await resolveConfig(new URL(path, root))), parser: 'typescript' }));

@@ -17,10 +17,10 @@ export default defineConfig(
     },
   },
   {
-    files: ['fixtures/*.js', 'test/**/*.mjs'],
+    files: ['fixtures/*.js', 'test/**/*.mjs', 'bench/peers/*.js'],
     languageOptions: {
       globals: Object.fromEntries(
-        ['process', 'console', 'URL', 'performance', 'setTimeout', 'structuredClone'].map(g => [g, 'readonly']),
+        ['process', 'console', 'URL', 'performance', 'setTimeout', 'structuredClone', 'globalThis'].map(g => [g, 'readonly']),
       ),
     },
   },

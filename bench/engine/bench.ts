@@ -76,6 +76,7 @@ export async function bench(
     return {
       version: RESULT_VERSION,
       sinter: VERSION,
+      date: new Date().toISOString().slice(0, 10),
       command: o.command,
       machine: { ...machine(), ...(browser && { engine: browser.version }) },
       settings: { rounds, processes, threads, seed },

@@ -1,41 +1,60 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { writeFile } from '../../compiler/host/files.ts';
-import { coldStartScript, type ColdStarted, type ColdStart } from './runner.ts';
+import { COLD_START_JS } from '../peers/programs.data.ts';
+import type { ColdStarted, ColdStart } from './runner.ts';
 import type { Footprint } from './result.ts';
 import { median, spreadOf } from './statistics.ts';
 
-/** A cold start in Node, as a program in a file, and one that does nothing. */
-export function nodeColdStart(work: string, name: string, text: string): ColdStart {
-  const file = join(work, `cold-start-${name}.mjs`);
-  const idle = join(work, 'idle.mjs');
-  writeFile(file, text);
-  writeFile(idle, coldStartScript(undefined, ''));
-  const node = (f: string): { command: string; args: string[] } => ({ command: process.execPath, args: [f] });
-  return { ...node(file), idle: node(idle) };
+/** What a fresh process of Node does once; bench/peers/cold-start.js. `inputs` names the file that lists them. */
+export type NodeColdStart =
+  | { readonly k: 'bundle'; readonly module: string; readonly inputs: string }
+  | {
+      readonly k: 'onnxruntime';
+      readonly module: string;
+      readonly inputs: string;
+      readonly model: string;
+      /** Whether the model is given as bytes instead of its path. */
+      readonly read: boolean;
+      readonly threads: number;
+      readonly options: object;
+    };
+/** A cold start in Node; its idle process imports an empty module. */
+export function nodeColdStart(work: string, request: NodeColdStart): ColdStart {
+  const file = join(work, 'cold-start.mjs');
+  const empty = join(work, 'empty.mjs');
+  writeFile(file, COLD_START_JS);
+  writeFile(empty, 'export {};\n');
+  const start = (r: object): { command: string; args: string[] } => ({
+    command: process.execPath,
+    args: [file, JSON.stringify(r)],
+  });
+  return { ...start(request), idle: start({ k: 'empty', module: pathToFileURL(empty).href }) };
 }
 
 /** Starts fresh processes of each, in turns: the time of a cold start, and the memory that it took. Those who fail have no figures. */
 export async function measureColdStarts(
   all: readonly (ColdStart | undefined)[],
   processes: number,
-): Promise<Pick<Footprint, 'coldStart' | 'memory'>[]> {
+): Promise<Pick<Footprint, 'coldStart' | 'idle' | 'memory'>[]> {
   const answers: ColdStarted[][] = all.map(() => []);
-  const idle: number[][] = all.map(() => []);
+  const idle: ColdStarted[][] = all.map(() => []);
   for (let r = 0; r < processes; r++)
     for (const [i, f] of all.entries()) {
       if (!f || (r > 0 && answers[i]?.length === 0)) continue;
       const got = await lastLine(f.command, f.args);
       if (got) answers[i]?.push(got);
       const nothing = got && (await lastLine(f.idle.command, f.idle.args));
-      if (nothing) idle[i]?.push(nothing.rss);
+      if (nothing) idle[i]?.push(nothing);
     }
   return answers.map((list, i) =>
     list.length === 0
       ? {}
       : {
           coldStart: spreadOf(list.map(a => a.ms)),
-          memory: Math.max(0, median(list.map(a => a.rss)) - median(idle[i] ?? [])),
+          idle: spreadOf((idle[i] ?? []).map(a => a.ms)),
+          memory: Math.max(0, median(list.map(a => a.rss)) - median((idle[i] ?? []).map(a => a.rss))),
         },
   );
 }

@@ -124,13 +124,17 @@ async function coldStarts(
   inputs: RunInputs | undefined,
   work: string,
   o: BenchOptions,
-): Promise<Map<RuntimeName, Pick<Footprint, 'coldStart' | 'memory'>>> {
+): Promise<Map<RuntimeName, Pick<Footprint, 'coldStart' | 'idle' | 'memory'>>> {
   const feed = inputs?.feeds[0];
   // In a browser they would be of another engine than the rest.
   if (o.coldStarts === 0 || o.browser || !feed) return new Map();
   const list = join(work, 'cold-start.json');
   const { inputs: files } = writeFeeds(join(work, 'cold-start'), '', [feed]);
-  writeFile(list, JSON.stringify(files.map(({ name, dtype, dims, file }) => ({ name, type: DTYPES[dtype].ort, dims, file }))));
+  const listed = files.map(({ name, dtype, dims, file }) => {
+    const { ort, array } = DTYPES[dtype];
+    return { name, type: ort, array: array.name, dims, file };
+  });
+  writeFile(list, JSON.stringify(listed));
   const who: [RuntimeName, ColdStart | undefined][] = [
     ['sinter', coldStartOfOurs(bundle, readManifest(bundle), list, work)],
     ...[...peers].map(([name, f]): [RuntimeName, ColdStart | undefined] => [

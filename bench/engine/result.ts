@@ -7,6 +7,8 @@ export const RESULT_VERSION = 2;
 export interface BenchResult {
   readonly version: typeof RESULT_VERSION;
   readonly sinter: string;
+  /** The day on which it was measured, such as `2026-11-29`. */
+  readonly date: string;
   /** The command line that repeats it. */
   readonly command: string;
   readonly machine: Machine;
@@ -80,6 +82,8 @@ export type Runtime =
 export interface Footprint {
   /** From the first line of a fresh process, after the engine's own start, to the first answer, on the first run's inputs. */
   readonly coldStart?: Spread;
+  /** The same of a process that imports an empty module, which is the engine's own part. */
+  readonly idle?: Spread;
   /** What a user must get: code (of a peer: its runtime) and weights (of a peer: the model). */
   readonly size?: { readonly code: Bytes; readonly weights: Bytes };
   /** Peak of the resident memory of a fresh process that answers once, beyond that of the engine alone. */

@@ -1,4 +1,3 @@
-import { DTYPES } from '../../compiler/core/dtype.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import type { Feed } from './request.ts';
 import type { PeerName } from './result.ts';
@@ -51,24 +50,3 @@ export interface Peer {
   readonly name: PeerName;
   find(c: PeerContext): Promise<Found>;
 }
-const ARRAYS = Object.values(DTYPES)
-  .map(d => `${d.ort}: ${d.array.name}`)
-  .join(', ');
-/**
- * The text of a program for Node that answers once and prints `Answered`. `answer` is its middle, which sees `inputs` (name to { data, dims,
- * type }); they are read from the files that `feeds` lists, before the clock starts.
- */
-export const coldStartScript = (feeds: string | undefined, answer: string): string => `import { readFileSync } from 'node:fs';
-const arrays = { ${ARRAYS} };
-const list = ${feeds === undefined ? '[]' : `JSON.parse(readFileSync(${JSON.stringify(feeds)}, 'utf8'))`};
-const inputs = {};
-for (const { name, type, dims, file } of list) {
-  const n = dims.reduce((a, b) => a * b, 1);
-  inputs[name] = { data: new arrays[type](Uint8Array.from(readFileSync(file)).buffer, 0, n), dims, type };
-}
-const start = performance.now();
-${answer}
-const ms = performance.now() - start;
-console.log(JSON.stringify({ ms, rss: process.resourceUsage().maxRSS * 1024 }));
-process.exit(0);
-`;

@@ -1,8 +1,7 @@
-/** Convolutions against the multiply-add peak: `npx tsx bench/kernels/conv.ts [target] [HxWxCi>Co,kKsSpPgG …]`. */
+/** Convolutions against the multiply-add peak: `npm run bench -- conv [target] [HxWxCi>Co,kKsSpPgG …]`. */
 import { Conv } from '../../compiler/ops/conv/conv.ts';
 import { compileGraph, one } from './compile.ts';
-import { peak } from './peak.ts';
-import { takeTurns, timed } from '../engine/turns.ts';
+import { comparePeak } from './peak.ts';
 
 const [target = 'wasm-simd', ...shapes] = process.argv.slice(2);
 const list =
@@ -21,12 +20,7 @@ const list =
         '40x40x192>192,k3s2p1g192',
         '1x32x480>60,k3p1',
       ];
-const top = await peak(target);
-/** Best seconds of a call of each, in turns. */
-const best = async (...fs: readonly (() => void)[]): Promise<number[]> =>
-  (await takeTurns(fs.map(timed), { rounds: 40, seconds: 60, sampleMs: 2, warmMs: [60, 1000] })).map(
-    s => Math.min(...s.ms) / 1000,
-  );
+const compared = await comparePeak(target);
 for (const s of list) {
   const m = /^(\d+)x(\d+)x(\d+)>(\d+),k(\d+)(?:s(\d+))?(?:p(\d+))?(?:g(\d+))?(?:d(\d+))?/.exec(s);
   if (!m) throw new Error(s);
@@ -41,10 +35,5 @@ for (const s of list) {
   });
   const macs = (graph.outputs[0]?.value.type.shape ?? []).map(Number).reduce((a, b) => a * b, 1) * (ci / g) * kk * kk;
   const c = await compileGraph(graph, target, inputs);
-  const [tp = NaN, t = NaN] = await best(top.run, c.run);
-  const rate = macs / t / 1e9;
-  const most = top.macs / tp / 1e9;
-  console.log(
-    `${s.padEnd(28)} ${(t * 1e6).toFixed(1).padStart(9)} us ${rate.toFixed(1).padStart(6)} GMAC/s ${((100 * rate) / most).toFixed(0).padStart(4)} % of ${most.toFixed(1)}, ${c.codeBytes} bytes ${c.kernels.join(' ')}`,
-  );
+  console.log(await compared(s, c, macs));
 }

@@ -1,15 +1,16 @@
 /**
  * Products of 8-bit integers (MatMulInteger) and of floats against onnxruntime-node, in sizes of transformers; convolutions of them
- * (QLinearConv) in sizes of ResNet, and a chain of such: `npm run bench -- int8 [--target NAME]… [options of sinter bench]`.
+ * (QLinearConv) in sizes of ResNet, and a chain of such: `npm run bench -- int8 [--target NAME]… [--filter TEXT] [--rounds N] …`.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { randomTensor } from '../../compiler/core/random.ts';
 import { fromNumbers, type Tensor } from '../../compiler/core/tensor.ts';
-import { projectDir } from '../../fixtures/paths.ts';
 import { attribute, model, node, sub, tensor, value, type Part } from '../../test/onnx-writer.ts';
+import type { BenchCase } from '../index.ts';
+import { FLAGS, run } from '../script.ts';
 
 /** ONNX's numbers of element types. */
 const TYPES = { f32: 1, u8: 2, i8: 3, i32: 6 } as const;
@@ -107,9 +108,13 @@ const convolutions = CONVOLUTIONS.flatMap(layers => {
   const name = layers.length > 1 ? `${layers.length}-layers` : of.join();
   return [write(`int8-conv-${name}`, network(layers, 'u8')), write(`f32-conv-${name}`, network(layers, 'f32'))];
 });
-const files = [...products, ...convolutions];
-const given = process.argv.slice(2);
-const target = given.includes('--target') ? [] : ['--target', 'linux-x64-v4'];
-const main = join(projectDir, 'compiler', 'cli', 'main.ts');
-const args = ['--import', 'tsx', main, 'bench', ...files, ...target, '--against', 'onnxruntime-node', ...given];
-process.exitCode = spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1;
+const { values } = parseArgs({ options: FLAGS });
+const targets = values.target ?? ['linux-x64-v4'];
+const cases = [...products, ...convolutions].flatMap(path =>
+  targets.map((target): BenchCase => ({
+    name: basename(path, '.onnx'),
+    source: { k: 'model', path, options: { target } },
+    against: ['onnxruntime-node'],
+  })),
+);
+await run('int8', cases, values, { coldStarts: 0 });

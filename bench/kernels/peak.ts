@@ -1,15 +1,31 @@
 import { must } from '../../compiler/core/diagnostic.ts';
 import { peakProgram } from '../operators/peak.ts';
 import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
-import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
+import { takeTurns, timed } from '../engine/turns.ts';
+import type { Compiled } from './compile.ts';
 
-/** Independent multiply-adds in registers: what the machine can do at most. `macs` of them are in a run. */
-export async function peak(target: string): Promise<{ readonly run: () => void; readonly macs: number }> {
+/**
+ * Compares kernels with independent multiply-adds in registers, which is what the machine can do at most: each kernel in turns with those,
+ * the best call of each. `macs` is how many multiply-adds are in a call of the kernel. Gives a line of text.
+ */
+export async function comparePeak(target: string): Promise<(name: string, c: Compiled, macs: number) => Promise<string>> {
   const profile = must(resolveTarget(target).profiles[0]);
   const { program, flops } = peakProgram(profile);
-  const { bytes } = await emitWasm(runKernelPasses(program, profile), planMemory(program, profile), profile, { embed: true });
+  const { bytes } = await emitWasm(program, planMemory(program, profile), profile, { embed: true });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
-  return { run: (exports as unknown as { run: () => void }).run, macs: flops / 2 };
+  const { run } = exports as unknown as { run: () => void };
+  return async (name, c, macs) => {
+    const turns = [run, c.run].map(timed);
+    const samples = await takeTurns(turns, { rounds: 40, seconds: 60, sampleMs: 2, warmMs: [60, 1000] });
+    const [peakMs = NaN, ms = NaN] = samples.map(s => Math.min(...s.ms));
+    const [most, rate] = [flops / 2 / peakMs / 1e6, macs / ms / 1e6];
+    return [
+      name.padEnd(28),
+      `${(ms * 1e3).toFixed(1).padStart(9)} us`,
+      `${rate.toFixed(1).padStart(6)} GMAC/s`,
+      `${((100 * rate) / most).toFixed(0).padStart(4)} % of ${most.toFixed(1)}, ${c.codeBytes} bytes ${c.kernels.join(' ')}`,
+    ].join(' ');
+  };
 }

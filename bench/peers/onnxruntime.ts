@@ -5,7 +5,7 @@ import { must } from '../../compiler/core/diagnostic.ts';
 import { readBytes } from '../../compiler/host/files.ts';
 import { findOnnxruntime, openOrt, type OrtPackage } from '../../compiler/reference/onnxruntime.ts';
 import { findPackage } from '../../compiler/host/packages.ts';
-import { coldStartScript, type Found, type Peer, type PeerContext } from '../engine/runner.ts';
+import type { Found, Peer, PeerContext } from '../engine/runner.ts';
 import { timedOver } from '../engine/turns.ts';
 import { nodeColdStart } from '../engine/cold-start.ts';
 
@@ -37,19 +37,16 @@ export const onnxruntime = (name: OrtPackage): Peer => ({
           close: () => model.release(),
         };
       },
-      coldStart: (feeds, work) =>
-        nodeColdStart(
-          work,
-          name,
-          coldStartScript(
-            feeds,
-            `const m = await import(${JSON.stringify(pathToFileURL(place.main).href)});
-const ort = m.default ?? m;
-ort.env.wasm.numThreads = ${c.threads};
-const session = await ort.InferenceSession.create(${web ? `readFileSync(${JSON.stringify(c.model)})` : JSON.stringify(c.model)}, ${JSON.stringify({ logSeverityLevel: 3, ...options })});
-await session.run(Object.fromEntries(Object.entries(inputs).map(([name, x]) => [name, new ort.Tensor(x.type, x.data, x.dims)])));`,
-          ),
-        ),
+      coldStart: (inputs, work) =>
+        nodeColdStart(work, {
+          k: 'onnxruntime',
+          module: pathToFileURL(place.main).href,
+          inputs,
+          model: c.model,
+          read: web,
+          threads: c.threads,
+          options: { logSeverityLevel: 3, ...options },
+        }),
     });
   },
 });

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { dtypeOf, type Manifest } from '../../compiler/run/manifest.ts';
 import { nodeColdStart } from '../engine/cold-start.ts';
 import { jsRunner, type JsModel } from '../engine/js-model.ts';
-import { coldStartScript, type ColdStart, type Runner } from '../engine/runner.ts';
+import type { ColdStart, Runner } from '../engine/runner.ts';
 
 /** The bundle's index.js; undefined where there is none, or where the addon that it needs was not built. */
 function indexOf(dir: string, manifest: Manifest): string | undefined {
@@ -22,13 +22,8 @@ export async function openOurs(dir: string, manifest: Manifest): Promise<(Runner
   return jsRunner(model, types);
 }
 /** A fresh process that loads the bundle and answers once. */
-export function coldStartOfOurs(dir: string, manifest: Manifest, feeds: string, work: string): ColdStart | undefined {
+export function coldStartOfOurs(dir: string, manifest: Manifest, inputs: string, work: string): ColdStart | undefined {
   const index = indexOf(dir, manifest);
   if (index === undefined) return undefined;
-  const url = JSON.stringify(pathToFileURL(index).href);
-  return nodeColdStart(
-    work,
-    'sinter',
-    coldStartScript(feeds, `const { load } = await import(${url});\nconst model = await load();\nmodel.run(inputs);`),
-  );
+  return nodeColdStart(work, { k: 'bundle', module: pathToFileURL(index).href, inputs });
 }

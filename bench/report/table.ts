@@ -56,6 +56,9 @@ function footprints(c: CaseFigures): string {
           ],
         ],
   );
+  const [ours] = c.runtimes;
+  const idle = ours?.k === 'ran' ? ours.idle : undefined;
+  if (idle) rows.unshift(['an empty module', ms(idle.median), '', '', '', '', '']);
   const head = ['a fresh process', 'cold start', 'memory', 'code', 'gzip', 'brotli', 'weights'];
   return table([head, ...rows], [1, 2, 3, 4, 5, 6]);
 }

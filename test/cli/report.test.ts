@@ -92,6 +92,7 @@ const done = (name: string, relative: number | null = 1e-7): CaseResult => ({
 const result = (cases: readonly CaseResult[]): BenchResult => ({
   version: 2,
   sinter: '0.1.0',
+  date: '2026-11-29',
   command: 'sinter bench "a b" --html x.html',
   machine: { cpu: 'A <CPU>', cores: 2, memory: 8e9, system: 'linux x64', engine: 'Node v20' },
   settings: { rounds: 5, processes: 2, threads: 1, seed: 1 },

@@ -1,0 +1,32 @@
+/**
+ * Makes the tables of networks in bench/RESULTS.md and README.md: `npm run bench -- results [--from FILE] [--target NAME] …`. Measures the
+ * networks of the standard suite in WebAssembly against onnxruntime-web and onnxruntime-node, or takes a result that
+ * `sinter bench --json FILE` wrote; keeps the figures in bench/suites/results.json.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { hasRelaxedSimd } from '../fixtures/engine.ts';
+import { projectDir } from '../fixtures/paths.ts';
+import type { BenchResult } from './index.ts';
+import { figuresOf, figuresText } from './results/figures.ts';
+import { readmePart, resultsPart, withPart } from './results/markdown.ts';
+import { casesFor, FLAGS, networks, run } from './script.ts';
+
+const { values } = parseArgs({ options: { ...FLAGS, from: { type: 'string' } } });
+const targets = values.target ?? [hasRelaxedSimd() ? 'wasm-relaxed-simd' : 'wasm-simd'];
+const result =
+  values.from === undefined
+    ? await run('results', casesFor(networks(), targets, ['onnxruntime-web', 'onnxruntime-node']), values, { coldStarts: 0 })
+    : (JSON.parse(readFileSync(values.from, 'utf8')) as BenchResult);
+const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: projectDir, encoding: 'utf8' }).trim();
+const figures = figuresOf(result, commit);
+writeFileSync(join(projectDir, 'bench', 'suites', 'results.json'), figuresText(figures));
+for (const [file, part] of [
+  ['README.md', readmePart(figures)],
+  ['bench/RESULTS.md', resultsPart(figures)],
+] as const) {
+  const path = join(projectDir, file);
+  writeFileSync(path, withPart(readFileSync(path, 'utf8'), 'networks', part));
+}
