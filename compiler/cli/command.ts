@@ -177,7 +177,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .action(async (o: Parameters<typeof regressCommand>[0]) => {
       code = await regressCommand(o, t);
     });
-  command('opt <file.graph>', 'run passes over a graph in text form (for work on the compiler)')
+  command('opt <file>', 'run passes over a .graph, .program or .kernel in text form (for work on the compiler)')
     .option('-p, --pass <name>', 'a pass; may be given several times', collect, [])
     .option('-t, --target <name>', 'the target that passes ask about', 'wasm-simd')
     .action((file: string, o: Parameters<typeof optCommand>[1]) => optCommand(file, o, t));

@@ -2,7 +2,7 @@ import { CompileError, fail, InternalError, must, noLoc, type Loc } from '../cor
 import { evalDim, type Dim } from '../core/dim.ts';
 import { toNumbers, type Tensor } from '../core/tensor.ts';
 import { showType, type TensorType } from '../core/shape.ts';
-import { bindAll, checkGuards, concrete, showMisfit, type Bindings } from './bind.ts';
+import { bindAll, checkGuards, concrete, showMisfit, type Bindings } from '../core/bind.ts';
 import { nodesOf, type Graph, type Node, type Value } from './graph.ts';
 
 /**

@@ -2,7 +2,7 @@ import { CompileError } from '../core/diagnostic.ts';
 import { staticDims } from '../core/dim.ts';
 import { bytesOf } from '../core/dtype.ts';
 import { fromNumbers, numel } from '../core/tensor.ts';
-import type { Bindings } from './bind.ts';
+import type { Bindings } from '../core/bind.ts';
 import { evalNode } from './evaluate.ts';
 import { constant, isGraph, symbolsIn, tensorOf, type Node, type Value } from './graph.ts';
 

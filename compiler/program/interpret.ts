@@ -5,7 +5,7 @@ import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
 import { interpret, type InterpretArg, type Watch } from '../kernel/interpret.ts';
 import type { Kernel, Param } from '../kernel/ir.ts';
 import { expandMath } from '../kernel/passes/expand-math.ts';
-import { bindSymbols, checkGuards } from './bind.ts';
+import { bindSymbols } from './bind.ts';
 import type { Arg, Program, Slot, Step } from './program.ts';
 
 /**
@@ -15,7 +15,6 @@ import type { Arg, Program, Slot, Step } from './program.ts';
  */
 export function interpretProgram(program: Program, inputs: ReadonlyMap<string, Tensor>, watch?: Watch): Map<string, Tensor> {
   const env = bindSymbols(program, name => inputs.get(name));
-  checkGuards(program, env);
   const runTime = new Set(program.symbols.filter(s => s.from === 'run').map(s => s.name));
   const memory = new Map<Slot, TypedArray>();
   const sizeNow = (d: Dim): number => (symbolsOf(d).some(s => runTime.has(s.name)) ? dimHi(d) : evalDim(d, env));

@@ -1,5 +1,6 @@
 import { fail } from '../core/diagnostic.ts';
-import { dimAdd, dimEq, dimMul, dimSub, rangeOf, substitute, symbol, symbolsOf, type Dim } from '../core/dim.ts';
+import { linearIn } from '../core/bind.ts';
+import { symbolsOf, type Dim } from '../core/dim.ts';
 import { sizeSource } from './size-source.ts';
 import type { Port, Program, SymbolInfo } from './program.ts';
 
@@ -42,16 +43,6 @@ export function solveSymbols(inputs: readonly Port[], symbols: readonly SymbolIn
     open = open.filter(o => o.index !== best.index);
   }
   return out;
-}
-/** `d` as mul * s + add, if it is that. */
-function linearIn(d: Dim, s: SymbolInfo): { readonly mul: Dim; readonly add: Dim } | undefined {
-  if (typeof d === 'number' || !symbolsOf(d).some(x => x.name === s.name)) return undefined;
-  const at = (v: Dim): Dim => substitute(d, name => (name === s.name ? v : undefined));
-  const add = at(0);
-  const mul = dimSub(at(1), add);
-  const range = rangeOf(mul);
-  if (range.lo <= 0 && range.hi >= 0) return undefined;
-  return dimEq(d, dimAdd(dimMul(mul, symbol(s.name, s.lo, s.hi)), add)) ? { mul, add } : undefined;
 }
 
 /** The sizes that the dimension behind a solution may have, in words: `1 to 64`, `32 to 1024 in steps of 32`. */

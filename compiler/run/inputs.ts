@@ -1,7 +1,7 @@
 import { fail, must } from '../core/diagnostic.ts';
 import { symbolsOf, type Dim } from '../core/dim.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { bindAll, concrete, showMisfit, type Bindings } from '../graph/bind.ts';
+import { bindAll, concrete, showMisfit, type Bindings } from '../core/bind.ts';
 import { loadInput, loadInputs } from './load.ts';
 import { noInput, port, portsOf, wantsOf, type InputPort, type Manifest } from './manifest.ts';
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { must } from '../../compiler/core/diagnostic.ts';
 import { runCommand } from '../../compiler/cli/command.ts';
 import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { fromNumbers, toNumbers } from '../../compiler/core/tensor.ts';
@@ -143,6 +144,15 @@ describe('compile', () => {
     expect(below).toMatchObject({ code: 1 });
     expect(below.err).toContain('a part of its path is not a folder');
   });
+  it('shows kernels after each of their passes, by name, and stops after them', async () => {
+    const r = await sinter('compile', at('small.onnx'), '--stop-after', 'kernels', '--print-after', 'hoist', '--time-passes');
+    expect(r.code).toBe(0);
+    expect(r.out).toMatch(/; after hoist for wasm-simd\nprogram "small" \{/);
+    expect(r.out).toMatch(/\n {2}kernels: inline +[\d.]+ m?s\n/);
+    const wrong = await sinter('compile', at('small.onnx'), '--print-after', 'adresses');
+    expect(wrong).toMatchObject({ code: 2 });
+    expect(wrong.err).toContain("did you mean 'addresses'?");
+  });
   it('stops after a phase, and shows the stages', async () => {
     const stopped = await sinter(
       'compile',
@@ -166,6 +176,13 @@ describe('compile', () => {
     const opt = await sinter('opt', at('dump', '01-import.graph'), '--pass', 'dce');
     expect(opt).toMatchObject({ code: 0 });
     expect(opt.out).toContain('= Relu(');
+    const lowered = at('dump', must(stages.find(f => f.includes('-lower-'))));
+    const hoisted = await sinter('opt', lowered, '--pass', 'hoist', '--pass', 'cse');
+    expect(hoisted).toMatchObject({ code: 0 });
+    expect(hoisted.out).toMatch(/^program "small" \{/);
+    const wrong = await sinter('opt', lowered, '--pass', 'hoits');
+    expect(wrong.code).toBe(2);
+    expect(wrong.err).toContain("did you mean 'hoist'");
   });
 });
 

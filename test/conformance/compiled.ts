@@ -7,7 +7,7 @@ import type { Graph } from '../../compiler/graph/graph.ts';
 import { macsHi } from '../../compiler/graph/stats.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
-import { bindSymbols, checkGuards } from '../../compiler/program/bind.ts';
+import { bindSymbols } from '../../compiler/program/bind.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
@@ -54,7 +54,6 @@ async function wasm(program: Program, plan: MemoryPlan, profile: Profile): Promi
   const x = instance.exports as unknown as Exports;
   return inputs => {
     const env = bindSymbols(program, name => inputs.get(name));
-    checkGuards(program, env);
     const memory = new Uint8Array(x.memory.buffer);
     for (const p of program.inputs) memory.set(must(inputs.get(p.name)).bytes, must(plan.offsets.get(p.slot)));
     x.run(...program.symbols.filter(s => s.from === 'input').map(s => must(env.get(s.name))));

@@ -76,3 +76,10 @@ for (const f of fileTests(fileURLToPath(new URL('./kernel', import.meta.url)), '
       });
     });
   });
+
+it('every pass over kernels is run by some file', () => {
+  const folder = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+  const files = [...fileTests(folder('./kernel'), '.kernel'), ...fileTests(folder('./program'), '.program')];
+  const run = new Set(files.flatMap(f => f.sections.flatMap(s => s.run)));
+  expect(allKernelPasses.map(p => p.name).filter(name => !run.has(name))).toEqual([]);
+});

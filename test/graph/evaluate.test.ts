@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { CompileError, InternalError, noLoc } from '../../compiler/core/diagnostic.ts';
 import { dimAdd, dimMul, symbol } from '../../compiler/core/dim.ts';
 import { fromNumbers, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
-import { bindAll, bindDim, showMisfit, type Bindings } from '../../compiler/graph/bind.ts';
+import { bindAll, bindDim, showMisfit, type Bindings } from '../../compiler/core/bind.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, input, type Graph } from '../../compiler/graph/graph.ts';
 import { parseGraph } from '../../compiler/graph/parse.ts';

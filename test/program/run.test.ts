@@ -322,8 +322,8 @@ describe('what is given to a program', () => {
     expect(() => interpretProgram(p, new Map([['x', f32s(3)]]))).toThrow(/E501.*z.*is missing/);
     expect(give(fromNumbers('f64', [3], [0, 0, 0]), f32s(7))).toThrow(/E501.*type f64/);
     expect(give(fromNumbers('f32', [1, 3], [0, 0, 0]), f32s(7))).toThrow(/E501.*2 dimensions, not 1/);
-    expect(give(f32s(3), f32s(8))).toThrow(/E501.*z.*size 8 in dimension 0, not 2\*n\+1 = 7/);
-    expect(give(f32s(6), f32s(13))).toThrow(/E502.*n is 6, outside of 2..5/);
-    expect(give(f32s(4), f32s(9))).toThrow(/E502.*the length: n is 4 and 3 is 3/);
+    expect(give(f32s(3), f32s(8))).toThrow(/E501.*z.*size 0 is 8, must be 2\*n\+1 = 7/);
+    expect(give(f32s(6), f32s(13))).toThrow(/E502.*size 0 gives n = 6, outside its range 2..5/);
+    expect(give(f32s(4), f32s(9))).toThrow(/E502.*the length; they are 4 and 3/);
   });
 });

@@ -1,5 +1,29 @@
-import { evalDim, showDim, substitute, symbolsOf, type Dim } from '../core/dim.ts';
+import {
+  dimAdd,
+  dimEq,
+  dimMul,
+  dimSub,
+  evalDim,
+  rangeOf,
+  showDim,
+  substitute,
+  symbol,
+  symbolsOf,
+  type Dim,
+  type Sym,
+} from './dim.ts';
 import type { Guard } from '../ops/define.ts';
+
+/** `d` as mul * s + add, if it is that and tells s: mul is not 0. */
+export function linearIn(d: Dim, s: Pick<Sym, 'name' | 'lo' | 'hi'>): { readonly mul: Dim; readonly add: Dim } | undefined {
+  if (typeof d === 'number' || !symbolsOf(d).some(x => x.name === s.name)) return undefined;
+  const at = (v: Dim): Dim => substitute(d, name => (name === s.name ? v : undefined));
+  const add = at(0);
+  const mul = dimSub(at(1), add);
+  const range = rangeOf(mul);
+  if (range.lo <= 0 && range.hi >= 0) return undefined;
+  return dimEq(d, dimAdd(dimMul(mul, symbol(s.name, s.lo, s.hi)), add)) ? { mul, add } : undefined;
+}
 
 /** The values of the symbols that are known so far. */
 export type Bindings = Map<string, number>;
@@ -29,13 +53,13 @@ export function bindDim(want: Dim, got: number, env: Bindings): Misfit | 'later'
   if (typeof want === 'number') return want === got ? undefined : { k: 'differs', want, is: want, got };
   const left = substitute(want, name => env.get(name));
   if (typeof left === 'number') return left === got ? undefined : { k: 'differs', want, is: left, got };
-  const [term] = left.terms;
-  const [atom] = term?.atoms ?? [];
-  if (left.terms.length !== 1 || term?.atoms.length !== 1 || atom?.k !== 'sym') return 'later';
-  const value = (got - left.c) / term.coef;
+  const [s, ...others] = symbolsOf(left);
+  const line = s && others.length === 0 ? linearIn(left, s) : undefined;
+  if (!s || typeof line?.mul !== 'number' || typeof line.add !== 'number') return 'later';
+  const value = (got - line.add) / line.mul;
   if (!Number.isInteger(value)) return { k: 'divide', want, got };
-  if (value < atom.lo || value > atom.hi) return { k: 'range', symbol: atom.name, lo: atom.lo, hi: atom.hi, value };
-  env.set(atom.name, value);
+  if (value < s.lo || value > s.hi) return { k: 'range', symbol: s.name, lo: s.lo, hi: s.hi, value };
+  env.set(s.name, value);
   return undefined;
 }
 
