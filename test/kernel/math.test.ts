@@ -5,6 +5,7 @@ import { interpret } from '../../compiler/kernel/interpret.ts';
 import { math, type MathOp } from '../../compiler/kernel/ir.ts';
 import { expandMath } from '../../compiler/kernel/passes/expand-math.ts';
 import { MATH_OPS } from './random-expr.ts';
+import { ULPS } from './ulps.ts';
 
 /** erf by its series and, further out, by the continued fraction of erfc: good to 1e-14. */
 function erf(x: number): number {
@@ -68,26 +69,6 @@ function points(op: MathOp, round: (x: number) => number): number[] {
     for (const x of [10 ** e, -(10 ** e)]) if (x >= lo && x <= hi) out.push(round(x));
   return out;
 }
-/** Largest relative errors in units of the last place (2^-23, 2^-52). */
-const ULPS: Readonly<Record<MathOp, Readonly<Record<DT, number>>>> = {
-  exp: { f32: 1, f64: 2 },
-  log: { f32: 1, f64: 2 },
-  sin: { f32: 2, f64: 16 },
-  cos: { f32: 2, f64: 16 },
-  tan: { f32: 2.5, f64: 16 },
-  asin: { f32: 2, f64: 3 },
-  acos: { f32: 2, f64: 3 },
-  atan: { f32: 2, f64: 2 },
-  sinh: { f32: 2.5, f64: 4 },
-  cosh: { f32: 2.5, f64: 4 },
-  tanh: { f32: 2.6, f64: 4 },
-  asinh: { f32: 2, f64: 4 },
-  acosh: { f32: 2, f64: 4 },
-  atanh: { f32: 2, f64: 4 },
-  erf: { f32: 1.5, f64: 16 },
-  sigmoid: { f32: 1.5, f64: 3 },
-};
-
 describe.each([
   ['f32', false],
   ['f32', true],
