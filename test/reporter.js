@@ -1,3 +1,5 @@
+import process from 'node:process';
+
 /**
  * What CI adds to a run of the tests: a test that was skipped or is still to be written fails the run, but for those that need what
  * `SINTER_WITHOUT` names (test/needs.ts); so does a run with a name pattern that no test has.

@@ -8,7 +8,7 @@ import { parseGraph } from '../../compiler/graph/parse.ts';
 import { printGraph } from '../../compiler/graph/print.ts';
 import { verifyGraph } from '../../compiler/graph/verify.ts';
 import { allOps } from '../../compiler/ops/index.ts';
-import { passNamed } from '../../compiler/passes/index.ts';
+import { allPasses, passNamed } from '../../compiler/passes/index.ts';
 import { difference } from '../conformance/compare.ts';
 import { randomInputs, type InputRange } from '../random-inputs.ts';
 import { bless, blessing, fileTests, type FileTest, type Section } from './filetest.ts';
@@ -42,7 +42,8 @@ function run(
   return { before, after, text: printGraph(after) };
 }
 
-for (const f of fileTests(fileURLToPath(new URL('./graph', import.meta.url)), '.graph'))
+const folder = fileURLToPath(new URL('./graph', import.meta.url));
+for (const f of fileTests(folder, '.graph'))
   describe(f.name, () => {
     const results = f.sections.map(s => run(s, f));
     if (blessing)
@@ -68,3 +69,7 @@ for (const f of fileTests(fileURLToPath(new URL('./graph', import.meta.url)), '.
       });
     });
   });
+it('every pass has a section', () => {
+  const tried = new Set(fileTests(folder, '.graph').flatMap(f => f.sections.flatMap(s => s.run)));
+  expect(allPasses.map(p => p.name).filter(n => !tried.has(n))).toEqual([]);
+});

@@ -49,7 +49,8 @@ function memory(k: Kernel, notes: readonly string[]): InterpretArg[] {
   });
 }
 
-for (const f of fileTests(fileURLToPath(new URL('./kernel', import.meta.url)), '.kernel'))
+const folder = fileURLToPath(new URL('./kernel', import.meta.url));
+for (const f of fileTests(folder, '.kernel'))
   describe(f.name, () => {
     const results = f.sections.map(s => run(s, f));
     if (blessing)
@@ -82,4 +83,8 @@ it('every pass over kernels is run by some file', () => {
   const files = [...fileTests(folder('./kernel'), '.kernel'), ...fileTests(folder('./program'), '.program')];
   const run = new Set(files.flatMap(f => f.sections.flatMap(s => s.run)));
   expect(allKernelPasses.map(p => p.name).filter(name => !run.has(name))).toEqual([]);
+});
+it('every pass over kernels has a section', () => {
+  const tried = new Set(fileTests(folder, '.kernel').flatMap(f => f.sections.flatMap(s => s.run)));
+  expect(allKernelPasses.map(p => p.name).filter(n => !tried.has(n))).toEqual([]);
 });
