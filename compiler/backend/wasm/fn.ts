@@ -6,8 +6,8 @@ import type { Assembler, Ref, WasmType } from './binaryen.ts';
 
 /** Names of functions of the module, which are made at their first use. */
 export interface Functions {
-  helper(name: string): string;
-  kernel(k: Kernel): string;
+  readonly helper: (name: string) => string;
+  readonly kernel: (k: Kernel) => string;
 }
 /** The state of one function under construction. */
 export interface Fn extends Functions {
