@@ -99,7 +99,7 @@ export interface IndexMapCtx<A> {
  *   then `at` maps the index (as in `indexMap`).
  * - `kernel`: builds kernels through the context. `accepts` says how input i is read: `indexMap` (each element about once, so a cheap
  *   producer may be computed on the way) or `buffer` (memory). `space` groups the axes of output 0 as the schedule walks
- *   them; a following elementwise operator is pasted into the store when its operands can be indexed in that space; absent: nothing is pasted.
+ *   them; following elementwise operators become the epilogue of the store when their operands can be indexed in that space; absent: no epilogue.
  */
 export type Lowering<A> =
   | { readonly k: 'elementwise'; scalar(args: readonly Expr[], c: ScalarCtx<A>): Expr }

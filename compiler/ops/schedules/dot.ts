@@ -1,3 +1,15 @@
+/**
+ * Dot products of the rows of A[M][K] with x[K] (GEMV), both along k:
+ * ```
+ * for row in 0..M by 4, parallel; then one by one:
+ *   acc[4] = 0                                          vectors
+ *   for k in 0..K by lanes:
+ *     v = x[k ..]                                       loaded once for four rows
+ *     acc[i] += v * A[row + i][k ..]                    unrolled
+ *   for k left over: scalar sums
+ *   y[row + i] = epilogue(sum of the lanes of acc[i])   with four lanes: a transpose by shuffles and three additions
+ * ```
+ */
 import { must } from '../../core/diagnostic.ts';
 import { dimFloorDiv, dimMul, isMultiple, type Dim } from '../../core/dim.ts';
 import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';

@@ -1,3 +1,18 @@
+/**
+ * The product C[M][N] = A[M][K] B[K][N], after Goto and van de Geijn (Anatomy of High-Performance Matrix Multiplication, 2008), with BLIS's
+ * names: a micro-kernel makes MR rows by NR columns of C in registers; B lies in panels of NR columns. K is not cut.
+ * ```
+ * order rows (B fits half of the second cache)        order panels (it does not)
+ * for block of MR rows, parallel:                     for group of blocks whose part of A fits half of the second cache:
+ *   for panel of NR columns, parallel:                  for panel of NR columns, parallel:
+ *     acc[MR][NR] = microKernel(block, panel)             for block of MR rows in group:
+ *     C[block][panel] = epilogue(acc)                       acc[MR][NR] = microKernel(block, panel), prefetching the next panel
+ *   the last panel, which is narrower                       C[block][panel] = epilogue(acc)
+ *                                                       the last panel, which is narrower, for each block
+ * ```
+ * A is read in place. A block of one or two rows takes three or two panels at once; scalar targets take two columns of a panel at once. A
+ * large epilogue runs in one loop over acc in scratch. `tile.ts` has the micro-kernel, `rows.ts` the blocks, `pack.ts` the panels.
+ */
 import { must } from '../../core/diagnostic.ts';
 import { dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimSub, rangeOf, type Dim } from '../../core/dim.ts';
 import { bytesOf, type DType } from '../../core/dtype.ts';

@@ -1,3 +1,12 @@
+/**
+ * Products of small integers, over words: 2 or 4 neighbours along k share a word of 32 bits in A and in B, and the multiply-add of
+ * `gemm.ts` is a dot product of two words (VNNI, NEON's sdot, pmaddwd). Everything is exact.
+ * ```
+ * for row, parallel: for k by lanes:                    words[row][k] = A[row][k] - offset, as u8, i8 or i16; zeros fill the last word
+ * gemm over words: acc[i][j] = dot(B[word][j], splat words[i][word], acc[i][j])
+ * C[row][column] = epilogue(acc + (offset - zero) * sum over k of B[k][column])        the zero-point correction
+ * ```
+ */
 import { must } from '../../core/diagnostic.ts';
 import { dimFloorDiv, dimHi, dimMul, dimProd, isMultiple, type Dim } from '../../core/dim.ts';
 import { fromTyped, toNumbers, type Tensor } from '../../core/tensor.ts';
@@ -100,8 +109,8 @@ export function packWords(
 }
 type Correct = (k: KernelBuilder, column: Expr, v: Expr) => Expr;
 /**
- * Adds to sums of stored elements what they lack: each element has (offset - zero) less than it should, times the sum of the weights of
- * its column. The zero point of A, a number, is input 2 of the node.
+ * The zero-point correction of each column, which is added to the sums of stored elements: (offset - zero) times the sum of the column of
+ * B. The zero point of A, a number, is input 2 of the node.
  */
 export function correction(c: LowerCtx<unknown>, f: DotForm, columnSums: Int32Array): Correct {
   const zero = c.node.inputs[2];

@@ -1,3 +1,14 @@
+/**
+ * `gemm.ts` for 8-bit integers on targets with matrix registers (AMX): one `mma` statement multiplies whole blocks.
+ * ```
+ * for block of 32 rows (16 for what is left), parallel:
+ *   rows of words: in place, or gathered into scratch
+ *   for panel of NR columns:                            outside groups of blocks where B does not fit the second cache
+ *     scratch[32][NR] = mma(rows, B[panel])             sums over all words of K
+ *     for row in block: for column in panel by lanes:
+ *       C[row][column] = epilogue(scratch[row][column])
+ * ```
+ */
 import { InternalError, must } from '../../core/diagnostic.ts';
 import { rangeOf, type Dim } from '../../core/dim.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';

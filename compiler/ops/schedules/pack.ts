@@ -1,3 +1,14 @@
+/**
+ * Packs B[K][N] into panels of NR columns (`gemm.ts`), when the model is compiled (`packConstant`) or by a kernel (`packMatrix`):
+ * ```
+ * for panel in 0..N / NR:
+ *   for k in 0..K:                                      columns lie together: whole vectors of a row
+ *     packed[panel][k][0..NR) = B[k][panel * NR ..]
+ *   for k in 0..K by 4:                                 k lies together: blocks of 4 x 4, transposed by shuffles
+ *     packed[panel][k .. k + 4)[j .. j + 4) = transpose(B[k .. k + 4)[j .. j + 4))    for j in 0..NR by 4, unrolled
+ * for k in 0..K: packed[last][k][0..restWidth) = the remaining columns, then zeros
+ * ```
+ */
 import { DTYPES, regOf, type DType } from '../../core/dtype.ts';
 import { must } from '../../core/diagnostic.ts';
 import { dimFloorDiv, dimMul, rangeOf, type Dim } from '../../core/dim.ts';

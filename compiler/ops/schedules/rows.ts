@@ -1,3 +1,13 @@
+/**
+ * How `n` rows are cut into blocks of MR rows (`most`), for `gemm.ts` and others.
+ * ```
+ * n known, and a multiple of MR or at most 10 MR:       for each height of nearly equal blocks: for block, parallel: body(first, height)
+ * else: if n < the lowest height:                       for row in 0..n, parallel: body(row, 1)
+ *       else: for t in 0..ceil(n / MR), parallel:       first = min(t * MR, n - MR); body(first, MR, skip = t * MR - first)
+ * with lower heights (`few`, or MR > 8):                the last t covers what is left by blocks of 8 or 4 rows instead
+ * ```
+ * The last block overlaps the one before it, so that there are no remainder kernels; its first `skip` rows are computed again, not stored.
+ */
 import { must } from '../../core/diagnostic.ts';
 import { dimCeilDiv, dimSub, isMultiple, rangeOf, type Dim } from '../../core/dim.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';

@@ -1,3 +1,12 @@
+/**
+ * How a schedule stores: it gives an index for each group of merged axes; where memory does not let a group be merged, the index is taken
+ * apart. The epilogue (elementwise consumers that fusion put behind the kernel) runs on each value on the way:
+ * ```
+ * store([row, column], v):
+ *   idx = [row, column], or [n, y, x, column] by division, if [n, y, x] is one group that memory has gaps in
+ *   out[idx] = relu(v + bias[idx] …)
+ * ```
+ */
 import { must, noLoc } from '../../core/diagnostic.ts';
 import { KernelBuilder, unflatten } from '../../kernel/builder.ts';
 import { add, children, ex, I32, lane, type Expr, type Num, type Stmt, type VType } from '../../kernel/ir.ts';

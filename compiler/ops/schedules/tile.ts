@@ -1,3 +1,15 @@
+/**
+ * The micro-kernel of `gemm.ts`: MR rows of A times the vectors of a row of B, summed in registers.
+ * ```
+ * acc[MR][NR / lanes] = 0                               unrolled: MR x NR / lanes vector registers
+ * for each outer reduction loop (the rows of a convolution's kernel), if there are any:
+ *   for k in the innermost one:                         the pointer into B is the loop variable
+ *     b[j] = B[k][j * lanes ..]                         for all j, unrolled
+ *     for i in 0..MR, unrolled:
+ *       a = splat A[i][k]
+ *       acc[i][j] += a * b[j]                           for all j, unrolled: fma, or mul and add, or dot of small integers
+ * ```
+ */
 import { must } from '../../core/diagnostic.ts';
 import type { Dim } from '../../core/dim.ts';
 import { bytesOf, type DType } from '../../core/dtype.ts';

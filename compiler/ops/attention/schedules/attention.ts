@@ -1,3 +1,17 @@
+/**
+ * Attention, a head at a time; the scores of a block of queries stay in the nearest cache (as FlashAttention, Dao et al. 2022, keeps them
+ * on chip; here a block sees all keys, so that its softmax is done once).
+ * ```
+ * for batch, for kv head, parallel:
+ *   pack K into panels, V into panels                   once for all heads that share them
+ *   for head of the group:
+ *     for block of MR queries:
+ *       for panel of keys: scores[MR][keys] = microKernel(q, K panel)              tile.ts
+ *       for row: scores = exp(scale * (scores - max)), mask and limits applied; sums[row] = 1 / sum        vectors
+ *       for panel of V's columns: out[row] = epilogue(microKernel(scores, V panel) * sums[row])
+ * ```
+ * Fewer than 4 queries: K is not packed, scores are dot products (`dot.ts`), and V is read as it lies.
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimCeilDiv, dimFloorDiv, dimHi, dimMul, isMultiple, type Dim } from '../../../core/dim.ts';
 import { regOf, type DType } from '../../../core/dtype.ts';
@@ -32,10 +46,6 @@ import { forRowBlocks } from '../../schedules/rows.ts';
 import { arithOf, microKernel, columnVectors, type Arith, type ColumnVector } from '../../schedules/tile.ts';
 import type { AttentionAttrs } from '../attrs.ts';
 
-/**
- * Head by head: the keys are packed once into panels; then for each block of query rows its scores, their softmax and the product with
- * the values, while the scores are in the nearest cache.
- */
 interface AttentionProblem {
   readonly c: LowerCtx<AttentionAttrs>;
   readonly arith: Arith;

@@ -1,3 +1,11 @@
+/**
+ * Convolution, one of four ways (`planConv`): depthwise, Winograd, implicit matrix product (`rows.ts`), or plain. A 1x1 kernel with one
+ * output channel is a dot product of each pixel:
+ * ```
+ * for n and the output axes before the rows, parallel:
+ *   for pixel by 4, parallel: y[pixel] = epilogue(x[pixel] . w)                 (dot.ts)
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimEq, dimHi, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
 import { dimStrides, type TensorType } from '../../../core/shape.ts';

@@ -1,3 +1,19 @@
+/**
+ * Depthwise convolution, channels last, one filter a channel.
+ * ```
+ * for n, for output row y, parallel:
+ *   for x on the left border: pixel
+ *   for 4 output pixels x .. x + 3 with their windows inside:
+ *     for channel by lanes:
+ *       acc[4] = 0                                      registers
+ *       for ky of the rows inside the input:
+ *         w[kx] = weights[ky, kx][channel ..]           all kx, unrolled, in registers
+ *         each input of the row that the four windows use is loaded once: acc[p] += x * w[kx]
+ *       y[x .. x + 3][channel ..] = epilogue(acc)
+ *   for x on the right border: pixel
+ * pixel: for channel by lanes: acc = 0; for ky, kx inside: acc += x * w; y = epilogue(acc)
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimFloorDiv, dimMax, dimMin, dimSub, dimCeilDiv, dimProd, rangeOf, type Dim } from '../../../core/dim.ts';
 import { fromTyped, typed, type Tensor } from '../../../core/tensor.ts';
@@ -30,10 +46,7 @@ interface DepthwiseProblem {
 /** Output pixels of a row that are computed together: their sums, the weights of a kernel row and an input fit the registers. */
 const TILE = 4;
 
-/**
- * Four output pixels by one vector of channels at a time; the rows of the kernel are a loop, so that rows outside of the input are left
- * out by its limits and the body stays short. Pixels whose window reaches over the left or right border go one by one.
- */
+/** The rows of the kernel are a loop, so that its limits leave out rows outside of the input and the body stays short. */
 export function lowerDepthwise(c: LowerCtx<WindowAttrs>, s: DepthwiseShape): void {
   const r = c.rows(0);
   const each = Array.from({ length: s.out.length + 1 }, (_, i) => [i]);

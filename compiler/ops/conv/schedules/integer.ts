@@ -1,3 +1,12 @@
+/**
+ * ConvInteger: the loops of `rows.ts` over words of 2 or 4 channels (`int-dot.ts`).
+ * ```
+ * words[n][y][x] = x as words, with a border of xZero, or in place
+ * as rows.ts:   acc[i][j] = dot(w[ky, kx, word][j], splat words[pixel i][ky, kx, word], acc[i][j])
+ * out[pixel][channel] = epilogue(acc + (offset - xZero) * sum of the channel's weights)
+ * ```
+ * Without dot products on the target: `plain.ts`, summed as i32.
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimProd } from '../../../core/dim.ts';
 import { dimStrides, type TensorType } from '../../../core/shape.ts';

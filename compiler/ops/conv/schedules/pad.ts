@@ -1,3 +1,12 @@
+/**
+ * A copy with a border, so that windows need no limits:
+ * ```
+ * for n, for y, parallel (all axes but the last spatial one):
+ *   if y inside: left border; for (x, channel) by lanes: padded[n][y][x][channel] = x[n][y - before][..]; right border
+ *   else:        the whole row is border
+ * ```
+ * Three or four planes (a picture) are read by vectors of pixels and interleaved by shuffles. The input may be computed on the way.
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimEq, dimMul, dimProd, dimSub, type Dim } from '../../../core/dim.ts';
 import { regOf, type DType } from '../../../core/dtype.ts';

@@ -1,3 +1,13 @@
+/**
+ * Convolution of any type, layout and weights:
+ * ```
+ * for n, for output channel, for y, for x, parallel:    in the order of the layout's axes
+ *   acc = 0                                             scalar
+ *   for ky if y inside: for kx if x inside:
+ *     for channel of the group: acc += (x[n, channel, y', x'] - xZero) * (w[o, channel, ky, kx] - wZero)
+ *   out[n, o, y, x] = epilogue(acc)
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { regOf } from '../../../core/dtype.ts';
 import { add, cast, div, int, konst, mul, sub, vtype, within, type Base, type Expr } from '../../../kernel/ir.ts';

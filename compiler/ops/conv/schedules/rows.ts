@@ -1,3 +1,19 @@
+/**
+ * Convolution with channels last as an implicit matrix product, without im2col: the rows of A are the windows where they lie in memory,
+ * the columns of B output channels.
+ * ```
+ * for group, parallel:
+ *   for n and the output axes before the rows, parallel:
+ *     for block of MR output pixels:                    gemm.ts: blocks and panels, in the order that suits the caches
+ *       for panel of NR output channels:
+ *         acc[MR][NR] = 0                               registers
+ *         for ky:                                       outer reduction loops
+ *           for (kx, channel):                          one loop where they lie together, else two
+ *             acc[i][j] += splat x[pixel i][ky, kx, channel] * w[ky, kx, channel][j]
+ *         y[pixels][channels] = epilogue(acc)
+ * ```
+ * The pixels of a block lie a constant step apart, or in runs of a short row with a gap behind (`RowPlan`).
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimEq, dimHi, dimMul, dimProd, rangeOf, type Dim } from '../../../core/dim.ts';
 import type { DType } from '../../../core/dtype.ts';
@@ -21,11 +37,6 @@ import { MMA_ROWS, mmaGemm } from '../../schedules/mma.ts';
 import type { ConstMatrix } from '../../schedules/pack.ts';
 import { hasLargeEpilogue, type MergedSink } from '../../schedules/sink.ts';
 import type { Arith, ReductionLoop } from '../../schedules/tile.ts';
-
-/**
- * Convolutions with channels last as products of matrices: the rows of A are the windows as they lie in memory, k walks over the kernel,
- * and the columns of B are the output channels.
- */
 
 export type ConvAttrs = WindowAttrs & { readonly group: number };
 

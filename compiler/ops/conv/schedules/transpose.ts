@@ -1,3 +1,14 @@
+/**
+ * Transposed convolution, one of three ways.
+ * ```
+ * windows that tile the output (kernel = stride):       for n, for input row, parallel: for tap:
+ *                                                         y[row * stride + tap][x * stride + ..] = epilogue(x[row] w[tap])      gemm.ts
+ * constant weights, channels last, for each phase:      for n, for output row of the phase, parallel:
+ *   (outputs a stride apart use the same taps)            y[row][x * stride + phase] = epilogue(sum over its taps)              gemm.ts
+ * else:                                                 for each output, parallel: acc = 0; for ky, kx that hit an input:
+ *                                                         for channel: acc += x * w;  y = epilogue(acc)
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimCeilDiv, dimHi, dimMul, dimSub, type Dim } from '../../../core/dim.ts';
 import { regOf } from '../../../core/dtype.ts';

@@ -1,3 +1,16 @@
+/**
+ * Winograd's F(4, 3) (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015), in chunks of tiles that stay in the cache:
+ * ```
+ * for chunk of tiles, parallel:                         with a single chunk, the loops inside are parallel instead
+ *   for tile: for channel by lanes:                     V = Bt d B, two passes of 6 by way of 36 vectors in scratch
+ *     inputs[36][tile][channel] = transform of the 6 x 6 inputs
+ *   for point in 0..36:                                 gemm.ts, U transformed when the model is compiled
+ *     products[point][tile][out] = inputs[point][tile][channel] U[point][channel][out]
+ *   for tile: for out channel by lanes:                 At m A, as above
+ *     y[4 x 4 pixels][out] = epilogue(transform of products[36][tile][out])
+ * ```
+ * Kernels of three along one axis have 6 points.
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimCeilDiv, dimHi, dimMin, dimMul, dimProd, dimSub, isMultiple, symbol, type Dim } from '../../../core/dim.ts';
 import { dimStrides } from '../../../core/shape.ts';
@@ -14,10 +27,8 @@ import { hasLargeEpilogue, mergeSink, type MergedSink } from '../../schedules/si
 import { arithOf, mulAdd, type Arith } from '../../schedules/tile.ts';
 
 /**
- * Winograd's F(4, 3): four outputs of a kernel of three from six inputs with 6 products instead of 12, along one axis or two (36 instead
- * of 144). Inputs and outputs of a tile are transformed (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015); in
- * between there is a matrix product [tiles x channels][channels x outputs] for each point of the transform. Tiles go in chunks that stay
- * in the cache. A dilated kernel works on each of the interleaved pictures alone.
+ * Four outputs of a kernel of three from six inputs take 6 products instead of 12 along one axis, 36 instead of 144 along two. A dilated
+ * kernel works on each of the interleaved pictures alone.
  */
 const OUT = 4;
 const IN = OUT + 2;

@@ -1,3 +1,14 @@
+/**
+ * MatMul and Gemm, chosen in this order:
+ * ```
+ * known ranges of integers, dot products on the target:  words (int-dot.ts), by gemm or mma
+ * B has one column, for all batches the same:            y[row] = A[row] . b                   (dot.ts)
+ * A is one row, B made at run time lies along k:         y[column] = Bt[column] . a            (dot.ts)
+ * else, for batch, parallel:                             C[batch] = A[batch] x panels of B[batch]      (gemm.ts)
+ * ```
+ * Where all batches share B, batches and rows are one axis of rows. A constant B is packed when the model is compiled; a small one in
+ * rows is used as it lies; any other is packed by a kernel before.
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimEq, dimHi, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
 import { isFloat, regOf, type DType } from '../../../core/dtype.ts';

@@ -1,3 +1,13 @@
+/**
+ * Products with weights of few bits, dequantized block by block (AWQ, GPTQ; ONNX's MatMulNBits).
+ * ```
+ * 4 bits, f32:  for panel of 8 columns, parallel:
+ *                 for block of the weights, for 4 steps of k:
+ *                   panel[k .. k + 4)[0..8) = (nibbles - zero) * scale            vectors of four; 16 bytes hold 4 steps
+ *                 for block of MR rows: C[block][panel] = epilogue(microKernel(x[block], panel))      (tile.ts)
+ * else:         for row: for column: C[row][column] = epilogue(sum over k of x[row][k] * (stored - zero) * scale)
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimProd } from '../../../core/dim.ts';
 import { regOf } from '../../../core/dtype.ts';

@@ -1,3 +1,18 @@
+/**
+ * Pools over windows.
+ * ```
+ * channels last, stride 1 along the last axis:          other layouts and strides:
+ * for n, for y, parallel:                               for n (, channel), for y, for x, parallel:
+ *   for x on the left border: window                      window
+ *   for (x, channel) by lanes, windows inside:          window:
+ *     acc = lowest or 0                                   for channel by lanes (channels last), or the one channel:
+ *     for ky inside: for kx, unrolled up to 5:              acc = lowest or 0
+ *       acc = max(acc, x[..]) or acc + x[..]                for ky inside: for kx inside: acc = max(acc, x[..]) or acc + x[..]
+ *     y[..] = epilogue(acc, divided by the count)           y[..] = epilogue(acc, divided by the count)
+ *   for x on the right border: window
+ * ```
+ * MaxPoolIndices is scalar and keeps the position of the first maximum. MaxUnpool clears, then scatters in order.
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimHi, dimMax, dimMin, dimMul, dimProd, dimSub, type Dim } from '../../../core/dim.ts';
 import { limitsOf, regOf } from '../../../core/dtype.ts';
@@ -73,10 +88,7 @@ function forTaps(k: KernelBuilder, spans: readonly Span[], body: (at: readonly E
   nest([]);
 }
 
-/**
- * Pools one window after the other; with channels last, a vector of channels at a time. Where windows move by one pixel, pixels and
- * channels of a row are one run, so that few channels fill the vectors too; windows that reach over the left or right border go alone.
- */
+/** Where windows move by one pixel, pixels and channels of a row are one run, so that few channels fill the vectors too. */
 export function lowerPool(c: LowerCtx<PoolAttrs>, kind: PoolKind): void {
   const a = c.attrs;
   const src = c.need(0);

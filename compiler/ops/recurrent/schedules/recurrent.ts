@@ -1,3 +1,14 @@
+/**
+ * LSTM, GRU and RNN: a step is a product (two for GRU without resetAfter) and a cell.
+ * ```
+ * R packed into panels, once
+ * for t in 0..time:                                     steps of the program, in order
+ *   sums[batch][gates * hidden] = h[batch][hidden] R    gemm.ts
+ *   for row of the batch: for unit by lanes:            the cell: activations of vectors
+ *     h, c = cell(x[t][row], sums[row], h, c); y[t][row] = h
+ * ```
+ * Rows whose sequence has ended are skipped and get zeros. h and c are the memory of the outputs.
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimMul, dimSub, symbol, type Dim } from '../../../core/dim.ts';
 import { regOf, type DType } from '../../../core/dtype.ts';
@@ -20,10 +31,6 @@ import { packConstant, packMatrix } from '../../schedules/pack.ts';
 import { arithOf, type Arith } from '../../schedules/tile.ts';
 import { GATES, type RecurrentAttrs } from '../cells.ts';
 
-/**
- * A step of the recurrence is two short kernels: the product of the states with the packed recurrent weights, and the cell, which adds
- * the fed gates, applies the activations by vectors and writes the new states. States stay in the outputs' own memory.
- */
 interface RecurrentProblem {
   readonly c: LowerCtx<RecurrentAttrs>;
   readonly arith: Arith;

@@ -1,3 +1,11 @@
+/**
+ * The loops that reductions and normalisations share: axes are `inside` (taken together) or `outside`; neighbours of one kind are merged.
+ * ```
+ * nest:             for i0 in dims[g0]: for i1 in dims[g1]: … body
+ * forBlocks:        for i in 0..n by 4 * lanes; then by lanes; then by 1: body(i, vectors, lanes)
+ * forAccumulators:  for i in 0..n by 4: body(accumulator 0, i) … body(accumulator 3, i + 3); then the rest with accumulator 0
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimFloorDiv, dimMul, isMultiple, type Dim } from '../../../core/dim.ts';
 import { type DType, regOf } from '../../../core/dtype.ts';
@@ -20,9 +28,9 @@ export interface AxisWalk {
   readonly inside: readonly number[];
   readonly outside: readonly number[];
   readonly x: Source;
-  /** Puts at the index of the groups; the axes taken together count as 0 where the result has them with size 1. */
+  /** Stores at the index of the groups; the axes taken together count as 0 where the result has them with size 1. */
   store(k: KernelBuilder, idx: readonly Expr[], value: Expr): void;
-  /** The result where nothing is fused behind, with one axis a group. Only where the result has the shape of x. */
+  /** The result, with one axis a group; its memory is there where there is no epilogue. Only where the result has the shape of x. */
   readonly y: Sink;
 }
 
@@ -110,7 +118,10 @@ export function forBlocks(
     from = to;
   }
 }
-/** Walks 0..n in turns, so that what is folded does not wait for itself: `body` gets the turn and the index. */
+/**
+ * Walks 0..n round-robin over `turns` accumulators, which hides the latency of a step: consecutive steps do not depend on each other.
+ * `body` gets the number of the accumulator and the index.
+ */
 export function forAccumulators(k: KernelBuilder, n: Dim, turns: number, body: (turn: number, i: Expr) => void): void {
   const main = dimMul(dimFloorDiv(n, turns), turns);
   k.for(

@@ -1,3 +1,14 @@
+/**
+ * Softmax and layer normalisation: several passes over a group of elements while it is in the cache. x is read in each pass or, where it
+ * is computed on the way, stored by the first one.
+ * ```
+ * softmax: for group, parallel:                         layer norm: for group, parallel:
+ *   most = max of x                                       mean = sum of x / n            4 accumulators of vectors
+ *   for element by lanes: s = exp(x - most); sum += s     var = sum of (x - mean)^2 / n  4 accumulators of vectors
+ *   for element by lanes: y = epilogue(s * (1 / sum))     for element by lanes: y = epilogue((x - mean) / sqrt(var + epsilon))
+ * ```
+ * The last axis outside: a vector is that many groups side by side, and 4 vectors go through the passes together.
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
 import { regOf } from '../../../core/dtype.ts';
@@ -25,9 +36,9 @@ import { lanesOf } from '../../loops.ts';
 import { refIndex } from '../../ref.ts';
 import { forBlocks, forAccumulators, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
 
-/**
- * Kernels that take several passes over groups of elements: softmax and the normalisations. What the passes hand on lies in scratch
- * memory: in the result itself where nothing is fused behind, else in a buffer for one group, so that a computed input is computed once.
+/*
+ * What the passes hand on lies in scratch memory: in the result itself where there is no epilogue, else in a buffer for one group, so
+ * that a computed input is computed once.
  */
 
 /** Accumulators in flight. */

@@ -1,3 +1,17 @@
+/**
+ * Reductions; axes of one kind are merged (`axis-walk.ts`).
+ * ```
+ * the last axis is reduced:                             the last axis is left:
+ * for index of the axes left, parallel:                 for index of the other axes left, parallel:
+ *   acc[4] = start                                        for j in the last axis by 4 vectors, then 1, then elements, parallel:
+ *   for the outer reduced axes:                             acc[4] = start
+ *     for i in the last axis by 4 vectors, 1, elements:     for the reduced axes: acc[u] = step(acc[u], x[i][j + u])
+ *       acc[u] = step(acc[u], x[.. i + u ..])             (a single vector: 4 accumulators take turns over the innermost one)
+ *   y = epilogue(fold of acc, then of its lanes)            y[j + u] = epilogue(acc[u])
+ * ```
+ * acc lies in vector registers. ArgReduce keeps a vector of best values and one of their places. Cumulative is a loop along its axis,
+ * with vectors across where another axis is innermost. ReduceTo is scalar.
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimEq, dimFloorDiv, dimMax, dimMul, dimProd, isMultiple, type Dim } from '../../../core/dim.ts';
 import { isFloat, regOf, type DType, limitsOf } from '../../../core/dtype.ts';

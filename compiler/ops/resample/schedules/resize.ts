@@ -1,3 +1,11 @@
+/**
+ * Resize: tables of taps for each resized axis (constants; computed by a kernel where sizes are known at run time only), then
+ * ```
+ * for output index, parallel, axis by axis:             the taps of an axis are loaded where its loop begins
+ *   for channel by lanes, if the last axis is not resized:
+ *     y[..] = epilogue(sum over the taps of all axes of weight * x[index of the taps])         unrolled
+ * ```
+ */
 import { fail, must } from '../../../core/diagnostic.ts';
 import { dimHi, dimMul, rangeOf, type Dim } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';

@@ -1,3 +1,13 @@
+/**
+ * Reads at places that come out of data. The taps of a place are shared by all channels.
+ * ```
+ * GridSample:      for n, for output place, parallel: taps = corners and weights of grid[n][place]
+ *                    for channel: y[n][channel][place] = epilogue(sum of weight * x[n][channel][tap])         taps unrolled, scalar
+ * DeformedColumns: the same for n, offset group, kernel element and output place, with mask
+ * RoiAlign:        for roi, for bin y, for bin x, parallel: for channel: for sample y: for sample x: mean or max of 4 neighbours
+ * RoiPool:         for roi, for bin y, for bin x, parallel: for channel: for y, x of the bin: max
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import type { Dim } from '../../../core/dim.ts';
 import { regOf } from '../../../core/dtype.ts';

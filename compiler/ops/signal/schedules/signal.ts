@@ -1,3 +1,13 @@
+/**
+ * The discrete Fourier transform by its definition, for lengths that no matrix of constants serves; and mel filters.
+ * ```
+ * for i in 0..length: cos[i], sin[i]
+ * for outer, parallel: for inner: for bin:
+ *   re = im = 0; angle = 0                              scalar registers
+ *   for j: re += p cos[angle] + q sin[angle]; im += q cos[angle] - p sin[angle]; angle = (angle + bin) mod length
+ * MelWeights: for mel bin: for bin of the spectrum: the triangle's value
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimProd, type Dim } from '../../../core/dim.ts';
 import { regOf } from '../../../core/dtype.ts';
@@ -30,7 +40,6 @@ import {
 import type { LowerCtx, Source } from '../../lowering.ts';
 import type { DftAttrs } from '../dft.ts';
 
-/** The transform as its definition has it, with the angles in a table: for lengths that are no good for a matrix. */
 export function lowerDft(c: LowerCtx<DftAttrs>): void {
   const { axis, length, inverse, onesided } = c.attrs;
   const out = must(c.out[0]);

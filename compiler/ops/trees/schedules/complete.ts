@@ -1,3 +1,10 @@
+/**
+ * The table of completed trees that `quickscorer.ts` and `interleave.ts` walk: no kernel, but when the model is compiled
+ * ```
+ * for tree: for node h in 1..2^depth: test[tree][h], or 0 below a leaf; children 2h and 2h + 1
+ *           for leaf: value[tree][leaf], copied where the tree ends higher
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import type { TreeTables } from '../tables.ts';
 import type { TreeOrder } from './sums.ts';

@@ -1,3 +1,13 @@
+/**
+ * Walks over trees of any shape (`sparse.ts`), several at once; a leaf is a node that steps to itself, so that no walk needs a branch.
+ * ```
+ * makeValues:  for row of the block: for column: values[row][column] = x[row][feature], missing as NaN or infinity
+ * gatherRows:  for tree: for 4 rows at once:            n[4] = root
+ *                do n[i] += step[n[i]] + (values[row i][column[n[i]]] >= bound[n[i]]) while one of them moved
+ *                sums[row i] += bound[n[i]]
+ * gatherTrees: for one row: for unit trees at once: the same with n[i] = root of tree i
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import type { Buffer, KernelBuilder } from '../../../kernel/builder.ts';
 import { add, and, cast, eq, ge, I32, int, konst, mul, ne, or, select, vtype, type Expr } from '../../../kernel/ir.ts';

@@ -1,10 +1,19 @@
+/**
+ * One row over completed trees, `unit` trees at once, so that loads of independent walks overlap:
+ * ```
+ * for tree by unit:
+ *   h[unit] = 1                                         registers
+ *   for level in 0..depth, unrolled: h[i] = 2 * h[i] + bits[test[tree + i][h[i]]]              no branches
+ *   leaf[tree + i] = h[i] - 2^depth
+ * ```
+ */
 import type { Buffer, KernelBuilder } from '../../../kernel/builder.ts';
 import { add, int, mul, shl, sub, type Expr } from '../../../kernel/ir.ts';
 import type { CompleteTables } from './quickscorer.ts';
 
 /**
  * Tells the leaves that one row reaches in the trees `from` to `to` - 1, in order. `unit` trees are walked at once, a step in each
- * in turn, so that the processor has as many independent chains; the number of trees is a multiple of it. bits: of `makeBits`.
+ * in turn, so that their loads overlap; the number of trees is a multiple of it. bits: of `makeBits`.
  */
 export function interleaveTrees(
   k: KernelBuilder,

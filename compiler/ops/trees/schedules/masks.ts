@@ -1,3 +1,14 @@
+/**
+ * All distinct tests of an ensemble, for a block of rows or for one: a binary search finds how many thresholds of a feature a value passes.
+ * ```
+ * makeMasks: for 4 features: for row of the block:      with permute: for feature: for lanes rows at once, thresholds in registers
+ *              last = binary search of x[row][feature]  4 searches in turn
+ *              mask[last] |= bit of row
+ *            for feature: for test, from the last: mask[test] |= mask[test + 1]
+ *            for set of categories: for row: mask[set] |= bit of row if it goes right
+ * makeBits:  for 4 features: last = binary search; bits[first .. last] = 1; bits[last + 1 ..] = 0           bytes, by vectors
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { fromTyped } from '../../../core/tensor.ts';
 import type { Buffer, KernelBuilder } from '../../../kernel/builder.ts';

@@ -1,3 +1,11 @@
+/**
+ * How an ensemble's sums become kernels:
+ * ```
+ * for block of rows, parallel:                          tests first             for block of rows, parallel:        gather
+ *   enough rows for a block:  makeMasks; sums = start; quickscorer; y = end       makeValues; sums = start; gatherRows; y = end
+ *   else: for row, parallel:  makeBits; for tree by unit: interleave; y           single rows: gatherTrees
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimFloorDiv, dimHi, dimMin, dimMul, dimSub, symbol, type Dim } from '../../../core/dim.ts';
 import { fromTyped } from '../../../core/tensor.ts';

@@ -1,3 +1,15 @@
+/**
+ * QuickScorer for trees that are not balanced, of up to 256 leaves; see `quickscorer.ts`.
+ * ```
+ * for tree:
+ *   at[root] = all rows                                 masks in scratch, a bit for each row
+ *   for node, parents first:
+ *     at[left] = at[node] & ~mask[test]; at[right] = at[node] & mask[test]
+ *   plane[b] = or of at[leaf] over the leaves whose number has bit b              8 leaves at a time
+ *   for rows of a vector: place = planes as bytes; sums[group][row] += leaf[place]
+ * row by row, for unit trees in turn: while a tree is at a node: node = next[node][bit[test of node]]
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import type { Buffer, KernelBuilder } from '../../../kernel/builder.ts';
 import { add, and, int, konst, lt, mul, not, or, select, sub, vtype, type Expr } from '../../../kernel/ir.ts';

@@ -1,3 +1,16 @@
+/**
+ * QuickScorer's order (Lucchese et al., QuickScorer: a Fast Algorithm to Rank Documents with Additive Ensembles of Regression Trees, 2015):
+ * not tree by tree but feature by feature, each distinct test once for the whole ensemble (`masks.ts`). QuickScorer keeps a bit for each
+ * leaf of a tree; here a mask has a bit for each row of a block, and the path of all rows is chosen by bitwise selections.
+ * ```
+ * for tree:
+ *   for level l in 0..levels:                           outcome[l]: a mask, a bit for each row
+ *     outcome[l] = the test of each row's node: 2^l masks, halved by select(outcome[l - 1]), …, select(outcome[0])        8 at a time
+ *   for 16, 32 or 64 rows (the bytes of a vector):
+ *     place = the bits of outcome[0], …, as bytes
+ *     for row by lanes: sums[group][row] += leaf[place]     table lookups in registers, or loads; deeper levels are walked
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import type { Buffer, KernelBuilder } from '../../../kernel/builder.ts';
 import {
@@ -34,7 +47,7 @@ const CHUNK = 8;
 
 /**
  * Adds to the sums of the rows of a block the leaf of each tree, in order. masks: of `makeMasks`, sums: [groups, rows of a block], scratch:
- * u8[COMPARE_SCRATCH, lanes]. The way of all rows through the upper `levels` levels is found at once, bit by bit: on level l each row is at one
+ * u8[QUICKSCORER_SCRATCH, lanes]. The way of all rows through the upper `levels` levels is found at once, bit by bit: on level l each row is at one
  * of 2^l nodes, and the outcome of its test is chosen from theirs by the outcomes on the levels above, from the lowest up. Then the
  * outcomes of as many rows as a vector has bytes become their places, bytes, and what is left of a tree is walked.
  */

@@ -1,3 +1,18 @@
+/**
+ * TreeSHAP (Lundberg et al., Consistent Individualized Feature Attribution for Tree Ensembles, 2018, algorithm 2), with a stack instead of
+ * recursion. A path holds for each feature on the way how much of the data goes this way without it (`zero`) and with it (`one`).
+ * ```
+ * for row: for tree:
+ *   push root
+ *   while the stack is not empty:
+ *     pop a node; copy the path above it; extend(path, the step that led here)
+ *     leaf: for step of the path: phi[feature] += unwoundSum(path, step) * (one - zero) * value
+ *     node: unwind the feature if the path has it; push the cold child, then the hot one
+ *   sums[group] += phi * weight                         without `running`
+ * y[row] = epilogue(sums + base)
+ * ```
+ * All scalar and in order: each operation rounds as XGBoost's does.
+ */
 import { must } from '../../../core/diagnostic.ts';
 import { dimMul } from '../../../core/dim.ts';
 import type { Tensor } from '../../../core/tensor.ts';

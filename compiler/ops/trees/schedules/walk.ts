@@ -1,3 +1,15 @@
+/**
+ * The plain walk: it serves every table, of any depth.
+ * ```
+ * for row, parallel:
+ *   acc[groups] = start                                 scratch
+ *   for tree:
+ *     n = root
+ *     while n is a node: n = test(x[row], n) ? left[n] : right[n]
+ *     acc[group of tree + w] += values[leaf n][w]       or minimum, maximum
+ *   y[row] = epilogue(end(acc))
+ * ```
+ */
 import { must } from '../../../core/diagnostic.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import {
@@ -26,7 +38,6 @@ import {
 import type { LowerCtx, Ref } from '../../lowering.ts';
 import { CATEGORICAL, MISSING_LEFT, TINY, ZERO_MISSING, type CategoryRules } from '../tables.ts';
 
-/** The plain walk: a loop over the rows, the trees, and down the nodes. It serves every table, of any depth. */
 export interface TreeAttrs extends CategoryRules {
   readonly aggregate: 'sum' | 'min' | 'max';
   readonly base: 'first' | 'last';
