@@ -5,7 +5,8 @@ import type { Ref, Source } from '../ops/lowering.ts';
 import { forLanes, lanesOf } from '../ops/loops.ts';
 import type { Profile } from '../target/profile.ts';
 import { transposeKernel } from './transpose.ts';
-import { evaluation, hasNarrowVectors, memorySink } from './source.ts';
+import type { SharedValues } from './shared-values.ts';
+import { hasNarrowVectors, memorySink } from './source.ts';
 
 /** The longest runs of axes that both sides walk as one. */
 export function mergedAxes(rank: number, canMerge: (i: number) => boolean): number[][] {
@@ -19,7 +20,7 @@ export function mergedAxes(rank: number, canMerge: (i: number) => boolean): numb
 }
 
 /** Computes every element of a source into memory: the kernel of elementwise groups and of copies. */
-export function copyKernel(k: KernelBuilder, from: Source, to: Ref, profile: Profile): void {
+export function copyKernel(k: KernelBuilder, from: Source, to: Ref, profile: Profile, shared: SharedValues): void {
   const wide = from.broadcast(to.dims);
   const plain = memorySink(to, hasNarrowVectors(profile));
   const groups = mergedAxes(to.dims.length, i => wide.canMerge(i) && plain.canMerge(i));
@@ -34,7 +35,7 @@ export function copyKernel(k: KernelBuilder, from: Source, to: Ref, profile: Pro
   )
     return;
   const lanes: Lanes = src.vector && dst.vector ? lanesOf(profile) : 1;
-  const put = (idx: readonly Expr[], n: Lanes): void => evaluation(() => dst.store(k, idx, src.at(k, idx, n)));
+  const put = (idx: readonly Expr[], n: Lanes): void => shared.evaluation(() => dst.store(k, idx, src.at(k, idx, n)));
   const nest = (idx: readonly Expr[]): void => {
     const axis = idx.length;
     if (axis === dst.dims.length) put(idx, 1);

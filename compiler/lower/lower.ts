@@ -1,28 +1,22 @@
 import { assert, InternalError, must, showLoc, type Loc } from '../core/diagnostic.ts';
-import { dimEq, dimHi, dimProd, showDim, symbolsOf, type Dim } from '../core/dim.ts';
+import { dimEq, dimHi, dimProd, symbolsOf, type Dim } from '../core/dim.ts';
 import { splatOf, type Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
-import { subgraphs, type Def, type Graph, type Node, type Value } from '../graph/graph.ts';
+import type { Def, Graph, Node, Value } from '../graph/graph.ts';
 import { KernelBuilder } from '../kernel/builder.ts';
-import type { Attrs } from '../ops/define.ts';
-import type { LowerCtx, LowerSettings, Ref, Sink, SlotBuffer, Source } from '../ops/lowering.ts';
+import type { LowerSettings, Ref, SlotBuffer, Source } from '../ops/lowering.ts';
 import type { Profile } from '../target/profile.ts';
-import { compactRef, isCompact, partOf, slotBuffer } from '../ops/ref.ts';
-import type { Arg, Port, Program, Step, SymbolInfo } from '../program/program.ts';
+import { compactRef, isCompact, slotBuffer } from '../ops/ref.ts';
+import type { Arg, Port, Program } from '../program/program.ts';
 import { copyKernel } from './copy.ts';
+import { contextOf } from './context.ts';
+import { KernelPool } from './kernel-pool.ts';
 import { partition, type Partition } from './partition.ts';
-import {
-  constantSource,
-  elementwiseSource,
-  fusedSink,
-  epiloguePlaceholder,
-  memorySink,
-  memorySource,
-  hasNarrowVectors,
-  pointSource,
-  type EpiloguePlaceholder,
-} from './source.ts';
-import { newSlot, newTrap, record, slotOf, type State } from './state.ts';
+import { placeOutputs } from './placement.ts';
+import { SharedValues } from './shared-values.ts';
+import { checkSizes } from './sizes.ts';
+import { constantSource, elementwiseSource, memorySource, hasNarrowVectors, pointSource } from './source.ts';
+import { newSlot, slotOf, type State } from './state.ts';
 
 /** Lowers a graph to kernels and steps for a target. The memory plan comes after. */
 export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettings = {}): Program {
@@ -30,8 +24,8 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     profile,
     settings,
     slots: [],
-    kernels: new Map(),
-    names: new Map(),
+    kernels: new KernelPool(),
+    shared: new SharedValues(),
     steps: [],
     weights: new Map(),
     symbols: new Map(),
@@ -48,14 +42,13 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     const t = o.value.type;
     return { name: o.name, type: t, slot: newSlot(state, o.name, t.dtype, dimProd(t.shape), 'output') };
   });
-  const frame = new Frame(state, graph, inputs.map(portRef), outputs.map(portRef), true);
-  frame.run();
+  new GraphLowering(state, graph, inputs.map(portRef), outputs.map(portRef), true).run();
   for (const o of outputs)
     for (const d of o.type.shape)
       for (const s of symbolsOf(d)) assert(state.symbols.has(s.name), `symbol ${s.name} of output ${o.name} has no value`);
   return {
     name: graph.name,
-    kernels: [...state.kernels.values()],
+    kernels: state.kernels.all(),
     slots: state.slots,
     steps: state.steps,
     inputs,
@@ -68,8 +61,8 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
 const portRef = (p: Port): Ref => compactRef(slotBuffer(p.slot), p.type.shape);
 
 /** Lowers one graph: the model's, or the sub-graph of a control-flow node. */
-class Frame {
-  private readonly state: State;
+export class GraphLowering {
+  readonly state: State;
   private readonly graph: Graph;
   private readonly part: Partition;
   /** Where a value lies. */
@@ -82,13 +75,15 @@ class Frame {
   /** Whether this is the graph of the model and not a part that may not run. */
   private readonly isWhole: boolean;
   /** Whether vectors of narrow integers are loaded and stored. */
-  private readonly narrow: boolean;
+  readonly narrow: boolean;
+  readonly shared: SharedValues;
   private readonly checked = new Set<string>();
 
   constructor(state: State, graph: Graph, inputs: readonly Ref[], outputs: readonly (Ref | undefined)[], isWhole: boolean) {
     this.state = state;
     this.isWhole = isWhole;
     this.narrow = hasNarrowVectors(state.profile);
+    this.shared = state.shared;
     this.graph = graph;
     this.outputs = outputs;
     this.part = partition(graph);
@@ -97,9 +92,9 @@ class Frame {
 
   /** Gives where each output of the graph lies. */
   run(): readonly Ref[] {
-    this.placeOutputs();
+    placeOutputs(this.graph, this.part, this.outputs, this.target, v => this.place(v));
     for (const n of this.part.order) {
-      this.check(n);
+      checkSizes(this.state, n, this.isWhole, this.checked);
       if (this.part.inlined.has(n) || this.part.runsWith.has(n)) continue;
       if (n.op.lower.k === 'view' && this.memory.has(must(n.outputs[0]))) continue;
       this.lowerNode(n);
@@ -113,46 +108,6 @@ class Frame {
     });
   }
 
-  /**
-   * Sizes that must be equal for a node: a guard of the model where they follow from the inputs and the node runs always, else a step,
-   * since only then both have a value.
-   */
-  private check(n: Node): void {
-    const { state } = this;
-    for (const g of n.guards) {
-      if (dimEq(g.a, g.b)) continue;
-      const key = `${showDim(g.a)} = ${showDim(g.b)}`;
-      if (this.checked.has(key)) continue;
-      this.checked.add(key);
-      const symbols = [...symbolsOf(g.a), ...symbolsOf(g.b)].map(s => must(state.symbols.get(s.name), `symbol ${s.name}`));
-      const what = `${g.what} (${showLoc(n.loc)})`;
-      if (this.isWhole && symbols.every(s => s.from === 'input')) state.guards.push({ ...g, what });
-      else state.steps.push({ k: 'check', a: g.a, b: g.b, trap: newTrap(state, what) });
-    }
-  }
-
-  /** Outputs that are written by a kernel go straight to their slot; parts of an assembled tensor to their part. */
-  private placeOutputs(): void {
-    this.graph.outputs.forEach((o, i) => {
-      const d = o.value.def;
-      const to = this.outputs[i];
-      if (to && d.k === 'node' && d.op.lower.k !== 'view' && !this.target.has(o.value)) this.target.set(o.value, to);
-    });
-    const uses = new Map<Value, number>();
-    for (const n of this.part.order) for (const v of n.inputs) if (v) uses.set(v, (uses.get(v) ?? 0) + 1);
-    for (const o of this.graph.outputs) uses.set(o.value, (uses.get(o.value) ?? 0) + 1);
-    // From the back, so that an assembled tensor that is itself a part has its place first.
-    for (const n of [...this.part.order].reverse()) {
-      const lower = n.op.lower;
-      if (lower.k !== 'assemble') continue;
-      const whole = this.place(must(n.outputs[0]));
-      n.inputs.forEach((v, i) => {
-        if (!v || uses.get(v) !== 1 || v.def.k !== 'node' || this.target.has(v)) return;
-        const to = lower.part(whole, i, n);
-        if (takesPlace(v.def, this.part, to)) this.target.set(v, to);
-      });
-    }
-  }
   /** The memory a value will be written to. */
   private place(v: Value): Ref {
     let to = this.target.get(v);
@@ -201,7 +156,7 @@ class Frame {
       case 'kernel': {
         const tail = this.part.tail.get(n);
         const outs = n.outputs.map((v, i) => (tail && i === 0 ? this.place(must(tail.outputs[0])) : this.place(v)));
-        lower.build(this.context(n, tail, outs));
+        lower.build(contextOf(this, n, tail, outs));
         n.outputs.forEach((v, i) => this.memory.set(i === 0 && tail ? must(tail.outputs[0]) : v, must(outs[i])));
         return;
       }
@@ -209,7 +164,7 @@ class Frame {
   }
 
   /** Where a value lies in memory: a constant gets a slot when it is first asked for. */
-  private ref(v: Value): Ref {
+  ref(v: Value): Ref {
     const had = this.memory.get(v);
     if (had) return had;
     if (v.def.k === 'const') {
@@ -233,7 +188,7 @@ class Frame {
     );
   }
   /** A value as its consumer reads it. */
-  private source(v: Value): Source {
+  source(v: Value): Source {
     const had = this.sources.get(v);
     if (had) return had;
     const s = this.makeSource(v);
@@ -248,17 +203,17 @@ class Frame {
     }
     return memorySource(this.ref(v), this.narrow);
   }
-  /** A node's value as an expression. */
-  private computed(
+  /** A node's value as an expression; in an epilogue, `anchor` is the result of the kernel before it. */
+  computed(
     v: Value,
     n: Node,
-    hole?: { readonly value: Value; readonly source: Source },
+    anchor?: { readonly value: Value; readonly source: Source },
     space?: readonly (readonly number[])[],
   ): Source {
     const operand = (x: Value): Source => {
-      if (hole && x === hole.value) return hole.source;
+      if (anchor && x === anchor.value) return anchor.source;
       const inside = x.def.k === 'node' && this.part.inlined.has(x.def) ? x.def : undefined;
-      if (inside && hole) return this.computed(x, inside, hole, space);
+      if (inside && anchor) return this.computed(x, inside, anchor, space);
       const s = this.source(x);
       return space ? this.walkable(s, v.type.shape, space, n.loc) : s;
     };
@@ -267,12 +222,14 @@ class Frame {
         v,
         n,
         n.inputs.map(x => x && operand(x)),
+        this.shared,
       );
     return elementwiseSource(
       v,
       n,
       n.inputs.map(x => operand(must(x)).broadcast(v.type.shape)),
       v.type.shape,
+      this.shared,
     );
   }
   /** An operand that the merged axes of a kernel can index: copied to compact memory where it lies otherwise. */
@@ -282,137 +239,30 @@ class Frame {
     return memorySource(this.compact(s.ref, loc), this.narrow);
   }
 
-  private context(n: Node, tail: Node | undefined, outs: readonly Ref[]): LowerCtx<Attrs> {
-    const loc = tail ? this.groupLoc(tail, n) : n.loc;
-    const input = (i: number): Value => must(n.inputs[i], `input ${i} of ${n.op.name}`);
-    const asRef = (i: number): Ref => {
-      const s = this.source(input(i));
-      if (s.ref) return s.ref;
-      const v = input(i);
-      if (v.def.k === 'const') return this.ref(v);
-      const to = this.tensor(`${n.op.name.toLowerCase()}_in`, v.type);
-      this.copy(`${n.op.name}_in`, s, to, n.loc);
-      return to;
-    };
-    const sink0 = (): Sink => {
-      const to = memorySink(must(outs[0]), this.narrow);
-      if (!tail) return to;
-      const v = must(n.outputs[0]);
-      const hole: EpiloguePlaceholder = epiloguePlaceholder(v.type.dtype, v.type.shape);
-      const space = n.op.lower.k === 'kernel' ? n.op.lower.iterationSpace?.(n) : undefined;
-      const expr = this.computed(must(tail.outputs[0]), tail, { value: v, source: hole.source }, space);
-      return fusedSink(hole, expr, to);
-    };
-    return {
-      attrs: n.attrs,
-      node: n,
-      types: n.inputs.map(v => v?.type),
-      out: n.outputs.map(v => v.type),
-      profile: this.state.profile,
-      settings: this.state.settings,
-      loc,
-      source: i => {
-        const v = n.inputs[i];
-        return v && this.source(v);
-      },
-      need: i => this.source(input(i)),
-      contiguous: i => this.compact(asRef(i), n.loc),
-      rows: i => {
-        const r = asRef(i);
-        return r.strides.at(-1) === 1 || r.dims.at(-1) === 1 ? r : this.compact(r, n.loc);
-      },
-      constant: i => {
-        const d = n.inputs[i]?.def;
-        return d?.k === 'const' ? d.tensor : undefined;
-      },
-      sink: i => (i === 0 ? sink0() : memorySink(must(outs[i]), this.narrow)),
-      temp: (name, dtype, size) => slotBuffer(newSlot(this.state, name, dtype, size, 'arena')),
-      scratch: (name, dtype, size) => slotBuffer(newSlot(this.state, name, dtype, size, 'arena', { scratch: true })),
-      weights: (name, t) => this.weights(name, t),
-      part: partOf,
-      kernel: (name, build) => this.kernel(name, build, loc),
-      readSymbol: (name, from, why) => {
-        const { lo, hi } = this.defineSymbol(name, n);
-        const what = why ?? `a size that the model computes is not within ${lo} to ${hi}`;
-        const trap = newTrap(this.state, `${what} (${showLoc(n.loc)})`);
-        this.state.steps.push({ k: 'read', symbol: name, ...slotOf(from), trap });
-      },
-      copy: (name, from, to) => this.copy(name, from, to, loc),
-      sourceOf: r => memorySource(r, this.narrow),
-      graph: (g, inputs) =>
-        new Frame(
-          this.state,
-          g,
-          inputs,
-          g.outputs.map(() => undefined),
-          false,
-        ).run(),
-      branch: (cond, then, otherwise) =>
-        void this.state.steps.push({
-          k: 'branch',
-          cond: slotOf(cond),
-          then: record(this.state, then),
-          else: record(this.state, otherwise),
-        }),
-      loop: (symbol, trip, cond, body) => {
-        this.loop(symbol, { trip, cond: cond && slotOf(cond) }, body);
-      },
-      parallelLoop: (symbol, trip, body) => {
-        this.loop(symbol, { trip, cond: undefined, parallel: true }, body);
-      },
-      tensor: (name, t) => this.tensor(name, t),
-    };
-  }
-  private loop(symbol: Dim, how: Pick<Extract<Step, { k: 'loop' }>, 'trip' | 'cond' | 'parallel'>, body: () => void): void {
-    const [s] = symbolsOf(symbol);
-    assert(s !== undefined, 'a loop counts with a symbol');
-    this.state.symbols.set(s.name, { name: s.name, lo: s.lo, hi: s.hi, from: 'run' });
-    this.state.steps.push({ k: 'loop', symbol: s.name, ...how, body: record(this.state, body) });
-  }
-  /** A run-time symbol of a node, with the range that the node's types and attributes give it. */
-  private defineSymbol(name: string, n: Node): SymbolInfo {
-    const find = (d: unknown): void => {
-      if (typeof d === 'object' && d !== null && 'k' in d && d.k === 'poly')
-        for (const s of symbolsOf(d as Dim))
-          if (s.name === name) this.state.symbols.set(name, { name, lo: s.lo, hi: s.hi, from: 'run' });
-    };
-    for (const v of n.outputs) {
-      v.type.shape.forEach(find);
-      v.symbolic?.forEach(find);
-    }
-    for (const a of Object.values(n.attrs)) {
-      find(a);
-      if (Array.isArray(a)) a.forEach(find);
-    }
-    for (const g of subgraphs(n)) for (const o of g.outputs) o.value.type.shape.forEach(find);
-    if (!this.state.symbols.has(name)) this.state.symbols.set(name, { name, lo: 0, hi: 2 ** 31 - 1, from: 'run' });
-    return must(this.state.symbols.get(name));
-  }
-
-  private kernel(name: string, build: (k: KernelBuilder) => void, loc: Loc): void {
+  /** Adds a kernel and the step that calls it. */
+  kernel(name: string, build: (k: KernelBuilder) => void, loc: Loc): void {
     const k = new KernelBuilder();
     build(k);
     const { kernel, actuals } = k.finish(name, loc);
     if (kernel.body.length === 0) return;
-    const key = JSON.stringify([kernel.params, kernel.body], (_, x: unknown) =>
-      typeof x === 'bigint' ? `${x}n` : Object.is(x, -0) ? '-0' : typeof x === 'number' && !Number.isFinite(x) ? String(x) : x,
-    );
-    let shared = this.state.kernels.get(key);
-    if (!shared) {
-      const clean = name.replace(/\W+/g, '_').toLowerCase();
-      const n = this.state.names.get(clean) ?? 0;
-      this.state.names.set(clean, n + 1);
-      shared = { ...kernel, name: n === 0 ? clean : `${clean}_${n}` };
-      this.state.kernels.set(key, shared);
-    }
     const args = actuals.map((a): Arg => (a.k === 'int' ? a : { k: 'buf', ...slotOf(a.buffer) }));
-    this.state.steps.push({ k: 'call', kernel: shared, args, loc, what: name });
+    this.state.steps.push({ k: 'call', kernel: this.state.kernels.add(kernel), args, loc, what: name });
   }
-  private copy(name: string, from: Source, to: Ref, loc: Loc): void {
+  /** Lowers a sub-graph in place; gives where its outputs lie. */
+  subgraph(g: Graph, inputs: readonly Ref[]): readonly Ref[] {
+    return new GraphLowering(
+      this.state,
+      g,
+      inputs,
+      g.outputs.map(() => undefined),
+      false,
+    ).run();
+  }
+  copy(name: string, from: Source, to: Ref, loc: Loc): void {
     if (to.dims.some(d => dimHi(d) === 0)) return;
-    this.kernel(name, k => copyKernel(k, from, to, this.state.profile), loc);
+    this.kernel(name, k => copyKernel(k, from, to, this.state.profile, this.shared), loc);
   }
-  private compact(r: Ref, loc: Loc): Ref {
+  compact(r: Ref, loc: Loc): Ref {
     if (isCompact(r)) return r;
     const had = this.compactCopies.get(r);
     if (had) return had;
@@ -422,7 +272,7 @@ class Frame {
     this.compactCopies.set(r, to);
     return to;
   }
-  private weights(name: string, t: Tensor): SlotBuffer {
+  weights(name: string, t: Tensor): SlotBuffer {
     let slot = this.state.weights.get(t.bytes);
     if (slot?.dtype !== t.dtype) {
       slot = newSlot(this.state, name, t.dtype, dimProd(t.dims), 'weights', { bytes: t.bytes });
@@ -430,10 +280,10 @@ class Frame {
     }
     return slotBuffer(slot);
   }
-  private tensor(name: string, t: TensorType): Ref {
+  tensor(name: string, t: TensorType): Ref {
     return compactRef(slotBuffer(newSlot(this.state, name, t.dtype, dimProd(t.shape), 'arena')), t.shape);
   }
-  private groupLoc(root: Node, anchor?: Node): Loc {
+  groupLoc(root: Node, anchor?: Node): Loc {
     const from: Loc[] = anchor ? [anchor.loc] : [];
     const stack = [root];
     const seen = new Set<Node>();
@@ -448,19 +298,4 @@ class Frame {
 }
 function canMergeAll(s: Source, space: readonly (readonly number[])[]): boolean {
   return space.every(g => g.slice(1).every((_, i) => s.canMerge(must(g[i]))));
-}
-/** Whether the step that makes a node's value can write it into this memory. */
-function takesPlace(n: Node, part: Partition, to: Ref): boolean {
-  const runs = part.runsWith.get(n) ?? n;
-  const lower = runs.op.lower;
-  switch (lower.k) {
-    case 'view':
-      return false;
-    case 'elementwise':
-    case 'indexMap':
-    case 'assemble':
-      return true;
-    case 'kernel':
-      return isCompact(to) || lower.iterationSpace?.(runs) !== undefined;
-  }
 }

@@ -23,6 +23,7 @@ import {
 import type { Ref, Sink, Source } from '../ops/lowering.ts';
 import type { Profile } from '../target/profile.ts';
 import { broadcastRef, canMergeRef, mergeRef, refIndex } from '../ops/ref.ts';
+import type { SharedValues } from './shared-values.ts';
 
 type Groups = readonly (readonly number[])[];
 
@@ -82,7 +83,7 @@ export function constantSource(dtype: DType, dims: readonly Dim[], value: number
 }
 export const mergeDims = (dims: readonly Dim[], groups: Groups): Dim[] => groups.map(g => dimProd(g.map(a => must(dims[a]))));
 
-/** The value that a sink was given: what was fused behind a kernel reads it. */
+/** Stands for the anchor's result (that of the kernel that fusion started from) in the expression of an epilogue. */
 export interface EpiloguePlaceholder {
   readonly source: Source;
   fill(value: Expr): void;
@@ -93,7 +94,7 @@ export function epiloguePlaceholder(dtype: DType, dims: readonly Dim[]): Epilogu
     dtype,
     dims: ds,
     vector: vectorReg(dtype),
-    at: () => must(current, 'the value behind a sink'),
+    at: () => must(current, 'the result of the anchor'),
     broadcast: to => at(to),
     canMerge: () => true,
     merge: groups => at(mergeDims(ds, groups)),
@@ -101,32 +102,14 @@ export function epiloguePlaceholder(dtype: DType, dims: readonly Dim[]): Epilogu
   return { source: at(dims), fill: v => (current = v) };
 }
 
-/** Values computed in the current evaluation, so that a shared operand is computed once. */
-let memo: Map<Value, Map<string, Expr>> | undefined;
-/** Runs one evaluation of a fused expression; what is shared in it is bound once. */
-export function evaluation<T>(f: () => T): T {
-  const outer = memo;
-  memo = new Map();
-  try {
-    return f();
-  } finally {
-    memo = outer;
-  }
-}
-function shared(k: KernelBuilder, v: Value, idx: readonly Num[], lanes: Lanes, make: () => Expr): Expr {
-  if (!memo) return evaluation(() => shared(k, v, idx, lanes, make));
-  let of = memo.get(v);
-  if (!of) memo.set(v, (of = new Map<string, Expr>()));
-  const key = `${lanes}:${JSON.stringify(idx)}`;
-  const had = of.get(key);
-  if (had) return had;
-  const e = k.let(make());
-  of.set(key, e);
-  return e;
-}
-
 /** An elementwise operator computed where its value is needed. The operands have been broadcast to its shape. */
-export function elementwiseSource(v: Value, node: Node, operands: readonly Source[], dims: readonly Dim[]): Source {
+export function elementwiseSource(
+  v: Value,
+  node: Node,
+  operands: readonly Source[],
+  dims: readonly Dim[],
+  shared: SharedValues,
+): Source {
   const lower = node.op.lower;
   if (lower.k !== 'elementwise') throw new Error(`${node.op.name} is not elementwise`);
   const types = operands.map(o => o.dtype);
@@ -141,7 +124,7 @@ export function elementwiseSource(v: Value, node: Node, operands: readonly Sourc
     dims,
     vector: vectorizes && operands.every(o => o.vector),
     at: (k, idx, lanes = 1) =>
-      shared(k, v, idx, lanes, () =>
+      shared.bind(k, v, idx, lanes, () =>
         lanes === 1 || vectorizes ? one(k, idx, lanes) : gatherLanes(lanes, i => one(k, stepLast(idx, i), 1), out),
       ),
     broadcast: to =>
@@ -150,6 +133,7 @@ export function elementwiseSource(v: Value, node: Node, operands: readonly Sourc
         node,
         operands.map(o => o.broadcast(to)),
         to,
+        shared,
       ),
     canMerge: i => operands.every(o => o.canMerge(i)),
     merge: groups =>
@@ -158,12 +142,13 @@ export function elementwiseSource(v: Value, node: Node, operands: readonly Sourc
         node,
         operands.map(o => o.merge(groups)),
         mergeDims(dims, groups),
+        shared,
       ),
   };
 }
 
 /** An index map (gather, pad, resize …) computed where its value is needed. */
-export function pointSource(v: Value, node: Node, ins: readonly (Source | undefined)[]): Source {
+export function pointSource(v: Value, node: Node, ins: readonly (Source | undefined)[], shared: SharedValues): Source {
   const lower = node.op.lower;
   if (lower.k !== 'indexMap') throw new Error(`${node.op.name} is not an index map`);
   const types = node.inputs.map(x => x?.type);
@@ -174,7 +159,7 @@ export function pointSource(v: Value, node: Node, ins: readonly (Source | undefi
     vector,
     at: (k, idx, lanes = 1) => {
       const one = (at: readonly Num[], n: Lanes): Expr => lower.at({ k, attrs: node.attrs, ins, out: v.type }, at.map(ex), n);
-      return shared(k, v, idx, lanes, () =>
+      return shared.bind(k, v, idx, lanes, () =>
         lanes === 1 || vector ? one(idx, lanes) : gatherLanes(lanes, i => one(stepLast(idx, i), 1), v.type.dtype),
       );
     },
@@ -262,17 +247,17 @@ export function memorySink(ref: Ref, narrow: boolean): Sink {
     merge: groups => memorySink(mergeRef(ref, groups), narrow),
   };
 }
-/** Runs what was fused behind a kernel on each value, then stores the result. */
-export function fusedSink(hole: EpiloguePlaceholder, tail: Source, to: Sink): Sink {
+/** A sink with an epilogue: `tail` is computed from each value, with the value in the placeholder, and its result stored. */
+export function fusedSink(anchor: EpiloguePlaceholder, tail: Source, to: Sink, shared: SharedValues): Sink {
   const vector = tail.vector && to.vector;
   return {
-    dtype: hole.source.dtype,
-    dims: hole.source.dims,
+    dtype: anchor.source.dtype,
+    dims: anchor.source.dims,
     vector,
     store: (k, idx, value) => {
       const run = (at: readonly Num[], v: Expr): void =>
-        evaluation(() => {
-          hole.fill(k.let(v));
+        shared.evaluation(() => {
+          anchor.fill(k.let(v));
           to.store(k, at, tail.at(k, at, v.t.lanes));
         });
       if (value.t.lanes === 1 || tail.vector) {
@@ -280,9 +265,9 @@ export function fusedSink(hole: EpiloguePlaceholder, tail: Source, to: Sink): Si
         return;
       }
       const v = k.let(value);
-      for (let i = 0; i < v.t.lanes; i++) run(stepLast(idx, i), hole.source.dtype === 'bool' ? ne(lane(v, i), 0) : lane(v, i));
+      for (let i = 0; i < v.t.lanes; i++) run(stepLast(idx, i), anchor.source.dtype === 'bool' ? ne(lane(v, i), 0) : lane(v, i));
     },
     canMerge: i => tail.canMerge(i) && to.canMerge(i),
-    merge: groups => fusedSink({ ...hole, source: hole.source.merge(groups) }, tail.merge(groups), to.merge(groups)),
+    merge: groups => fusedSink({ ...anchor, source: anchor.source.merge(groups) }, tail.merge(groups), to.merge(groups), shared),
   };
 }

@@ -2,20 +2,20 @@ import { assert } from '../core/diagnostic.ts';
 import type { Dim } from '../core/dim.ts';
 import type { DType } from '../core/dtype.ts';
 import type { Buffer } from '../kernel/builder.ts';
-import type { Kernel } from '../kernel/ir.ts';
 import type { Guard } from '../ops/define.ts';
 import type { LowerSettings, SlotBuffer } from '../ops/lowering.ts';
 import type { Profile } from '../target/profile.ts';
 import type { Slot, Step, SymbolInfo } from '../program/program.ts';
+import type { KernelPool } from './kernel-pool.ts';
+import type { SharedValues } from './shared-values.ts';
 
 /** What is collected while a graph is lowered, over all of its sub-graphs. */
 export interface State {
   readonly profile: Profile;
   readonly settings: LowerSettings;
   readonly slots: Slot[];
-  /** By text: equal kernels are one. */
-  readonly kernels: Map<string, Kernel>;
-  readonly names: Map<string, number>;
+  readonly kernels: KernelPool;
+  readonly shared: SharedValues;
   /** Where steps go: replaced while a branch or a loop body is recorded. */
   steps: Step[];
   /** Constants by identity of their bytes. */
