@@ -14,25 +14,28 @@ export interface VType {
 }
 export type BinOp = 'add' | 'sub' | 'mul' | 'div' | 'rem' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr';
 export type CmpOp = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge';
-/** `neg` … `nearest` are machine operations; the rest is expanded by `expand-math` (f64 and f32 scalars or vectors). */
-export type UnOp = 'neg' | 'abs' | 'sqrt' | 'ceil' | 'floor' | 'trunc' | 'nearest' | 'not' | MathOp;
-export type MathOp =
-  | 'exp'
-  | 'log'
-  | 'sin'
-  | 'cos'
-  | 'tan'
-  | 'asin'
-  | 'acos'
-  | 'atan'
-  | 'sinh'
-  | 'cosh'
-  | 'tanh'
-  | 'asinh'
-  | 'acosh'
-  | 'atanh'
-  | 'erf'
-  | 'sigmoid';
+export const MACHINE_OPS = ['neg', 'abs', 'sqrt', 'ceil', 'floor', 'trunc', 'nearest', 'not'] as const;
+/** Functions of f32 and f64, scalars or vectors, that the pass `expand-math` replaces by arithmetic. */
+export const MATH_OPS = [
+  'exp',
+  'log',
+  'sin',
+  'cos',
+  'tan',
+  'asin',
+  'acos',
+  'atan',
+  'sinh',
+  'cosh',
+  'tanh',
+  'asinh',
+  'acosh',
+  'atanh',
+  'erf',
+  'sigmoid',
+] as const;
+export type MathOp = (typeof MATH_OPS)[number];
+export type UnOp = (typeof MACHINE_OPS)[number] | MathOp;
 
 /**
  * Pure expression trees: no side effects, no sharing (a value used twice is bound by `let`). Semantics:

@@ -19,6 +19,8 @@ import {
   type UnOp,
   type VType,
   type WordRows,
+  MACHINE_OPS,
+  MATH_OPS,
 } from './ir.ts';
 
 const INFIX: Readonly<Record<string, BinOp>> = {
@@ -34,26 +36,7 @@ const INFIX: Readonly<Record<string, BinOp>> = {
   '>>': 'shr',
 };
 const CMP: Readonly<Record<string, CmpOp>> = { '==': 'eq', '!=': 'ne', '<': 'lt', '<=': 'le', '>': 'gt', '>=': 'ge' };
-const UN: readonly UnOp[] = [
-  ...([
-    'neg',
-    'abs',
-    'sqrt',
-    'ceil',
-    'floor',
-    'trunc',
-    'nearest',
-    'not',
-    'exp',
-    'log',
-    'sin',
-    'cos',
-    'tan',
-    'asin',
-    'acos',
-  ] as const),
-  ...(['atan', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'erf', 'sigmoid'] as const),
-];
+const UN: readonly UnOp[] = [...MACHINE_OPS, ...MATH_OPS];
 const BASES: readonly Base[] = ['i8', 'u8', 'i16', 'u16', 'i32', 'u32', 'i64', 'u64', 'f32', 'f64'];
 const LANES: readonly Lanes[] = [1, 2, 4, 8, 16, 32, 64];
 const NAME = /[A-Za-z_]\w*/;

@@ -42,9 +42,9 @@ export interface Helpers {
 export function newHelpers(): Helpers {
   const w = helperWriter();
   return {
-    type: w.type,
-    loose: w.loose,
-    alias: w.alias,
+    type: t => w.type(t),
+    loose: t => w.loose(t),
+    alias: base => w.alias(base),
     min: t => extreme(w, 'min', t),
     max: t => extreme(w, 'max', t),
     splat: t => splat(w, t),
@@ -58,6 +58,6 @@ export function newHelpers(): Helpers {
     dot: (a, b, acc) => dot(w, a, b, acc),
     permute: t => permute(w, t),
     mma: (rows, columns) => mma(w, rows, columns),
-    text: w.text,
+    text: () => w.text(),
   };
 }

@@ -5,8 +5,8 @@ import { FLOAT, scalarFunction, type Scalar } from './scalar.ts';
 
 /**
  * Scalar functions of the kernel IR over whole arrays, for the evaluator: each operation is one loop over a piece of float64 numbers, so
- * that nothing is called or boxed per element. The meaning is that of `scalar-eval.ts`, which also does what has no loop here and
- * 64-bit integers.
+ * that nothing is called or boxed per element. It exists for its speed: the evaluator computes whole networks. The meaning is that of
+ * `scalar.ts`, which also does 64-bit integers and what has no loop here.
  */
 
 /** Elements that go through all operations before the next ones: what lies between stays in the cache. */
@@ -110,7 +110,7 @@ function column(e: Expr, names: ReadonlyMap<string, number>): Column | undefined
       throw new InternalError(`${e.k} in a scalar function`);
   }
 }
-/** Any operation, element by element as `scalar-eval` does it. */
+/** Any operation, element by element as `scalar.ts` does it. */
 function anyLoop(types: readonly VType[], build: (args: readonly Expr[]) => Expr, ins: readonly Column[]): Column {
   const f = scalarFunction(types, (_, args) => build(args));
   const env: Scalar[] = ins.map(() => 0);
@@ -244,47 +244,17 @@ function selectLoop(c: Column, a: Column, b: Column): Column {
     for (let i = 0; i < n; i++) out[i] = (which[i] === 0 ? y[i] : x[i]) ?? N;
   });
 }
+/** The operations of most elements have loops that V8 inlines; the others call a function for each element. */
 function unaryLoop(op: UnOp, a: Column): Column {
   const f = FLOAT[op];
   return into((env, n, out) => {
     const x = a(env, n);
-    switch (op) {
-      case 'neg':
-        for (let i = 0; i < n; i++) out[i] = -(x[i] ?? N);
-        return;
-      case 'abs':
-        for (let i = 0; i < n; i++) out[i] = Math.abs(x[i] ?? N);
-        return;
-      case 'sqrt':
-        for (let i = 0; i < n; i++) out[i] = Math.sqrt(x[i] ?? N);
-        return;
-      case 'exp':
-        for (let i = 0; i < n; i++) out[i] = Math.exp(x[i] ?? N);
-        return;
-      case 'sigmoid':
-        for (let i = 0; i < n; i++) out[i] = 1 / (1 + Math.exp(-(x[i] ?? N)));
-        return;
-      case 'ceil':
-      case 'floor':
-      case 'trunc':
-      case 'nearest':
-      case 'not':
-      case 'log':
-      case 'sin':
-      case 'cos':
-      case 'tan':
-      case 'asin':
-      case 'acos':
-      case 'atan':
-      case 'sinh':
-      case 'cosh':
-      case 'tanh':
-      case 'asinh':
-      case 'acosh':
-      case 'atanh':
-      case 'erf':
-        for (let i = 0; i < n; i++) out[i] = f(x[i] ?? N);
-    }
+    if (op === 'neg') for (let i = 0; i < n; i++) out[i] = -(x[i] ?? N);
+    else if (op === 'abs') for (let i = 0; i < n; i++) out[i] = Math.abs(x[i] ?? N);
+    else if (op === 'sqrt') for (let i = 0; i < n; i++) out[i] = Math.sqrt(x[i] ?? N);
+    else if (op === 'exp') for (let i = 0; i < n; i++) out[i] = Math.exp(x[i] ?? N);
+    else if (op === 'sigmoid') for (let i = 0; i < n; i++) out[i] = 1 / (1 + Math.exp(-(x[i] ?? N)));
+    else for (let i = 0; i < n; i++) out[i] = f(x[i] ?? N);
   });
 }
 

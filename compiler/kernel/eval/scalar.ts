@@ -1,6 +1,7 @@
 import { InternalError, noLoc } from '../../core/diagnostic.ts';
 import { KernelBuilder } from '../builder.ts';
-import type { BinOp, CmpOp, Expr, UnOp, VType } from '../ir.ts';
+import { binFn, castFn, cmpFn, getLane, normalise, putLane, unFn } from '../arith.ts';
+import { isFloatBase, type Base, type BinOp, type Expr, type UnOp, type VType } from '../ir.ts';
 
 /** A value while a scalar function is evaluated: 64-bit integers are bigint, everything else a number. */
 export type Scalar = number | bigint;
@@ -46,22 +47,29 @@ function compile(e: Expr, names: ReadonlyMap<string, number>): Fn {
       if (at === undefined) throw new InternalError(`unbound ${e.name}`);
       return env => env[at] ?? 0;
     }
-    case 'bin':
-      return binary(e.op, e.t, go(e.a), go(e.b));
-    case 'un':
-      return unary(e.op, e.t, go(e.a));
-    case 'cmp':
-      return compare(e.op, go(e.a), go(e.b));
+    case 'bin': {
+      const f = binary(e.op, e.t);
+      const [a, b] = [go(e.a), go(e.b)];
+      return env => f(a(env), b(env));
+    }
+    case 'un': {
+      const f = unary(e.op, e.t);
+      const a = go(e.a);
+      return env => f(a(env));
+    }
+    case 'cmp': {
+      const f = cmpFn(e.op);
+      const [a, b] = [go(e.a), go(e.b)];
+      return env => +f(a(env), b(env));
+    }
     case 'select': {
       const [c, a, b] = [go(e.c), go(e.a), go(e.b)];
       return env => (Number(c(env)) !== 0 ? a(env) : b(env));
     }
     case 'cast': {
       const a = go(e.a);
-      const to = wrapTo(e.t);
-      const float = e.a.t.base === 'f32' || e.a.t.base === 'f64';
-      const sat = saturate(e.t);
-      return float ? env => sat(Number(a(env))) : env => to(a(env));
+      const f = castFn(exact(e.a.t), exact(e.t));
+      return env => f(a(env));
     }
     case 'fma': {
       const [a, b, c] = [go(e.a), go(e.b), go(e.c)];
@@ -70,7 +78,10 @@ function compile(e: Expr, names: ReadonlyMap<string, number>): Fn {
     case 'reinterpret': {
       const a = go(e.a);
       const [from, to] = [e.a.t.base, e.t.base];
-      return env => bits(from, to, a(env));
+      return env => {
+        putLane(view, 0, from, a(env));
+        return getLane(view, 0, to);
+      };
     }
     case 'load':
     case 'splat':
@@ -86,194 +97,21 @@ function compile(e: Expr, names: ReadonlyMap<string, number>): Fn {
   }
 }
 const view = new DataView(new ArrayBuffer(8));
-function bits(from: string, to: string, v: Scalar): Scalar {
-  if (from === 'f32') view.setFloat32(0, Number(v));
-  else if (from === 'f64') view.setFloat64(0, Number(v));
-  else if (typeof v === 'bigint') view.setBigInt64(0, BigInt.asIntN(64, v));
-  else view.setInt32(0, v | 0);
-  if (to === 'f32') return view.getFloat32(0);
-  if (to === 'f64') return view.getFloat64(0);
-  if (to === 'i64') return view.getBigInt64(0);
-  if (to === 'u64') return view.getBigUint64(0);
-  return to === 'u32' ? view.getUint32(0) : view.getInt32(0);
+const isFloat = (t: VType): boolean => isFloatBase(t.base);
+/** What a type is computed as: floats are not rounded to f32. */
+const exact = (t: VType): Base => (isFloat(t) ? 'f64' : t.base);
+/**
+ * Operations are those of the interpreter (`arith.ts`), with two differences: the remainder of floats is defined, and a division by zero,
+ * which only stands beside a guard in a kernel, gives 0.
+ */
+function binary(op: BinOp, t: VType): (a: Scalar, b: Scalar) => Scalar {
+  if (isFloat(t) && op === 'rem') return (a, b) => Number(a) % Number(b);
+  const f = binFn(exact(t), op);
+  if (isFloat(t) || (op !== 'div' && op !== 'rem')) return f;
+  return (a, b) => (Number(b) === 0 ? normalise(t.base, 0) : f(a, b));
 }
-/** Brings a result into the range of its integer type; floats stay as they are. */
-function wrapTo(t: VType): (v: Scalar) => Scalar {
-  switch (t.base) {
-    case 'f32':
-    case 'f64':
-      return Number;
-    case 'i64':
-      return v => BigInt.asIntN(64, BigInt(v));
-    case 'u64':
-      return v => BigInt.asUintN(64, BigInt(v));
-    case 'u32':
-      return v => (typeof v === 'bigint' ? Number(BigInt.asUintN(32, v)) : v >>> 0);
-    case 'i32':
-    case 'i8':
-    case 'u8':
-    case 'i16':
-    case 'u16':
-      return v => (typeof v === 'bigint' ? Number(BigInt.asIntN(32, v)) : v | 0);
-  }
-}
-function saturate(t: VType): (v: number) => Scalar {
-  const clamp = (lo: bigint, hi: bigint) => (v: number) => {
-    if (Number.isNaN(v)) return 0n;
-    if (v >= Number(hi)) return hi;
-    if (v <= Number(lo)) return lo;
-    return BigInt(Math.trunc(v));
-  };
-  switch (t.base) {
-    case 'f32':
-    case 'f64':
-      return v => v;
-    case 'i64':
-      return clamp(-(2n ** 63n), 2n ** 63n - 1n);
-    case 'u64':
-      return clamp(0n, 2n ** 64n - 1n);
-    case 'u32':
-      return v => (Number.isNaN(v) ? 0 : Math.min(Math.max(Math.trunc(v), 0), 4294967295));
-    case 'i32':
-    case 'i8':
-    case 'u8':
-    case 'i16':
-    case 'u16':
-      return v => (Number.isNaN(v) ? 0 : Math.min(Math.max(Math.trunc(v), -2147483648), 2147483647));
-  }
-}
-function binary(op: BinOp, t: VType, a: Fn, b: Fn): Fn {
-  const wrap = wrapTo(t);
-  const float = t.base === 'f32' || t.base === 'f64';
-  const big = t.base === 'i64' || t.base === 'u64';
-  if (float) {
-    const x = (env: Scalar[]): number => a(env) as number;
-    const y = (env: Scalar[]): number => b(env) as number;
-    switch (op) {
-      case 'add':
-        return env => x(env) + y(env);
-      case 'sub':
-        return env => x(env) - y(env);
-      case 'mul':
-        return env => x(env) * y(env);
-      case 'div':
-        return env => x(env) / y(env);
-      case 'rem':
-        return env => x(env) % y(env);
-      case 'min':
-        return env => {
-          const [p, q] = [x(env), y(env)];
-          return q < p ? q : p;
-        };
-      case 'max':
-        return env => {
-          const [p, q] = [x(env), y(env)];
-          return p < q ? q : p;
-        };
-      case 'and':
-      case 'or':
-      case 'xor':
-      case 'shl':
-      case 'shr':
-        throw new InternalError(`${op} of floats`);
-    }
-  }
-  const f = big ? bigBinary(op, t.base === 'u64') : intBinary(op, t.base === 'u32');
-  return env => wrap(f(a(env), b(env)));
-}
-function intBinary(op: BinOp, unsigned: boolean): (a: Scalar, b: Scalar) => Scalar {
-  const of =
-    (f: (a: number, b: number) => number) =>
-    (a: Scalar, b: Scalar): number =>
-      f(a as number, b as number);
-  switch (op) {
-    case 'add':
-      return of((a, b) => a + b);
-    case 'sub':
-      return of((a, b) => a - b);
-    case 'mul':
-      return of(Math.imul);
-    case 'div':
-      return of((a, b) => (b === 0 ? 0 : Math.trunc(a / b)));
-    case 'rem':
-      return of((a, b) => (b === 0 ? 0 : a % b));
-    case 'min':
-      return of((a, b) => (b < a ? b : a));
-    case 'max':
-      return of((a, b) => (a < b ? b : a));
-    case 'and':
-      return of((a, b) => a & b);
-    case 'or':
-      return of((a, b) => a | b);
-    case 'xor':
-      return of((a, b) => a ^ b);
-    case 'shl':
-      return of((a, b) => a << b);
-    case 'shr':
-      return of((a, b) => (unsigned ? a >>> b : a >> b));
-  }
-}
-function bigBinary(op: BinOp, unsigned: boolean): (a: Scalar, b: Scalar) => Scalar {
-  const of =
-    (f: (a: bigint, b: bigint) => bigint) =>
-    (a: Scalar, b: Scalar): bigint =>
-      f(BigInt(a), BigInt(b));
-  switch (op) {
-    case 'add':
-      return of((a, b) => a + b);
-    case 'sub':
-      return of((a, b) => a - b);
-    case 'mul':
-      return of((a, b) => a * b);
-    case 'div':
-      return of((a, b) => (b === 0n ? 0n : a / b));
-    case 'rem':
-      return of((a, b) => (b === 0n ? 0n : a % b));
-    case 'min':
-      return of((a, b) => (b < a ? b : a));
-    case 'max':
-      return of((a, b) => (a < b ? b : a));
-    case 'and':
-      return of((a, b) => a & b);
-    case 'or':
-      return of((a, b) => a | b);
-    case 'xor':
-      return of((a, b) => a ^ b);
-    case 'shl':
-      return of((a, b) => a << (b & 63n));
-    case 'shr':
-      return of((a, b) => (unsigned ? BigInt.asUintN(64, a) >> (b & 63n) : a >> (b & 63n)));
-  }
-}
-function compare(op: CmpOp, a: Fn, b: Fn): Fn {
-  switch (op) {
-    case 'eq':
-      return env => +(a(env) === b(env));
-    case 'ne':
-      return env => +(a(env) !== b(env));
-    case 'lt':
-      return env => +(a(env) < b(env));
-    case 'le':
-      return env => +(a(env) <= b(env));
-    case 'gt':
-      return env => +(a(env) > b(env));
-    case 'ge':
-      return env => +(a(env) >= b(env));
-  }
-}
-function unary(op: UnOp, t: VType, a: Fn): Fn {
-  const wrap = wrapTo(t);
-  if (typeof wrap(0) === 'bigint' || t.base === 'i32' || t.base === 'u32') {
-    if (op === 'neg') return env => wrap(-a(env));
-    if (op === 'not') return env => wrap(~a(env));
-    if (op === 'abs')
-      return env => {
-        const v = a(env);
-        return wrap(v < 0 ? -v : v);
-      };
-  }
-  const f = FLOAT[op];
-  return env => f(a(env) as number);
+function unary(op: UnOp, t: VType): (a: Scalar) => Scalar {
+  return isFloat(t) ? a => FLOAT[op](Number(a)) : unFn(t.base, op);
 }
 /** The error function: series for small arguments, continued fraction beyond (Abramowitz and Stegun 7.1.6 and 7.1.14). */
 export function erf(x: number): number {

@@ -1,28 +1,11 @@
 import { InternalError } from '../../core/diagnostic.ts';
-import { children, showVType, withChildren, type Expr, type Kernel, type MathOp, type Stmt, type UnOp } from '../ir.ts';
+import { children, MATH_OPS, showVType, withChildren, type Expr, type Kernel, type MathOp, type Stmt, type UnOp } from '../ir.ts';
 import { F32_MATH, maths } from './math-f32.ts';
 import { F64_MATH } from './math-f64.ts';
 import { freshNames } from './names.ts';
 import { mapStmt } from './rewrite.ts';
 
-const MATH = new Set<UnOp>([
-  'exp',
-  'log',
-  'sin',
-  'cos',
-  'tan',
-  'asin',
-  'acos',
-  'atan',
-  'sinh',
-  'cosh',
-  'tanh',
-  'asinh',
-  'acosh',
-  'atanh',
-  'erf',
-  'sigmoid',
-]);
+const MATH: ReadonlySet<UnOp> = new Set(MATH_OPS);
 const isMath = (op: UnOp): op is MathOp => MATH.has(op);
 
 /** How to expand: `fused` lets polynomials of f32 use `fma`. */
