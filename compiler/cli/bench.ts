@@ -6,6 +6,7 @@ import { modelName } from '../compile.ts';
 import { inputsOfFile } from '../run/inputs.ts';
 import { readManifest, type Manifest } from '../run/manifest.ts';
 import { parseDims, targetOf } from './compile.ts';
+import { beginJson, type JsonFlag } from './json.ts';
 import { isBundle, newFile } from '../host/files.ts';
 import { readSuite, type SuiteTarget } from '../../bench/suite/suite.ts';
 import { UsageError, type Terminal } from './terminal.ts';
@@ -26,7 +27,7 @@ export interface BenchFlags extends Omit<BenchOptions, 'command' | 'profile'> {
   readonly size: readonly string[];
   readonly batch?: string;
   readonly inputs?: string;
-  readonly json?: string;
+  readonly json?: JsonFlag;
   readonly html?: string;
   readonly suite?: string;
   readonly filter?: string;
@@ -46,7 +47,10 @@ export async function benchCommand(
   const batches = parseBatches(o.batch);
   const targets = o.target.map(targetOf).map(({ target, option }): SuiteTarget => ({ name: target.name, option }));
   for (const m of models) if (!existsSync(m)) fail('E205', { file: m, why: 'there is no such file' });
-  const json = o.json === undefined ? undefined : newFile(o.json);
+  const json = beginJson(o.json, t);
+  const tell = (text: string): void => {
+    if (json?.alone !== true) t.out(text);
+  };
   const html = o.html === undefined ? undefined : newFile(o.html);
   const runs: BenchCase['runs'] = (m, original) =>
     randomRuns(m, original, {
@@ -91,12 +95,12 @@ export async function benchCommand(
     { ...o, browser: o.browser ?? false, operators: o.profile ?? false, command: `sinter ${argv.join(' ')}` },
     p => {
       line(p.k === 'doing' ? `${p.name}${p.target === '' ? '' : ` for ${p.target}`}: ${p.what} …` : '');
-      if (p.k === 'done') t.out(`${showCase(p.result)}\n`);
+      if (p.k === 'done') tell(`${showCase(p.result)}\n`);
     },
   );
-  t.out(showSummary(result));
+  tell(showSummary(result));
   html?.commit(reportHtml(result));
-  json?.commit(`${JSON.stringify(result, null, 1)}\n`);
+  json?.write(result);
   const bad = result.cases.some(c => c.outcome.k === 'failed' || c.outcome.runtimes.some(x => x.k === 'failed'));
   return bad ? 1 : 0;
 }

@@ -89,13 +89,13 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--print-after <pass>', 'print the graph after a pass', collect, [])
     .option('--time-passes', 'print the time of each pass')
     .option('--verify-ir', 'check the graph after each pass')
-    .option('--json', 'print the report as JSON')
+    .option('--json [file]', 'give the report as JSON: to standard output, or to a file')
     .action(async (model: string, o: Parameters<typeof compileCommand>[1]) => {
       code = await compileCommand(model, o, t);
     });
   command('inspect <model>', 'tell what a model is made of, and whether it is supported')
-    .option('--json', 'print it as JSON')
-    .option('--html <file>', 'draw the graph (of ONNX models)')
+    .option('--json [file]', 'give it as JSON: to standard output, or to a file')
+    .option('--html <file>', 'draw the graph')
     .addOption(new Option('--format <name>', 'what the model is (default: told from its bytes)').choices(FORMATS))
     .action((model: string, o: Parameters<typeof inspectCommand>[1]) => inspectCommand(model, o, t));
   command('run <bundle>', 'run a bundle and print its outputs')
@@ -107,6 +107,11 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     )
     .option('-o, --out <dir>', 'write the outputs as .npy files')
     .option('--threads <n>', 'at most so many threads, of those that the bundle was compiled for', atLeast(1, true))
+    .addHelpText(
+      'after',
+      '\nFILE.kernel in place of the bundle is a kernel in text form, as --dump writes programs: the interpreter runs it (for work on the\n' +
+        'compiler). --input then gives sizes (n0=12) and buffers (b0=x.npy).',
+    )
     .action((bundle: string, o: Parameters<typeof runBundleCommand>[1]) => runBundleCommand(bundle, o, t));
   command('verify <bundle>', 'check a bundle against its certificate, and against the model that it was made from')
     .option('-m, --model <model>', 'the model; without it, only the files are checked')
@@ -159,7 +164,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--python <command>', 'the Python that has XGBoost', BENCH.python)
     .option('--browser', 'measure in Chromium, against onnxruntime-web, instead of in Node')
     .option('--profile', 'tell where the time goes, by operator, and how far each is from the limit of this machine')
-    .option('--json <file>', 'write the result as JSON')
+    .option('--json [file]', 'give the result as JSON: to standard output, or to a file')
     .option('--html <file>', 'write a report with plots, as one page that needs nothing else')
     .action(async (models: string[], o: Parameters<typeof benchCommand>[1]) => {
       code = await benchCommand(models, o, argv, t);

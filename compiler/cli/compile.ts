@@ -18,6 +18,7 @@ import { UsageError, type ExitCode, type Terminal } from './terminal.ts';
 import type { Parity } from '../verify/parity.ts';
 import { verify } from '../verify/verify.ts';
 import { parseDimOption, parseIterations } from '../ranges.ts';
+import { beginJson, type JsonFlag } from './json.ts';
 import { showParity } from './verify.ts';
 import type { Format } from '../import/index.ts';
 
@@ -39,7 +40,7 @@ export interface CompileFlags {
   readonly printAfter: readonly string[];
   readonly timePasses?: boolean;
   readonly verifyIr?: boolean;
-  readonly json?: boolean;
+  readonly json?: JsonFlag;
 }
 
 /** `--dim NAME=N`, `NAME=A..B` or `NAME=A..B:STEP`. */
@@ -59,7 +60,8 @@ export function parseDims(flags: readonly string[]): Record<string, DimOption> {
 /** `--iterations A..B`. */
 function iterationsOf(flag: string): Iterations {
   const rounds = parseIterations(flag);
-  if (!rounds) throw new UsageError(`--iterations ${flag}: write A..B for the rounds from A to B, such as 0..99 for the first hundred`);
+  if (!rounds)
+    throw new UsageError(`--iterations ${flag}: write A..B for the rounds from A to B, such as 0..99 for the first hundred`);
   return rounds;
 }
 /** `--outputs margin,leaf,contributions`, in any order; `prediction` may be named too. */
@@ -106,6 +108,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
       : readText(o.labels)
           .replace(/\r?\n$/, '')
           .split(/\r?\n/);
+  const json = beginJson(o.json, t);
   const place = o.out ?? modelName(basename(model));
   const stops = o.stopAfter !== undefined && o.stopAfter !== 'bundle';
   const folder = stops ? undefined : newFolder(place);
@@ -125,7 +128,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
         ...(labels && { labels }),
         ...(o.stopAfter && { stopAfter: o.stopAfter }),
         verifyIr: o.verifyIr === true,
-        ...(o.json !== true && t.live && { onProgress: progress(target.name, t) }),
+        ...(json?.alone !== true && t.live && { onProgress: progress(target.name, t) }),
         ...((o.dump !== undefined || o.printAfter.length > 0) && { onText: texts(o, sub, t) }),
       };
       const { files, report } = await compile({ model, ...options }).finally(() => t.live && t.err('\r\x1b[K'));
@@ -139,17 +142,15 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
           ? (await verify({ bundle: join(folder.dir, sub), model, certify: true })).answers?.parity
           : undefined;
       if (parity) verified.push(parity);
-      if (o.json !== true) {
+      if (json?.alone !== true) {
         for (const w of report.warnings) t.err(`warning: ${showLoc(w.loc) === '' ? '' : `${showLoc(w.loc)}: `}${w.message}\n`);
         t.out(summary(report, folder ? join(place, sub) : undefined, files, built));
         if (o.timePasses === true) t.out(passTimes(report));
         if (parity) t.out(showParity(parity));
       }
     }
-    if (o.json === true) {
-      const all = reports.map((r, i) => (verified[i] ? { ...r, parity: verified[i] } : r));
-      t.out(`${JSON.stringify(targets.length > 1 ? all : all[0], null, 2)}\n`);
-    }
+    const all = reports.map((r, i) => (verified[i] ? { ...r, parity: verified[i] } : r));
+    json?.write(targets.length > 1 ? all : all[0]);
     if (verified.some(p => !p.ok)) {
       t.err(
         `error: the outputs differ; ${place} is left as it was. \`sinter verify --per-node\` tells where, on a bundle made without --verify.\n`,

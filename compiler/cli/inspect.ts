@@ -2,24 +2,27 @@ import type { InspectedPort } from '../import/importer.ts';
 import type { Format } from '../import/index.ts';
 import { inspect, type Inspection } from '../inspect.ts';
 import { drawHtml } from './draw.ts';
+import { beginJson, type JsonFlag } from './json.ts';
 import { writeFile } from '../host/files.ts';
 import { readModel } from '../host/model.ts';
 import { showBytes, showCount, showTrees, table } from '../core/format.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface InspectFlags {
-  readonly json?: boolean;
+  readonly json?: JsonFlag;
   readonly html?: string;
   readonly format?: Format;
 }
 
 /** `sinter inspect MODEL`. */
 export async function inspectCommand(path: string, o: InspectFlags, t: Terminal): Promise<void> {
+  const json = beginJson(o.json, t);
   const x = inspect({ ...readModel(path), ...(o.format && { format: o.format }) });
-  t.out(o.json === true ? `${JSON.stringify(x, null, 2)}\n` : describe(x));
+  if (json?.alone !== true) t.out(describe(x));
+  json?.write(x);
   if (o.html === undefined) return;
   writeFile(o.html, await drawHtml(x));
-  if (o.json !== true) t.err(`drawn in ${o.html}\n`);
+  if (json?.alone !== true) t.err(`drawn in ${o.html}\n`);
 }
 
 function describe(x: Inspection): string {
