@@ -8,7 +8,7 @@ import type { Footprint } from './result.ts';
 import { median, spreadOf } from './statistics.ts';
 
 /** What a fresh process of Node does once; bench/peers/cold-start.js. `inputs` names the file that lists them. */
-export type NodeColdStart =
+type NodeColdStart =
   | { readonly k: 'bundle'; readonly module: string; readonly inputs: string }
   | {
       readonly k: 'onnxruntime';

@@ -4,7 +4,7 @@ import type { Feed } from './request.ts';
 import type { Runner } from './runner.ts';
 import { timedOver } from './turns.ts';
 
-export interface JsTensor {
+interface JsTensor {
   readonly data: TypedArray;
   readonly dims: readonly number[];
   readonly type: string;

@@ -10,7 +10,7 @@ import { calibration, takeTurns, type Turn } from './turns.ts';
 const COMPARED = 4;
 
 /** Where a process, or a page, says what goes on in it. */
-export interface Report {
+interface Report {
   readonly say: (m: Message) => void;
   /** Tells who is at work from now on, where that changes. */
   readonly at: (who: RuntimeName, doing: string) => void;

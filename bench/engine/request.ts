@@ -29,7 +29,7 @@ export interface MeasureRequest {
   readonly operators: boolean;
 }
 /** The inputs of a run in files: of each input those of all feeds, one after the other, as bytes. */
-export interface FeedFiles {
+interface FeedFiles {
   readonly label: string;
   readonly feeds: number;
   readonly inputs: readonly {

@@ -44,7 +44,7 @@ export async function compileGraph(g: Graph, target: string, inputs: ReadonlyMap
     kernels: program.steps.map(s => (s.k === 'call' ? s.what : s.k)),
   };
 }
-export function random(dims: readonly number[], seed = 1): Tensor {
+function random(dims: readonly number[], seed = 1): Tensor {
   const data = new Float32Array(numel(dims));
   let s = (seed * 2654435761) >>> 0 || 1;
   for (let i = 0; i < data.length; i++) {

@@ -2,7 +2,7 @@
 import { attribute, model, node, sub, tensor, value, type Part } from '../../test/onnx-writer.ts';
 import { randomStream } from '../../compiler/core/random.ts';
 
-export interface KernelModel {
+interface KernelModel {
   readonly name: string;
   readonly doc: string;
   readonly bytes: Uint8Array;

@@ -7,7 +7,7 @@ import { allNodes } from '../../compiler/graph/stats.ts';
 import type { TimedStep } from '../../compiler/program/instrumentation.ts';
 
 /** What a set of steps does for the model: the nodes that became kernels together. */
-export interface Work {
+interface Work {
   /** Indices of the steps. */
   readonly steps: readonly number[];
   /** The operators after all passes, such as `Conv + Relu`. */

@@ -33,7 +33,7 @@ export interface ToInstrument extends EmitInput {
   readonly steps: readonly TimedStep[];
 }
 /** A model made ready to be profiled on several inputs. */
-export interface OperatorTimer {
+interface OperatorTimer {
   /** `whole`: a run of the bundle as it is. */
   time(label: string, feed: Feed, whole: Turn): Promise<OperatorTimes>;
   close(): void;

@@ -15,7 +15,7 @@ import { DRIVER_C } from './programs.data.ts';
 import { talk, type Talk } from './talk.ts';
 
 /** The program of a native bundle, built in a folder and started. `steps`: of how many it tells the time. */
-export interface Driver {
+interface Driver {
   /** Loads inputs for the calls that follow. */
   load(feeds: readonly Feed[]): Promise<void>;
   readonly ask: Talk['ask'];

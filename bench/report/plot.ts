@@ -11,7 +11,7 @@ export const escape = (s: string): string =>
     .replaceAll('"', '&quot;');
 
 /** A scale of powers of ten, from the data's ends outwards. */
-export interface Scale {
+interface Scale {
   /** Per cent of the width. */
   at(x: number): number;
   readonly ticks: readonly number[];
@@ -79,7 +79,7 @@ export function dotPlot(o: {
 export const bar = (part: number, series: number): string =>
   `<div class="bar"><div class="s${series}" style="width:${pct(Math.min(100, 100 * part))}"></div></div>`;
 
-export interface RooflinePoint {
+interface RooflinePoint {
   /** Additions and multiplications for each byte that moves. */
   readonly intensity: number;
   readonly gflops: number;

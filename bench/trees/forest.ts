@@ -1,7 +1,7 @@
 import { randomStream } from '../../compiler/core/random.ts';
 import { MISSING_LEFT, type TreeTables } from '../../compiler/ops/trees/tables.ts';
 
-export interface ForestOptions {
+interface ForestOptions {
   readonly trees: number;
   readonly depth: number;
   readonly features: number;
@@ -10,7 +10,7 @@ export interface ForestOptions {
   readonly seed: number;
 }
 /** Normally distributed numbers. */
-export function normal(seed: number): () => number {
+function normal(seed: number): () => number {
   const next = randomStream(seed);
   return () => Math.sqrt(-2 * Math.log(next() + 1e-12)) * Math.cos(2 * Math.PI * next());
 }

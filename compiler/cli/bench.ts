@@ -18,7 +18,7 @@ import { reportHtml } from '../../bench/report/html.ts';
 import { suiteCases } from '../../bench/suite/cases.ts';
 import { showCase, showSummary } from '../../bench/report/table.ts';
 
-export interface BenchFlags extends Omit<BenchOptions, 'command' | 'profile'> {
+interface BenchFlags extends Omit<BenchOptions, 'command' | 'profile'> {
   readonly profile?: true;
   readonly target: readonly string[];
   readonly against?: string;
@@ -117,7 +117,7 @@ function parsePeers(flag: string): readonly PeerName[] {
   return [...new Set(names)];
 }
 /** `--size NAME=N[,NAME=N…]`: one run each. */
-export function parseSizes(flags: readonly string[]): ReadonlyMap<string, number>[] {
+function parseSizes(flags: readonly string[]): ReadonlyMap<string, number>[] {
   return flags.map(
     f =>
       new Map(

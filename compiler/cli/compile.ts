@@ -22,7 +22,7 @@ import { beginJson, type JsonFlag } from './json.ts';
 import { showParity } from './verify.ts';
 import type { Format } from '../import/index.ts';
 
-export interface CompileFlags {
+interface CompileFlags {
   readonly target: readonly string[];
   readonly out?: string;
   readonly dim: readonly string[];
@@ -65,7 +65,7 @@ function iterationsOf(flag: string): Iterations {
   return rounds;
 }
 /** `--outputs margin,leaf,contributions`, in any order; `prediction` may be named too. */
-export function parseOutputs(flag: string): TreeOutput[] {
+function parseOutputs(flag: string): TreeOutput[] {
   return flag.split(',').flatMap(word => {
     const name = word.trim();
     if (name === 'prediction') return [];

@@ -8,7 +8,7 @@ import { readModel } from '../host/model.ts';
 import { showBytes, showCount, showTrees, table } from '../core/format.ts';
 import type { Terminal } from './terminal.ts';
 
-export interface InspectFlags {
+interface InspectFlags {
   readonly json?: JsonFlag;
   readonly html?: string;
   readonly format?: Format;

@@ -7,7 +7,7 @@ import { UsageError, type Terminal } from './terminal.ts';
 /** `--json [FILE]`; `true` where it names no file. */
 export type JsonFlag = string | true;
 /** Where a command's result goes as JSON. */
-export interface JsonOutput {
+interface JsonOutput {
   /** It goes to standard output, so nothing else may. */
   readonly alone: boolean;
   write(value: unknown): void;

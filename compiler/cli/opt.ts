@@ -16,7 +16,7 @@ import { resolveTarget } from '../target/resolve.ts';
 import { readText } from '../host/files.ts';
 import { UsageError, type Terminal } from './terminal.ts';
 
-export interface OptFlags {
+interface OptFlags {
   readonly pass: readonly string[];
   readonly target: string;
 }

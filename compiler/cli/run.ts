@@ -10,7 +10,7 @@ import { summary } from './summary.ts';
 import { showMs } from '../core/format.ts';
 import { UsageError, type Terminal } from './terminal.ts';
 
-export interface RunFlags {
+interface RunFlags {
   readonly input: readonly string[];
   readonly out?: string;
   readonly threads?: number;

@@ -7,7 +7,7 @@ import type { Parity } from '../verify/parity.ts';
 import { verify, type Answers, type VerifyOptions } from '../verify/verify.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 
-export type VerifyFlags = Omit<VerifyOptions, 'bundle'>;
+type VerifyFlags = Omit<VerifyOptions, 'bundle'>;
 
 /** `sinter verify BUNDLE [--model MODEL]`. Exit code 3 where the files or the answers are not those of the model. */
 export async function verifyCommand(bundle: string, o: VerifyFlags, t: Terminal): Promise<ExitCode> {

@@ -29,7 +29,7 @@ export function linearIn(d: Dim, s: Pick<Sym, 'name' | 'lo' | 'hi'>): { readonly
 export type Bindings = Map<string, number>;
 
 /** Why a size does not fit what it should be. */
-export type Misfit =
+type Misfit =
   | { readonly k: 'differs'; readonly want: Dim; readonly is: number; readonly got: number }
   | { readonly k: 'range'; readonly symbol: string; readonly lo: number; readonly hi: number; readonly value: number }
   | { readonly k: 'divide'; readonly want: Dim; readonly got: number };
@@ -63,7 +63,7 @@ export function bindDim(want: Dim, got: number, env: Bindings): Misfit | 'later'
   return undefined;
 }
 
-export interface Pair {
+interface Pair {
   readonly want: Dim;
   readonly got: number;
 }
@@ -81,7 +81,7 @@ export function bindAll<P extends Pair>(pairs: readonly P[], env: Bindings, wron
 }
 
 /** Whether every symbol of a dimension has a value. */
-export const isBound = (d: Dim, env: Bindings): boolean => typeof d === 'number' || symbolsOf(d).every(s => env.has(s.name));
+const isBound = (d: Dim, env: Bindings): boolean => typeof d === 'number' || symbolsOf(d).every(s => env.has(s.name));
 
 /** The guards that do not hold, and those that cannot be told yet. */
 export function checkGuards(guards: readonly Guard[], env: Bindings, fails: (why: string) => never): readonly Guard[] {

@@ -39,7 +39,7 @@ export const recordOf =
       ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, item(x, inside(`.${k}`, bad))]))
       : bad(`must be an object, not ${shown(v)}`);
 /** What may be left out. */
-export interface Optional<T> {
+interface Optional<T> {
   readonly optional: Check<T>;
 }
 export const optional = <T>(check: Check<T>): Optional<T> => ({ optional: check });

@@ -44,7 +44,7 @@ export type Code = keyof typeof CODES;
 type Hole<S extends string> = S extends `${string}{${infer K}}${infer R}` ? K | Hole<R> : never;
 
 /** What the holes of a code's message are filled with, by name. */
-export type Holes<C extends Code> = Readonly<Record<Hole<(typeof CODES)[C]>, string>>;
+type Holes<C extends Code> = Readonly<Record<Hole<(typeof CODES)[C]>, string>>;
 
 /** The model, its data or an option is at fault; the message says where and what to do: `place: code: bare`. */
 export class CompileError extends Error {

@@ -9,14 +9,14 @@ export interface Sym {
   readonly hi: number;
 }
 /** What a polynomial is made of: symbols, and the operations that are not polynomial. */
-export type Atom = Sym | { readonly k: 'floordiv' | 'min' | 'max'; readonly key: string; readonly a: Dim; readonly b: Dim };
+type Atom = Sym | { readonly k: 'floordiv' | 'min' | 'max'; readonly key: string; readonly a: Dim; readonly b: Dim };
 interface Term {
   readonly coef: number;
   readonly atoms: readonly Atom[];
   readonly key: string;
 }
 /** A polynomial in canonical form (terms sorted by key): equal polynomials have equal keys. */
-export interface Poly {
+interface Poly {
   readonly k: 'poly';
   readonly terms: readonly Term[];
   readonly c: number;
@@ -214,7 +214,7 @@ export function dimsNeverEqual(a: Dim, b: Dim): boolean {
   return r.lo > 0 || r.hi < 0;
 }
 
-export type Env = ReadonlyMap<string, number>;
+type Env = ReadonlyMap<string, number>;
 /** The value under an assignment of the symbols. */
 export function evalDim(d: Dim, env: Env): number {
   const v = substitute(d, name => env.get(name));

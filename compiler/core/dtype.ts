@@ -23,7 +23,7 @@ export type TypedArray =
   | Uint32Array
   | BigInt64Array
   | BigUint64Array;
-export type TypedArrayConstructor =
+type TypedArrayConstructor =
   | Float32ArrayConstructor
   | Float64ArrayConstructor
   | Int8ArrayConstructor

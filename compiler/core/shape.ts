@@ -1,4 +1,4 @@
-import { dimEq, dimMul, dimProd, dimsEq, showDim, type Dim } from './dim.ts';
+import { dimMul, dimProd, dimsEq, showDim, type Dim } from './dim.ts';
 import type { DType } from './dtype.ts';
 
 /** The type of a value: element type and sizes. Data lies compact and row-major unless a lowering says otherwise. */
@@ -31,5 +31,3 @@ export function invertPerm(perm: readonly number[]): number[] {
   perm.forEach((p, i) => (out[p] = i));
   return out;
 }
-/** Whether two sizes are known to be equal. */
-export const sameDim = dimEq;

@@ -17,7 +17,7 @@ export function editDistance(a: string, b: string): number {
 }
 
 /** The known word that was probably meant, if one is near. */
-export function nearest(word: string, known: Iterable<string>): string | undefined {
+function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Infinity;
   for (const k of known) {

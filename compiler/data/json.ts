@@ -3,7 +3,7 @@ import { DTYPES, isDType, isInt, type DType } from '../core/dtype.ts';
 import { fromNumbers, fromTyped, numel, type Tensor } from '../core/tensor.ts';
 
 /** What a JSON file may say of a tensor: nested lists, or an object with flat data. 64-bit integers may be strings of digits. */
-export type JsonTensors = ReadonlyMap<string, (want: DType) => Tensor>;
+type JsonTensors = ReadonlyMap<string, (want: DType) => Tensor>;
 
 /**
  * Reads tensors from JSON. A file holds either an object `{ name: tensor, … }` or a single tensor, which comes under the name ''.

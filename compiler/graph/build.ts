@@ -17,7 +17,7 @@ export interface GraphBuilder {
 }
 
 /** What a builder does besides making nodes. */
-export interface BuilderOptions {
+interface BuilderOptions {
   /** Called before each node is made: throws where there are too many. */
   readonly spend?: () => void;
   /**

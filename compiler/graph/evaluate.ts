@@ -10,7 +10,7 @@ import { nodesOf, type Graph, type Node, type Value } from './graph.ts';
  * order, gives symbols their values from the sizes that come out, and checks on the way that types, sizes and tracked contents are
  * what inference said.
  */
-export interface EvaluateOptions {
+interface EvaluateOptions {
   /** Sees each node of the outermost graph after it ran. */
   onNode?(node: Node, outputs: readonly Tensor[]): void;
 }
@@ -41,7 +41,7 @@ function matchInputs(g: Graph, inputs: ReadonlyMap<string, Tensor>): Tensor[] {
 const nameOf = (v: Value): string => (v.def.k === 'node' ? '' : v.def.name);
 
 /** Gives the symbols in the inputs' sizes their values. */
-export function bindInputs(g: Graph, given: readonly Tensor[], env: Bindings): void {
+function bindInputs(g: Graph, given: readonly Tensor[], env: Bindings): void {
   const pairs = g.inputs.flatMap((v, i) =>
     v.type.shape.map((want, axis) => ({ want, got: must(given[i]).dims[axis] ?? 0, name: nameOf(v), axis })),
   );

@@ -18,7 +18,7 @@ export function asConstant(v: Value): Value {
 /** Multiply-adds that folding may cost. */
 const MAX_MACS = 2e8;
 
-export interface Folded {
+interface Folded {
   readonly values: readonly Value[];
   /** What came out for the run-time symbols that the node defines. */
   readonly symbols: ReadonlyMap<string, number>;

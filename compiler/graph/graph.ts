@@ -14,7 +14,7 @@ export interface Value {
   /** The contents of a small integer tensor as dimensions, where they can be told: how shape arithmetic vanishes. */
   readonly symbolic?: readonly Dim[];
 }
-export interface Input {
+interface Input {
   readonly k: 'input';
   readonly name: string;
 }
@@ -186,14 +186,6 @@ export function nodesOf(g: Graph, arrange?: (n: Node, deps: readonly Node[]) => 
           if (n) visit(n);
         }
   return order;
-}
-/** How often each value is used by live nodes and graph outputs. */
-export function usesOf(g: Graph): ReadonlyMap<Value, number> {
-  const uses = new Map<Value, number>();
-  const count = (v: Value): void => void uses.set(v, (uses.get(v) ?? 0) + 1);
-  for (const n of nodesOf(g)) for (const v of n.inputs) if (v) count(v);
-  for (const o of g.outputs) count(o.value);
-  return uses;
 }
 
 /**

@@ -6,7 +6,7 @@ import { showType } from '../core/shape.ts';
 import type { AttrValue, Op } from '../ops/define.ts';
 import { isGraph, nodesOf, subgraphs, type Graph, type Node, type Value } from './graph.ts';
 
-export interface PrintOptions {
+interface PrintOptions {
   /** Where each node comes from, at the end of its line. */
   readonly locs?: boolean;
   /** Contents of all constants, else only of small ones. */
@@ -124,7 +124,7 @@ function graph(p: Printer, g: Graph, indent: string, dims: readonly string[]): v
 const location = (l: Loc): string => (l.k === 'none' ? '' : ` ; ${showLoc(l).replaceAll('\n', ' ')}`);
 
 /** The attributes of a node that differ from their defaults, as `name: value`; not its graphs. */
-export function attributes(n: Node): string[] {
+function attributes(n: Node): string[] {
   const out: string[] = [];
   for (const [name, v] of Object.entries(n.attrs)) {
     if (v === undefined || isGraph(v)) continue;

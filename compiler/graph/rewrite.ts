@@ -43,7 +43,7 @@ export const num = (v: number, tolerance = 1e-6): Pattern =>
     const s = splatOf(t);
     return s !== undefined && Math.abs(s - v) <= tolerance * Math.max(1, Math.abs(v));
   });
-export interface OpOptions {
+interface OpOptions {
   readonly as?: string;
   readonly when?: (n: Node) => boolean;
   readonly once?: boolean;

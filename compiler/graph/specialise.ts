@@ -3,7 +3,7 @@ import type { AttrValue, Attrs } from '../ops/define.ts';
 import { apply, isGraph, mapGraph, symbolsIn, type Graph, type Value } from './graph.ts';
 
 /** What symbols become: a number or another dimension. */
-export type Substitution = ReadonlyMap<string, Dim>;
+type Substitution = ReadonlyMap<string, Dim>;
 
 /** The graph with symbols replaced in all types and attributes; nodes that mention none of them are kept. */
 export function specialise(g: Graph, by: Substitution): Graph {

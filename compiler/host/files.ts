@@ -18,7 +18,7 @@ import { fail } from '../core/diagnostic.ts';
 
 const codeOf = (e: unknown): string => (typeof e === 'object' && e !== null && 'code' in e ? String(e.code) : '');
 /** Why the system refused, in words. */
-export function reason(e: unknown): string {
+function reason(e: unknown): string {
   switch (codeOf(e)) {
     case 'ENOENT':
       return 'there is no such file';
@@ -58,7 +58,7 @@ export function writeFile(path: string, data: Uint8Array | string): void {
 }
 
 /** A file that appears as a whole or not at all; what was there before stays until then. */
-export interface NewFile {
+interface NewFile {
   commit(data: Uint8Array | string): void;
 }
 /** Begins a file that is only written in the end. E206 where nothing can be written, before any work is done. */
@@ -94,7 +94,7 @@ export function temporaryFolder(): string {
 }
 
 /** A folder that appears with all its files or not at all. */
-export interface NewFolder {
+interface NewFolder {
   /** Where to put the files until then. */
   readonly dir: string;
   /** Puts the folder in its place; what was there before goes. */

@@ -8,7 +8,7 @@ import { folderResolver } from './external.ts';
 import { readBytes } from './files.ts';
 
 /** A model on disk, as `compile` and `inspect` take it. */
-export interface ModelOnDisk {
+interface ModelOnDisk {
   readonly model: Uint8Array;
   readonly file: string;
   readonly external: ExternalResolver;

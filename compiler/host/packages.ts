@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /** Where a package is loaded from: the current folder's, which its user chose, or that of this package's surroundings. */
-export interface PackagePlace {
+interface PackagePlace {
   readonly main: string;
   /** The package's folder. */
   readonly dir: string;

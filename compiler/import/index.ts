@@ -21,7 +21,7 @@ export const mainFiles = (importers: readonly Importer[]): readonly string[] =>
   [...importers, ...IMPORTERS].flatMap(i => i.mainFile ?? []);
 
 /** How a model's bytes are to be read. */
-export interface SourceOptions {
+interface SourceOptions {
   /** The file's name, for messages. */
   readonly file: string;
   /** The importer's name; told from the bytes where it is left out. */
@@ -33,7 +33,7 @@ export interface SourceOptions {
 }
 export type ModelOptions = SourceOptions & ImportOptions;
 /** An open model, and who opened it. */
-export interface Opened extends OpenModel {
+interface Opened extends OpenModel {
   readonly importer: Importer;
 }
 export interface ImportedModel extends ImportedGraph {

@@ -167,7 +167,7 @@ function shiftFn(base: Base, op: 'shl' | 'shr'): Fn2 {
 }
 
 /** Round to nearest, ties to even, keeping the sign of zero. Exact for every f64. */
-export function nearestEven(x: number): number {
+function nearestEven(x: number): number {
   if (!(Math.abs(x) < 2 ** 52)) return x;
   return x < 0 || Object.is(x, -0) ? -(-x + 2 ** 52 - 2 ** 52) : x + 2 ** 52 - 2 ** 52;
 }

@@ -6,11 +6,11 @@ import type { Frame } from './interpret-frame.ts';
 import { baseBytes, type Expr } from './ir.ts';
 import { blendFn, scratch, writeLanes, type Cell } from './memory.ts';
 
-export type Scalar = () => Value;
+type Scalar = () => Value;
 /** The lanes; the array belongs to the expression and is overwritten by its next evaluation. */
-export type Vector = () => readonly Value[];
+type Vector = () => readonly Value[];
 /** Expressions of a kernel as closures. */
-export interface Evaluator {
+interface Evaluator {
   readonly scalar: (e: Expr) => Scalar;
   /** A scalar that fits a number. */
   readonly number: (e: Expr) => () => number;

@@ -138,7 +138,7 @@ export type Stmt =
 /** What a call gives for a parameter: a buffer from an element on, counted in elements of the parameter's type, or a value. */
 export type CallArg =
   { readonly k: 'buf'; readonly buf: string; readonly at: Expr } | { readonly k: 'value'; readonly value: Expr };
-export interface ParallelRange {
+interface ParallelRange {
   /** An i32. */
   readonly count: Expr;
   /** About how many nanoseconds an iteration takes (f32): tells at run time whether other threads are worth waking. */

@@ -9,7 +9,7 @@ import type { SharedValues } from './shared-values.ts';
 import { hasNarrowVectors, memorySink } from './source.ts';
 
 /** The longest runs of axes that both sides walk as one. */
-export function mergedAxes(rank: number, canMerge: (i: number) => boolean): number[][] {
+function mergedAxes(rank: number, canMerge: (i: number) => boolean): number[][] {
   const groups: number[][] = [];
   for (let i = 0; i < rank; i++) {
     const last = groups.at(-1);

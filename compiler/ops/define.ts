@@ -65,7 +65,7 @@ export interface InferCtx<A> {
   /** The one size that two sizes stand for: an error if they cannot be equal, a guard checked at run time if that is not known. */
   same(a: Dim, b: Dim, what: string): Dim;
 }
-export interface SymbolicCtx<A> {
+interface SymbolicCtx<A> {
   readonly inputs: readonly (Value | undefined)[];
   readonly symbolic: readonly (readonly Dim[] | undefined)[];
   readonly attrs: A;
@@ -82,7 +82,7 @@ export interface EvalCtx<A> {
   /** Runs a sub-graph on the values of its inputs. */
   graph(g: Graph, inputs: readonly Tensor[]): readonly Tensor[];
 }
-export interface IndexMapCtx<A> {
+interface IndexMapCtx<A> {
   readonly k: KernelBuilder;
   readonly attrs: A;
   readonly ins: readonly (Source | undefined)[];
@@ -101,7 +101,7 @@ export interface IndexMapCtx<A> {
  *   producer may be computed on the way) or `buffer` (memory). `space` groups the axes of output 0 as the schedule walks
  *   them; following elementwise operators become the epilogue of the store when their operands can be indexed in that space; absent: no epilogue.
  */
-export type Lowering<A> =
+type Lowering<A> =
   | { readonly k: 'elementwise'; scalar(args: readonly Expr[], c: ScalarCtx<A>): Expr }
   | {
       readonly k: 'indexMap';
@@ -133,7 +133,7 @@ export interface ScalarCtx<A> {
 }
 
 /** Everything the compiler knows about an operator, in one literal in one file. */
-export interface OpDef<S extends Schema> {
+interface OpDef<S extends Schema> {
   readonly name: string;
   readonly doc: string;
   /** `x` is required, `x?` optional, `...xs` any number (last). */

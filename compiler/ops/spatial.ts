@@ -38,15 +38,7 @@ export function checkWindow(a: Steps, kernel: readonly Dim[], n: number, reject:
 /** From the first element of a window to one past its last. */
 export const extent = (kernel: Dim, dilation: number): Dim => dimAdd(dimMul(dimSub(kernel, 1), dilation), 1);
 /** Places of a window along one axis. With `ceil` a last window may reach over the end, if it begins before it. */
-export function windowCount(
-  size: Dim,
-  kernel: Dim,
-  stride: number,
-  dilation: number,
-  before: Dim,
-  after: Dim,
-  ceil = false,
-): Dim {
+function windowCount(size: Dim, kernel: Dim, stride: number, dilation: number, before: Dim, after: Dim, ceil = false): Dim {
   const room = dimSub(dimAdd(size, dimAdd(before, after)), extent(kernel, dilation));
   if (!ceil) return dimAdd(dimFloorDiv(room, stride), 1);
   return dimMin(dimAdd(dimCeilDiv(room, stride), 1), dimCeilDiv(dimAdd(size, before), stride));

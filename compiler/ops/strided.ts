@@ -3,7 +3,7 @@ import { DTYPES, type DType, type TypedArray } from '../core/dtype.ts';
 import { fromTyped, numel, scalar, typed, type Tensor } from '../core/tensor.ts';
 
 /** Where the elements of a tensor lie in another's flat data: element [i, j, …] at `offset` + i*strides[0] + j*strides[1] + … */
-export interface StridedWalk {
+interface StridedWalk {
   readonly offset: number;
   readonly strides: readonly number[];
 }
@@ -35,9 +35,9 @@ export function forRows(dims: readonly number[], walks: readonly StridedWalk[], 
  * The elements of a typed array for moving them unchanged: one loop serves all types. Elements of 64 bits are bigints, which nothing
  * but assignment between arrays of one type may touch.
  */
-export type Cells = { [i: number]: Cell; readonly length: number };
+type Cells = { [i: number]: Cell; readonly length: number };
 /** An element that is only moved. */
-export type Cell = { readonly cell: never };
+type Cell = { readonly cell: never };
 export const cellsOf = (a: TypedArray): Cells => a as unknown as Cells;
 /** The bits of a number as an element of this type. */
 export const cellOf = (dtype: DType, v: number): Cell => must(cellsOf(typed(scalar(dtype, v)))[0]);

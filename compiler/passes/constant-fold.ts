@@ -21,7 +21,7 @@ const limitOf = (n: Node): number => {
 };
 
 /** Computes what depends on constants alone. `keep` names operators that a later pass wants to see as they are. */
-export function constantFolding(name: string, keep: readonly string[]): GraphPass {
+function constantFolding(name: string, keep: readonly string[]): GraphPass {
   return {
     name,
     doc: `Compute what depends on constants alone${keep.length > 0 ? `, except ${keep.join(', ')}` : ''}`,

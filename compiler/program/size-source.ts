@@ -1,7 +1,7 @@
 import { foldDim, type Dim } from '../core/dim.ts';
 
 /** How a language says what it has no operator for. A zero divisor gives 0, as in `dimFloorDiv`. */
-export interface SizeLanguage {
+interface SizeLanguage {
   floordiv(a: string, b: string): string;
   extreme(op: 'min' | 'max', a: string, b: string): string;
 }

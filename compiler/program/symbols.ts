@@ -5,7 +5,7 @@ import { sizeSource } from './size-source.ts';
 import type { Port, Program, SymbolInfo } from './program.ts';
 
 /** How a symbol follows from the inputs: dimension `axis` of input `port` is mul * symbol + add, over symbols solved before. */
-export interface Solution {
+interface Solution {
   readonly symbol: SymbolInfo;
   /** Position among the program's symbols. */
   readonly index: number;

@@ -10,7 +10,7 @@ import { dtypeOf } from '../run/manifest.ts';
 type Ort = typeof import('onnxruntime-node');
 
 /** A model in onnxruntime. */
-export interface OrtModel {
+interface OrtModel {
   /** Outputs that are no tensors, which JavaScript cannot have. */
   readonly others: readonly string[];
   run(inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;

@@ -29,7 +29,7 @@ export interface TaskFigure {
 }
 
 /** An answer, and the file of its labels. */
-export interface Labelled {
+interface Labelled {
   readonly output: Tensor;
   readonly labels: string;
 }
@@ -74,7 +74,7 @@ function argMax(v: Float64Array): number {
   return at;
 }
 /** The likeliest character of each step, repetitions and blanks dropped. */
-export function readSteps(v: Float64Array, classes: number, keys: readonly string[]): string {
+function readSteps(v: Float64Array, classes: number, keys: readonly string[]): string {
   let out = '';
   let before = 0;
   for (let at = 0; at < v.length; at += classes) {

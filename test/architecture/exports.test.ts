@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { filesIn, readModule, textOf } from './modules.ts';
 
+/** Types that no module imports, but that declaration files of others have to name. */
+const NAMED = ['compiler/ops/define.ts AttrSpec'];
 const modules = filesIn('compiler', 'bench', 'fixtures', 'runtimes', 'test').map(readModule);
 
 describe('exports', () => {
@@ -19,7 +21,7 @@ describe('exports', () => {
         const names = used.get(m.file);
         return m.exports.filter(n => names?.has(n) !== true && names?.has('*') !== true).map(n => `${m.file} ${n}`);
       });
-    expect(dead).toEqual([]);
+    expect(dead.filter(d => !NAMED.includes(d))).toEqual([]);
   });
 });
 

@@ -16,7 +16,7 @@ export const ERRORS = [
   ['PROCESSOR', 'the processor or its system lacks what the model was compiled for'],
 ] as const;
 
-export interface HeaderInput {
+interface HeaderInput {
   readonly head: string;
   readonly program: Program;
   readonly names: Names;

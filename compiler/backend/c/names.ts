@@ -11,7 +11,7 @@ export interface Names {
   readonly symbols: ReadonlyMap<string, string>;
 }
 /** C identifiers like the names given, each once and none of `taken`. */
-export function uniqueNames(names: readonly string[], taken: readonly string[]): string[] {
+function uniqueNames(names: readonly string[], taken: readonly string[]): string[] {
   const used = new Set(taken);
   return names.map(name => {
     const base = identifier(name);

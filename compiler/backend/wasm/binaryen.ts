@@ -2,7 +2,7 @@ import type binaryen from 'binaryen';
 import { InternalError } from '../../core/diagnostic.ts';
 
 export type Binaryen = typeof binaryen;
-export type Module = binaryen.Module;
+type Module = binaryen.Module;
 /** An expression of binaryen. It has one owner: an expression put into two places is a bug. */
 export type Ref = number;
 export type WasmType = number;

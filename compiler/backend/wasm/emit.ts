@@ -12,7 +12,7 @@ const PAGE = 65536;
 /** Calls in one function of `run`: V8 compiles short functions soonest and best. */
 const CHUNK = 50;
 
-export interface WasmResult {
+interface WasmResult {
   readonly bytes: Uint8Array;
   /** The functions in the order of the module's code. */
   readonly functions: readonly WasmFunction[];

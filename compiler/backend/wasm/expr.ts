@@ -150,7 +150,7 @@ interface Address {
   readonly offset: number;
 }
 /** The address of an element: constants go into the offset of the access where the rest cannot be negative. */
-export function address(f: Fn, buf: string, dtype: DType, at: Expr, base: Expr | undefined): Address {
+function address(f: Fn, buf: string, dtype: DType, at: Expr, base: Expr | undefined): Address {
   const { m } = f.asm;
   const size = bytesOf(dtype);
   if (base) {

@@ -16,7 +16,7 @@ import { twice, type Fn } from './fn.ts';
 import { scalarBin, scalarCast } from './scalar.ts';
 
 /** How binaryen spells the vector type in operation names. */
-export const shape = (b: Base): string =>
+const shape = (b: Base): string =>
   ({
     i8: 'I8x16',
     u8: 'I8x16',

@@ -5,7 +5,7 @@ import { identifier } from '../../backend/c/types.ts';
  * One library for several levels of a processor: a source for each level, whose names end with that of the level, and a source that picks
  * when the model is called. The last level is for whatever the others are not.
  */
-export interface Level {
+interface Level {
   readonly profile: Profile;
   /** What stands behind the names of this level. */
   readonly suffix: string;

@@ -2,7 +2,7 @@ import type { Profile } from '../../target/profile.ts';
 import type { Loader } from '../js/index-js.ts';
 
 /** What every source of a bundle is compiled with: arithmetic as it stands, and nothing that assumes less than C says. */
-export const FLAGS = ['-O3', '-ffp-contract=off', '-fno-math-errno'];
+const FLAGS = ['-O3', '-ffp-contract=off', '-fno-math-errno'];
 /** All flags for a profile; its own come last, so that they prevail. */
 export const flagsOf = (p: Profile): readonly string[] => [
   ...FLAGS,
@@ -16,7 +16,7 @@ interface Linked {
   readonly flags: readonly string[];
 }
 /** What a bundle is built into on a system. */
-export interface Products {
+interface Products {
   readonly archive?: string;
   /** The library that programs load at run time; none where a program is all there is. */
   readonly shared?: Linked;

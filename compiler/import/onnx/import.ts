@@ -32,7 +32,7 @@ export interface OnnxOptions {
   readonly onValue?: (name: string, value: Value) => void;
 }
 /** What the file says about itself. */
-export interface OnnxMeta {
+interface OnnxMeta {
   readonly irVersion: number;
   /** Version by domain; '' is the standard's. */
   readonly opsets: Readonly<Record<string, number>>;
@@ -191,7 +191,7 @@ function batchOf(g: GraphProto): SizeRange {
 }
 
 /** A type in words, as the standard writes it. */
-export function showTypeProto(t: TypeProto | undefined): string {
+function showTypeProto(t: TypeProto | undefined): string {
   if (t?.tensorType) return dataTypeName(t.tensorType.elemType);
   if (t?.sparseTensorType) return `sparse_tensor(${dataTypeName(t.sparseTensorType.elemType)})`;
   if (t?.sequenceType) return `seq(${showTypeProto(t.sequenceType.elemType)})`;

@@ -23,7 +23,7 @@ import { graphsOf } from './order.ts';
 import type { TensorProto, ValueInfoProto } from './records.ts';
 
 /** An import with a usual size for each free dimension, as far as it goes. */
-export interface Trial {
+interface Trial {
   readonly imported?: Imported;
   /** Sizes of the values of the main graph, by name. */
   readonly shapes: ReadonlyMap<string, string>;

@@ -27,7 +27,7 @@ export const opKey = (domain: string, op: string): string => (domain === '' ? op
 /** The standard domain is written in two ways. */
 export const domainOf = (d: string): string => (d === 'ai.onnx' ? '' : d);
 
-export interface NodeParts {
+interface NodeParts {
   readonly proto: NodeProto;
   readonly attrs: AttrScope;
   readonly inputs: readonly (Value | undefined)[];

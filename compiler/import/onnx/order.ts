@@ -16,7 +16,7 @@ export function graphsOf(n: NodeProto): readonly GraphProto[] {
 
 const free = new WeakMap<GraphProto, ReadonlySet<string>>();
 /** The names that a sub-graph takes from around it. Recursion is as deep as graphs are nested, which the decoder bounds. */
-export function freeNames(g: GraphProto): ReadonlySet<string> {
+function freeNames(g: GraphProto): ReadonlySet<string> {
   const had = free.get(g);
   if (had) return had;
   const own = new Set<string>();

@@ -43,7 +43,7 @@ type Entry =
   | { readonly k: 'poison' };
 
 /** A graph that is being made. Values of the graphs around it enter through captures. */
-export interface Frame {
+interface Frame {
   readonly outer: Frame | undefined;
   /** Value outside → input inside, in order of first use. */
   readonly captures: Map<Value, Value>;
@@ -65,7 +65,7 @@ export interface Scope {
   readonly calls: readonly string[];
 }
 /** Sizes by name of the value; undefined: open. */
-export type Declared = ReadonlyMap<string, readonly (number | undefined)[]>;
+type Declared = ReadonlyMap<string, readonly (number | undefined)[]>;
 /** What a graph says about its results and the values on the way to them. */
 export function declaredSizes(values: readonly ValueInfoProto[]): Declared {
   const out = new Map<string, readonly (number | undefined)[]>();
@@ -84,13 +84,13 @@ export const newFrame = (outer: Frame | undefined): Frame => ({ outer, captures:
 export const functionKey = (domain: string, name: string, overload: string): string =>
   `${domainOf(domain)}\0${name}\0${overload}`;
 
-export function locOf(s: Scope, n: NodeProto): Loc {
+function locOf(s: Scope, n: NodeProto): Loc {
   const name = n.name === '' ? (n.output.find(o => o !== '') ?? '') : n.name;
   return { k: 'part', file: s.session.file, kind: 'node', name: s.prefix + name, op: opKey(domainOf(n.domain), n.opType) };
 }
 
 /** The tensor of a name, seen from this scope's graph. E105: nothing has it. */
-export function lookup(s: Scope, name: string, loc: Loc): Value {
+function lookup(s: Scope, name: string, loc: Loc): Value {
   const item = lookupItem(s, name, loc);
   if (!isSequence(item)) return item;
   throw new Unsupported(opOf(loc) || 'the graph', `'${name}' is a sequence`, loc);
@@ -158,7 +158,7 @@ function bring(v: Value, from: Frame, to: Frame): Value {
   return value;
 }
 
-export interface Body {
+interface Body {
   readonly node: readonly NodeProto[];
   readonly initializer: readonly TensorProto[];
   readonly sparseInitializer: readonly SparseTensorProto[];
@@ -283,7 +283,7 @@ function call(
 }
 
 /** Imports sub-graphs that a node will hold; see `ImportCtx.graphs`. */
-export function importGraphs(
+function importGraphs(
   s: Scope,
   subs: readonly SubGraph[],
   loc: Loc,
@@ -311,7 +311,7 @@ function formal(name: string, f: Formal): Value {
   return f.symbolic ? { ...v, symbolic: f.symbolic } : v;
 }
 /** Imports a sub-graph's nodes into `frame`, a graph that is being made at this scope. */
-export function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: readonly Value[], loc: Loc): readonly Value[] {
+function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: readonly Value[], loc: Loc): readonly Value[] {
   if (inputs.length !== g.input.length)
     fail(
       'E102',

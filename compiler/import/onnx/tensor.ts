@@ -42,7 +42,7 @@ export const dataTypeName = (dataType: number): string => DATA_TYPES[dataType]?.
 export const dataTypeNumber = (t: DType): number => DATA_TYPES.findIndex(d => d[1] === t);
 
 /** Where the bytes of a tensor are in another file. E204 where that is not said properly. */
-export interface ExternalRange {
+interface ExternalRange {
   readonly location: string;
   readonly offset: number;
   readonly length: number | undefined;

@@ -22,7 +22,7 @@ interface Cursor {
 }
 
 /** How to read one field whose value in the record is a `T`. */
-export interface Field<T> {
+interface Field<T> {
   readonly number: number;
   readonly wires: readonly number[];
   /** The value where the file leaves the field out. */

@@ -2,7 +2,7 @@ import { fail, type Warning, type Loc } from '../../core/diagnostic.ts';
 import { dimMul, parseDim, substitute, symbol, type Dim } from '../../core/dim.ts';
 
 /** What a free dimension may be: one size, or sizes from `lo` to `hi` in steps of `step` (1). */
-export type DimChoice = number | { readonly lo: number; readonly hi: number; readonly step?: number };
+type DimChoice = number | { readonly lo: number; readonly hi: number; readonly step?: number };
 export type DimChoices = Readonly<Record<string, DimChoice>>;
 
 /** An input as a file declares it. */
@@ -12,7 +12,7 @@ export interface DeclaredInput {
   readonly shape: readonly (number | string | undefined)[] | undefined;
 }
 /** A size that the file leaves open. */
-export interface Free {
+interface Free {
   /** The name to give a size by: the file's own name for it, else `<input>_<axis>`. */
   readonly name: string;
   readonly places: { readonly input: string; readonly axis: number; readonly rank: number }[];
@@ -43,7 +43,7 @@ function namesIn(text: string): readonly string[] | undefined {
   return text.match(/[A-Za-z_]\w*/g) ?? [];
 }
 
-export interface SizesOptions {
+interface SizesOptions {
   readonly file: string;
   readonly dims: DimChoices;
   /** Sizes of whole inputs, which go before what the file says. */

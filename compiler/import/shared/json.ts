@@ -3,10 +3,10 @@ import type { TypedArray } from '../../core/dtype.ts';
 
 /** What JSON, UBJSON and pickles hold. Typed arrays come from UBJSON. Objects have no prototype or only own keys: read with `field`. */
 export type Json = null | boolean | number | bigint | string | TypedArray | readonly Json[] | JsonObject;
-export interface JsonObject {
+interface JsonObject {
   readonly [key: string]: Json;
 }
-export const isTyped = (j: Json | undefined): j is TypedArray => ArrayBuffer.isView(j);
+const isTyped = (j: Json | undefined): j is TypedArray => ArrayBuffer.isView(j);
 export const isObject = (j: Json | undefined): j is JsonObject =>
   typeof j === 'object' && j !== null && !Array.isArray(j) && !isTyped(j);
 export const isArray = (j: Json | undefined): j is readonly Json[] | TypedArray => Array.isArray(j) || isTyped(j);

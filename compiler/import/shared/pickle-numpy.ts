@@ -30,7 +30,7 @@ export function alignedArray(c: Cursor, wrapper: PickledObject): Uint8Array {
 }
 
 /** The elements of a NumPy array of numbers, truth values or text as text; undefined where it is another thing. */
-export function textsOf(p: Pickled | undefined): readonly string[] | undefined {
+function textsOf(p: Pickled | undefined): readonly string[] | undefined {
   if (!isPickled(p, 'object')) return undefined;
   if (p.of === 'joblib.numpy_pickle.NumpyArrayWrapper')
     return p.raw instanceof Uint8Array ? elements(p.raw, elementType(attribute(p, 'dtype'))) : textsOf(p.raw);

@@ -6,7 +6,7 @@ export interface PickledList {
   readonly k: 'list';
   readonly items: Pickled[];
 }
-export interface PickledDict {
+interface PickledDict {
   readonly k: 'dict';
   readonly entries: [Pickled, Pickled][];
 }

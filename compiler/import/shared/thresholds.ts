@@ -10,7 +10,7 @@ export function nextFloat(x: number): number {
   return f[0];
 }
 /** The greatest float32 that is at most x. */
-export function floorFloat(x: number): number {
+function floorFloat(x: number): number {
   const r = Math.fround(x);
   return r <= x ? r : -nextFloat(-r);
 }

@@ -14,7 +14,7 @@ export const MAX_FEATURES = 2 ** 20;
 export const MAX_GROUPS = 2 ** 16;
 
 /** A tree as files have it: nodes by number, in any order. */
-export interface RawTree {
+interface RawTree {
   readonly nodes: number;
   readonly root: number;
   readonly left: ArrayLike<number>;
@@ -70,7 +70,7 @@ export const treeLoc = (file: string, tree: number, node?: number): Loc => ({
 });
 
 /** Bit sets of categories, as `TreeTables.categories` wants them, bounded by `MAX_WORDS` together. */
-export interface CategorySets {
+interface CategorySets {
   readonly words: number[];
   /** Adds a set and gives where it starts and how many words it has. */
   add(categories: ArrayLike<number>, reject: (why: string) => never): { readonly start: number; readonly words: number };

@@ -26,7 +26,7 @@ export function importedAt<T>(loc: Loc, run: () => T): T {
 }
 
 /** An operator of the file that no table has, and the name of the node. */
-export interface Lacking {
+interface Lacking {
   readonly op: string;
   readonly name: string;
 }

@@ -101,7 +101,7 @@ function baseMargins(m: XgbModel, groups: number, inverse: 'identity' | 'logit' 
   return Float32Array.from({ length: groups }, (_, g) => of(baseScore[baseScore.length === 1 ? 0 : g] ?? 0));
 }
 /** Rows in which the value that stands for missing became NaN. */
-export function withMissing(c: GraphBuilder, x: Value, missing: number): Value {
+function withMissing(c: GraphBuilder, x: Value, missing: number): Value {
   if (Number.isNaN(missing)) return x;
   const f32 = (v: number): Value => c.literal('f32', v);
   return c.apply1(e.Where, [c.apply1(e.Equal, [x, f32(missing)]), f32(NaN), x]);

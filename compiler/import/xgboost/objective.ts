@@ -8,10 +8,10 @@ import { logf } from './logf.ts';
 import { before, type Version } from './records.ts';
 
 /** How margins become predictions (`PredTransform`). */
-export type Link = 'identity' | 'sigmoid' | 'exp' | 'hinge' | 'softmax' | 'argmax';
+type Link = 'identity' | 'sigmoid' | 'exp' | 'hinge' | 'softmax' | 'argmax';
 /** How `base_score`, which lies in the space of predictions, becomes a margin (`ProbToMargin`). */
 type Inverse = 'identity' | 'logit' | 'log';
-export interface Objective {
+interface Objective {
   readonly link: Link;
   readonly inverse: Inverse;
 }

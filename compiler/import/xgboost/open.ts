@@ -16,7 +16,7 @@ const SNAPSHOT = 'CONFIG-offset:';
 const MAX_NESTING = 4;
 
 /** What bytes of XGBoost are, by their first ones; undefined: nothing of XGBoost's. */
-export type XgbForm = 'json' | 'ubjson' | 'binary' | 'snapshot' | 'pickle' | 'packed' | 'tar';
+type XgbForm = 'json' | 'ubjson' | 'binary' | 'snapshot' | 'pickle' | 'packed' | 'tar';
 export function formOf(b: Uint8Array): XgbForm | undefined {
   if (isPacked(b)) return 'packed';
   if (isTar(b)) return 'tar';

@@ -13,7 +13,7 @@ const isAllowed = allows([
 const TORCH = 0x1950a86a20f9469cfc6cn;
 
 /** A booster as a pickle holds it. */
-export interface PickledBooster {
+interface PickledBooster {
   /** What XGBoost's own serialization wrote: the binary form, a snapshot, JSON or UBJSON. */
   readonly handle: Uint8Array;
   readonly featureNames: readonly string[];

@@ -4,7 +4,7 @@ import { categorySets, layOut, treeLoc, type Layout } from '../shared/trees.ts';
 import type { XgbTree, XgbTrees } from './records.ts';
 
 /** The trees of a model as tables, and what leaf numbers and contributions need besides. */
-export interface XgbTables {
+interface XgbTables {
   readonly tables: TreeTables;
   /** i32[L]: the number of the node that a leaf is in its tree. */
   readonly id: Int32Array;

@@ -13,7 +13,7 @@ import { refIndex } from '../ref.ts';
 /** The types of a graph's outputs. */
 export const outTypes = (g: Graph): readonly TensorType[] => g.outputs.map(o => o.value.type);
 /** Cuts a flat list of sizes into shapes of the given ranks. */
-export function cutShapes(flat: readonly Dim[], ranks: readonly number[]): Dim[][] {
+function cutShapes(flat: readonly Dim[], ranks: readonly number[]): Dim[][] {
   let at = 0;
   return ranks.map(r => flat.slice(at, (at += r)));
 }
@@ -25,7 +25,7 @@ const nothing = (t: DType): number => (isFloat(t) ? NaN : 0);
 /** Input i as memory, however it is strided. */
 export const memoryOf = (c: LowerCtx<unknown>, i: number): Ref => c.need(i).ref ?? c.contiguous(i);
 /** Gives a run-time symbol the value of a dimension that holds at this point of the program. */
-export function setSymbol(c: LowerCtx<unknown>, name: string, value: Dim, cell: SlotBuffer): void {
+function setSymbol(c: LowerCtx<unknown>, name: string, value: Dim, cell: SlotBuffer): void {
   c.kernel('size', k => k.store(cell, 0, k.dim(value)));
   c.readSymbol(name, cell);
 }

@@ -19,7 +19,7 @@ export function broadcastShapes(a: readonly Dim[], b: readonly Dim[], same: (x: 
   });
 }
 
-export interface ElementwiseDef<S extends Schema> {
+interface ElementwiseDef<S extends Schema> {
   readonly name: string;
   readonly doc: string;
   readonly inputs: readonly string[];
@@ -43,7 +43,6 @@ export const floats = sameDType(isFloat, 'floats');
 export const numbers = sameDType(t => isFloat(t) || isInt(t), 'numbers');
 export const integers = sameDType(isInt, 'integers');
 export const bools = sameDType(t => t === 'bool', 'booleans');
-export const anyType = sameDType(() => true, 'anything');
 /** Compares operands of one type; gives bool. */
 export const predicate =
   (allowed: (t: DType) => boolean, what: string) =>

@@ -1,5 +1,5 @@
 import { must } from '../../core/diagnostic.ts';
-import { cast, lane, mul, splat, vec, vtype, type Base, type Expr } from '../../kernel/ir.ts';
+import { cast, lane, vec, vtype, type Base, type Expr } from '../../kernel/ir.ts';
 
 /** A scalar function of one operand. */
 export const unary =
@@ -22,6 +22,3 @@ export function perLane(args: readonly Expr[], f: (args: readonly Expr[]) => Exp
 export const castTo = (base: Base, x: Expr): Expr => cast(vtype(base, x.t.lanes), x);
 /** Whether an expression is the same constant in every lane. */
 export const isConstant = (e: Expr): boolean => e.k === 'const' || (e.k === 'splat' && e.a.k === 'const');
-/** x as many lanes wide as `like`. */
-export const wide = (x: Expr, like: Expr): Expr => (x.t.lanes === like.t.lanes ? x : splat(x, like.t.lanes));
-export const square = (x: Expr): Expr => mul(x, x);

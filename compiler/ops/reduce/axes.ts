@@ -1,5 +1,5 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimProd, type Dim } from '../../core/dim.ts';
+import type { Dim } from '../../core/dim.ts';
 import { stridesOf } from '../../core/tensor.ts';
 import type { InferCtx } from '../define.ts';
 
@@ -18,11 +18,9 @@ export function checkAxes(c: InferCtx<unknown>, axes: readonly number[], rank: n
 /** The sizes after a reduction. */
 export const reducedShape = (shape: readonly Dim[], axes: readonly number[], keep: boolean): readonly Dim[] =>
   keep ? shape.map((d, i) => (axes.includes(i) ? 1 : d)) : shape.filter((_, i) => !axes.includes(i));
-/** How many elements are taken together. */
-export const groupSize = (shape: readonly Dim[], axes: readonly number[]): Dim => dimProd(axes.map(a => must(shape[a])));
 
 /** Flat offsets of every index over some axes of a row-major tensor, last axis fastest. */
-export function offsetsOver(dims: readonly number[], axes: readonly number[]): Int32Array {
+function offsetsOver(dims: readonly number[], axes: readonly number[]): Int32Array {
   const strides = stridesOf(dims);
   let out = new Int32Array(1);
   for (const a of axes) {
@@ -50,7 +48,7 @@ export const groupsAlong = (dims: readonly number[], axes: readonly number[]): O
 });
 
 /** The axes of a tensor in the order a kernel walks them, neighbours of one kind merged where memory allows. */
-export interface AxisGroup {
+interface AxisGroup {
   readonly axes: readonly number[];
   /** Whether these are axes that are taken together. */
   readonly inside: boolean;

@@ -11,11 +11,11 @@ export const COORDINATES = [
   'tf_crop_and_resize',
   'tf_half_pixel_for_nn',
 ] as const;
-export type Coordinates = (typeof COORDINATES)[number];
+type Coordinates = (typeof COORDINATES)[number];
 export const RESIZE_MODES = ['nearest', 'linear', 'cubic'] as const;
-export type ResizeMode = (typeof RESIZE_MODES)[number];
+type ResizeMode = (typeof RESIZE_MODES)[number];
 export const NEAREST_MODES = ['round_prefer_floor', 'round_prefer_ceil', 'floor', 'ceil'] as const;
-export type NearestMode = (typeof NEAREST_MODES)[number];
+type NearestMode = (typeof NEAREST_MODES)[number];
 
 /** Numbers, or expressions that stand for them: the formulas are written once for both. */
 export interface Arithmetic<T> {
@@ -30,7 +30,7 @@ export interface Arithmetic<T> {
   /** `a <= b ? x : y` */
   ifLe(a: T, b: T, x: T, y: T): T;
 }
-export const onNumbers: Arithmetic<number> = {
+const onNumbers: Arithmetic<number> = {
   num: n => n,
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
@@ -41,7 +41,7 @@ export const onNumbers: Arithmetic<number> = {
   abs: Math.abs,
   ifLe: (a, b, x, y) => (a <= b ? x : y),
 };
-export interface AxisSizes<T> {
+interface AxisSizes<T> {
   readonly input: T;
   /** In whole elements. */
   readonly output: T;

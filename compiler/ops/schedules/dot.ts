@@ -19,7 +19,7 @@ import { turned } from './pack.ts';
 import { mulAdd, zero, type Arith } from './tile.ts';
 
 /** Dot products of rows with one vector: both contiguous along k. */
-export interface RowDots {
+interface RowDots {
   readonly arith: Arith;
   readonly rows: Dim;
   readonly k: Dim;

@@ -83,7 +83,7 @@ export interface BlockAddress {
   readonly rows: RowLayout;
 }
 /** A block of rows: the first, how many, where they lie, and from which on they are new. */
-export interface RowBlock {
+interface RowBlock {
   readonly first: Expr;
   readonly mr: number;
   readonly address: BlockAddress;
@@ -133,7 +133,7 @@ export interface GemmProblem {
   store(row: Expr, column: Expr, value: Expr): void;
 }
 /** One block of rows times `count` full panels at once; more than one keeps a block of few rows busy. */
-export function fullPanels(k: KernelBuilder, g: GemmProblem, t: RowBlock, panel: Expr, count: number, ahead?: Expr): void {
+function fullPanels(k: KernelBuilder, g: GemmProblem, t: RowBlock, panel: Expr, count: number, ahead?: Expr): void {
   const { lanes } = g.arith;
   const wide = stepOf(g.panels, lanes);
   const columns = Array.from({ length: (count * wide) / lanes }, (_, j) => j * lanes);
@@ -158,7 +158,7 @@ export function fullPanels(k: KernelBuilder, g: GemmProblem, t: RowBlock, panel:
 /** Columns of a panel that are computed together: on scalar targets it is walked in pairs. */
 export const stepOf = (p: Panels, lanes: number): number => (lanes === 1 ? 2 : p.nr);
 /** One block of rows times the last, narrower panel. */
-export function restPanel(k: KernelBuilder, g: GemmProblem, t: RowBlock): void {
+function restPanel(k: KernelBuilder, g: GemmProblem, t: RowBlock): void {
   const { lanes } = g.arith;
   const p = g.panels;
   const start = k.let(mul(k.dim(p.full), p.nr));

@@ -161,7 +161,7 @@ export function storedWords(c: LowerCtx<unknown>, f: DotForm, x: Source): Ref | 
 }
 
 /** Stores integers, `offset` taken off, as elements of words. */
-export function storeElements(k: KernelBuilder, f: DotForm, to: SlotBuffer, at: Expr, v: Expr): void {
+function storeElements(k: KernelBuilder, f: DotForm, to: SlotBuffer, at: Expr, v: Expr): void {
   const { lanes } = v.t;
   const whole = cast(vtype('i32', lanes), v);
   const moved = f.offset === 0 ? whole : add(whole, konst(vtype('i32', lanes), -f.offset));

@@ -27,7 +27,7 @@ export const MMA_ROWS = 2 * MMA;
 export const mmaPanels = (p: Panels): Panels => ({ ...p, restWidth: Math.ceil(p.restWidth / MMA) * MMA });
 
 /** What `mma` needs besides a product. */
-export interface MmaOperands {
+interface MmaOperands {
   /** Words of a row of A, of which those behind the last one of the product count nothing, and of a column of B: a multiple of MMA. */
   readonly words: number;
   /** Room for MMA_ROWS rows of A, where they do not lie as rows of so many words. */

@@ -59,7 +59,7 @@ export function packConstant(t: Tensor, matrices: readonly ConstMatrix[], k: num
 }
 
 /** A matrix that a kernel reads: lanes > 1 gives neighbours along `run`. */
-export interface ReadMatrix {
+interface ReadMatrix {
   readonly run: 'columns' | 'k' | 'none';
   at(k: Expr, column: Expr, lanes: Lanes): Expr;
 }

@@ -41,7 +41,7 @@ export function forRowBlocks(k: KernelBuilder, n: Dim, most: number, body: Block
   const tiles = tilesOf(n, most, o);
   dynamicRows(k, n, most, body, () => k.for(0, tiles.count(k), t => tiles.run(k, t, body), { parallel }), o);
 }
-export interface RowOptions {
+interface RowOptions {
   readonly parallel?: boolean;
   readonly few?: boolean;
 }
@@ -54,7 +54,7 @@ export function dynamicRows(k: KernelBuilder, n: Dim, most: number, body: BlockB
 }
 
 /** `n` rows as tiles of `most` that are done one by one; the last takes what is left, which may be up to two of them. */
-export interface RowTiles {
+interface RowTiles {
   count(k: KernelBuilder): Expr;
   run(k: KernelBuilder, t: Expr, body: BlockBody): void;
 }

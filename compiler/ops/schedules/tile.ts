@@ -88,7 +88,7 @@ export function columnVectors(width: number, lanes: Lanes): readonly ColumnVecto
 }
 
 /** One block of the result: some rows by some vectors, accumulated in registers. */
-export interface MicroKernel {
+interface MicroKernel {
   readonly arith: Arith;
   readonly mr: number;
   /** Element (first row, k = 0) of A; `as`: its memory is seen as elements of another type. */

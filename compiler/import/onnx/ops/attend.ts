@@ -32,7 +32,7 @@ export interface Heads {
   readonly window?: number;
 }
 /** What becomes of the scores besides: which stage of them is an output, in which type softmax runs, what changes them on the way. */
-export interface Stages {
+interface Stages {
   readonly precision?: DType | undefined;
   score?(scores: Value): Value;
   weight?(weights: Value): Value;

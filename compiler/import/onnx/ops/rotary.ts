@@ -8,7 +8,7 @@ import type { ImportCtx, OnnxBuilder, OnnxNode } from '../registry.ts';
 import { concat, reshape, slice, transpose } from '../../shared/views.ts';
 
 /** How a rotary embedding turns the first elements of each head. */
-export interface Rotation {
+interface Rotation {
   /** [batch or 1, rows, half] */
   readonly cos: Value;
   readonly sin: Value;

@@ -44,7 +44,7 @@ const eyeLike: OnnxBuilder = (n, c) => {
 };
 
 /** Pads, where negative ones (that are known to be so) cut off first. */
-export function pad(
+function pad(
   c: ImportCtx,
   x: Value,
   mode: (typeof PAD_MODES)[number],

@@ -5,7 +5,7 @@ import type { OnnxNode } from '../registry.ts';
 
 /** What is asked at a node of the value x of its feature: is x <= t, < t, >= t, > t, = t, not t, in a set. In the order of TreeEnsemble-5. */
 const MODES = ['LEQ', 'LT', 'GTE', 'GT', 'EQ', 'NEQ', 'MEMBER', 'LEAF'] as const;
-export type Mode = (typeof MODES)[number];
+type Mode = (typeof MODES)[number];
 const MEMBER = MODES.indexOf('MEMBER');
 const LEAF = MODES.indexOf('LEAF');
 
@@ -41,7 +41,7 @@ export function floatList(n: OnnxNode, name: string): readonly number[] {
   const list = tensorList(n, tensor);
   return list.length === 0 ? n.floats(name, []) : list;
 }
-export function tensorList(n: OnnxNode, name: string): readonly number[] {
+function tensorList(n: OnnxNode, name: string): readonly number[] {
   const t = n.tensor(name);
   if (!isFloat(t.dtype)) n.reject(`attribute '${name}' is ${t.dtype}, must be of floats`);
   if (numel(t.dims) > MOST) n.reject(`attribute '${name}' is too long`);

@@ -86,7 +86,7 @@ function order(n: OnnxNode, t: OnnxTrees): readonly number[] {
 }
 
 export type Aggregate = 'sum' | 'min' | 'max';
-export interface TableOptions {
+interface TableOptions {
   readonly features: number;
   readonly targets: number;
   /** Rows and leaves are f32, not f64. */
@@ -97,7 +97,7 @@ export interface TableOptions {
   /** Count votes for the targets of which `voted` says that it depends. */
   readonly count: boolean;
 }
-export interface OnnxTables {
+interface OnnxTables {
   readonly tables: TreeTables;
   /** Whether rows have votes for a target. */
   readonly voted: readonly Voted[];

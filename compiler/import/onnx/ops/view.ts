@@ -10,7 +10,7 @@ import { element, lengthOf, reach, sizeOf, sizesOf, unbounded } from '../../shar
 import { type Cut, concat, cutOf, expand, reshape, slice, transpose } from '../../shared/views.ts';
 
 /** The sizes that Reshape means: 0 copies a size (unless `allowZero`), one -1 is what is left. */
-export function resolveShape(n: OnnxNode, x: Value, target: readonly Dim[], allowZero: boolean): Dim[] {
+function resolveShape(n: OnnxNode, x: Value, target: readonly Dim[], allowZero: boolean): Dim[] {
   const { shape } = x.type;
   const open = target.indexOf(-1);
   if (target.indexOf(-1, open + 1) > open && open >= 0) n.reject('more than one size is -1');

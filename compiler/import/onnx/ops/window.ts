@@ -5,7 +5,7 @@ import type { OnnxNode } from '../registry.ts';
 import { samePads, splitPads } from '../../shared/window.ts';
 
 /** Attributes of windows that slide over spatial axes, with defaults filled in and automatic pads resolved. */
-export interface Window {
+interface Window {
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
   readonly pads: readonly Dim[];
@@ -19,8 +19,8 @@ const filled = (n: OnnxNode, name: string, count: number, value: number): readon
 export const stridesOf = (n: OnnxNode, count: number): readonly number[] => filled(n, 'strides', count, 1);
 export const dilationsOf = (n: OnnxNode, count: number): readonly number[] => filled(n, 'dilations', count, 1);
 
-export type AutoPad = 'given' | 'after' | 'before' | 'valid';
-export function autoPad(n: OnnxNode): AutoPad {
+type AutoPad = 'given' | 'after' | 'before' | 'valid';
+function autoPad(n: OnnxNode): AutoPad {
   const text = n.string('auto_pad', 'NOTSET');
   switch (text) {
     case 'NOTSET':

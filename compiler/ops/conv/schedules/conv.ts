@@ -41,7 +41,7 @@ import { arithOf } from '../../schedules/tile.ts';
 import { lowerWinograd, paysWinograd } from './winograd.ts';
 
 /** How a convolution is computed; a function of the node alone, so that fusion and lowering agree. */
-export type ConvPlan =
+type ConvPlan =
   | { readonly k: 'plain' }
   | { readonly k: 'depthwise'; readonly shape: ConvShape }
   | { readonly k: 'winograd'; readonly shape: ConvShape }
@@ -51,7 +51,7 @@ const attrsOf = (n: Node): ConvAttrs => n.attrs as unknown as ConvAttrs;
 
 /** Whether floats are convolved by transforms, which take a fraction of the products. */
 export const transforms = (s: ConvShape): boolean => s.group === 1 && s.strides.every(n => n === 1) && paysWinograd(s);
-export function planConv(n: Node): ConvPlan {
+function planConv(n: Node): ConvPlan {
   const [x, w] = [must(n.inputs[0]).type, tensorOf(n.inputs[1])];
   const shape = w && x.dtype === 'f32' ? convShape(attrsOf(n), x, w.dims, must(n.outputs[0]).type) : undefined;
   if (!shape) return { k: 'plain' };

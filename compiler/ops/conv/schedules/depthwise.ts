@@ -26,7 +26,7 @@ import { hasLargeEpilogue, mergeSink, type MergedSink } from '../../schedules/si
 import { arithOf, mulAdd, type Arith } from '../../schedules/tile.ts';
 
 /** One filter a channel, channels last. */
-export interface DepthwiseShape {
+interface DepthwiseShape {
   /** Batch and spatial sizes. */
   readonly out: readonly Dim[];
   readonly in: readonly Dim[];

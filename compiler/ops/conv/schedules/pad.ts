@@ -34,7 +34,7 @@ import type { LowerCtx, SlotBuffer, Source } from '../../lowering.ts';
 import { turned } from '../../schedules/pack.ts';
 
 /** What a padded copy is made of, where that is not the input's own elements and zeros. */
-export interface Cells {
+interface Cells {
   readonly dtype: DType;
   /** Elements of a pixel; those behind the channels of the input are 0. */
   readonly channels: Dim;

@@ -25,7 +25,7 @@ import { padInto } from './pad.ts';
 import { hasLargeEpilogue, mergeSink } from '../../schedules/sink.ts';
 import { arithOf, type ReductionLoop } from '../../schedules/tile.ts';
 
-export type TransposeAttrs = WindowAttrs & { readonly group: number; readonly outputPadding: readonly number[] };
+type TransposeAttrs = WindowAttrs & { readonly group: number; readonly outputPadding: readonly number[] };
 
 const attrsOf = (n: Node): TransposeAttrs => n.attrs as unknown as TransposeAttrs;
 /** Windows that tile the output: each output pixel has one input pixel and one element of the kernel. */

@@ -42,7 +42,7 @@ const B = 3 / 2;
 const [AA, BB] = [A * A, B * B];
 
 /** A convolution with stride 1 and channels last over one or two spatial axes. */
-export interface WinogradShape {
+interface WinogradShape {
   /** Batch and spatial sizes of the output. */
   readonly out: readonly Dim[];
   readonly channels: number;

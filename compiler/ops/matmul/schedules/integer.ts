@@ -25,7 +25,7 @@ import { hasLargeEpilogue, mergeSink } from '../../schedules/sink.ts';
 import { arithOf, type Arith } from '../../schedules/tile.ts';
 import { matMulSpace, oneColumn, sharedB } from './matmul.ts';
 
-export interface MatMulIntegerAttrs {
+interface MatMulIntegerAttrs {
   readonly transB: boolean;
   readonly to: 'i32' | 'f32';
 }

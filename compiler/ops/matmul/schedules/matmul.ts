@@ -35,7 +35,7 @@ import { everyMatrix, packConstant, packMatrix, registerValues } from '../../sch
 import { hasLargeEpilogue, mergeSink, type MergedSink } from '../../schedules/sink.ts';
 import { arithOf, type Arith } from '../../schedules/tile.ts';
 
-export interface MatMulAttrs {
+interface MatMulAttrs {
   readonly transA: boolean;
   readonly transB: boolean;
 }

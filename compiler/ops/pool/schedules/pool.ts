@@ -50,7 +50,7 @@ import type { LowerCtx } from '../../lowering.ts';
 import { channelAxis, layoutShape, spatialAxes } from '../../spatial.ts';
 import type { PoolAttrs } from '../windows.ts';
 
-export type PoolKind =
+type PoolKind =
   { readonly k: 'max' } | { readonly k: 'average'; readonly countPads: boolean } | { readonly k: 'norm'; readonly p: number };
 
 /** The taps of a window along one axis that meet the input: kernel elements lo..hi-1, the first of them at `start`. */

@@ -13,7 +13,7 @@ import type { TreeOrder } from './sums.ts';
  * Trees completed to one depth D: node h of a tree (1 to 2^D - 1) has the children 2h and 2h + 1, and h - 2^D is a leaf. Where a leaf
  * lies higher, the nodes below it have test 0, and all leaves below it are copies. Trees are in the order of `orderTrees`.
  */
-export interface Complete {
+interface Complete {
   readonly depth: number;
   readonly trees: number;
   /** [trees, 2^D]: the tests of the nodes, by h; entry 0 is of no meaning. */

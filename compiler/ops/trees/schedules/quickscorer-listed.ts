@@ -22,7 +22,7 @@ import type { TreeOrder, TreeSums } from './sums.ts';
  * Trees of any shape as lists of nodes, parents before children, for trees of at most `MOST_LEAVES` leaves. A code of a tree is a node
  * (0: its root), or LEAF + the number of a leaf. Trees are in the order of `orderTrees`.
  */
-export interface Listed {
+interface Listed {
   readonly trees: number;
   /** [nodes]: tests; [nodes, 2]: codes of the left and the right child. */
   readonly tests: Int32Array;
@@ -34,7 +34,7 @@ export interface Listed {
   /** The bits of a leaf's number in the largest tree. */
   readonly planes: number;
 }
-export const MOST_LEAVES = 256;
+const MOST_LEAVES = 256;
 const LEAF = 256;
 const PLACE = 4;
 

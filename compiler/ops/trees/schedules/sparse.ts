@@ -10,7 +10,7 @@ import { kindOf, setsOf, type CategorySet } from './tests.ts';
  * the leaf's value, or its number where leaves are vectors. Missing values that go left are NaN, those that go right infinity; at a set a row has 1 if it goes right, else 0,
  * and the bound is 1.
  */
-export interface Sparse {
+interface Sparse {
   /** By column from 1 on: numbers, then sets. */
   readonly numbers: readonly NumberColumn[];
   readonly sets: readonly CategorySet[];

@@ -98,7 +98,7 @@ export function addLeaves(k: KernelBuilder, s: TreeSums, sums: Buffer, place: Ex
   else values.forEach((v, i) => k.store(sums, add(at, i), add(k.load(sums, add(at, i)), v)));
 }
 /** The leaves of a tree in registers, a power of two of vectors. */
-export interface LeafTable {
+interface LeafTable {
   readonly lanes: Lanes;
   readonly vectors: readonly Expr[];
 }

@@ -109,7 +109,7 @@ export function leavesByWalk(c: LowerCtx<CategoryRules>): void {
   });
 }
 
-export interface Walker {
+interface Walker {
   /** For each tree in order, finds the leaf (bound, 0..L-1) that a row reaches. */
   trees(k: KernelBuilder, row: Expr, body: (tree: Expr, leaf: Expr) => void): void;
   /** The test at node n (bound) for a row, as 0 or 1 (bound). */
