@@ -18,8 +18,9 @@ import { reportHtml } from '../../bench/report/html.ts';
 import { suiteCases } from '../../bench/suite/cases.ts';
 import { showCase, showSummary } from '../../bench/report/table.ts';
 
-interface BenchFlags extends Omit<BenchOptions, 'command' | 'profile'> {
+interface BenchFlags extends Omit<BenchOptions, 'command' | 'operators' | 'browser'> {
   readonly profile?: true;
+  readonly browser?: true;
   readonly target: readonly string[];
   readonly against?: string;
   readonly model?: string;
