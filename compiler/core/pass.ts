@@ -1,7 +1,7 @@
 import type { Profile } from '../target/profile.ts';
 
 /** What a pass may ask for beside the code. */
-interface PassContext {
+export interface PassContext {
   readonly profile: Profile;
 }
 /** A step of the compiler from an IR to the same IR: `GraphPass`, `KernelPass`, `ProgramPass`. Deterministic and semantics-preserving. */
