@@ -2,7 +2,6 @@
  * Equality and hashes of immutable data: numbers, bigints, strings, booleans, and arrays and records of these. Fields that are undefined
  * count as absent. Numbers are equal as `Object.is` has it: NaN is itself, and -0 is not 0.
  */
-export type Data = number | bigint | string | boolean | null | undefined | readonly Data[] | { readonly [field: string]: Data };
 
 const isList = (x: object): x is readonly unknown[] => Array.isArray(x);
 /** Whether two values are built alike of equal parts. */
