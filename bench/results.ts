@@ -1,7 +1,7 @@
 /**
- * Makes the tables of networks in bench/RESULTS.md and README.md: `npm run bench -- results [--from FILE] [--target NAME] …`. Measures the
+ * Makes the tables of networks in bench/RESULTS.md and README.md: `npm run bench -- results [--from FILE] [--note TEXT] [--target NAME] …`. Measures the
  * networks of the standard suite in WebAssembly against onnxruntime-web and onnxruntime-node, or takes a result that
- * `sinter bench --json FILE` wrote; keeps the figures in bench/suites/results.json.
+ * `sinter bench --json FILE` wrote; keeps the figures in bench/suites/results.json. `--note` tells readers of circumstances.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -14,14 +14,14 @@ import { figuresOf, figuresText } from './results/figures.ts';
 import { readmePart, resultsPart, withPart } from './results/markdown.ts';
 import { casesFor, FLAGS, networks, run } from './script.ts';
 
-const { values } = parseArgs({ options: { ...FLAGS, from: { type: 'string' } } });
+const { values } = parseArgs({ options: { ...FLAGS, from: { type: 'string' }, note: { type: 'string', default: '' } } });
 const targets = values.target ?? [hasRelaxedSimd() ? 'wasm-relaxed-simd' : 'wasm-simd'];
 const result =
   values.from === undefined
     ? await run('results', casesFor(networks(), targets, ['onnxruntime-web', 'onnxruntime-node']), values, { coldStarts: 0 })
     : (JSON.parse(readFileSync(values.from, 'utf8')) as BenchResult);
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: projectDir, encoding: 'utf8' }).trim();
-const figures = figuresOf(result, commit);
+const figures = figuresOf(result, commit, values.note);
 writeFileSync(join(projectDir, 'bench', 'suites', 'results.json'), figuresText(figures));
 for (const [file, part] of [
   ['README.md', readmePart(figures)],

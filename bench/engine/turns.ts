@@ -67,7 +67,10 @@ async function warm(t: Turn, [least, most]: readonly [number, number]): Promise<
   return best;
 }
 
-/** A loop of the same arithmetic in every version of Sinter and on every machine: what a machine's speed today is told by. */
+/**
+ * A loop of arithmetic that never changes. Its time tells how fast the machine is at the moment, so that times of different days and versions
+ * can be compared.
+ */
 export function calibration(): Turn {
   const table = Float64Array.from({ length: 1024 }, (_, i) => 1 + i / 4096);
   const loop = (): number => {

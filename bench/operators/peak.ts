@@ -8,7 +8,7 @@ import { timed, type Turn } from '../engine/turns.ts';
 
 /** Sums that do not wait for each other: enough to keep two units busy that take four cycles. */
 const SUMS = 10;
-const STEPS = 200_000;
+const ITERATIONS = 200_000;
 
 /** A program of independent multiply-adds in registers, which nothing can be faster than, and the operations of one run. */
 export function peakProgram(profile: Profile): { readonly program: Program; readonly flops: number } {
@@ -19,7 +19,7 @@ export function peakProgram(profile: Profile): { readonly program: Program; read
   const x = k.var(splat(k.load(out, 0), lanes));
   const y = k.var(splat(k.load(out, 1), lanes));
   const sums = Array.from({ length: SUMS }, () => k.var(splat(f32(0), lanes)));
-  k.for(0, STEPS, () => {
+  k.for(0, ITERATIONS, () => {
     for (const s of sums) k.set(s, profile.vector.fma === 'none' ? add(s, mul(x, y)) : fma(x, y, s));
   });
   sums.forEach((s, i) => k.store(out, i * lanes, s));
@@ -36,7 +36,7 @@ export function peakProgram(profile: Profile): { readonly program: Program; read
     guards: [],
     traps: [],
   };
-  return { program, flops: 2 * SUMS * lanes * STEPS };
+  return { program, flops: 2 * SUMS * lanes * ITERATIONS };
 }
 
 /** Copies between two halves of as much memory as a model touches, since caches are faster; `bytes` are read and written. */

@@ -3,7 +3,7 @@ import type { PeerName } from '../engine/result.ts';
 import type { Peer } from '../engine/runner.ts';
 import { xgboostPython } from './xgboost.ts';
 
-/** Everybody that models can be measured against. */
+/** The runtimes that Sinter is measured against. */
 export const PEERS: Readonly<Record<PeerName, Peer>> = {
   'onnxruntime-web': onnxruntime('onnxruntime-web'),
   'onnxruntime-node': onnxruntime('onnxruntime-node'),

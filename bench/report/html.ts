@@ -26,7 +26,7 @@ export function reportHtml(r: BenchResult): string {
     accuracy(done, peers),
     sizes(done, peers),
     starts(done, peers),
-    profiles(done),
+    operators(done),
     troubles(r.cases, done),
     method(r, done, peers),
   ];
@@ -269,7 +269,7 @@ ${legend(peers, true)}<div class="card">${dotPlot({ rows, scale, tick: ms, capti
 
 // ---- operators
 
-function profiles(done: readonly Measured[]): string {
+function operators(done: readonly Measured[]): string {
   const all = done.flatMap(m => (m.figures.operatorTimes ?? []).map(p => ({ m, p })));
   if (all.length === 0) return '';
   const targets = several(done);
@@ -294,22 +294,22 @@ function profiles(done: readonly Measured[]): string {
   };
   const tables = all.map(
     ({ m, p }) =>
-      `<details><summary>${escape([m.name, noteOf(m, p.label, targets)].join(' ').trim())}: ${ms(p.whole)} a run, ${p.rows.length} kinds of steps</summary><div class="card"><div class="scroll">${profileTable(p)}</div></div></details>`,
+      `<details><summary>${escape([m.name, noteOf(m, p.label, targets)].join(' ').trim())}: ${ms(p.whole)} a run, ${p.rows.length} kinds of steps</summary><div class="card"><div class="scroll">${operatorTable(p)}</div></div></details>`,
   );
   return `<h2>Operators and the limit of the machine</h2>
 <p>Each fused operator of a run, timed by itself, below what the machine can do with the instructions of the target: the slope is the limit of memory, the level that of arithmetic. Operations are counted as the model says them, so that Winograd's algorithm, which needs fewer, may be above the line.</p>
 <div class="card">${roofline(points, peak)}</div>${tables.join('')}`;
 }
-/** The slowest steps are shown up to so many. */
-const STEPS = 20;
-function profileTable(p: OperatorTimes): string {
+/** At most so many operators are shown, the slowest. */
+const SHOWN = 20;
+function operatorTable(p: OperatorTimes): string {
   const rows = p.rows
-    .slice(0, STEPS)
+    .slice(0, SHOWN)
     .map(
       r =>
         `<tr><td>${escape(r.what)}${r.calls > 1 ? ` <small>${r.calls} times</small>` : ''}</td><td>${ms(r.ms)}</td><td>${bar(r.share, 0)} ${(100 * r.share).toFixed(1)} %</td><td>${r.gflops === undefined ? '' : short(r.gflops)}</td><td>${short(r.gbytes)}</td><td>${(100 * r.efficiency).toFixed(0)} % <small>${r.bound}</small></td><td class="wrap">${escape(cut(r.nodes.join(', ')))}</td></tr>`,
     );
-  const rest = p.rows.length > STEPS ? `<p class="soft">and ${p.rows.length - STEPS} more</p>` : '';
+  const rest = p.rows.length > SHOWN ? `<p class="soft">and ${p.rows.length - SHOWN} more</p>` : '';
   return `<table><thead><tr><th>step</th><th>time</th><th>share</th><th>GFLOP/s</th><th>GB/s</th><th>of the limit</th><th class="text">nodes</th></tr></thead><tbody>${rows.join('')}</tbody></table>${rest}`;
 }
 const cut = (s: string): string => (s.length > 90 ? `${s.slice(0, 89)}…` : s);

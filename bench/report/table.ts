@@ -19,7 +19,7 @@ export function showCase(c: CaseResult): string {
     `${head}: ${compiled}arena ${showBytes(outcome.arena)}${module}\n`,
     ...outcome.runs.map(showRun),
     footprints(outcome),
-    ...(outcome.operatorTimes ?? []).map(showProfile),
+    ...(outcome.operatorTimes ?? []).map(showOperators),
     ...outcome.runtimes.map(absent),
   ].join('');
 }
@@ -75,11 +75,11 @@ function absent(c: Runtime): string {
   }
 }
 
-/** The slowest steps are shown up to so many. */
-const STEPS = 25;
-function showProfile(p: OperatorTimes): string {
+/** At most so many operators are shown, the slowest. */
+const SHOWN = 25;
+function showOperators(p: OperatorTimes): string {
   const rows = p.rows
-    .slice(0, STEPS)
+    .slice(0, SHOWN)
     .map(r => [
       r.what,
       r.calls === 1 ? '' : `${r.calls} times`,
@@ -90,7 +90,7 @@ function showProfile(p: OperatorTimes): string {
       `${(100 * r.efficiency).toFixed(0)} % of ${r.bound}`,
       shorten(r.nodes),
     ]);
-  const rest = p.rows.length > STEPS ? `  and ${p.rows.length - STEPS} more\n` : '';
+  const rest = p.rows.length > SHOWN ? `  and ${p.rows.length - SHOWN} more\n` : '';
   const about = `  ${p.label}: ${ms(p.whole)} a run, ${ms(p.steps)} in its steps; the machine's peak: ${p.peak.gflops.toFixed(1)} GFLOP/s, ${p.peak.gbytes.toFixed(1)} GB/s\n`;
   const head = ['step', '', 'time', 'share', 'GFLOP/s', 'GB/s', 'of the limit', 'nodes'];
   return about + table([head, ...rows], [2, 3, 4, 5]) + rest;

@@ -4,6 +4,8 @@ import type { BenchResult, PeerName, Ratio } from '../index.ts';
 export interface Figures extends Pick<BenchResult, 'sinter' | 'date' | 'command' | 'machine' | 'settings'> {
   /** The version of the code that was measured, as git knows it. */
   readonly commit: string;
+  /** What a reader must know of the circumstances; empty: nothing. */
+  readonly note: string;
   /** Versions of the peers, and bytes of their code. */
   readonly peers: readonly { readonly name: PeerName; readonly version: string; readonly code: number }[];
   readonly rows: readonly Row[];
@@ -29,7 +31,7 @@ export interface RowPeer extends Pick<Ratio, 'median' | 'lo' | 'hi'> {
 const digits = (x: number, n: number): number => Number(x.toPrecision(n));
 
 /** What a result says of the cases that ran; cases and peers that failed are left out. */
-export function figuresOf(r: BenchResult, commit: string): Figures {
+export function figuresOf(r: BenchResult, commit: string, note: string): Figures {
   const { sinter, date, command, machine, settings } = r;
   const peers = new Map<PeerName, Figures['peers'][number]>();
   const rows = r.cases.flatMap(({ name: model, target, outcome }): Row[] => {
@@ -63,7 +65,7 @@ export function figuresOf(r: BenchResult, commit: string): Figures {
       }),
     }));
   });
-  return { sinter, date, commit, command, machine, settings, peers: [...peers.values()], rows };
+  return { sinter, date, commit, note, command, machine, settings, peers: [...peers.values()], rows };
 }
 /** As JSON, one line a row. */
 export function figuresText({ rows, ...head }: Figures): string {

@@ -48,7 +48,7 @@ export function readmePart(f: Figures): string {
   ];
   const most = Math.max(...f.rows.map(r => r.code));
   const size = `The code to download is ${((web?.code ?? 0) / 1e6).toFixed(0)} MB for onnxruntime-web and at most ${Math.ceil(most / 1e3)} KB for each of these.`;
-  return `${table(head, [...rows, mean])}\n${size} All runs: [bench/RESULTS.md](bench/RESULTS.md).\n`;
+  return `${table(head, [...rows, mean])}\n${size} All runs, and the circumstances: [bench/RESULTS.md](bench/RESULTS.md).\n`;
 }
 /** The section of bench/RESULTS.md: every run against every peer. */
 export function resultsPart(f: Figures): string {
@@ -57,10 +57,10 @@ export function resultsPart(f: Figures): string {
   const rows = f.rows.map(r => [
     r.model,
     r.input,
-    r.ms.toPrecision(3),
+    time(r.ms),
     ...cells.flatMap(name => {
       const p = peerOf(r, name);
-      return p ? [p.ms.toPrecision(3), `${factor(p.median)} (${factor(p.lo)}–${factor(p.hi)})`, power(p.differs)] : ['', '', ''];
+      return p ? [time(p.ms), `${factor(p.median)} (${factor(p.lo)}–${factor(p.hi)})`, power(p.differs)] : ['', '', ''];
     }),
   ]);
   const means = f.peers.map(p => {
@@ -70,15 +70,16 @@ export function resultsPart(f: Figures): string {
   const { rounds, processes } = f.settings;
   return `## ${f.date}, Sinter ${f.sinter} at ${f.commit}: networks in WebAssembly
 
-\`${f.command}\`: ${targets}, ${f.machine.engine}, ${threads(f)}, ${f.machine.cpu} with ${f.machine.cores} processors. Milliseconds
-of a call are medians; "times faster" is the median over ${processes} × ${rounds} rounds in turns, with the range in which another run is to be expected;
-"differs" is the largest difference of an answer as a part of the largest value of its output. Other programs ran on the machine meanwhile, so
-the ratios hold, and the times are those of a busy machine.
+\`${f.command}\`:
+${targets}, ${f.machine.engine}, ${threads(f)}, ${f.machine.cpu} with ${f.machine.cores} processors. Times of a call are medians in
+milliseconds; "times faster" is the median over ${processes} × ${rounds} rounds in turns, with the range in which another run is to be expected;
+"differs" is the largest difference of an answer as a part of the largest value of its output.${f.note === '' ? '' : `\n${f.note}`}
 
-${means.join('; ')}.
+${means.join(';\n')}.
 
 ${table(['model', 'input', 'ours, ms', ...heads], rows, 2)}`;
 }
+const time = (ms: number): string => String(Number(ms.toPrecision(3)));
 const factor = (x: number): string => x.toFixed(x < 10 ? 2 : 1);
 
 /** A table of Markdown as Prettier writes it; columns after the first `left` are aligned to the right. */
