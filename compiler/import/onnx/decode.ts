@@ -2,10 +2,13 @@ import { fail } from '../../core/diagnostic.ts';
 import { foreignFormat } from '../shared/foreign.ts';
 import type { AttributeProto, ModelProto, TensorProto } from './records.ts';
 import { Model, Tensor } from './schema.ts';
-import { decodeMessage } from './wire.ts';
+import { decodeMessage } from '../shared/protobuf.ts';
 
 export type * from './records.ts';
 export { dataTypeName, dataTypeNumber, dtypeOf, externalRange, tensorOf } from './tensor.ts';
+
+/** What files should be, for messages. */
+const ONNX = 'an ONNX file';
 
 /**
  * The records of an ONNX model; weights stay views of `bytes`. `file` is its name for messages.
@@ -15,7 +18,7 @@ export function decodeModel(bytes: Uint8Array, file = 'model'): ModelProto & { r
   if (bytes.length === 0) fail('E202', { file, why: 'the file is empty' });
   const other = foreignFormat(bytes);
   if (other !== undefined) fail('E202', { file, why: `this looks like ${other}` });
-  const m = decodeMessage(bytes, Model, file);
+  const m = decodeMessage(bytes, Model, ONNX, file);
   if (m.graph === undefined) {
     const cut = m.irVersion > 0 && m.opsetImport.length > 0;
     return cut ? fail('E203', { file, why: 'it holds no graph' }) : fail('E202', { file, why: 'it holds no ONNX graph' });
@@ -23,7 +26,7 @@ export function decodeModel(bytes: Uint8Array, file = 'model'): ModelProto & { r
   return { ...m, graph: m.graph };
 }
 /** The record of a tensor in a file of its own, as ONNX's test data has them. E202, E203. */
-export const decodeTensor = (bytes: Uint8Array, file = 'tensor'): TensorProto => decodeMessage(bytes, Tensor, file);
+export const decodeTensor = (bytes: Uint8Array, file = 'tensor'): TensorProto => decodeMessage(bytes, Tensor, ONNX, file);
 
 /** What an attribute holds. */
 export type AttrKind =

@@ -32,7 +32,7 @@ import {
   string,
   strings,
   type Message,
-} from './wire.ts';
+} from '../shared/protobuf.ts';
 
 /** The field numbers of ONNX 1.22 (IR version 13), for the fields that `records.ts` names. Other fields are skipped. */
 export const Model: Message<ModelProto> = {

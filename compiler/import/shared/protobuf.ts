@@ -113,8 +113,8 @@ function nested<T>(c: Cursor, m: Message<T>): T {
   return body(c, m, c.r.pos + size);
 }
 
-/** Reads a whole file as message `m`. E202: it is of another format. E203: it begins like one and is cut off or damaged. */
-export function decodeMessage<T>(bytes: Uint8Array, m: Message<T>, file: string): T {
+/** Reads a whole file, which should be `what`, as message `m`. E202: it is of another format. E203: it begins like one and is cut off or damaged. */
+export function decodeMessage<T>(bytes: Uint8Array, m: Message<T>, what: string, file: string): T {
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const c: Cursor = { r: protobuf.Reader.create(plain), path: [], begun: false, records: 0, end: 0, texts: new Map() };
   try {
@@ -122,7 +122,7 @@ export function decodeMessage<T>(bytes: Uint8Array, m: Message<T>, file: string)
   } catch (e) {
     // The reader reports bad input as RangeError or plain Error; anything else is a bug of ours and goes on.
     if (e instanceof CompileError || !(e instanceof Error) || e instanceof TypeError || e instanceof ReferenceError) throw e;
-    if (!c.begun) return fail('E202', { file, why: `it does not begin like an ONNX file (${e.message})` });
+    if (!c.begun) return fail('E202', { file, why: `it does not begin like ${what} (${e.message})` });
     const place = c.path.length > 6 ? [...c.path.slice(0, 2), '…', ...c.path.slice(-3)] : c.path;
     return fail('E203', { file, why: `${e.message}, at byte ${c.r.pos} (${place.join(' > ')})` });
   }
