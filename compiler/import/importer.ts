@@ -134,7 +134,7 @@ export interface Importer<Name extends string = string> {
   readonly takes: readonly SpecialOption[];
   /** Looks at the first bytes and at nothing outside `bytes`, which may be of anything. */
   sniff(bytes: Uint8Array): Likeness;
-  /** Whether an archive of these files is one model; else the one model in it is opened. */
+  /** Whether an archive is one model, given its files without those that are certainly another's; else the one model in it is opened. */
   ownsArchive?(files: readonly TarFile[]): boolean;
   /** E202: not of this format. E203: damaged. */
   open(file: ModelFile): OpenModel;

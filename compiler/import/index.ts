@@ -3,7 +3,7 @@ import type { ImportedGraph, ImportOptions, Importer, ModelFile, OpenModel, Spec
 import { SPECIAL_OPTIONS } from './importer.ts';
 import { lightgbm } from './lightgbm/importer.ts';
 import { onnx } from './onnx/importer.ts';
-import { isPacked, isTar, readTar, unpack } from './shared/archive.ts';
+import { isPacked, isTar, readTar, unpack, type TarFile } from './shared/archive.ts';
 import type { ExternalResolver } from './shared/external.ts';
 import { foreignFormat } from './shared/foreign.ts';
 import { xgboost } from './xgboost/importer.ts';
@@ -61,11 +61,12 @@ export function openModel(given: Uint8Array, s: SourceOptions): Opened {
   let importer = forced;
   if (!importer && isTar(bytes)) {
     const files = readTar(bytes, file);
-    importer = all.find(i => i.ownsArchive?.(files) === true);
     const models = files.flatMap(f => {
       const of = certain(f.bytes, all);
       return of ? [{ f, of }] : [];
     });
+    const others = (i: Importer): ReadonlySet<TarFile> => new Set(models.flatMap(m => (m.of === i ? [] : [m.f])));
+    importer = all.find(i => i.ownsArchive?.(files.filter(f => !others(i).has(f))) === true);
     const [only] = models;
     if (!importer && only && models.length === 1) {
       importer = only.of;
