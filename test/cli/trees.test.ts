@@ -29,6 +29,8 @@ beforeAll(() => {
   const newest = filesOf('xgboost-3.2.0.tar.gz');
   // The name says nothing.
   writeFileSync(at('model.onnx'), model);
+  const stump = { f: 0, t: 0.5, l: 1, r: 2 };
+  writeFileSync(at('forest.json'), json(document({ features: 1, trees: Array.from({ length: 400 }, () => stump) })));
   writeFileSync(at('linear.ubj'), must(newest.get('linear.ubj')));
   writeFileSync(at('folds.tar.gz'), must(newest.get('folds.tar.gz')));
   writeFileSync(at('regressor.pkl'), must(newest.get('regressor.pkl')));
@@ -120,7 +122,8 @@ describe('tree models on the command line', () => {
       /trees: 5 of 9 nodes.*\. /,
       ['temp &lt; 0.5', 'wind &lt; 3', 'missing: yes', 'missing: no', '>yes<', '>no<', '>200<'],
     ],
-    ['classes.txt', /Trees 0 to \d+ of \d+ are drawn\./, [' ≤ ', '>leaf<']],
+    ['classes.txt', /trees: \d+ of \d+ nodes/, [' ≤ ', '>leaf<']],
+    ['forest.json', /trees: 400 of 1200 nodes.*Trees 0 to 99 of 400 are drawn\./, ['>tree 99<']],
     ['linear.ubj', /operators/, ['LinearRows']],
   ])('are drawn: %s', async (name, about, words) => {
     const r = await sinter('inspect', at(name), '--html', at('x.html'));
