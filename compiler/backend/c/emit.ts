@@ -30,9 +30,9 @@ export const headOf = (program: Program, target: string, file: string): string =
   `${program.name}: compiled by Sinter ${VERSION} for ${target} from ${file}`;
 
 /**
- * A program as C, whose kernels are as `runKernelPasses` leaves them: one function for each kernel and `NAME_run`, which calls them. C99 where the profile has no vectors, else C11 with the
- * vector extensions of GCC and Clang. `flush`: numbers too small for full precision count as zero while it runs, which products are much
- * faster with and comparisons of such numbers wrong. No allocation, no state; the weights are the symbol `NAME_weights`.
+ * A program, whose kernels are as `runKernelPasses` leaves them, as C: a function for each kernel and `NAME_run`, which calls them. C99
+ * where the profile has no vectors, else C11 with the vector extensions of GCC and Clang. `flush`: denormals are zero (FTZ/DAZ) during a
+ * run. No allocation, no state; the weights are the symbol `NAME_weights`.
  */
 export function emitC(
   program: Program,

@@ -27,7 +27,11 @@ interface Printer {
  */
 export function pooledKernels(kernels: readonly Kernel[]): ReadonlySet<Kernel> {
   const out = new Set<Kernel>();
-  for (const k of kernels) if (!k.range) walk(k.body, s => void (s.k === 'call' && (s.over || out.has(s.kernel)) && out.add(k)));
+  for (const k of kernels)
+    if (!k.range)
+      walk(k.body, s => {
+        if (s.k === 'call' && (s.over || out.has(s.kernel))) out.add(k);
+      });
   return out;
 }
 
