@@ -1,7 +1,8 @@
 import { showDim, type Dim } from '../../core/dim.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
 import type { Port, SymbolInfo } from '../../program/program.ts';
-import { comment, type Loader } from './index-js.ts';
+import { comment } from './index-js.ts';
+import type { Loader } from './loaders.ts';
 import { rangeText, solveSymbols } from '../../program/symbols.ts';
 import type { RowsOfFeatures } from '../../import/importer.ts';
 
@@ -78,9 +79,9 @@ export interface Model {
    * Runs the model. Outputs are new arrays, except where 'into' names an array or the tensor of an earlier run to write into.
    * Throws an Error with a 'code' (E501: an input is wrong, E502: the run failed); the model stays usable.
    */
-  run(inputs${inputs.length === 0 ? '?' : ''}: Inputs, options?: { into?: Into }): Outputs;
+  run(inputs${inputs.length === 0 ? '?' : ''}: Inputs, options?: { into?: Into }): ${loader.async ? 'Promise<Outputs>' : 'Outputs'};
 }
-${LOAD[loader]}`;
+${loader.types}`;
 }
 
 /** What an input of rows of features takes. */
@@ -97,34 +98,3 @@ export type Rows =
   | readonly (Row | readonly Feature[] | Float32Array)[]
   | readonly Feature[];
 `;
-
-const SOURCE = 'export type Source = ArrayBuffer | ArrayBufferView | Blob | Response | URL | string;';
-/** How a model is loaded. */
-const LOAD: Readonly<Record<Loader, string>> = {
-  wasm: `${SOURCE}
-/**
- * Makes the model ready to run. Without an argument the files beside this one are read. Bytes, a Response, a WebAssembly.Module or a
- * URL: the module; a URL that ends with '/': the folder of both files; { wasm, weights }: each on its own.
- */
-export function load(
-  source?:
-    | Source
-    | WebAssembly.Module
-    | Promise<Source | WebAssembly.Module>
-    | { wasm?: Source | WebAssembly.Module | Promise<Source>; weights?: Source | Promise<Source> },
-): Promise<Model>;
-`,
-  emnapi: `${SOURCE}
-/**
- * Makes the model ready to run. Without an argument the file beside this one is read. Bytes, a Response, a WebAssembly.Module or a
- * URL: the module; a URL that ends with '/': its folder.
- */
-export function load(source?: Source | WebAssembly.Module | Promise<Source | WebAssembly.Module>): Promise<Model>;
-`,
-  addon: `/**
- * Makes the model ready to run. Without an argument model.node beside this file is loaded, else the one at a path or URL, or in the folder
- * where that ends with '/'.
- */
-export function load(source?: URL | string | Promise<URL | string>): Promise<Model>;
-`,
-};

@@ -3,6 +3,7 @@ import { dimHi, dimProd, dimSub, showDim } from '../../core/dim.ts';
 import { DTYPES } from '../../core/dtype.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Port, Program } from '../../program/program.ts';
+import type { Loader } from './loaders.ts';
 import { RUNTIME } from './runtime.data.ts';
 import { dimSource, computedSymbols, rangeText, solveSymbols } from '../../program/symbols.ts';
 import type { RowsOfFeatures } from '../../import/importer.ts';
@@ -19,8 +20,6 @@ export interface IndexModule {
   /** What its loader needs besides: members of an object literal. */
   readonly more: string;
 }
-/** What loads the modules: the parts of runtimes/js by name. */
-export type Loader = 'wasm' | 'addon' | 'emnapi';
 
 const js = (x: unknown): string => JSON.stringify(x);
 /** Text for a comment: it cannot end the comment. */
@@ -93,8 +92,8 @@ ${list('symbols', symbols)}
 ${list('guards', guards)}
 ${list('traps', program.traps.map(js))}
 };
-${labels ? `/** The names of the classes. */\nexport const labels = ${js(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/${loader}.js of the package sinter.
-${RUNTIME[`${loader}.min.js`]}${rows ? RUNTIME['rows.min.js'] : ''}`;
+${labels ? `/** The names of the classes. */\nexport const labels = ${js(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/${loader.name}.js of the package sinter.
+${loader.script}${rows ? RUNTIME['rows.min.js'] : ''}`;
 }
 /** The names of columns, which are f0, f1, … where the model has none. */
 const nameList = (r: RowsOfFeatures): string =>

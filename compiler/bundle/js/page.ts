@@ -2,6 +2,7 @@ import type { RowsOfFeatures } from '../../import/importer.ts';
 import type { Port } from '../../program/program.ts';
 import { showDim } from '../../core/dim.ts';
 import { DTYPES } from '../../core/dtype.ts';
+import type { Loader } from './loaders.ts';
 import { comment } from './index-js.ts';
 import { RUNTIME } from './runtime.data.ts';
 
@@ -31,7 +32,12 @@ export const packageJson = (name: string): string =>
   )}\n`;
 
 /** How to load and run a bundle from JavaScript, as Markdown. */
-export function usage(inputs: readonly Port[], outputs: readonly Port[], rows: RowsOfFeatures | undefined): string {
+export function usage(
+  loader: Loader,
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+  rows: RowsOfFeatures | undefined,
+): string {
   // A first and a second feature, to show how rows are written.
   const columns = (rows?.names ?? ['f0', 'f1']).slice(0, Math.min(2, rows?.columns ?? 0));
   const row = `{ ${columns.map(c => `${JSON.stringify(c)}: 0.5`).join(', ')}${(rows?.columns ?? 0) > 2 ? ', /* … */' : ''} }`;
@@ -40,7 +46,7 @@ export function usage(inputs: readonly Port[], outputs: readonly Port[], rows: R
   return `\`\`\`js
 import { load } from './index.js';
 const model = await load();
-const out = model.run({ ${inputs.map(arg).join(', ')} });
+const out = ${loader.async ? 'await ' : ''}model.run({ ${inputs.map(arg).join(', ')} });
 console.log(${out});
 \`\`\`
 ${rows ? `Rows are objects by feature name (\`featureNames\` lists them), lists of numbers in that order, or a Float32Array of whole rows; what is missing is left out, null or NaN.\n` : ''}`;
@@ -49,6 +55,7 @@ ${rows ? `Rows are objects by feature name (\`featureNames\` lists them), lists 
 export function readme(
   name: string,
   head: string,
+  loader: Loader,
   inputs: readonly Port[],
   outputs: readonly Port[],
   rows: RowsOfFeatures | undefined,
@@ -57,7 +64,7 @@ export function readme(
   const list = (ports: readonly Port[]): string => ports.map(p => `\`${comment(p.name)}\` ${shape(p)}`).join(', ');
   return `# ${comment(name)}
 ${comment(head)}
-${usage(inputs, outputs, rows)}Inputs: ${list(inputs) || 'none'}. Outputs: ${list(outputs)}.
+${usage(loader, inputs, outputs, rows)}Inputs: ${list(inputs) || 'none'}. Outputs: ${list(outputs)}.
 \`npx serve .\` and open demo.html to try it; manifest.json tells what was compiled, and how.
 `;
 }

@@ -8,6 +8,7 @@ import { equalBytes, sha256, utf8 } from '../../core/bytes.ts';
 import { aboutModel, type ModelInfo } from '../about.ts';
 import { indexDts } from '../js/dts.ts';
 import { indexJs } from '../js/index-js.ts';
+import { EMNAPI_LOADER } from '../js/loaders.ts';
 import { packageJson, usage } from '../js/page.ts';
 import { headOf, type CResult } from '../../backend/c/emit.ts';
 import { EMNAPI_RUNTIME } from './binding.data.ts';
@@ -90,7 +91,7 @@ export async function nativeBundle(modules: readonly CModule[], b: ModelInfo): P
     const { inputs, outputs, symbols } = program;
     files.set('index.d.ts', utf8(indexDts(head, addon.loader, inputs, outputs, symbols, b.labels, b.rows)));
     files.set('package.json', utf8(packageJson(program.name)));
-    if (addon.loader === 'emnapi') files.set('emnapi-runtime.js', utf8(EMNAPI_RUNTIME));
+    if (addon.loader === EMNAPI_LOADER) files.set('emnapi-runtime.js', utf8(EMNAPI_RUNTIME));
   }
   files.set('Makefile', utf8(makefile(profile, sources, own)));
   if (main !== undefined) files.set('CMakeLists.txt', utf8(cmake(c.prefix, profile, sources, own)));
@@ -214,7 +215,7 @@ With CMake: \`add_subdirectory(FOLDER)\`, \`target_link_libraries(APPLICATION ${
         ]),
     ...(addon
       ? [
-          `From JavaScript (\`make ${addon.file}\`), as a bundle for WebAssembly:\n${usage(program.inputs, program.outputs, rows)}`,
+          `From JavaScript (\`make ${addon.file}\`), as a bundle for WebAssembly:\n${usage(addon.loader, program.inputs, program.outputs, rows)}`,
         ]
       : []),
     ...(shared

@@ -1,5 +1,5 @@
 import type { Profile } from '../../target/profile.ts';
-import type { Loader } from '../js/index-js.ts';
+import { ADDON_LOADER, EMNAPI_LOADER, type Loader } from '../js/loaders.ts';
 
 /** What every source of a bundle is compiled with: arithmetic as it stands, and nothing that assumes less than C says. */
 const FLAGS = ['-O3', '-ffp-contract=off', '-fno-math-errno'];
@@ -28,7 +28,7 @@ interface Products {
 }
 export function productsOf(system: Profile['toolchain']['system']): Products {
   const [archive, program] = ['libmodel.a', 'model'];
-  const node = { file: 'model.node', loader: 'addon' } as const;
+  const node = { file: 'model.node', loader: ADDON_LOADER };
   switch (system) {
     case 'unix':
       return {
@@ -57,7 +57,7 @@ export function productsOf(system: Profile['toolchain']['system']): Products {
       };
     case 'emnapi':
       return {
-        addon: { file: 'model.wasm', flags: ['-O0', '-nostartfiles', ...WASM_ADDON.map(f => `-Wl,${f}`)], loader: 'emnapi' },
+        addon: { file: 'model.wasm', flags: ['-O0', '-nostartfiles', ...WASM_ADDON.map(f => `-Wl,${f}`)], loader: EMNAPI_LOADER },
         objectFlags: [],
       };
     case 'bare':

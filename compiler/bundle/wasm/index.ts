@@ -8,6 +8,7 @@ import { weightsOf } from '../../program/weights.ts';
 import { aboutModel, type ModelInfo } from '../about.ts';
 import { indexDts } from '../js/dts.ts';
 import { besideIndex, indexJs, type IndexModule } from '../js/index-js.ts';
+import { WASM_LOADER } from '../js/loaders.ts';
 import { demoHtml, packageJson, readme } from '../js/page.ts';
 import { RUNTIME } from '../js/runtime.data.ts';
 import { needsOf, sampleSum, withId } from './module.ts';
@@ -24,14 +25,14 @@ export async function wasmBundle(compiled: readonly WasmModule[], b: ModelInfo):
   const modules = await moduleFiles(compiled, out);
   const head = `${program.name}: compiled by Sinter ${VERSION} for ${b.target} from ${b.source.file}`;
   const files = new Map<string, Uint8Array>([
-    ['index.js', utf8(indexJs(head, 'wasm', modules.map(indexModule), b.labels, b.rows))],
-    ['index.d.ts', utf8(indexDts(head, 'wasm', inputs, outputs, symbols, b.labels, b.rows))],
+    ['index.js', utf8(indexJs(head, WASM_LOADER, modules.map(indexModule), b.labels, b.rows))],
+    ['index.d.ts', utf8(indexDts(head, WASM_LOADER, inputs, outputs, symbols, b.labels, b.rows))],
     ...out,
     ['manifest.json', utf8(`${JSON.stringify(await manifest(b, modules, out), null, 2)}\n`)],
     ['demo.html', utf8(demoHtml(program.name, head))],
     ['demo.js', utf8(RUNTIME['demo.js'])],
     ['package.json', utf8(packageJson(program.name))],
-    ['README.md', utf8(readme(program.name, head, inputs, outputs, b.rows))],
+    ['README.md', utf8(readme(program.name, head, WASM_LOADER, inputs, outputs, b.rows))],
   ]);
   return files;
 }
