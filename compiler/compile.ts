@@ -10,7 +10,8 @@ import { treeStats } from './ops/trees/stats.ts';
 import type { CompiledModule } from './backend/backend.ts';
 import { portReport } from './bundle/about.ts';
 import { sha256 } from './core/bytes.ts';
-import type { CompileOptions, CompileResult, Phase, Progress, Report, Stage } from './options.ts';
+import type { DimChoice } from './import/shared/dims.ts';
+import type { CompileOptions, CompileResult, DimOption, Phase, Progress, Report, Stage } from './options.ts';
 import { runPasses } from './passes/index.ts';
 import { runKernelPasses } from './program/passes/index.ts';
 import { planMemory } from './program/plan.ts';
@@ -120,14 +121,10 @@ export function compileGraph(graph: Graph, profile: Profile, settings: LowerSett
 /** Imports a model as `compile` does; `onValue` is told what each name of an ONNX file became. */
 export function importFor(o: CompileOptions, onValue?: (name: string, value: Value) => void): ImportedModel {
   const file = o.file ?? 'model';
-  const dims = Object.entries(o.dims ?? {}).map(([k, d]) => [
-    k,
-    typeof d === 'number' ? d : { lo: d.min, hi: d.max, ...(d.step !== undefined && { step: d.step }) },
-  ]);
   return importModel(o.model, {
     file,
     name: o.name ?? modelName(file),
-    dims: Object.fromEntries(dims) as NonNullable<Parameters<typeof importModel>[1]['dims']>,
+    dims: Object.fromEntries(Object.entries(o.dims ?? {}).map(([name, d]) => [name, dimChoice(d)] as const)),
     ...(o.format && { format: o.format }),
     ...(o.iterations && { iterations: o.iterations }),
     ...(o.outputs && { outputs: o.outputs }),
@@ -136,6 +133,10 @@ export function importFor(o: CompileOptions, onValue?: (name: string, value: Val
     ...(onValue && { onValue }),
   });
 }
+/** The importers' word for a size or its range. */
+const dimChoice = (d: DimOption): DimChoice =>
+  typeof d === 'number' ? d : { lo: d.min, hi: d.max, ...(d.step !== undefined && { step: d.step }) };
+
 /** The name of a model from that of its file. */
 export const modelName = (file: string): string =>
   (file.split(/[/\\]/).at(-1) ?? file).replace(/(?:\.tar)?\.[^.]*$/, '') || 'model';

@@ -50,8 +50,8 @@ export function openDriver(dir: string, manifest: Manifest, work: string, steps?
 export function profileHere(manifest: Manifest): ProfileData {
   const all = Object.values(manifest.profiles);
   const work = temporaryFolder();
-  const source = join(work, 'level.c');
-  const program = join(work, 'level');
+  const source = join(work, 'version.c');
+  const program = join(work, 'version');
   writeFile(
     source,
     `int main(void) {\n${all.map((p, i) => `  if (${isHere(p)}) return ${i};\n`).join('')}  return ${all.length};\n}\n`,

@@ -3,8 +3,8 @@ import { evalDim } from '../../compiler/core/dim.ts';
 import { DTYPES } from '../../compiler/core/dtype.ts';
 import { numel, type Tensor } from '../../compiler/core/tensor.ts';
 import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
+import { flushesDenormals } from '../../compiler/compile.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
-import { macsHi } from '../../compiler/graph/stats.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { bindSymbols } from '../../compiler/program/bind.ts';
@@ -37,7 +37,7 @@ export async function compiled(
     case 'c':
       // As `compile` does: trees compare numbers of any size.
       return native(program, plan, profile, {
-        flush: (macsHi(g) ?? 0) > 0,
+        flushDenormals: flushesDenormals(g),
         flags: (process.env['C_FLAGS'] ?? '').split(' ').filter(f => f !== ''),
       });
   }

@@ -11,7 +11,7 @@ import { POOL } from '../../compiler/bundle/native/pool.data.ts';
 import { runnerText } from '../../compiler/bundle/native/runner.ts';
 import { weightsOf } from '../../compiler/program/weights.ts';
 import { flagsOf, toolOf } from '../../compiler/bundle/native/toolchain.ts';
-import { assembly } from '../../compiler/bundle/native/index.ts';
+import { assembly } from '../../compiler/bundle/native/weights.ts';
 import type { Profile } from '../../compiler/target/profile.ts';
 import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
@@ -26,7 +26,7 @@ process.on('exit', () => {
 
 export interface NativeOptions {
   /** Whether denormals count as zero; default: true. */
-  readonly flush?: boolean;
+  readonly flushDenormals?: boolean;
   /** Whether a warning is an error; default: true. */
   readonly strict?: boolean;
   /** More flags of the compiler. */
@@ -41,7 +41,7 @@ export function native(
 ): (inputs: ReadonlyMap<string, Tensor>) => Map<string, Tensor> {
   const dir = mkdtempSync(join(tmpdir(), 'sinter-c-'));
   made.push(dir);
-  const c = emitC(runKernelPasses(program, profile), plan, profile, { head: 'a test', flush: o.flush ?? true });
+  const c = emitC(runKernelPasses(program, profile), plan, profile, { head: 'a test', flushDenormals: o.flushDenormals ?? true });
   const weights = weightsOf(program, plan);
   writeFileSync(join(dir, 'model.c'), c.source);
   writeFileSync(join(dir, 'model.h'), c.header);

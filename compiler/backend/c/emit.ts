@@ -10,12 +10,12 @@ import { ERRORS, headerText } from './header.ts';
 import type { Instrumentation } from '../../program/instrumentation.ts';
 import { newHelpers } from './helpers.ts';
 import { kernelName, kernelText, pooledKernels } from './kernel.ts';
-import { modeText, usesTiles, type Mode } from './float-environment.ts';
+import { environmentText, usesTiles, type FloatEnvironment } from './float-environment.ts';
 import { namesOf } from './names.ts';
 import { SIZE_FUNCTIONS, sizeText } from './sizes.ts';
 import { commentText, elementBytes, elementType } from './types.ts';
 
-export interface CResult {
+export interface CArtifact {
   /** model.c and model.h. */
   readonly source: string;
   readonly header: string;
@@ -31,16 +31,16 @@ export const headOf = (program: Program, target: string, file: string): string =
 
 /**
  * A program, whose kernels are as `runKernelPasses` leaves them, as C: a function for each kernel and `NAME_run`, which calls them. C99
- * where the profile has no vectors, else C11 with the vector extensions of GCC and Clang. `flush`: denormals are zero (FTZ/DAZ) during a
- * run. No allocation, no state; the weights are the symbol `NAME_weights`.
+ * where the profile has no vectors, else C11 with the vector extensions of GCC and Clang. `flushDenormals`: denormals are zero (FTZ/DAZ)
+ * during a run. No allocation, no state; the weights are the symbol `NAME_weights`.
  */
 export function emitC(
   program: Program,
   plan: MemoryPlan,
   profile: Profile,
-  o: { readonly head: string; readonly flush: boolean; readonly ticks?: Instrumentation },
-): CResult {
-  const { head, flush, ticks } = o;
+  o: { readonly head: string; readonly flushDenormals: boolean; readonly instrumentation?: Instrumentation },
+): CArtifact {
+  const { head, flushDenormals, instrumentation } = o;
   const names = namesOf(program);
   const { prefix: n } = names;
   const helpers = newHelpers();
@@ -49,11 +49,11 @@ export function emitC(
   const pooled = pooledKernels(program.kernels);
   const kernels = program.kernels.map(k => kernelText(k, helpers, notes.get(k) ?? [], pooled));
   const { align } = profile.memory;
-  const run = runText(program, plan, names, threads > 1 ? pooled : undefined, ticks);
+  const run = runText(program, plan, names, threads > 1 ? pooled : undefined, instrumentation);
   const arena = plan.arenaBytes;
   const text = [...kernels, run].join('\n');
-  const mode: Mode = { flush, tiles: usesTiles(program.kernels) };
-  const moded = flush || mode.tiles;
+  const environment: FloatEnvironment = { flushDenormals, tiles: usesTiles(program.kernels) };
+  const ownEnvironment = flushDenormals || environment.tiles;
   const sizes = Object.entries(SIZE_FUNCTIONS).filter(([name]) => text.includes(`${name}(`));
   const call = `steps(${threads > 1 ? 'pool, ' : ''}inputs, outputs, (uint8_t *)arena)`;
   const traps = program.traps.map((why, i) => `    case ${ERRORS.length + i}: return ${cString(why)};`);
@@ -61,7 +61,7 @@ export function emitC(
 #include "model.h"
 #include <math.h>
 #include <string.h>
-${ticks ? 'void sinter_tick(int step);\n' : ''}${PRELUDE}${moded ? modeText(mode) : ''}${text.includes('run_slices(') ? runSlices(threads, plan.threadBytes, mode) : ''}
+${instrumentation ? 'void sinter_tick(int step);\n' : ''}${PRELUDE}${ownEnvironment ? environmentText(environment) : ''}${text.includes('run_slices(') ? runSlices(threads, plan.threadBytes, environment) : ''}
 ${[helpers.text(), ...sizes.map(([, f]) => f)].filter(s => s !== '').join('\n')}
 
 ${plan.weightsBytes > 0 ? `extern const uint8_t ${n}_weights[${plan.weightsBytes}];\n` : ''}
@@ -78,7 +78,7 @@ int ${n}_run_on(sinter_pool *pool, `
     : `int ${n}_run(`
 }const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes) {
 ${checks(program, names, arena, align)}
-${mode.tiles ? `  if (!may_use_tiles()) return ${n}_PROCESSOR;\n` : ''}${moded ? `  const run_mode mode = enter_run();\n  const int code = ${call};\n  leave_run(mode);\n  return code;` : `  return ${call};`}
+${environment.tiles ? `  if (!may_use_tiles()) return ${n}_PROCESSOR;\n` : ''}${ownEnvironment ? `  const run_mode mode = enter_run();\n  const int code = ${call};\n  leave_run(mode);\n  return code;` : `  return ${call};`}
 }
 
 const char *${n}_error(int code) {
@@ -140,7 +140,7 @@ function runText(
   plan: MemoryPlan,
   names: ReturnType<typeof namesOf>,
   pooled: ReadonlySet<Kernel> | undefined,
-  ticks: Instrumentation | undefined,
+  instrumentation: Instrumentation | undefined,
 ): string {
   const { prefix: n } = names;
   const symbols = new Map(p.symbols.map(s => [s.name, `s_${must(names.symbols.get(s.name))}`]));
@@ -185,7 +185,7 @@ function runText(
   const walk = (steps: readonly Step[], pad: string): void => {
     for (const s of steps) {
       one(s, pad);
-      const i = ticks?.get(s);
+      const i = instrumentation?.get(s);
       if (i !== undefined) lines.push(`${pad}sinter_tick(${i});`);
     }
   };
@@ -257,12 +257,12 @@ function runText(
 }
 
 /** What parallel loops are run by. Each thread is set as the caller is. */
-const runSlices = (threads: number, threadBytes: number, { flush, tiles }: Mode): string => `
+const runSlices = (threads: number, threadBytes: number, { flushDenormals, tiles }: FloatEnvironment): string => `
 /* Each thread has its own scratch memory, one after the other at the end of the arena. */
 #define THREADS ${threads}
 #define THREAD_BYTES ${threadBytes}u
 ${
-  flush || tiles
+  flushDenormals || tiles
     ? `typedef struct { sinter_slice slice; const void *args; } moded;
 static void moded_slice(const void *p, int32_t begin, int32_t end, int32_t thread) {
   const moded *const m = p;

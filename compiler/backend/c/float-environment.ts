@@ -12,17 +12,17 @@ export function usesTiles(kernels: readonly Kernel[]): boolean {
   return found;
 }
 /** How the processor is set while a model runs, and put back after. */
-export interface Mode {
-  /** Numbers so small that they lose precision count as zero. */
-  readonly flush: boolean;
+export interface FloatEnvironment {
+  /** FTZ and DAZ: numbers so small that they lose precision count as zero. */
+  readonly flushDenormals: boolean;
   /** Tiles for `mma` are configured. */
   readonly tiles: boolean;
 }
 
 /** `run_mode`, `enter_run` and `leave_run`, and for tiles `may_use_tiles`, which asks the system for them. */
-export const modeText = ({ flush, tiles }: Mode): string => `${tiles ? TILES : ''}
-${flush ? '/* Numbers so small that they lose precision take many times as long: they count as zero while the model runs. */\n' : ''}${
-  flush
+export const environmentText = ({ flushDenormals, tiles }: FloatEnvironment): string => `${tiles ? TILES : ''}
+${flushDenormals ? '/* Numbers so small that they lose precision take many times as long: they count as zero while the model runs. */\n' : ''}${
+  flushDenormals
     ? `#if defined(__SSE__)
 typedef unsigned run_mode;
 INLINE run_mode enter_run(void) { const run_mode m = _mm_getcsr(); _mm_setcsr(m | 0x8040u);${tiles ? ' configure_tiles();' : ''} return m; }
@@ -37,7 +37,7 @@ INLINE void leave_run(run_mode m) { __asm__ volatile("msr fpcr, %0" : : "r"(m));
 }typedef int run_mode;
 INLINE run_mode enter_run(void) {${tiles ? ' configure_tiles();' : ''} return 0; }
 INLINE void leave_run(run_mode m) {${tiles ? ' release_tiles();' : ''} (void)m; }
-${flush ? '#endif\n' : ''}`;
+${flushDenormals ? '#endif\n' : ''}`;
 
 /**
  * Asks for the tiles of AMX. Linux gives them to a process that asks, because they make what a switch between threads saves ten times as

@@ -3,12 +3,12 @@ import { expandHalf, expandMath, simplify, slices } from '../../program/passes/i
 import { outline } from '../../program/passes/outline.ts';
 import type { BackEnd } from '../backend.ts';
 import { moduleReport } from '../report.ts';
-import { emitC, headOf, type CResult } from './emit.ts';
+import { emitC, headOf, type CArtifact } from './emit.ts';
 
 /** Systems whose threads the pool of runtimes/c can use. */
 const THREADED: readonly string[] = ['unix', 'macos', 'windows'];
 
-export const C: BackEnd<CResult> = {
+export const C: BackEnd<CArtifact> = {
   name: 'c',
   title: 'C',
   fields: ['toolchain'],
@@ -27,8 +27,8 @@ export const C: BackEnd<CResult> = {
   emit({ program, plan, profile, file, flushDenormals, instrumentation }) {
     const artifact = emitC(program, plan, profile, {
       head: headOf(program, profile.name, file),
-      flush: flushDenormals,
-      ...(instrumentation && { ticks: instrumentation }),
+      flushDenormals,
+      ...(instrumentation && { instrumentation }),
     });
     const report = moduleReport({ program, plan, profile }, artifact.source.length);
     return Promise.resolve({ profile, program, plan, report, artifact });

@@ -4,18 +4,25 @@ import { InternalError } from '../../core/diagnostic.ts';
 export type Binaryen = typeof binaryen;
 type Module = binaryen.Module;
 /** An expression of binaryen. It has one owner: an expression put into two places is a bug. */
-export type Ref = number;
+export type ExpressionRef = number;
 export type WasmType = number;
 
 /** The C functions that binaryen.js exports beside its JavaScript wrappers; they know operations which the wrappers lack. */
 interface CApi {
-  readonly _BinaryenUnary: (m: number, op: number, a: Ref) => Ref;
-  readonly _BinaryenBinary: (m: number, op: number, a: Ref, b: Ref) => Ref;
-  readonly _BinaryenSIMDTernary: (m: number, op: number, a: Ref, b: Ref, c: Ref) => Ref;
-  readonly _BinaryenSIMDShift: (m: number, op: number, a: Ref, count: Ref) => Ref;
-  readonly _BinaryenSIMDExtract: (m: number, op: number, a: Ref, lane: number) => Ref;
-  readonly _BinaryenSIMDReplace: (m: number, op: number, a: Ref, lane: number, value: Ref) => Ref;
-  readonly _BinaryenSIMDLoad: (m: number, op: number, offset: number, align: number, ptr: Ref, memory: number) => Ref;
+  readonly _BinaryenUnary: (m: number, op: number, a: ExpressionRef) => ExpressionRef;
+  readonly _BinaryenBinary: (m: number, op: number, a: ExpressionRef, b: ExpressionRef) => ExpressionRef;
+  readonly _BinaryenSIMDTernary: (m: number, op: number, a: ExpressionRef, b: ExpressionRef, c: ExpressionRef) => ExpressionRef;
+  readonly _BinaryenSIMDShift: (m: number, op: number, a: ExpressionRef, count: ExpressionRef) => ExpressionRef;
+  readonly _BinaryenSIMDExtract: (m: number, op: number, a: ExpressionRef, lane: number) => ExpressionRef;
+  readonly _BinaryenSIMDReplace: (m: number, op: number, a: ExpressionRef, lane: number, value: ExpressionRef) => ExpressionRef;
+  readonly _BinaryenSIMDLoad: (
+    m: number,
+    op: number,
+    offset: number,
+    align: number,
+    ptr: ExpressionRef,
+    memory: number,
+  ) => ExpressionRef;
 }
 /** A module under construction, with operations by their names in binaryen (`AddVecF32x4`). */
 export interface Assembler {
@@ -23,13 +30,13 @@ export interface Assembler {
   readonly b: Binaryen;
   /** Whether WebAssembly has the operation. */
   has(op: string): boolean;
-  un(op: string, a: Ref): Ref;
-  bin(op: string, a: Ref, b: Ref): Ref;
-  tern(op: string, a: Ref, b: Ref, c: Ref): Ref;
-  shift(op: string, a: Ref, count: Ref): Ref;
-  extract(op: string, a: Ref, lane: number): Ref;
-  replace(op: string, a: Ref, lane: number, value: Ref): Ref;
-  simdLoad(op: string, offset: number, align: number, ptr: Ref): Ref;
+  un(op: string, a: ExpressionRef): ExpressionRef;
+  bin(op: string, a: ExpressionRef, b: ExpressionRef): ExpressionRef;
+  tern(op: string, a: ExpressionRef, b: ExpressionRef, c: ExpressionRef): ExpressionRef;
+  shift(op: string, a: ExpressionRef, count: ExpressionRef): ExpressionRef;
+  extract(op: string, a: ExpressionRef, lane: number): ExpressionRef;
+  replace(op: string, a: ExpressionRef, lane: number, value: ExpressionRef): ExpressionRef;
+  simdLoad(op: string, offset: number, align: number, ptr: ExpressionRef): ExpressionRef;
 }
 
 /** Loads binaryen, which is large, at the first use. */

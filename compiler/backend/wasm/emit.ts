@@ -5,7 +5,7 @@ import type { Kernel } from '../../kernel/ir.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Arg, MemoryPlan, Program, Slot, Step } from '../../program/program.ts';
 import type { Instrumentation } from '../../program/instrumentation.ts';
-import { loadBinaryen, type Binaryen, type Ref } from './binaryen.ts';
+import { loadBinaryen, type Binaryen, type ExpressionRef } from './binaryen.ts';
 import { newModule, type WasmFunction, type WasmModule } from './module.ts';
 
 const PAGE = 65536;
@@ -26,14 +26,14 @@ interface WasmResult {
  * - `run(sizes…)`: one i32 for each symbol that comes from the inputs, in the order of `program.symbols`;
  * - `symbol(i)`: the value of `program.symbols[i]` now; only where there are run-time symbols;
  * - `trapped()`: after a trap of `run`, 1 + the index of the reason in `program.traps`, or 0; only where there are such reasons.
- * The caller puts the inputs at their offsets and, unless they are embedded, the weights at `plan.base`. Only with `ticks`, for measurements,
+ * The caller puts the inputs at their offsets and, unless they are embedded, the weights at `plan.base`. Only with `instrumentation`, for measurements,
  * there is an import: `sinter.tick(i)` is called after step i.
  */
 export async function emitWasm(
   program: Program,
   plan: MemoryPlan,
   profile: Profile,
-  opts: { readonly embed: boolean; readonly ticks?: Instrumentation },
+  opts: { readonly embed: boolean; readonly instrumentation?: Instrumentation },
 ): Promise<WasmResult> {
   const b = await loadBinaryen();
   const mod = newModule(b, profile);
@@ -41,8 +41,8 @@ export async function emitWasm(
   const pages = Math.max(1, Math.ceil((plan.base + plan.weightsBytes + plan.arenaBytes) / PAGE));
   if (pages > PAGE) throw new InternalError(`a memory of ${pages} pages`);
   m.setMemory(pages, pages, 'memory', opts.embed ? segments(mod, program, plan) : []);
-  if (opts.ticks) m.addFunctionImport('tick', 'sinter', 'tick', b.i32, b.none);
-  addRun(mod, program, plan, opts.ticks);
+  if (opts.instrumentation) m.addFunctionImport('tick', 'sinter', 'tick', b.i32, b.none);
+  addRun(mod, program, plan, opts.instrumentation);
   return result(b, mod);
 }
 /**
@@ -73,8 +73,8 @@ function result(b: Binaryen, mod: WasmModule): WasmResult {
 }
 
 /** The contents of the weights, without long runs of zeros. */
-function segments(mod: WasmModule, program: Program, plan: MemoryPlan): { offset: Ref; data: Uint8Array }[] {
-  const out: { offset: Ref; data: Uint8Array }[] = [];
+function segments(mod: WasmModule, program: Program, plan: MemoryPlan): { offset: ExpressionRef; data: Uint8Array }[] {
+  const out: { offset: ExpressionRef; data: Uint8Array }[] = [];
   for (const s of program.slots) {
     // Constants that nothing uses have no place.
     if (s.where !== 'weights' || !plan.offsets.has(s)) continue;
@@ -106,24 +106,24 @@ function nonZero(bytes: Uint8Array): [number, number][] {
 const slotOffset = (plan: MemoryPlan, s: Slot): number => must(plan.offsets.get(s), `offset of slot ${s.name}`);
 
 /** `run` and what it calls. Symbols are globals, so that a long run may be many functions. */
-function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, ticks: Instrumentation | undefined): void {
+function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, instrumentation: Instrumentation | undefined): void {
   const { m, b } = mod.asm;
   for (const s of program.symbols) m.addGlobal(`s.${s.name}`, b.i32, true, m.i32.const(0));
   const ranges = new Map(program.symbols.map(s => [s.name, s]));
   let functions = 0;
-  const dim = (d: Dim): Ref => emitDim(mod, d);
-  const at = (slot: Slot, offset: Dim, dtype: DType): Ref => {
+  const dim = (d: Dim): ExpressionRef => emitDim(mod, d);
+  const at = (slot: Slot, offset: Dim, dtype: DType): ExpressionRef => {
     const base = slotOffset(plan, slot);
     const size = bytesOf(dtype);
     if (typeof offset === 'number') return m.i32.const((base + offset * size) | 0);
     return m.i32.add(m.i32.mul(dim(offset), m.i32.const(size)), m.i32.const(base | 0));
   };
-  const arg = (a: Arg, k: Kernel, i: number): Ref => {
+  const arg = (a: Arg, k: Kernel, i: number): ExpressionRef => {
     if (a.k === 'int') return dim(a.dim);
     const p = k.params[i];
     return at(a.slot, a.offset, p?.k === 'buf' ? p.dtype : a.slot.dtype);
   };
-  const load = (c: { readonly slot: Slot; readonly offset: Dim }): Ref => {
+  const load = (c: { readonly slot: Slot; readonly offset: Dim }): ExpressionRef => {
     const ptr = at(c.slot, c.offset, c.slot.dtype);
     switch (bytesOf(c.slot.dtype)) {
       case 1:
@@ -136,9 +136,9 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, ticks: Inst
         return m.i32.wrap(m.i64.load(0, 8, ptr));
     }
   };
-  const trapIf = (c: Ref, why: number): Ref =>
+  const trapIf = (c: ExpressionRef, why: number): ExpressionRef =>
     m.if(c, m.block(null, [m.global.set('trapped', m.i32.const(why + 1)), m.unreachable()]));
-  const step = (s: Step): Ref => {
+  const step = (s: Step): ExpressionRef => {
     switch (s.k) {
       case 'call':
         return m.call(
@@ -162,7 +162,7 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, ticks: Inst
         const name = `s.${s.symbol}`;
         const label = `loop${functions++}`;
         const out = `${label}.out`;
-        const count = (): Ref => m.global.get(name, b.i32);
+        const count = (): ExpressionRef => m.global.get(name, b.i32);
         const tests = [
           ...(s.trip === undefined ? [] : [m.br(out, m.i32.ge_s(count(), dim(s.trip)))]),
           ...(s.cond ? [m.br(out, m.i32.eqz(load(s.cond)))] : []),
@@ -173,14 +173,14 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, ticks: Inst
       }
     }
   };
-  const ticked = (s: Step): Ref => {
-    const i = ticks?.get(s);
+  const ticked = (s: Step): ExpressionRef => {
+    const i = instrumentation?.get(s);
     return i === undefined ? step(s) : m.block(null, [step(s), m.call('tick', [m.i32.const(i)], b.none)], b.none);
   };
   /** Steps in place while they are few, else as calls of functions of a chunk each. */
-  const body = (steps: readonly Step[]): Ref => {
+  const body = (steps: readonly Step[]): ExpressionRef => {
     if (steps.length <= CHUNK) return m.block(null, steps.map(ticked), b.none);
-    const calls: Ref[] = [];
+    const calls: ExpressionRef[] = [];
     for (let i = 0; i < steps.length; i += CHUNK) {
       const name = `steps${functions++}`;
       m.addFunction(name, b.none, b.none, [], m.block(null, steps.slice(i, i + CHUNK).map(ticked), b.none));
@@ -199,7 +199,7 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, ticks: Inst
   m.addFunction('run', b.createType(given.map(() => b.i32)), b.none, [], m.block(null, [...sets, body(program.steps)], b.none));
   m.addFunctionExport('run', 'run');
   if (program.symbols.some(s => s.from === 'run')) {
-    const value = program.symbols.reduceRight<Ref>(
+    const value = program.symbols.reduceRight<ExpressionRef>(
       (other, s, i) => m.if(m.i32.eq(m.local.get(0, b.i32), m.i32.const(i)), m.global.get(`s.${s.name}`, b.i32), other),
       m.i32.const(0),
     );
@@ -208,9 +208,9 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, ticks: Inst
   }
 }
 /** A size as i32 arithmetic over the globals of the symbols. */
-function emitDim(mod: WasmModule, d: Dim): Ref {
+function emitDim(mod: WasmModule, d: Dim): ExpressionRef {
   const { m, b } = mod.asm;
-  return foldDim<Ref>(d, {
+  return foldDim<ExpressionRef>(d, {
     num: n => m.i32.const(n | 0),
     sym: name => m.global.get(`s.${name}`, b.i32),
     bin: (op, x, y) => {

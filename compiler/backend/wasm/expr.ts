@@ -2,7 +2,7 @@ import { InternalError } from '../../core/diagnostic.ts';
 import { bytesOf, type DType } from '../../core/dtype.ts';
 import { normalise, type Value } from '../../kernel/arith.ts';
 import { baseBytes, constOf, showVType, type Expr, type VType } from '../../kernel/ir.ts';
-import type { Ref } from './binaryen.ts';
+import type { ExpressionRef } from './binaryen.ts';
 import { twice, type Fn } from './fn.ts';
 import { regBase, scalarBin, scalarCast, scalarCmp, scalarReinterpret, scalarUn, typeOf } from './scalar.ts';
 import {
@@ -24,7 +24,7 @@ import {
 } from './vector.ts';
 
 /** A kernel expression as a WebAssembly expression. Each call makes a new tree. */
-export function emitExpr(f: Fn, e: Expr): Ref {
+export function emitExpr(f: Fn, e: Expr): ExpressionRef {
   const { asm } = f;
   const { m } = asm;
   const t = e.t;
@@ -103,17 +103,18 @@ export function emitExpr(f: Fn, e: Expr): Ref {
       return vectorReduce(f, e.a.t, e.op, emitExpr(f, e.a));
   }
 }
-const cmpScalars = (f: Fn, t: VType, op: Parameters<typeof scalarCmp>[2], a: Ref, b: Ref): Ref => scalarCmp(f, t.base, op, a, b);
+const cmpScalars = (f: Fn, t: VType, op: Parameters<typeof scalarCmp>[2], a: ExpressionRef, b: ExpressionRef): ExpressionRef =>
+  scalarCmp(f, t.base, op, a, b);
 
 /** An expression that is used twice: variables are read twice, everything else is kept in a scratch local. */
-function doubled(f: Fn, e: Expr): readonly [Ref, Ref] {
+function doubled(f: Fn, e: Expr): readonly [ExpressionRef, ExpressionRef] {
   if (e.k === 'var' || e.k === 'const') return [emitExpr(f, e), emitExpr(f, e)];
   return twice(f, e.t.lanes > 1 ? f.asm.b.v128 : typeOf(f, e.t.base), emitExpr(f, e));
 }
 /** Whether every bit is 0. */
 const isZero = (e: Expr): boolean =>
   (e.k === 'const' && (e.value === 0n || Object.is(e.value, 0))) || (e.k === 'splat' && isZero(e.a));
-function scalarConst(f: Fn, t: VType, value: Value): Ref {
+function scalarConst(f: Fn, t: VType, value: Value): ExpressionRef {
   const { m } = f.asm;
   switch (regBase(t.base)) {
     case 'i32':
@@ -128,7 +129,7 @@ function scalarConst(f: Fn, t: VType, value: Value): Ref {
       return m.f64.const(Number(value));
   }
 }
-function splat(f: Fn, t: VType, a: Expr): Ref {
+function splat(f: Fn, t: VType, a: Expr): ExpressionRef {
   const { asm } = f;
   if (a.k === 'const') return asm.m.v128.const(constBytes(t.base, [normalise(t.base, a.value)]));
   const size = baseBytes(t.base);
@@ -138,14 +139,14 @@ function splat(f: Fn, t: VType, a: Expr): Ref {
   }
   return splatOf(f, t.base, emitExpr(f, a));
 }
-function reinterpretRef(f: Fn, from: VType, to: VType, a: Ref): Ref {
+function reinterpretRef(f: Fn, from: VType, to: VType, a: ExpressionRef): ExpressionRef {
   if (from.lanes === 1 && to.lanes === 1) return scalarReinterpret(f, from.base, to.base, a);
   if (from.lanes === 1) return splatOf(f, from.base, a);
   return to.lanes === 1 ? extract(f, to.base, a, 0) : a;
 }
 
 interface Address {
-  readonly ptr: Ref;
+  readonly ptr: ExpressionRef;
   /** Bytes added by the access itself. */
   readonly offset: number;
 }
@@ -166,7 +167,7 @@ function address(f: Fn, buf: string, dtype: DType, at: Expr, base: Expr | undefi
   return { ptr: m.i32.add(f.get(buf), scaled(f, at, size)), offset: 0 };
 }
 /** An index in bytes. Constant factors are folded. */
-function scaled(f: Fn, e: Expr, size: number): Ref {
+function scaled(f: Fn, e: Expr, size: number): ExpressionRef {
   const { m } = f.asm;
   if (size === 1) return emitExpr(f, e);
   if (e.k === 'bin') {
@@ -176,7 +177,7 @@ function scaled(f: Fn, e: Expr, size: number): Ref {
   }
   return m.i32.shl(emitExpr(f, e), m.i32.const(Math.log2(size)));
 }
-function scalarLoad(f: Fn, dtype: DType, { ptr, offset }: Address): Ref {
+function scalarLoad(f: Fn, dtype: DType, { ptr, offset }: Address): ExpressionRef {
   const { m } = f.asm;
   switch (dtype) {
     case 'f32':
@@ -203,7 +204,7 @@ function scalarLoad(f: Fn, dtype: DType, { ptr, offset }: Address): Ref {
       throw new InternalError(`a load of ${dtype} reached the WebAssembly emitter`);
   }
 }
-function vectorLoad(f: Fn, t: VType, { ptr, offset }: Address): Ref {
+function vectorLoad(f: Fn, t: VType, { ptr, offset }: Address): ExpressionRef {
   const { m } = f.asm;
   const align = baseBytes(t.base);
   switch (vectorBytes(t)) {
@@ -220,7 +221,7 @@ function vectorLoad(f: Fn, t: VType, { ptr, offset }: Address): Ref {
   }
 }
 /** A store of a scalar or a vector. */
-export function emitStore(f: Fn, buf: string, dtype: DType, at: Expr, base: Expr | undefined, value: Expr): Ref {
+export function emitStore(f: Fn, buf: string, dtype: DType, at: Expr, base: Expr | undefined, value: Expr): ExpressionRef {
   const { m } = f.asm;
   const { ptr, offset } = address(f, buf, dtype, at, base);
   const v = emitExpr(f, value);

@@ -2,7 +2,7 @@ import { InternalError, must } from '../../core/diagnostic.ts';
 import { constOf, showVType, type Expr, type Kernel, type VType } from '../../kernel/ir.ts';
 import { changedNames } from '../../kernel/passes/rewrite.ts';
 import type { Profile } from '../../target/profile.ts';
-import type { Assembler, Ref, WasmType } from './binaryen.ts';
+import type { Assembler, ExpressionRef, WasmType } from './binaryen.ts';
 
 /** Names of functions of the module, which are made at their first use. */
 export interface Functions {
@@ -15,7 +15,7 @@ export interface Fn extends Functions {
   readonly profile: Profile;
   /** The local of a variable or parameter. */
   declare(name: string, t: VType): number;
-  get(name: string): Ref;
+  get(name: string): ExpressionRef;
   indexOf(name: string): number;
   /** A scratch local, free again after the statement. */
   temp(t: WasmType): number;
@@ -143,7 +143,7 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, { helper
 }
 
 /** A value that is needed twice: the first reference computes it and must run before the second. */
-export function twice(f: Fn, type: WasmType, value: Ref): readonly [Ref, Ref] {
+export function twice(f: Fn, type: WasmType, value: ExpressionRef): readonly [ExpressionRef, ExpressionRef] {
   const t = f.temp(type);
   return [f.asm.m.local.tee(t, value, type), f.asm.m.local.get(t, type)];
 }

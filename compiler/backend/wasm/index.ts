@@ -34,7 +34,7 @@ export const WASM: BackEnd<WasmArtifact> = {
     const embedded = plan.weightsBytes <= embedBelow;
     const { bytes, functions, text } = await emitWasm(program, plan, profile, {
       embed: embedded,
-      ...(instrumentation && { ticks: instrumentation }),
+      ...(instrumentation && { instrumentation }),
     });
     const report = moduleReport({ program, plan, profile }, bytes.length, codeSizes(program, bytes, functions));
     return { profile, program, plan, report, artifact: { bytes, embedded, text } };

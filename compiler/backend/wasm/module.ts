@@ -1,7 +1,7 @@
 import { InternalError } from '../../core/diagnostic.ts';
 import type { Base, Kernel } from '../../kernel/ir.ts';
 import type { Profile } from '../../target/profile.ts';
-import { assembler, type Assembler, type Binaryen, type Ref } from './binaryen.ts';
+import { assembler, type Assembler, type Binaryen, type ExpressionRef } from './binaryen.ts';
 import { satBody } from './scalar.ts';
 import { emitKernel } from './stmt.ts';
 
@@ -9,8 +9,8 @@ import { emitKernel } from './stmt.ts';
 export interface WasmModule {
   readonly asm: Assembler;
   /** The function of a kernel, added at the first request. */
-  kernel(k: Kernel): string;
-  helper(name: string): string;
+  readonly kernel: (k: Kernel) => string;
+  readonly helper: (name: string) => string;
   /** Validates, encodes and disposes of the module. */
   finish(): { readonly bytes: Uint8Array; readonly functions: readonly WasmFunction[] };
 }
@@ -88,13 +88,14 @@ function addHelper(asm: Assembler, name: string): void {
     );
     return;
   }
-  const x = (): Ref => m.local.get(0, b.i32);
-  const y = (): Ref => m.local.get(1, b.i32);
-  const rem = (): Ref => m.local.get(2, b.i32);
+  const x = (): ExpressionRef => m.local.get(0, b.i32);
+  const y = (): ExpressionRef => m.local.get(1, b.i32);
+  const rem = (): ExpressionRef => m.local.get(2, b.i32);
   const pair = b.createType([b.i32, b.i32]);
   // The remainder has the sign of the dividend: it is on the wrong side where the signs of remainder and divisor differ.
-  const wrongSide = (): Ref => m.i32.and(m.i32.ne(rem(), m.i32.const(0)), m.i32.lt_s(m.i32.xor(rem(), y()), m.i32.const(0)));
-  const setRem = (): Ref => m.local.set(2, m.i32.rem_s(x(), y()));
+  const wrongSide = (): ExpressionRef =>
+    m.i32.and(m.i32.ne(rem(), m.i32.const(0)), m.i32.lt_s(m.i32.xor(rem(), y()), m.i32.const(0)));
+  const setRem = (): ExpressionRef => m.local.set(2, m.i32.rem_s(x(), y()));
   if (name === 'floordiv') {
     const body = m.block(null, [setRem(), m.i32.sub(m.i32.div_s(x(), y()), wrongSide())], b.i32);
     m.addFunction(name, pair, b.i32, [b.i32], m.if(y(), body, m.i32.const(0)));

@@ -1,6 +1,6 @@
 import { InternalError } from '../../core/diagnostic.ts';
 import type { Base, BinOp, CmpOp, UnOp } from '../../kernel/ir.ts';
-import type { Ref } from './binaryen.ts';
+import type { ExpressionRef } from './binaryen.ts';
 import { twice, type Fn } from './fn.ts';
 
 /** How binaryen spells the scalar type in operation names. */
@@ -31,7 +31,7 @@ const TITLE = {
 const CMP: Readonly<Record<CmpOp, string>> = { eq: 'Eq', ne: 'Ne', lt: 'Lt', le: 'Le', gt: 'Gt', ge: 'Ge' };
 
 /** A binary operation on scalars of one base; a shift count has been brought to the width of `a`. */
-export function scalarBin(f: Fn, base: Base, op: BinOp, a: Ref, b: Ref): Ref {
+export function scalarBin(f: Fn, base: Base, op: BinOp, a: ExpressionRef, b: ExpressionRef): ExpressionRef {
   const reg = regBase(base);
   const n = NAME[reg];
   switch (op) {
@@ -59,13 +59,13 @@ export function scalarBin(f: Fn, base: Base, op: BinOp, a: Ref, b: Ref): Ref {
       return f.asm.bin(`${TITLE[op]}${n}`, a, b);
   }
 }
-export function scalarCmp(f: Fn, base: Base, op: CmpOp, a: Ref, b: Ref): Ref {
+export function scalarCmp(f: Fn, base: Base, op: CmpOp, a: ExpressionRef, b: ExpressionRef): ExpressionRef {
   const reg = regBase(base);
   const s = isFloat(reg) || op === 'eq' || op === 'ne' ? '' : sign(reg);
   return f.asm.bin(`${CMP[op]}${s}${NAME[reg]}`, a, b);
 }
-const zero = (f: Fn, reg: Reg): Ref => (NAME[reg] === 'Int64' ? f.asm.m.i64.const(0n) : f.asm.m.i32.const(0));
-export function scalarUn(f: Fn, base: Base, op: UnOp, a: Ref): Ref {
+const zero = (f: Fn, reg: Reg): ExpressionRef => (NAME[reg] === 'Int64' ? f.asm.m.i64.const(0n) : f.asm.m.i32.const(0));
+export function scalarUn(f: Fn, base: Base, op: UnOp, a: ExpressionRef): ExpressionRef {
   const reg = regBase(base);
   const n = NAME[reg];
   if (isFloat(reg)) {
@@ -87,7 +87,7 @@ export function scalarUn(f: Fn, base: Base, op: UnOp, a: Ref): Ref {
       if (sign(reg) === 'U') return a;
       const t = f.temp(typeOf(f, reg));
       const { m } = f.asm;
-      const get = (): Ref => m.local.get(t, typeOf(f, reg));
+      const get = (): ExpressionRef => m.local.get(t, typeOf(f, reg));
       const negated = f.asm.bin(`Sub${n}`, zero(f, reg), m.local.tee(t, a, typeOf(f, reg)));
       return m.select(scalarCmp(f, reg, 'lt', get(), zero(f, reg)), negated, get());
     }
@@ -95,7 +95,7 @@ export function scalarUn(f: Fn, base: Base, op: UnOp, a: Ref): Ref {
   throw new InternalError(`${op} of ${base} reached the WebAssembly emitter`);
 }
 /** A conversion; narrow integers count as i32. */
-export function scalarCast(f: Fn, fromBase: Base, toBase: Base, a: Ref): Ref {
+export function scalarCast(f: Fn, fromBase: Base, toBase: Base, a: ExpressionRef): ExpressionRef {
   const from = regBase(fromBase);
   const to = regBase(toBase);
   const n = NAME[from];
@@ -112,7 +112,7 @@ export function scalarCast(f: Fn, fromBase: Base, toBase: Base, a: Ref): Ref {
   return f.asm.un(w === 'Int32' ? 'WrapInt64' : `Extend${sign(from)}Int32`, a);
 }
 /** The same bits as another scalar type of the same width. */
-export function scalarReinterpret(f: Fn, from: Base, to: Base, a: Ref): Ref {
+export function scalarReinterpret(f: Fn, from: Base, to: Base, a: ExpressionRef): ExpressionRef {
   const n = NAME[regBase(from)];
   const w = NAME[regBase(to)];
   return n === w ? a : f.asm.un(`Reinterpret${n}`, a);
@@ -122,17 +122,17 @@ export function scalarReinterpret(f: Fn, from: Base, to: Base, a: Ref): Ref {
  * The body of `sat:f32:i32` and its like: a saturating conversion out of trapping ones. With x = NaN giving 0, and x outside the range
  * giving its nearest end, the trapping conversion never sees what it traps on. Parameter 0 is x.
  */
-export function satBody(f: Pick<Fn, 'asm'>, from: 'f32' | 'f64', to: Base): Ref {
+export function satBody(f: Pick<Fn, 'asm'>, from: 'f32' | 'f64', to: Base): ExpressionRef {
   const { asm } = f;
   const { m, b } = asm;
   const wide = to === 'i64' || to === 'u64';
   const unsigned = to.startsWith('u');
   const lo = unsigned ? 0n : wide ? -(1n << 63n) : -(1n << 31n);
   const hi = unsigned ? (wide ? (1n << 64n) - 1n : (1n << 32n) - 1n) : wide ? (1n << 63n) - 1n : (1n << 31n) - 1n;
-  const konst = (v: bigint): Ref => (wide ? m.i64.const(v) : m.i32.const(Number(BigInt.asIntN(32, v))));
+  const konst = (v: bigint): ExpressionRef => (wide ? m.i64.const(v) : m.i32.const(Number(BigInt.asIntN(32, v))));
   const t = from === 'f32' ? b.f32 : b.f64;
   const num = from === 'f32' ? m.f32 : m.f64;
-  const x = (): Ref => m.local.get(0, t);
+  const x = (): ExpressionRef => m.local.get(0, t);
   // The first float that is too large is 2^k exactly, and so is the lowest that is in range when signed.
   const above = Number(hi + 1n);
   const convert = asm.un(`Trunc${unsigned ? 'U' : 'S'}${NAME[from]}To${NAME[wide ? 'i64' : 'i32']}`, x());

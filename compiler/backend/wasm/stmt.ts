@@ -2,7 +2,7 @@ import { InternalError } from '../../core/diagnostic.ts';
 import { constOf, I32, type Kernel, type Stmt } from '../../kernel/ir.ts';
 import { exprsOf, readsOf, walk } from '../../kernel/passes/rewrite.ts';
 import type { Profile } from '../../target/profile.ts';
-import type { Assembler, Ref } from './binaryen.ts';
+import type { Assembler, ExpressionRef } from './binaryen.ts';
 import { emitExpr, emitStore } from './expr.ts';
 import { newFn, type Fn, type Functions } from './fn.ts';
 
@@ -20,7 +20,7 @@ export function emitKernel(asm: Assembler, profile: Profile, kernel: Kernel, nam
  * A block. A variable's local is free after the last statement that mentions it: fewer locals are fewer values that a loop carries as
  * engines see it, and V8 unrolls loops by their size.
  */
-function emitBlock(f: Fn, body: readonly Stmt[]): Ref {
+function emitBlock(f: Fn, body: readonly Stmt[]): ExpressionRef {
   const own = new Set<string>();
   const last = new Map<string, number>();
   body.forEach((s, i) => {
@@ -40,9 +40,9 @@ function mentions(s: Stmt, f: (name: string) => void): void {
     for (const e of exprsOf(t)) readsOf(e, f);
   });
 }
-function emitStmt(f: Fn, s: Stmt, dying: readonly string[]): Ref {
+function emitStmt(f: Fn, s: Stmt, dying: readonly string[]): ExpressionRef {
   const { m, b } = f.asm;
-  const done = (out: Ref): Ref => {
+  const done = (out: ExpressionRef): ExpressionRef => {
     f.endStatement();
     for (const name of dying) f.forget(name);
     return out;
@@ -98,14 +98,14 @@ function emitStmt(f: Fn, s: Stmt, dying: readonly string[]): Ref {
       if (lo !== undefined && end !== undefined && lo >= end) return done(m.nop());
       const from = emitExpr(f, s.lo);
       const counter = f.declare(s.v, I32);
-      const pre: Ref[] = [m.local.set(counter, from)];
+      const pre: ExpressionRef[] = [m.local.set(counter, from)];
       if (f.nonNegative(s.lo)) f.markNonNegative(s.v);
       const simple = s.hi.k === 'const' || (s.hi.k === 'var' && f.fixed(s.hi.name));
       const kept = simple ? undefined : f.local(b.i32);
       if (kept !== undefined) pre.push(m.local.set(kept, emitExpr(f, s.hi)));
-      const hi = (): Ref => (kept === undefined ? emitExpr(f, s.hi) : m.local.get(kept, b.i32));
+      const hi = (): ExpressionRef => (kept === undefined ? emitExpr(f, s.hi) : m.local.get(kept, b.i32));
       f.endStatement();
-      const test = (): Ref => m.i32.lt_s(f.get(s.v), hi());
+      const test = (): ExpressionRef => m.i32.lt_s(f.get(s.v), hi());
       const label = f.label();
       const next = m.local.set(counter, m.i32.add(f.get(s.v), m.i32.const(s.step)));
       const body = emitBlock(f, s.body);

@@ -11,7 +11,7 @@ import {
   type UnOp,
   type VType,
 } from '../../kernel/ir.ts';
-import type { Ref } from './binaryen.ts';
+import type { ExpressionRef } from './binaryen.ts';
 import { twice, type Fn } from './fn.ts';
 import { scalarBin, scalarCast } from './scalar.ts';
 
@@ -41,30 +41,44 @@ export function constBytes(base: Base, lanes: readonly Value[]): Uint8Array {
   return bytes;
 }
 /** One lane as a scalar. */
-export function extract(f: Fn, base: Base, v: Ref, lane: number): Ref {
+export function extract(f: Fn, base: Base, v: ExpressionRef, lane: number): ExpressionRef {
   const narrow = baseBytes(base) < 4;
   return f.asm.extract(`ExtractLane${narrow ? sign(base) : ''}Vec${shape(base)}`, v, lane);
 }
-export const replace = (f: Fn, base: Base, v: Ref, lane: number, x: Ref): Ref =>
+export const replace = (f: Fn, base: Base, v: ExpressionRef, lane: number, x: ExpressionRef): ExpressionRef =>
   f.asm.replace(`ReplaceLaneVec${shape(base)}`, v, lane, x);
-export const splatOf = (f: Fn, base: Base, x: Ref): Ref => f.asm.un(`SplatVec${shape(base)}`, x);
+export const splatOf = (f: Fn, base: Base, x: ExpressionRef): ExpressionRef => f.asm.un(`SplatVec${shape(base)}`, x);
 
 /** Lane by lane, for what the instruction set lacks. */
-function lanewise(f: Fn, from: Base, to: Base, n: number, vs: readonly Ref[], op: (xs: readonly Ref[]) => Ref): Ref {
+function lanewise(
+  f: Fn,
+  from: Base,
+  to: Base,
+  n: number,
+  vs: readonly ExpressionRef[],
+  op: (xs: readonly ExpressionRef[]) => ExpressionRef,
+): ExpressionRef {
   const { m, b } = f.asm;
-  const pre: Ref[] = [];
+  const pre: ExpressionRef[] = [];
   const temps = vs.map(v => {
     const t = f.temp(b.v128);
     pre.push(m.local.set(t, v));
     return t;
   });
-  const at = (i: number): Ref => op(temps.map(t => extract(f, from, m.local.get(t, b.v128), i)));
+  const at = (i: number): ExpressionRef => op(temps.map(t => extract(f, from, m.local.get(t, b.v128), i)));
   let out = splatOf(f, to, at(0));
   for (let i = 1; i < n; i++) out = replace(f, to, out, i, at(i));
   return m.block(null, [...pre, out], b.v128);
 }
 /** Moves whole lanes: result lane i is lane from[i] of a, or of b from `n` on. */
-export function shuffleLanes(f: Fn, size: number, from: readonly number[], n: number, a: Ref, b: Ref): Ref {
+export function shuffleLanes(
+  f: Fn,
+  size: number,
+  from: readonly number[],
+  n: number,
+  a: ExpressionRef,
+  b: ExpressionRef,
+): ExpressionRef {
   const bytes = Array.from({ length: 16 }, (_, i) => {
     const l = from[Math.floor(i / size)] ?? 0;
     return (l < n ? l * size : 16 + (l - n) * size) + (i % size);
@@ -73,7 +87,7 @@ export function shuffleLanes(f: Fn, size: number, from: readonly number[], n: nu
 }
 
 const VEC: Readonly<Partial<Record<BinOp, string>>> = { add: 'Add', sub: 'Sub', mul: 'Mul', and: 'And', or: 'Or', xor: 'Xor' };
-export function vectorBin(f: Fn, t: VType, op: BinOp, a: Ref, b: Ref): Ref {
+export function vectorBin(f: Fn, t: VType, op: BinOp, a: ExpressionRef, b: ExpressionRef): ExpressionRef {
   const { asm } = f;
   const s = shape(t.base);
   const float = isFloatBase(t.base);
@@ -112,7 +126,7 @@ export function vectorBin(f: Fn, t: VType, op: BinOp, a: Ref, b: Ref): Ref {
 /** Narrow lanes compute as i32. */
 const laneReg = (b: Base): Base => (baseBytes(b) < 4 ? 'i32' : b);
 /** i8x16 multiplication: 16-bit products of the halves, of which the low bytes are kept. */
-function mulBytes(f: Fn, a: Ref, b: Ref): Ref {
+function mulBytes(f: Fn, a: ExpressionRef, b: ExpressionRef): ExpressionRef {
   const v128 = f.asm.b.v128;
   const [a1, a2] = twice(f, v128, a);
   const [b1, b2] = twice(f, v128, b);
@@ -124,7 +138,7 @@ function mulBytes(f: Fn, a: Ref, b: Ref): Ref {
     Array.from({ length: 16 }, (_, i) => i * 2),
   );
 }
-export function vectorUn(f: Fn, t: VType, op: UnOp, a: Ref): Ref {
+export function vectorUn(f: Fn, t: VType, op: UnOp, a: ExpressionRef): ExpressionRef {
   const { asm } = f;
   if (op === 'not' && !isFloatBase(t.base)) return asm.un('NotVec128', a);
   if (op === 'abs' && isUnsigned(t.base)) return a;
@@ -144,18 +158,18 @@ export function vectorUn(f: Fn, t: VType, op: UnOp, a: Ref): Ref {
 }
 const CMP: Readonly<Record<CmpOp, string>> = { eq: 'Eq', ne: 'Ne', lt: 'Lt', le: 'Le', gt: 'Gt', ge: 'Ge' };
 /** A mask: lanes of 0 or -1. */
-export function vectorCmp(f: Fn, t: VType, op: CmpOp, a: Ref, b: Ref): Ref {
+export function vectorCmp(f: Fn, t: VType, op: CmpOp, a: ExpressionRef, b: ExpressionRef): ExpressionRef {
   const { asm } = f;
   const plain = isFloatBase(t.base) || op === 'eq' || op === 'ne';
   const name = `${CMP[op]}${plain ? '' : sign(t.base)}Vec${shape(t.base)}`;
   if (asm.has(name)) return asm.bin(name, a, b);
   // u64: flip the sign bits and compare signed.
-  const flip = (x: Ref): Ref => asm.bin('XorVec128', x, asm.m.v128.const(constBytes('i64', [-(1n << 63n)])));
+  const flip = (x: ExpressionRef): ExpressionRef => asm.bin('XorVec128', x, asm.m.v128.const(constBytes('i64', [-(1n << 63n)])));
   return asm.bin(`${CMP[op]}SVec${shape(t.base)}`, flip(a), flip(b));
 }
 
 /** A conversion between vectors of equally many lanes, each of at most 128 bits. */
-export function vectorCast(f: Fn, from: VType, to: VType, a: Ref): Ref {
+export function vectorCast(f: Fn, from: VType, to: VType, a: ExpressionRef): ExpressionRef {
   const { asm } = f;
   const x = from.base;
   const y = to.base;
@@ -182,7 +196,7 @@ export function vectorCast(f: Fn, from: VType, to: VType, a: Ref): Ref {
   return asm.bin(`Narrow${sign(y)}VecI16x8ToVecI8x16`, h1, h2);
 }
 /** Integers wrap: wider by extension, narrower by dropping bytes. */
-function intCast(f: Fn, from: VType, to: VType, a: Ref): Ref {
+function intCast(f: Fn, from: VType, to: VType, a: ExpressionRef): ExpressionRef {
   const fromBytes = baseBytes(from.base);
   const toBytes = baseBytes(to.base);
   if (toBytes < fromBytes) {
@@ -194,11 +208,11 @@ function intCast(f: Fn, from: VType, to: VType, a: Ref): Ref {
   for (let n = fromBytes; n < toBytes; n *= 2) v = extend(f, n, sign(from.base), 'Low', v);
   return v;
 }
-function extend(f: Fn, bytes: number, s: 'S' | 'U', half: 'Low' | 'High', v: Ref): Ref {
+function extend(f: Fn, bytes: number, s: 'S' | 'U', half: 'Low' | 'High', v: ExpressionRef): ExpressionRef {
   const [x, y] = bytes === 1 ? ['I8x16', 'I16x8'] : bytes === 2 ? ['I16x8', 'I32x4'] : ['I32x4', 'I64x2'];
   return f.asm.un(`Extend${half}${s}Vec${x}ToVec${y}`, v);
 }
-export function vectorWiden(f: Fn, from: VType, half: 'low' | 'high', a: Ref): Ref {
+export function vectorWiden(f: Fn, from: VType, half: 'low' | 'high', a: ExpressionRef): ExpressionRef {
   const size = baseBytes(from.base);
   if (vectorBytes(from) === 16 || half === 'low') return extend(f, size, sign(from.base), half === 'low' ? 'Low' : 'High', a);
   // The upper half of a short vector is not the upper half of the register.
@@ -215,13 +229,13 @@ export function vectorWiden(f: Fn, from: VType, half: 'low' | 'high', a: Ref): R
   return extend(f, size, sign(from.base), 'Low', moved);
 }
 /** Folds the lanes pairwise, the upper half onto the lower. */
-export function vectorReduce(f: Fn, t: VType, op: 'add' | 'min' | 'max', a: Ref): Ref {
+export function vectorReduce(f: Fn, t: VType, op: 'add' | 'min' | 'max', a: ExpressionRef): ExpressionRef {
   const v128 = f.asm.b.v128;
   const size = baseBytes(t.base);
   let v = a;
   for (let h = t.lanes / 2; h >= 1; h /= 2) {
     const tmp = f.temp(v128);
-    const get = (): Ref => f.asm.m.local.get(tmp, v128);
+    const get = (): ExpressionRef => f.asm.m.local.get(tmp, v128);
     // Operands may be evaluated in any order, so the local is set before both.
     const set = f.asm.m.local.set(tmp, v);
     const high = shuffleLanes(
@@ -237,14 +251,14 @@ export function vectorReduce(f: Fn, t: VType, op: 'add' | 'min' | 'max', a: Ref)
   return extract(f, t.base, v, 0);
 }
 /** i32 sums of products of adjacent pairs (i16) or fours (i8 by 0..127). */
-export function vectorDot(f: Fn, from: VType, a: Ref, b: Ref, acc: Ref): Ref {
+export function vectorDot(f: Fn, from: VType, a: ExpressionRef, b: ExpressionRef, acc: ExpressionRef): ExpressionRef {
   const { asm } = f;
   if (baseBytes(from.base) === 2) return asm.bin('AddVecI32x4', asm.bin('DotSVecI16x8ToVecI32x4', a, b), acc);
   if (f.profile.vector.intDot === 'i8u7') return asm.tern('RelaxedDotI8x16I7x16AddSToVecI32x4', a, b, acc);
   const v128 = asm.b.v128;
   const [a1, a2] = twice(f, v128, a);
   const [b1, b2] = twice(f, v128, b);
-  const pairs = (half: string, x: Ref, y: Ref): Ref =>
+  const pairs = (half: string, x: ExpressionRef, y: ExpressionRef): ExpressionRef =>
     asm.un('ExtAddPairwiseSVecI16x8ToI32x4', asm.bin(`ExtMul${half}SVecI16x8`, x, y));
   const [l1, l2] = twice(f, v128, pairs('Low', a1, b1));
   const [h1, h2] = twice(f, v128, pairs('High', a2, b2));
@@ -253,7 +267,7 @@ export function vectorDot(f: Fn, from: VType, a: Ref, b: Ref, acc: Ref): Ref {
   return asm.bin('AddVecI32x4', asm.bin('AddVecI32x4', even, odd), acc);
 }
 /** a*b+c, rounded as the target does. */
-export function vectorFma(f: Fn, t: VType, a: Ref, b: Ref, c: Ref): Ref {
+export function vectorFma(f: Fn, t: VType, a: ExpressionRef, b: ExpressionRef, c: ExpressionRef): ExpressionRef {
   const { asm } = f;
   const s = shape(t.base);
   if (f.profile.vector.fma !== 'none' && isFloatBase(t.base)) return asm.tern(`RelaxedMaddVec${s}`, a, b, c);
@@ -261,7 +275,7 @@ export function vectorFma(f: Fn, t: VType, a: Ref, b: Ref, c: Ref): Ref {
   return vectorBin(f, t, 'add', c, vectorBin(f, t, 'mul', a, b));
 }
 /** The same on scalars, with the same result as in a lane. */
-export function scalarFma(f: Fn, t: VType, a: Ref, b: Ref, c: Ref): Ref {
+export function scalarFma(f: Fn, t: VType, a: ExpressionRef, b: ExpressionRef, c: ExpressionRef): ExpressionRef {
   if (f.profile.vector.fma === 'none') return scalarBin(f, t.base, 'add', c, scalarBin(f, t.base, 'mul', a, b));
   const [x, y, z] = [a, b, c].map(v => splatOf(f, t.base, v));
   return x !== undefined && y !== undefined && z !== undefined ? extract(f, t.base, vectorFma(f, t, x, y, z), 0) : a;

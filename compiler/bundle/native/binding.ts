@@ -5,7 +5,7 @@ import type { Profile } from '../../target/profile.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { besideIndex, type IndexModule } from '../js/index-js.ts';
 import { computedSymbols } from '../../program/symbols.ts';
-import type { CResult } from '../../backend/c/emit.ts';
+import type { CArtifact } from '../../backend/c/emit.ts';
 import { BINDING } from './binding.data.ts';
 import { ERRORS } from '../../backend/c/header.ts';
 import { ASK_FOR_TILES, usesTiles } from '../../backend/c/float-environment.ts';
@@ -36,7 +36,7 @@ function layoutOf(p: Program, arena: number, align: number): Layout {
 export function bindingOf(
   p: Program,
   profile: Profile,
-  c: CResult,
+  c: CArtifact,
   id: string,
   file: string,
 ): { readonly source: string; readonly module: IndexModule } {

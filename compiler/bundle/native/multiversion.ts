@@ -2,30 +2,30 @@ import type { Profile, ProfileData } from '../../target/profile.ts';
 import { identifier } from '../../backend/c/types.ts';
 
 /**
- * One library for several levels of a processor: a source for each level, whose names end with that of the level, and a source that picks
- * when the model is called. The last level is for whatever the others are not.
+ * Function multiversioning: one library for several kinds of a processor. Each version of the model is a source, whose names end with that of
+ * its profile; one more source, the dispatcher, calls the best that the processor runs. The last version is for all that the others are not for.
  */
-interface Level {
+interface Version {
   readonly profile: Profile;
-  /** What stands behind the names of this level. */
+  /** What stands behind the names of this version. */
   readonly suffix: string;
 }
-export const levelsOf = (profiles: readonly Profile[]): readonly Level[] =>
+export const versionsOf = (profiles: readonly Profile[]): readonly Version[] =>
   profiles.map(profile => ({ profile, suffix: `_${identifier(profile.name)}` }));
 
-/** The source of a level, with its names. `weights`: the level whose weights it reads. */
-export function levelText(n: string, level: Level, weights: Level | undefined, source: string): string {
-  const renamed = [...functionsOf(n, level.profile), { name: `${n}_error` }].map(f => [f.name, f.name + level.suffix]);
+/** The source of a version, with its names. `weights`: the version whose weights it reads. */
+export function versionText(n: string, version: Version, weights: Version | undefined, source: string): string {
+  const renamed = [...functionsOf(n, version.profile), { name: `${n}_error` }].map(f => [f.name, f.name + version.suffix]);
   if (weights) renamed.push([`${n}_weights`, `${n}_weights${weights.suffix}`]);
   return `${renamed.map(([from, to]) => `#define ${from} ${to}\n`).join('')}\n${source}`;
 }
 
-/** The source that picks the level. GCC and Clang keep what the processor has from when the program was loaded: asking is a test of bits. */
-export function pickerText(n: string, head: string, levels: readonly Level[]): string {
-  const [base, better] = [levels.at(-1), levels.slice(0, -1)];
+/** The dispatcher. GCC and Clang keep what the processor has from when the program was loaded: asking is a test of bits. */
+export function dispatcherText(n: string, head: string, versions: readonly Version[]): string {
+  const [base, better] = [versions.at(-1), versions.slice(0, -1)];
   if (!base) return '';
   const functions = functionsOf(n, base.profile);
-  const declare = (l: Level): string =>
+  const declare = (l: Version): string =>
     functions.map(f => `int ${f.name}${l.suffix}(${f.params});\n`).join('') + `const char *${n}_error${l.suffix}(int code);\n`;
   const calls = (f: { readonly name: string; readonly args: string }): string =>
     [
@@ -35,7 +35,7 @@ export function pickerText(n: string, head: string, levels: readonly Level[]): s
   return `/* ${head} */
 #include "model.h"
 
-${levels.map(declare).join('')}
+${versions.map(declare).join('')}
 ${better.map(l => `static int has${l.suffix}(void) { return ${isHere(l.profile)}; }\n`).join('')}
 ${functions.map(f => `int ${f.name}(${f.params}) {\n${calls(f)}\n}\n`).join('')}
 const char *${n}_error(int code) { return ${n}_error${base.suffix}(code); }

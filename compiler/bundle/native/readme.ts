@@ -1,0 +1,53 @@
+import type { CArtifact } from '../../backend/c/emit.ts';
+import { commentText } from '../../backend/c/types.ts';
+import { showDim } from '../../core/dim.ts';
+import type { Program } from '../../program/program.ts';
+import type { Profile } from '../../target/profile.ts';
+import type { ModelInfo } from '../about.ts';
+import { usage } from '../js/page.ts';
+import { flagsOf, productsOf } from './toolchain.ts';
+import { packageName } from './wheel.ts';
+
+/** README.md of a native bundle. `sources`: those that one command builds. */
+export function readme(
+  program: Program,
+  profile: Profile,
+  c: CArtifact,
+  head: string,
+  sources: readonly string[] | undefined,
+  rows: ModelInfo['rows'],
+): string {
+  const n = c.prefix;
+  const { addon, program: main, shared } = productsOf(profile.toolchain.system);
+  const list = (ports: typeof program.inputs): string =>
+    ports.map(p => `\`${commentText(p.name)}\` ${p.type.dtype} [${p.type.shape.map(showDim).join(', ')}]`).join(', ') || 'none';
+  const build = sources && [profile.toolchain.cc, ...flagsOf(profile), 'main.c', ...sources, '-lm -o model'].join(' ');
+  const parts = [
+    `# ${commentText(program.name)}
+${commentText(head)}
+
+model.h says how to call it from C: \`${n}_run(&inputs, &outputs, arena, sizeof arena)\`, with an arena of ${c.arena} bytes that the caller owns.
+It allocates nothing and keeps nothing between calls. ${profile.threads > 1 ? `\`${n}_run_on\` is the same with up to ${profile.threads} threads of a pool (pool.h). ` : ''}Inputs: ${list(program.inputs)}. Outputs: ${list(program.outputs)}.
+manifest.json tells what was compiled, and how.`,
+    ...(main === undefined
+      ? []
+      : [
+          `\`\`\`sh
+make && ./${main} ${program.inputs.map(p => `${commentText(p.name)}.npy`).join(' ')} --out .
+${build === undefined ? '' : `${build}    # the same by hand\n`}\`\`\`
+
+With CMake: \`add_subdirectory(FOLDER)\`, \`target_link_libraries(APPLICATION ${n}::model)\` and \`#include <${n}/model.h>\`.`,
+        ]),
+    ...(addon
+      ? [
+          `From JavaScript (\`make ${addon.file}\`), as a bundle for WebAssembly:\n${usage(addon.loader, program.inputs, program.outputs, rows)}`,
+        ]
+      : []),
+    ...(shared
+      ? [
+          `From Python, with NumPy: \`import model; model.run(...)\` here, or everywhere after \`pip install .\`: \`import ${packageName(program)}\`.`,
+        ]
+      : []),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
