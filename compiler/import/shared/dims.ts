@@ -2,7 +2,7 @@ import { fail, type Warning, type Loc } from '../../core/diagnostic.ts';
 import { dimMul, parseDim, substitute, symbol, type Dim } from '../../core/dim.ts';
 
 /** What a free dimension may be: one size, or sizes from `lo` to `hi` in steps of `step` (1). */
-type DimChoice = number | { readonly lo: number; readonly hi: number; readonly step?: number };
+export type DimChoice = number | { readonly lo: number; readonly hi: number; readonly step?: number };
 export type DimChoices = Readonly<Record<string, DimChoice>>;
 
 /** An input as a file declares it. */
