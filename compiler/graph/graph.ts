@@ -34,6 +34,10 @@ export interface Node {
   readonly guards: readonly Guard[];
   readonly loc: Loc;
 }
+/** A node of an operator whose attributes are of type A. */
+export interface NodeOf<A> extends Omit<Node, 'attrs'> {
+  readonly attrs: A;
+}
 export type Def = Input | Const | Node;
 
 /** Immutable. A pass builds a new graph that shares what it did not touch. Constants may be shared with enclosing graphs. */

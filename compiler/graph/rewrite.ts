@@ -18,7 +18,7 @@ export type Pattern =
   | { readonly k: 'const'; readonly as: string; when?(t: Tensor): boolean }
   | {
       readonly k: 'op';
-      readonly ops: readonly string[];
+      readonly ops: readonly Op[];
       readonly inputs: readonly (Pattern | undefined)[];
       readonly as?: string;
       when?(n: Node): boolean;
@@ -52,9 +52,9 @@ interface OpOptions {
 }
 /** A node of an operator (or one of several) whose inputs match; undefined stands for an input left out. */
 export function op(ops: Op | readonly Op[], inputs: readonly (Pattern | undefined)[], o: OpOptions = {}): OpPattern {
-  const names = (Array.isArray(ops) ? (ops as readonly Op[]) : [ops as Op]).map(x => x.name);
+  const list = Array.isArray(ops) ? (ops as readonly Op[]) : [ops as Op];
   const { once = false, more = false, output = 0, ...rest } = o;
-  return { k: 'op', ops: names, inputs, once, more, output, commutes: false, ...rest };
+  return { k: 'op', ops: list, inputs, once, more, output, commutes: false, ...rest };
 }
 /** The same where the two inputs may be swapped. */
 export const commutative = (ops: Op | readonly Op[], a: Pattern, b: Pattern, o: OpOptions = {}): OpPattern => ({
@@ -116,7 +116,7 @@ function bindValue(f: Found, as: string, v: Value): boolean {
   return true;
 }
 function matchNode(p: OpPattern, n: Node, uses: Uses, f: Found): boolean {
-  if (!p.ops.includes(n.op.name)) return false;
+  if (!p.ops.includes(n.op)) return false;
   const given = n.inputs.length;
   if (!p.more && given > p.inputs.length && n.inputs.slice(p.inputs.length).some(v => v !== undefined)) return false;
   f.all.push(n);
@@ -142,8 +142,8 @@ function restore<K, V>(to: Map<K, V>, from: ReadonlyMap<K, V>): void {
 }
 
 /** What the rules say for a node, if one of them applies. */
-function rewriteNode(n: Node, rules: ReadonlyMap<string, readonly Rule[]>, uses: Uses, use: Use): readonly Value[] | undefined {
-  for (const r of rules.get(n.op.name) ?? []) {
+function rewriteNode(n: Node, rules: ReadonlyMap<Op, readonly Rule[]>, uses: Uses, use: Use): readonly Value[] | undefined {
+  for (const r of rules.get(n.op) ?? []) {
     const f: Found = { values: new Map(), nodes: new Map(), all: [] };
     if (!matchNode(r.pattern, n, uses, f)) continue;
     const loc: Loc = f.all.length === 1 ? n.loc : { k: 'fused', by: r.name, from: f.all.map(x => x.loc) };
@@ -196,12 +196,12 @@ const SWEEPS = 12;
  * the node's operator are tried.
  */
 export function rewriteGraph(g: Graph, rules: readonly Rule[]): Graph {
-  const index = new Map<string, Rule[]>();
+  const index = new Map<Op, Rule[]>();
   for (const r of rules)
-    for (const name of r.pattern.ops) {
-      const list = index.get(name);
+    for (const o of r.pattern.ops) {
+      const list = index.get(o);
       if (list) list.push(r);
-      else index.set(name, [r]);
+      else index.set(o, [r]);
     }
   let now = g;
   for (let i = 0; i < SWEEPS; i++) {
@@ -211,7 +211,7 @@ export function rewriteGraph(g: Graph, rules: readonly Rule[]): Graph {
   }
   return now;
 }
-function sweep(g: Graph, rules: ReadonlyMap<string, readonly Rule[]>): Graph {
+function sweep(g: Graph, rules: ReadonlyMap<Op, readonly Rule[]>): Graph {
   // How often values of the old graph are used, carried over to what stands for them. Values made by a rule in this sweep have no count.
   const count = new Map<Value, number>();
   const use = (v: Value): void => void count.set(v, (count.get(v) ?? 0) + 1);

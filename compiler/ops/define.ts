@@ -1,9 +1,9 @@
-import type { Loc } from '../core/diagnostic.ts';
+import { InternalError, type Loc } from '../core/diagnostic.ts';
 import type { Dim } from '../core/dim.ts';
 import type { DType } from '../core/dtype.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
-import type { Graph, Node, Value } from '../graph/graph.ts';
+import type { Graph, Node, NodeOf, Value } from '../graph/graph.ts';
 import type { Expr, Lanes } from '../kernel/ir.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import type { Profile } from '../target/profile.ts';
@@ -115,12 +115,12 @@ type Lowering<A> =
   | {
       /** The output is put together from its inputs: input i is written straight into `part(out, i)`, by its producer where possible. */
       readonly k: 'assemble';
-      part(out: Ref, i: number, node: Node): Ref;
+      part(out: Ref, i: number, node: NodeOf<A>): Ref;
     }
   | {
       readonly k: 'kernel';
-      accepts?(i: number, node: Node): 'indexMap' | 'buffer';
-      iterationSpace?(node: Node): readonly (readonly number[])[] | undefined;
+      accepts?(i: number, node: NodeOf<A>): 'indexMap' | 'buffer';
+      iterationSpace?(node: NodeOf<A>): readonly (readonly number[])[] | undefined;
       build(c: LowerCtx<A>): void;
     };
 export interface ScalarCtx<A> {
@@ -144,14 +144,26 @@ interface OpDef<S extends Schema> {
   /** Contents of small integer outputs as dimensions, where they follow from the inputs'. */
   symbolic?(c: SymbolicCtx<Typed<S>>): readonly (readonly Dim[] | undefined)[];
   /** The run-time symbols this node gives a value. */
-  definesSymbols?(n: Node): readonly string[];
+  definesSymbols?(n: NodeOf<Typed<S>>): readonly string[];
   /** Reference semantics: float64 inside, rounded at the result. The oracle, and the constant folder. */
   eval(c: EvalCtx<Typed<S>>, ...ins: readonly (Tensor | undefined)[]): readonly Tensor[];
   readonly lower: Lowering<Typed<S>>;
+  /**
+   * What constant folding does with it. `small`: only short results are computed, because what reads a long one reads the input as well.
+   * `late`: it stays until the passes that look for it have run. Absent: results up to a multiple of the inputs are computed.
+   */
+  readonly fold?: 'small' | 'late';
+  /**
+   * The attributes of the same node where the operands with as many axes as the result, and the result, have their axes in another order:
+   * axis i is what was axis perm[i]. undefined: it cannot be. Elementwise operators need not say that they follow any order.
+   */
+  permuteAxes?(n: NodeOf<Typed<S>>, perm: readonly number[]): Typed<S> | undefined;
+  /** The attributes with which it reads input 0 and writes its result channels last; undefined where it does, or had better not. */
+  channelsLast?(n: NodeOf<Typed<S>>): Typed<S> | undefined;
   /** Whether a target has instructions for this node: where not, a pass puts other operators in its place. Absent: it has. */
-  native?(n: Node, profile: Profile): boolean;
+  native?(n: NodeOf<Typed<S>>, profile: Profile): boolean;
   /** Multiply-adds of one run, for reports. */
-  macs?(n: Node): Dim;
+  macs?(n: NodeOf<Typed<S>>): Dim;
 }
 /** An operator with its attribute types forgotten, as graphs hold it. */
 export interface Op {
@@ -165,11 +177,27 @@ export interface Op {
   definesSymbols?(n: Node): readonly string[];
   eval(c: EvalCtx<Attrs>, ...ins: readonly (Tensor | undefined)[]): readonly Tensor[];
   readonly lower: Lowering<Attrs>;
+  readonly fold?: 'small' | 'late';
+  permuteAxes?(n: Node, perm: readonly number[]): Attrs | undefined;
+  channelsLast?(n: Node): Attrs | undefined;
   native?(n: Node, profile: Profile): boolean;
   macs?(n: Node): Dim;
 }
-/** Declares an operator; the registry (`ops/index.ts`) lists it. */
-export function defineOp<const S extends Schema>(d: OpDef<S>): Op {
+/** An operator as its literal declares it: with the types of its attributes. */
+export interface OpOf<S extends Schema> extends Omit<Op, 'attrs'> {
+  readonly attrs: S;
+}
+/** The attributes of a node, typed by the schema of its operator, which is one of `ops`. */
+export function attrsOf<O extends readonly Op[]>(n: Node, ...ops: O): Typed<O[number]['attrs']> {
+  if (!ops.some(op => op === n.op)) throw new InternalError(`${n.op.name} is not one of ${ops.map(op => op.name).join(', ')}`);
+  // `apply` has checked them against the schema.
+  return n.attrs as unknown as Typed<O[number]['attrs']>;
+}
+/** A node with the types of the attributes of its operator; undefined where it is of another. */
+export const nodeOf = <O extends Op>(n: Node, op: O): NodeOf<Typed<O['attrs']>> | undefined =>
+  n.op === op ? (n as unknown as NodeOf<Typed<O['attrs']>>) : undefined;
+/** Declares an operator; the list of its family holds it, and `ops/index.ts` the lists of all families. */
+export function defineOp<const S extends Schema>(d: OpDef<S>): OpOf<S> {
   const checkAttrs = (a: Attrs, reject: (why: string) => never): Attrs => {
     for (const name of Object.keys(a)) if (!Object.hasOwn(d.attrs, name)) reject(`unknown attribute '${name}'`);
     const out: Record<string, AttrValue | undefined> = {};
@@ -181,5 +209,5 @@ export function defineOp<const S extends Schema>(d: OpDef<S>): Op {
     return out;
   };
   // The schema has checked the attributes: from here on their types are forgotten.
-  return { ...(d as unknown as Op), checkAttrs };
+  return { ...(d as unknown as OpOf<S>), checkAttrs };
 }

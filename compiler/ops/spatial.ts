@@ -1,6 +1,7 @@
 import { must } from '../core/diagnostic.ts';
 import { dimAdd, dimCeilDiv, dimFloorDiv, dimMin, dimMul, dimSub, type Dim } from '../core/dim.ts';
 import { numel, stridesOf, type Tensor } from '../core/tensor.ts';
+import type { NodeOf } from '../graph/graph.ts';
 import { attr, type Typed } from './define.ts';
 import { gatherStrided } from './strided.ts';
 
@@ -26,6 +27,9 @@ export const windowAttrs = {
   layout: attr.oneOf(['NCHW', 'NHWC'], 'NCHW'),
 } as const;
 export type WindowAttrs = Typed<typeof windowAttrs>;
+/** The attributes of a window over f32 channels last: there a convolution is a product over contiguous memory. */
+export const channelsLast = <A extends WindowAttrs>(n: NodeOf<A>): A | undefined =>
+  n.attrs.layout === 'NCHW' && n.inputs[0]?.type.dtype === 'f32' ? { ...n.attrs, layout: 'NHWC' } : undefined;
 export type Steps = Omit<WindowAttrs, 'layout'>;
 
 /** Checks that the attributes are for `n` spatial axes. */

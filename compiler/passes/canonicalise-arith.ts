@@ -22,8 +22,9 @@ import {
   Sub,
   Where,
 } from '../ops/elementwise/index.ts';
+import { attrsOf } from '../ops/define.ts';
 import { Expand } from '../ops/movement/view.ts';
-import { isFloatValue, number, out, sameType, splat } from './match.ts';
+import { isFloatValue, out, sameType, splat } from './match.ts';
 
 /** Rules over numbers. Each gives at most as many operators, none of them slower, and changes no result by more than rounding. */
 
@@ -106,19 +107,19 @@ interface Bounds {
 }
 function boundsOf(v: Value | undefined): Bounds | undefined {
   if (v?.def.k !== 'node') return undefined;
-  const { op: o, attrs, inputs } = v.def;
+  const { op: o, inputs } = v.def;
   const x = inputs[0];
   if (!x) return undefined;
-  switch (o.name) {
-    case 'Relu':
+  switch (o) {
+    case Relu:
       return { x, lo: 0, hi: undefined };
-    case 'Clip':
-      return { x, lo: number(attrs, 'lo'), hi: number(attrs, 'hi') };
-    case 'Max':
-    case 'Min': {
+    case Clip:
+      return { x, ...attrsOf(v.def, Clip) };
+    case Max:
+    case Min: {
       const [c, y] = splat(inputs[1]) === undefined ? [splat(inputs[0]), inputs[1]] : [splat(inputs[1]), x];
       if (c === undefined || Number.isNaN(c) || !y || !sameType(y, v)) return undefined;
-      return o.name === 'Max' ? { x: y, lo: c, hi: undefined } : { x: y, lo: undefined, hi: c };
+      return o === Max ? { x: y, lo: c, hi: undefined } : { x: y, lo: undefined, hi: c };
     }
   }
   return undefined;
@@ -148,8 +149,7 @@ const bounds: Rule[] = [
     return b && clipped(m, b.x, b.lo, b.hi);
   }),
   rule('a Clip that is a Relu, or nothing', op(Clip, [any('x')]), m => {
-    const lo = number(m.root.attrs, 'lo');
-    const hi = number(m.root.attrs, 'hi');
+    const { lo, hi } = attrsOf(m.root, Clip);
     // Exporters write the largest float where they mean no bound.
     const open = (v: number | undefined, sign: number): boolean => v === undefined || v * sign >= 3.4028234663852886e38;
     if (!isFloatValue(m.value('x'))) return undefined;

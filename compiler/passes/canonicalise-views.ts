@@ -5,13 +5,14 @@ import { any, op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import { Concat } from '../ops/movement/concat.ts';
 import { Conv } from '../ops/conv/conv.ts';
 import { elementwiseOps } from '../ops/elementwise/index.ts';
+import { attrsOf } from '../ops/define.ts';
 import { Gather } from '../ops/movement/gather.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Pad } from '../ops/movement/pad.ts';
 import { Reduce } from '../ops/reduce/reduce.ts';
 import { spatialAxes } from '../ops/spatial.ts';
 import { Expand, isWholeSlice, Reshape, Slice, Transpose } from '../ops/movement/view.ts';
-import { dims, ints, madeBy, number, out, splat } from './match.ts';
+import { madeBy, out, splat } from './match.ts';
 
 /** Rules over the movement of data: what undoes itself, and what one operator can do in the place of two. */
 
@@ -25,17 +26,17 @@ const reshapes: Rule[] = [
   ),
   rule('a reshape of a reshape', op(Reshape, [op(Reshape, [any('x')])]), m => reshape(m, m.value('x'), shapeOf(out(m.root)))),
   rule('a transpose of a transpose', op(Transpose, [op(Transpose, [any('x')], { as: 'inner' })]), m => {
-    const inner = ints(m.node('inner').attrs, 'perm');
-    const perm = ints(m.root.attrs, 'perm').map(p => must(inner[p]));
+    const inner = attrsOf(m.node('inner'), Transpose).perm;
+    const perm = attrsOf(m.root, Transpose).perm.map(p => must(inner[p]));
     return perm.every((p, i) => p === i) ? m.value('x') : m.apply1(Transpose, [m.value('x')], { perm });
   }),
   rule('a transpose that moves nothing', op(Transpose, [any('x')]), m =>
-    ints(m.root.attrs, 'perm').every((p, i) => p === i) ? m.value('x') : undefined,
+    attrsOf(m.root, Transpose).perm.every((p, i) => p === i) ? m.value('x') : undefined,
   ),
   // Axes of one element may be anywhere: if the others stay in order, memory does.
   rule('a transpose of axes of one element', op(Transpose, [any('x')]), m => {
     const x = m.value('x');
-    const moved = ints(m.root.attrs, 'perm').filter(p => shapeOf(x)[p] !== 1);
+    const moved = attrsOf(m.root, Transpose).perm.filter(p => shapeOf(x)[p] !== 1);
     return moved.every((p, i) => i === 0 || p > must(moved[i - 1]))
       ? m.apply1(Reshape, [x], { shape: shapeOf(out(m.root)) })
       : undefined;
@@ -53,11 +54,7 @@ interface SliceAttrs {
   readonly sizes: readonly Dim[];
   readonly steps: readonly Dim[];
 }
-const sliceAttrs = (n: Node): SliceAttrs => ({
-  starts: dims(n.attrs, 'starts'),
-  sizes: dims(n.attrs, 'sizes'),
-  steps: dims(n.attrs, 'steps'),
-});
+const sliceAttrs = (n: Node): SliceAttrs => attrsOf(n, Slice);
 const at = (ds: readonly Dim[], i: number): Dim => must(ds[i]);
 /** `sub` of what is left of x after `first`. */
 const sliceOfSlice = (first: SliceAttrs, sub: SliceAttrs): SliceAttrs => ({
@@ -83,7 +80,7 @@ const slices: Rule[] = [
   rule('a slice of one operand of a concatenation', op(Slice, [op(Concat, [], { more: true, as: 'whole' })]), m => {
     const s = sliceAttrs(m.root);
     const parts = m.node('whole').inputs.map(v => must(v));
-    const axis = must(number(m.node('whole').attrs, 'axis'));
+    const axis = attrsOf(m.node('whole'), Concat).axis;
     if (at(s.steps, axis) !== 1) return undefined;
     let from: Dim = 0;
     for (const x of parts) {
@@ -110,21 +107,21 @@ const MAX_PARTS = 64;
 const concats: Rule[] = [
   rule('a concatenation of one', op(Concat, [any('x')]), m => m.value('x')),
   rule('a concatenation with nothing', op(Concat, [], { more: true }), m => {
-    const axis = must(number(m.root.attrs, 'axis'));
+    const axis = attrsOf(m.root, Concat).axis;
     const parts = m.root.inputs.map(v => must(v));
     const some = parts.filter(x => shapeOf(x)[axis] !== 0);
     return some.length > 0 && some.length < parts.length ? m.apply1(Concat, some, { axis }) : undefined;
   }),
   rule('a concatenation in a concatenation', op(Concat, [], { more: true }), m => {
-    const axis = must(number(m.root.attrs, 'axis'));
+    const axis = attrsOf(m.root, Concat).axis;
     const flat = m.root.inputs.flatMap(v => {
-      const inner = madeBy(v, 'Concat');
-      return inner && v && m.usedOnce(v) && inner.attrs['axis'] === axis ? inner.inputs : [v];
+      const inner = madeBy(v, Concat);
+      return inner && v && m.usedOnce(v) && inner.attrs.axis === axis ? inner.inputs : [v];
     });
     return flat.length > m.root.inputs.length && flat.length <= MAX_PARTS ? m.apply1(Concat, flat, { axis }) : undefined;
   }),
   rule('neighbouring slices put together again', op(Concat, [], { more: true }), m => {
-    const axis = must(number(m.root.attrs, 'axis'));
+    const axis = attrsOf(m.root, Concat).axis;
     const joined: Value[] = [];
     for (const v of m.root.inputs) {
       const last = joined.at(-1);
@@ -137,7 +134,7 @@ const concats: Rule[] = [
   }),
 ];
 function joinSlices(m: Match, a: Value, b: Value, axis: number): Value | undefined {
-  const [p, q] = [madeBy(a, 'Slice'), madeBy(b, 'Slice')];
+  const [p, q] = [madeBy(a, Slice), madeBy(b, Slice)];
   const x = p?.inputs[0];
   if (!p || !q || !x || x !== q.inputs[0]) return undefined;
   const [s, t] = [sliceAttrs(p), sliceAttrs(q)];
@@ -155,7 +152,7 @@ function withoutExpansion(m: Match): readonly Value[] | undefined {
   const { inputs, op: o, attrs } = m.root;
   const shape = shapeOf(out(m.root));
   for (const [i, v] of inputs.entries()) {
-    const inner = madeBy(v, 'Expand')?.inputs[0];
+    const inner = madeBy(v, Expand)?.inputs[0];
     if (!inner) continue;
     const now = inputs.with(i, inner);
     // Trailing axes count, sizes of 1 yield.
@@ -192,26 +189,27 @@ const expansions: Rule[] = [
 const reductions: Rule[] = [
   rule('a reduction of axes of one element', op(Reduce, [any('x')]), m => {
     const x = m.value('x');
-    return ints(m.root.attrs, 'axes').every(a => shapeOf(x)[a] === 1) ? reshape(m, x, shapeOf(out(m.root))) : undefined;
+    return attrsOf(m.root, Reduce).axes.every(a => shapeOf(x)[a] === 1) ? reshape(m, x, shapeOf(out(m.root))) : undefined;
   }),
 ];
 
 const products: Rule[] = [
   rule('a product with a transposed matrix', op(MatMul, [], { more: true }), m => {
-    const { inputs, attrs } = m.root;
+    const { inputs } = m.root;
+    const attrs = attrsOf(m.root, MatMul);
     const turned = (v: Value | undefined): Value | undefined => {
-      const n = madeBy(v, 'Transpose');
-      const perm = n ? ints(n.attrs, 'perm') : [];
+      const n = madeBy(v, Transpose);
+      const perm = n?.attrs.perm ?? [];
       const r = perm.length;
       return r >= 2 && perm.every((p, i) => p === (i === r - 1 ? r - 2 : i === r - 2 ? r - 1 : i)) ? n?.inputs[0] : undefined;
     };
     const [a, b] = [turned(inputs[0]), turned(inputs[1])];
     if (!a && !b) return undefined;
-    const flip = (was: unknown, now: Value | undefined): boolean => (was === true) !== (now !== undefined);
+    const flip = (was: boolean, now: Value | undefined): boolean => was !== (now !== undefined);
     return m.apply1(MatMul, [a ?? inputs[0], b ?? inputs[1]], {
       ...attrs,
-      transA: flip(attrs['transA'], a),
-      transB: flip(attrs['transB'], b),
+      transA: flip(attrs.transA, a),
+      transB: flip(attrs.transB, b),
     });
   }),
 ];
@@ -220,18 +218,17 @@ const padding: Rule[] = [
     'zeros around the input of a convolution',
     op(Conv, [op(Pad, [any('x')], { more: true, as: 'pad' })], { more: true }),
     m => {
-      const { attrs, inputs } = m.root;
-      const pad = m.node('pad').attrs;
+      const attrs = attrsOf(m.root, Conv);
+      const { mode, begin, end } = attrsOf(m.node('pad'), Pad);
       const value = m.node('pad').inputs[1];
-      if (pad['mode'] !== 'constant' || (value && splat(value) !== 0)) return undefined;
-      const [begin, end] = [dims(pad, 'begin'), dims(pad, 'end')];
-      const spatial = spatialAxes(attrs['layout'] === 'NHWC' ? 'NHWC' : 'NCHW', begin.length);
+      if (mode !== 'constant' || (value && splat(value) !== 0)) return undefined;
+      const spatial = spatialAxes(attrs.layout, begin.length);
       if (begin.some((b, a) => !spatial.includes(a) && (b !== 0 || end[a] !== 0))) return undefined;
-      const own = dims(attrs, 'pads');
+      const own = attrs.pads;
       const more = [...spatial.map(a => at(begin, a)), ...spatial.map(a => at(end, a))];
       // Cutting off and padding again is not the same as neither.
       if ([...own, ...more].some(d => rangeOf(d).lo < 0)) return undefined;
-      return m.apply1(Conv, [m.value('x'), ...inputs.slice(1)], { ...attrs, pads: own.map((d, i) => dimAdd(d, at(more, i))) });
+      return m.apply1(Conv, [m.value('x'), ...m.root.inputs.slice(1)], { ...attrs, pads: own.map((d, i) => dimAdd(d, at(more, i))) });
     },
   ),
 ];
@@ -239,7 +236,7 @@ const gathers: Rule[] = [
   rule('one row gathered', op(Gather, [any('x'), any('i')]), m => {
     const known = symbolicOf(m.value('i'));
     const [i] = known ?? [];
-    const axis = must(number(m.root.attrs, 'axis'));
+    const axis = attrsOf(m.root, Gather).axis;
     const x = m.value('x');
     const n = at(shapeOf(x), axis);
     if (i === undefined || known?.length !== 1 || rangeOf(i).lo < 0 || rangeOf(dimSub(n, i)).lo < 1) return undefined;

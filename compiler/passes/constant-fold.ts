@@ -9,27 +9,27 @@ import type { GraphPass } from './pass.ts';
 const SMALL = 2 ** 16;
 /** Larger ones may take this many times the bytes of what they come from: a cast of weights from half floats is worth it. */
 const GROWTH = 4;
-/** Operators that repeat their input: what reads them reads the input as well. */
-const REPEATING: ReadonlySet<string> = new Set(['Expand', 'Tile']);
+/** The same for operators that fold only `small`. */
+const SHORT = 4096;
 /** Rounds for sizes that come out of constants and let more be computed. */
 const ROUNDS = 8;
 
 const limitOf = (n: Node): number => {
-  if (REPEATING.has(n.op.name)) return 4096;
+  if (n.op.fold === 'small') return SHORT;
   const from = n.inputs.reduce((sum, v) => sum + (tensorOf(v)?.bytes.length ?? 0), 0);
   return Math.max(SMALL, GROWTH * from);
 };
 
-/** Computes what depends on constants alone. `keep` names operators that a later pass wants to see as they are. */
-function constantFolding(name: string, keep: readonly string[]): GraphPass {
+/** Computes what depends on constants alone; `late`: also what passes have looked for by then. */
+function constantFolding(name: string, doc: string, late: boolean): GraphPass {
   return {
     name,
-    doc: `Compute what depends on constants alone${keep.length > 0 ? `, except ${keep.join(', ')}` : ''}`,
+    doc,
     run: g => {
       let now = g;
       for (let round = 0; round < ROUNDS; round++) {
         const symbols = new Map<string, Dim>();
-        now = fold(now, keep, symbols);
+        now = fold(now, late, symbols);
         if (symbols.size === 0) break;
         now = specialise(now, symbols);
       }
@@ -37,9 +37,9 @@ function constantFolding(name: string, keep: readonly string[]): GraphPass {
     },
   };
 }
-function fold(g: Graph, keep: readonly string[], symbols: Map<string, Dim>): Graph {
+function fold(g: Graph, late: boolean, symbols: Map<string, Dim>): Graph {
   return mapDeep(g, () => (n, mapped) => {
-    if (keep.includes(n.op.name)) return undefined;
+    if (n.op.fold === 'late' && !late) return undefined;
     const inputs = mapped.map(v => v && asConstant(v));
     const changed = inputs.some((v, i) => v !== n.inputs[i]);
     const all = inputs.every(v => !v || v.def.k === 'const');
@@ -54,6 +54,13 @@ function fold(g: Graph, keep: readonly string[], symbols: Map<string, Dim>): Gra
 }
 const isKnown = (v: Value): boolean => asConstant(v) !== v;
 
-export const constantFold = constantFolding('constant-fold', ['DequantizeLinear']);
-/** After integer kernels were chosen: what is still dequantized becomes floats. */
-export const constantFoldAll = constantFolding('constant-fold-all', []);
+export const constantFold = constantFolding(
+  'constant-fold',
+  'Compute what depends on constants alone, except what later passes look for.',
+  false,
+);
+export const constantFoldAll = constantFolding(
+  'constant-fold-all',
+  'Compute what depends on constants alone, dequantized weights included.',
+  true,
+);

@@ -6,6 +6,7 @@ import { commutative, constantOf, op, rewriteGraph, rule, type Match, type Rule 
 import { ConvInteger } from '../ops/conv/conv-integer.ts';
 import { Conv } from '../ops/conv/conv.ts';
 import { Add, Cast, Mul, Round, Sub } from '../ops/elementwise/index.ts';
+import { attrsOf, nodeOf } from '../ops/define.ts';
 import { MatMulInteger } from '../ops/matmul/matmul-integer.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Slice } from '../ops/movement/view.ts';
@@ -43,7 +44,7 @@ function total(m: Match, parts: readonly Value[]): Value {
 /** A ConvInteger by convolutions of floats; of i32 where floats hold nothing. */
 function convolution(m: Match): Value {
   const [x, w] = operandsOf(m.root);
-  const { strides, pads, dilations, layout, group } = m.root.attrs;
+  const { strides, pads, dilations, layout, group } = attrsOf(m.root, ConvInteger);
   const attrs = { strides, pads, dilations, layout, group };
   const cuts = channelCuts(x, w);
   if (!cuts || (cuts.length > 2 && group !== 1))
@@ -61,7 +62,7 @@ function convolution(m: Match): Value {
 /** A MatMulInteger by products of floats; of i32 where floats hold nothing. */
 function product(m: Match): Value {
   const [a, b] = operandsOf(m.root);
-  const transB = m.root.attrs['transB'] === true;
+  const { transB } = attrsOf(m.root, MatMulInteger);
   const cuts = depthCuts(a, b, transB);
   if (!cuts) return total(m, [m.apply1(MatMul, [shift(m, a, 'i32'), shift(m, b, 'i32')], { transB })]);
   const rankB = b.x.type.shape.length;
@@ -88,11 +89,12 @@ const integerOps = [ConvInteger, MatMulInteger];
 function inFloats(m: Match): Value | undefined {
   const n = m.node('sums');
   const [x, w] = operandsOf(n);
-  const cuts = n.op === ConvInteger ? channelCuts(x, w) : depthCuts(x, w, n.attrs['transB'] === true);
+  const product = nodeOf(n, MatMulInteger);
+  const cuts = product ? depthCuts(x, w, product.attrs.transB) : channelCuts(x, w);
   const floats = out(m.root).type.dtype === 'f32' && cuts?.length === 2;
   return floats ? m.apply1(n.op, n.inputs, { ...n.attrs, to: 'f32' }) : undefined;
 }
-const sums = op(integerOps, [], { more: true, once: true, as: 'sums', when: n => n.attrs['to'] === 'i32' });
+const sums = op(integerOps, [], { more: true, once: true, as: 'sums', when: n => attrsOf(n, ...integerOps).to === 'i32' });
 const promises: readonly Rule[] = [
   rule('sums of integers as floats', op(Cast, [sums]), inFloats),
   rule('sums of integers and a bias as floats', op(Cast, [commutative(Add, sums, constantOf('bias'), { once: true })]), m => {

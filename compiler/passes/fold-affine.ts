@@ -6,9 +6,10 @@ import { constant, tensorOf, type Node, type Value } from '../graph/graph.ts';
 import { op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import { Conv, ConvTranspose } from '../ops/conv/conv.ts';
 import { Add, Div, Mul, Neg, Sub } from '../ops/elementwise/index.ts';
+import { attrsOf, nodeOf, type Op } from '../ops/define.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { channelAxis } from '../ops/spatial.ts';
-import { dims, number, out } from './match.ts';
+import { out } from './match.ts';
 import { rewrites } from './pass.ts';
 
 /**
@@ -32,18 +33,19 @@ interface Linear {
   from(a: number, b: number): number;
   to(a: number, b: number): number;
 }
-const linearOps = [Conv, ConvTranspose, MatMul];
+const linearOps: readonly Op[] = [Conv, ConvTranspose, MatMul];
 function linear(n: Node | undefined): Linear | undefined {
   const x = n?.inputs[0];
   const weights = tensorOf(n?.inputs[1]);
   if (!n || !x || !weights || !isFloat(x.type.dtype) || !linearOps.includes(n.op)) return undefined;
-  // Integers stay integers, for exact products.
-  if (n.attrs['exact'] === true) return undefined;
   const rank = out(n).type.shape.length;
   const w = weights.dims;
-  if (n.op === MatMul) {
+  const product = nodeOf(n, MatMul)?.attrs;
+  // Integers stay integers, for exact products.
+  if (product?.exact === true || nodeOf(n, Conv)?.attrs.exact === true) return undefined;
+  if (product) {
     if (w.length < 2 || x.type.shape.length < 2) return undefined;
-    const turned = n.attrs['transB'] === true;
+    const turned = product.transB;
     const [k, c] = turned ? [w.length - 1, w.length - 2] : [w.length - 2, w.length - 1];
     return {
       node: n,
@@ -51,15 +53,15 @@ function linear(n: Node | undefined): Linear | undefined {
       weights,
       outAxis: rank - 1,
       outs: must(w[c]),
-      inAxis: x.type.shape.length - (n.attrs['transA'] === true ? 2 : 1),
+      inAxis: x.type.shape.length - (product.transA ? 2 : 1),
       ins: must(w[k]),
       axis: w.length - 2,
       from: (a, b) => (turned ? b : a),
       to: (a, b) => (turned ? a : b),
     };
   }
-  const axis = channelAxis(n.attrs['layout'] === 'NHWC' ? 'NHWC' : 'NCHW', rank);
-  const group = number(n.attrs, 'group') ?? 1;
+  const { layout, group } = attrsOf(n, Conv, ConvTranspose);
+  const axis = channelAxis(layout, rank);
   const [first, second] = [must(w[0]), must(w[1])];
   // Conv: [outs, ins / group, …]; ConvTranspose: [ins, outs / group, …]. The second counts within the group of the first.
   const other = (a: number, b: number): number => Math.floor(a / (first / group)) * second + b;
@@ -214,7 +216,7 @@ const before: Rule = rule('scale and offset before a product', op(linearOps, [],
   const c = chain(m, l.x, l.inAxis, l.ins);
   if (c.x === l.x || !finite(c.scale) || !finite(c.offset)) return undefined;
   const shifts = c.offset.some(v => v !== 0);
-  const uniform = l.node.op === MatMul || (l.node.op === Conv && dims(l.node.attrs, 'pads').every(p => p === 0));
+  const uniform = l.node.op === MatMul || nodeOf(l.node, Conv)?.attrs.pads.every(p => p === 0);
   if (!shifts || uniform) {
     const y = m.apply1(l.node.op, [c.x, scaled(l, from => must(c.scale[from]))], l.node.attrs);
     return shifts ? withOffset(m, y, l.outAxis, throughWeights(l, c.offset)) : y;

@@ -1,13 +1,16 @@
 import { must } from '../core/diagnostic.ts';
 import { dimEq, dimMul, type Dim } from '../core/dim.ts';
 import { isFloat } from '../core/dtype.ts';
-import type { Node, Value } from '../graph/graph.ts';
+import type { NodeOf, Value } from '../graph/graph.ts';
 import { op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import { Attention } from '../ops/attention/attention.ts';
-import { Where } from '../ops/elementwise/index.ts';
+import { attrsOf, type Typed } from '../ops/define.ts';
+import { Add, Div, Equal, IsNaN, Mul, Tanh, Where } from '../ops/elementwise/index.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
-import { Reshape, Transpose } from '../ops/movement/view.ts';
-import { madeBy, number, out, splat } from './match.ts';
+import { Expand, Reshape, Transpose } from '../ops/movement/view.ts';
+import { Softmax } from '../ops/reduce/norm.ts';
+import { Reduce } from '../ops/reduce/reduce.ts';
+import { madeBy, out, splat } from './match.ts';
 
 /** softmax(scale * q k^T + mask) v as the operator that computes it without the matrix of all scores in memory. */
 
@@ -26,22 +29,22 @@ function peel(m: Match, s: Scores, shared: Value | undefined): Scores | undefine
   if (d.k !== 'node' || !(m.usedOnce(s.value) || s.value === shared)) return undefined;
   const [a, b, c] = d.inputs;
   const full = (v: Value | undefined): v is Value => v !== undefined && sameShape(v, s.value);
-  switch (d.op.name) {
-    case 'Mul':
-    case 'Div': {
-      const [x, k] = splat(b) === undefined && d.op.name === 'Mul' ? [b, splat(a)] : [a, splat(b)];
+  switch (d.op) {
+    case Mul:
+    case Div: {
+      const [x, k] = splat(b) === undefined && d.op === Mul ? [b, splat(a)] : [a, splat(b)];
       if (k === undefined || !full(x)) return undefined;
-      return { ...s, value: x, scale: d.op.name === 'Mul' ? s.scale * k : s.scale / k };
+      return { ...s, value: x, scale: d.op === Mul ? s.scale * k : s.scale / k };
     }
-    case 'Tanh':
+    case Tanh:
       return s.softcap === 0 && a ? { ...s, value: a, softcap: s.scale, scale: 1 } : undefined;
-    case 'Add': {
+    case Add: {
       // The scale comes before the mask: a mask inside a scale is not one.
       if (s.mask || s.scale !== 1 || s.softcap !== 0) return undefined;
       const [x, mask] = isScores(a) ? [a, b] : [b, a];
       return full(x) && mask && isScores(x) ? { ...s, value: x, mask } : undefined;
     }
-    case 'Where': {
+    case Where: {
       if (s.mask || s.scale !== 1 || s.softcap !== 0 || !a) return undefined;
       const [hide, show] = [splat(c), splat(b)];
       if (hide !== undefined && hide <= -1e4 && full(b)) return { ...s, value: b, mask: choice(m, a, 0, far(b, hide), b) };
@@ -65,7 +68,7 @@ function isScores(v: Value | undefined): boolean {
   for (let i = 0; i < 5 && x?.def.k === 'node'; i++) {
     const d = x.def;
     if (d.op === MatMul) return d.inputs.every(y => y?.def.k !== 'const');
-    if (d.op.name !== 'Mul' && d.op.name !== 'Div' && d.op.name !== 'Tanh') return false;
+    if (d.op !== Mul && d.op !== Div && d.op !== Tanh) return false;
     x = d.inputs[1] && splat(d.inputs[1]) === undefined ? d.inputs[1] : d.inputs[0];
   }
   return false;
@@ -73,10 +76,10 @@ function isScores(v: Value | undefined): boolean {
 /** A factor of q or k taken off. */
 function unscaled(m: Match, v: Value): { readonly value: Value; readonly scale: number } {
   const d = v.def;
-  if (d.k === 'node' && (d.op.name === 'Mul' || d.op.name === 'Div') && m.usedOnce(v)) {
+  if (d.k === 'node' && (d.op === Mul || d.op === Div) && m.usedOnce(v)) {
     const k = splat(d.inputs[1]);
     const x = d.inputs[0];
-    if (k !== undefined && x && sameShape(x, v)) return { value: x, scale: d.op.name === 'Mul' ? k : 1 / k };
+    if (k !== undefined && x && sameShape(x, v)) return { value: x, scale: d.op === Mul ? k : 1 / k };
   }
   return { value: v, scale: 1 };
 }
@@ -84,17 +87,17 @@ function unscaled(m: Match, v: Value): { readonly value: Value; readonly scale: 
 function unguarded(
   m: Match,
   v: Value,
-): { readonly softmax: Node; readonly guard: 'none' | 'probabilities' | 'scores' } | undefined {
-  const plain = madeBy(v, 'Softmax');
+): { readonly softmax: NodeOf<Typed<(typeof Softmax)['attrs']>>; readonly guard: 'none' | 'probabilities' | 'scores' } | undefined {
+  const plain = madeBy(v, Softmax);
   if (plain) return m.usedOnce(v) ? { softmax: plain, guard: 'none' } : undefined;
-  const [c, zero, p] = madeBy(v, 'Where')?.inputs ?? [];
-  const softmax = madeBy(p, 'Softmax');
+  const [c, zero, p] = madeBy(v, Where)?.inputs ?? [];
+  const softmax = madeBy(p, Softmax);
   if (!m.usedOnce(v) || !p || !softmax || splat(zero) !== 0) return undefined;
-  if (madeBy(c, 'IsNaN')?.inputs[0] === p) return m.uses(p) <= 2 ? { softmax, guard: 'probabilities' } : undefined;
+  if (madeBy(c, IsNaN)?.inputs[0] === p) return m.uses(p) <= 2 ? { softmax, guard: 'probabilities' } : undefined;
   // The largest score of a row that sees nothing is minus infinity.
-  const [most, least] = madeBy(c, 'Equal')?.inputs ?? [];
-  const top = madeBy(most, 'Reduce');
-  const rows = top?.inputs[0] === softmax.inputs[0] && top?.attrs['of'] === 'max';
+  const [most, least] = madeBy(c, Equal)?.inputs ?? [];
+  const top = madeBy(most, Reduce);
+  const rows = top !== undefined && top.inputs[0] === softmax.inputs[0] && top.attrs.of === 'max';
   return rows && splat(least) === -Infinity && m.usedOnce(p) ? { softmax, guard: 'scores' } : undefined;
 }
 const swapLast = (rank: number): number[] =>
@@ -109,28 +112,28 @@ function fourAxes(m: Match, x: Value): Value {
 }
 
 const attention: Rule = rule('attention', op(MatMul, [], { more: true }), m => {
-  const { attrs, inputs } = m.root;
-  const [left, v] = inputs;
+  const { transA, transB } = attrsOf(m.root, MatMul);
+  const [left, v] = m.root.inputs;
   const y = out(m.root);
   const rank = y.type.shape.length;
-  if (!left || !v || attrs['transA'] === true || rank < 2 || rank > 4 || !isFloat(y.type.dtype)) return undefined;
+  if (!left || !v || transA || rank < 2 || rank > 4 || !isFloat(y.type.dtype)) return undefined;
   const found = unguarded(m, left);
   const [scores] = found?.softmax.inputs ?? [];
-  if (!found || !scores || found.softmax.attrs['log'] === true || number(found.softmax.attrs, 'axis') !== rank - 1)
+  if (!found || !scores || found.softmax.attrs.log || found.softmax.attrs.axis !== rank - 1)
     return undefined;
   // The guard reads the scores as well.
   const shared = found.guard === 'scores' && m.uses(scores) <= 2 ? scores : undefined;
   let s: Scores = { value: scores, scale: 1, softcap: 0, mask: undefined };
   for (let next: Scores | undefined = s; next; next = peel(m, s, shared)) s = next;
-  const product = madeBy(s.value, 'MatMul');
-  if (!product || !(m.usedOnce(s.value) || s.value === shared) || product.attrs['transA'] === true) return undefined;
+  const product = madeBy(s.value, MatMul);
+  if (!product || !(m.usedOnce(s.value) || s.value === shared) || product.attrs.transA) return undefined;
   const [q0, k0] = product.inputs;
   if (!q0 || !k0 || [q0, k0, v].some(x => x.type.shape.length !== rank)) return undefined;
   const q = unscaled(m, q0);
   const k = unscaled(m, k0);
   const turn = (x: Value): Value => m.apply1(Transpose, [x], { perm: swapLast(rank) });
-  const keys = product.attrs['transB'] === true ? k.value : turn(k.value);
-  const values = attrs['transB'] === true ? turn(v) : v;
+  const keys = product.attrs.transB ? k.value : turn(k.value);
+  const values = transB ? turn(v) : v;
   const [q4, k4, v4] = [fourAxes(m, q.value), fourAxes(m, keys), fourAxes(m, values)];
   if (!fits(q4, k4, v4)) return undefined;
   const mask = maskOf(m, s.mask, rank, q4, k4);
@@ -165,8 +168,8 @@ function maskOf(m: Match, mask: Value | undefined, rank: number, q: Value, k: Va
 }
 /** Keys or values of which each head was repeated for a group of heads that share it: what they were before. */
 function ungrouped(v: Value | undefined): { readonly value: Value; readonly group: Dim } | undefined {
-  const expanded = madeBy(v, 'Reshape')?.inputs[0];
-  const wide = madeBy(expanded, 'Expand')?.inputs[0];
+  const expanded = madeBy(v, Reshape)?.inputs[0];
+  const wide = madeBy(expanded, Expand)?.inputs[0];
   if (!v || !expanded || !wide || wide.type.shape.length !== 5 || expanded.type.shape.length !== 5) return undefined;
   const [b, h, one, n, d] = wide.type.shape;
   const [eb, eh, group, en, ed] = expanded.type.shape;
@@ -178,7 +181,7 @@ function ungrouped(v: Value | undefined): { readonly value: Value; readonly grou
   ].every(([x, y]) => dimEq(must(x), must(y)));
   const joined = [must(b), dimMul(must(h), must(group)), must(n), must(d)];
   if (one !== 1 || !same || !v.type.shape.every((s, i) => dimEq(s, joined[i] ?? NaN))) return undefined;
-  const before = madeBy(wide, 'Reshape')?.inputs[0];
+  const before = madeBy(wide, Reshape)?.inputs[0];
   const own = [must(b), must(h), must(n), must(d)];
   const fit = before?.type.shape.length === 4 && before.type.shape.every((s, i) => dimEq(s, must(own[i])));
   return fit ? { value: before, group: must(group) } : undefined;
@@ -187,7 +190,7 @@ const groups: Rule = rule('attention of heads that share keys', op(Attention, []
   const [q, k, v, ...rest] = m.root.inputs;
   const [keys, values] = [ungrouped(k), ungrouped(v)];
   if (!q || !keys || !values || !dimEq(keys.group, values.group)) return undefined;
-  return m.apply1(Attention, [q, keys.value, values.value, ...rest], m.root.attrs);
+  return m.apply1(Attention, [q, keys.value, values.value, ...rest], attrsOf(m.root, Attention));
 });
 
 export const attentionRules: readonly Rule[] = [attention, groups];

@@ -3,14 +3,16 @@ import { isFloat } from '../core/dtype.ts';
 import type { Node, Value } from '../graph/graph.ts';
 import { any, commutative, constantOf, num, op, rule, type Match, type Pattern, type Rule } from '../graph/rewrite.ts';
 import { Add, Div, Exp, Log, Mul, Pow, Reciprocal, Sqrt, Sub } from '../ops/elementwise/index.ts';
+import { attrsOf, nodeOf } from '../ops/define.ts';
+import type { Reduction } from '../ops/reduce/axes.ts';
 import { LayerNorm, Softmax } from '../ops/reduce/norm.ts';
 import { Reduce } from '../ops/reduce/reduce.ts';
-import { ints, out, sameType, splat } from './match.ts';
+import { out, sameType, splat } from './match.ts';
 
 /** Normalisations and softmax that an exporter spelt out. */
 
-const reduced = (of: string, x: Pattern, as: string): Pattern =>
-  op(Reduce, [x], { as, when: (n: Node) => n.attrs['of'] === of && n.attrs['keep'] !== false });
+const reduced = (of: Reduction, x: Pattern, as: string): Pattern =>
+  op(Reduce, [x], { as, when: n => nodeOf(n, Reduce)?.attrs.of === of && nodeOf(n, Reduce)?.attrs.keep === true });
 /** The two ways to write a square. */
 const squares = (x: string): readonly Pattern[] => [op(Mul, [any(x), any(x)]), op(Pow, [any(x), num(2, 0)])];
 /** x / sqrt(mean of squares + epsilon), in every way to write it; `x` is named `name`. */
@@ -20,11 +22,12 @@ function rooted(x: Pattern, name: string): readonly ReturnType<typeof op>[] {
     return [op(Div, [x, root]), commutative(Mul, x, op(Reciprocal, [root]))];
   });
 }
-const sameAxes = (a: Node, b: Node): boolean => ints(a.attrs, 'axes').join() === ints(b.attrs, 'axes').join();
+const axesOf = (n: Node): readonly number[] => attrsOf(n, Reduce).axes;
+const sameAxes = (a: Node, b: Node): boolean => axesOf(a).join() === axesOf(b).join();
 function normalised(m: Match, x: Value, center: boolean): Value | undefined {
   const epsilon = splat(m.value('epsilon'));
   if (epsilon === undefined || !(epsilon >= 0) || !isFloat(x.type.dtype) || !sameType(x, out(m.root))) return undefined;
-  return m.apply1(LayerNorm, [x], { axes: ints(m.node('squares').attrs, 'axes'), epsilon, center });
+  return m.apply1(LayerNorm, [x], { axes: axesOf(m.node('squares')), epsilon, center });
 }
 const centred = op(Sub, [any('x'), reduced('mean', any('x'), 'mean')], { as: 'd' });
 const norms: readonly Rule[] = [
@@ -40,7 +43,7 @@ const norms: readonly Rule[] = [
 function softmax(m: Match, over: readonly string[], log: boolean): Value | undefined {
   const x = m.value('x');
   const [first, ...more] = over.map(name => m.node(name));
-  const axes = ints(must(first).attrs, 'axes');
+  const axes = axesOf(must(first));
   const [axis] = axes;
   if (axis === undefined || axes.length !== 1 || more.some(n => !sameAxes(must(first), n)) || !sameType(x, out(m.root)))
     return undefined;
@@ -59,8 +62,8 @@ const softmaxes: readonly Rule[] = [
     );
   }),
   rule('logarithm of softmax', op(Log, [op(Softmax, [any('x')], { as: 'softmax', once: true })]), m => {
-    const { attrs } = m.node('softmax');
-    return attrs['log'] === true ? undefined : m.apply1(Softmax, [m.value('x')], { ...attrs, log: true });
+    const attrs = attrsOf(m.node('softmax'), Softmax);
+    return attrs.log ? undefined : m.apply1(Softmax, [m.value('x')], { ...attrs, log: true });
   }),
   rule('logarithm of softmax spelt out', op(Sub, [shifted, op(Log, [reduced('sum', op(Exp, [any('s')]), 'sum')])]), m =>
     softmax(m, ['sum', 'most'], true),

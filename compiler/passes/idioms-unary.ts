@@ -7,6 +7,8 @@ import {
   Add,
   Clip,
   Div,
+  Erf,
+  Exp,
   Gelu,
   HardSigmoid,
   HardSwish,
@@ -83,17 +85,8 @@ function tidy(v: number): number {
   return v;
 }
 
-const TRIGGERS: ReadonlySet<string> = new Set([
-  'Erf',
-  'Tanh',
-  'Sigmoid',
-  'Exp',
-  'Clip',
-  'HardSigmoid',
-  'Softplus',
-  'Log',
-  'Relu',
-]);
+/** One of these is in every way to spell out an activation: other expressions are not tried. */
+const TRIGGERS: ReadonlySet<Op> = new Set<Op>([Erf, Tanh, Sigmoid, Exp, Clip, HardSigmoid, Softplus, Log, Relu]);
 const LARGEST = 14;
 
 /** The nodes between `root` and `x`, if they compute root from x and numbers alone and nothing else uses what they compute. */
@@ -124,7 +117,7 @@ function candidates(m: Match, root: Node): readonly Value[] {
   for (let depth = 0; depth < 9 && front.length > 0 && found.size < LARGEST; depth++) {
     const next: Node[] = [];
     for (const n of front) {
-      triggered ||= TRIGGERS.has(n.op.name);
+      triggered ||= TRIGGERS.has(n.op);
       for (const v of n.inputs) {
         if (!v || splat(v) !== undefined || !sameType(v, out(root))) continue;
         found.delete(v);
@@ -175,7 +168,7 @@ export const unaryRules: readonly Rule[] = [
     if (dtype !== 'f32' && dtype !== 'f64') return undefined;
     for (const x of candidates(m, root)) {
       const nodes = between(m, root, x);
-      if (!nodes || nodes.length < 2 || !nodes.some(n => TRIGGERS.has(n.op.name))) continue;
+      if (!nodes || nodes.length < 2 || !nodes.some(n => TRIGGERS.has(n.op))) continue;
       const values = sampled(root, x, nodes);
       const at = (v: number): number => values[X.indexOf(v)] ?? NaN;
       const known = [...fixed, ...fitted(at)].find(k => agrees(values, k));

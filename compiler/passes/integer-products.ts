@@ -4,6 +4,7 @@ import { any, op, rewriteGraph, rule, type Match, type Rule } from '../graph/rew
 import { ConvInteger } from '../ops/conv/conv-integer.ts';
 import { Conv } from '../ops/conv/conv.ts';
 import { Cast, Mul } from '../ops/elementwise/index.ts';
+import { attrsOf } from '../ops/define.ts';
 import { MatMulInteger } from '../ops/matmul/matmul-integer.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Reshape } from '../ops/movement/view.ts';
@@ -43,7 +44,7 @@ const convolution = (profile: Profile): Rule =>
     const o = operands(m);
     const scales = m.value('wScale').type.shape;
     if (!o || !scales.slice(1).every(d => d === 1)) return undefined;
-    const { strides, pads, dilations, layout, group } = m.root.attrs;
+    const { strides, pads, dilations, layout, group } = attrsOf(m.root, Conv);
     const to = channelCuts(o.x, o.w)?.length === 2 ? 'f32' : 'i32';
     const attrs = { strides, pads, dilations, layout, group, to };
     const sums = m.apply1(ConvInteger, [o.x.x, o.w.x, o.x.zero, o.w.zero], attrs);
@@ -53,11 +54,11 @@ const convolution = (profile: Profile): Rule =>
 const product = (profile: Profile): Rule =>
   rule('a product of what is dequantized', op(MatMul, dequantized), m => {
     const o = operands(m);
-    const transB = m.root.attrs['transB'] === true;
+    const { transA, transB } = attrsOf(m.root, MatMul);
     const [w, scales] = [m.value('w').type.shape, m.value('wScale').type.shape];
     // Scales of columns lie along the last axis, or along the first of a transposed matrix.
     const byColumn = scales.every((d, i) => d === 1 || (transB ? scales.length === 2 && i === 0 : i === scales.length - 1));
-    if (!o || m.root.attrs['transA'] === true || w.length !== 2 || m.value('w').def.k !== 'const' || !byColumn) return undefined;
+    if (!o || transA || w.length !== 2 || m.value('w').def.k !== 'const' || !byColumn) return undefined;
     const single = depthCuts(o.x, o.w, transB)?.length === 2;
     const sums = m.apply1(MatMulInteger, [o.x.x, o.w.x, o.x.zero, o.w.zero], { transB, to: single ? 'f32' : 'i32' });
     if (!single && !isNative(sums, profile)) return undefined;

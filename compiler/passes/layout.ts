@@ -1,12 +1,13 @@
 import { must } from '../core/diagnostic.ts';
 import { dimEq, dimsEq, type Dim } from '../core/dim.ts';
-import { invertPerm } from '../core/shape.ts';
 import { apply, apply1, constant, nodesOf, tensorOf, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { mapSubgraphs } from '../graph/subgraphs.ts';
-import type { Attrs, AttrValue } from '../ops/define.ts';
-import { ConvInteger } from '../ops/conv/conv-integer.ts';
+import { movedAxes } from '../ops/axes.ts';
+import { attrsOf, nodeOf } from '../ops/define.ts';
+import { Reduce } from '../ops/reduce/reduce.ts';
 import { permute, toChannelsLast, toPlanar } from '../ops/spatial.ts';
 import { Reshape, Transpose } from '../ops/movement/view.ts';
+import { madeBy } from './match.ts';
 import type { GraphPass } from './pass.ts';
 
 /**
@@ -64,25 +65,26 @@ function layoutGraph(g: Graph): Graph {
   };
 
   const convert = (n: Node): boolean => {
-    const x = n.inputs[0];
-    const hasLast = x?.type.dtype === 'f32' || n.op === ConvInteger;
-    if (x && n.attrs['layout'] === 'NCHW' && n.outputs.length === 1 && hasLast) {
-      setLast(n, apply(n.op, [last(x), ...n.inputs.slice(1).map(v => v && plain(v))], { ...n.attrs, layout: 'NHWC' }, n.loc));
+    const [x, ...others] = n.inputs;
+    const channelsLast = n.op.channelsLast?.(n);
+    if (x && channelsLast) {
+      setLast(n, apply(n.op, [last(x), ...others.map(v => v && plain(v))], channelsLast, n.loc));
       return true;
     }
     const main = n.inputs.find(v => v !== undefined && native.has(v));
     if (!main) return false;
     const rank = main.type.shape.length;
     const out = n.outputs[0];
-    if (n.op.name === 'Transpose' && out) {
+    const transpose = nodeOf(n, Transpose);
+    if (transpose && out) {
       const from = toPlanar(rank);
-      const perm = (n.attrs['perm'] as readonly number[]).map(p => must(from[p]));
+      const perm = transpose.attrs.perm.map(p => must(from[p]));
       plainOf.set(out, transposed(last(main), perm, n));
       changed = true;
       return true;
     }
-    if (n.op.name === 'Reshape' && out) return convertReshape(n, main, out);
-    if (n.op.name === 'Reduce' && out && n.attrs['keep'] === false) return convertReduce(n, main, out);
+    if (n.op === Reshape && out) return convertReshape(n, main, out);
+    if (nodeOf(n, Reduce)?.attrs.keep === false && out) return convertReduce(n, main, out);
     if (n.op.lower.k === 'elementwise' && out) {
       if (out.type.shape.length !== rank || !dimsEq(out.type.shape, main.type.shape)) return false;
       setLast(
@@ -96,8 +98,7 @@ function layoutGraph(g: Graph): Graph {
       );
       return true;
     }
-    const rule = FOLLOWS[n.op.name];
-    const attrs = rule?.(n.attrs, toChannelsLast(rank), n);
+    const attrs = n.op.permuteAxes?.(n, toChannelsLast(rank));
     if (!attrs || n.outputs.some(o => o.type.shape.length !== rank)) return false;
     setLast(
       n,
@@ -129,12 +130,11 @@ function layoutGraph(g: Graph): Graph {
   /** A reduction that drops its axes, where those that stay keep their order. */
   const convertReduce = (n: Node, x: Value, out: Value): boolean => {
     const perm = toChannelsLast(x.type.shape.length);
-    const axes = n.attrs['axes'] as readonly number[];
+    const attrs = attrsOf(n, Reduce);
+    const { axes } = attrs;
     const kept = perm.filter(p => !axes.includes(p));
     if (kept.some((p, i) => i > 0 && p < must(kept[i - 1]))) return false;
-    const to = invertPerm(perm);
-    const moved = axes.map(a => must(to[a])).sort((p, q) => p - q);
-    plainOf.set(out, apply1(n.op, [last(x)], { ...n.attrs, axes: moved }, n.loc));
+    plainOf.set(out, apply1(n.op, [last(x)], { ...attrs, axes: movedAxes(axes, perm) }, n.loc));
     changed = true;
     return true;
   };
@@ -161,10 +161,10 @@ const isIdentity = (perm: readonly number[]): boolean => perm.every((p, i) => p 
 function transposed(v: Value, perm: readonly number[], by?: Node): Value {
   let x = v;
   let p = perm;
-  while (x.def.k === 'node' && x.def.op === Transpose) {
-    const inner = x.def.attrs['perm'] as readonly number[];
+  for (let n = madeBy(x, Transpose); n; n = madeBy(x, Transpose)) {
+    const inner = n.attrs.perm;
     p = p.map(i => must(inner[i]));
-    x = must(x.def.inputs[0]);
+    x = must(n.inputs[0]);
   }
   if (isIdentity(p)) return x;
   const t = tensorOf(x);
@@ -178,31 +178,3 @@ function reshaped(v: Value, shape: readonly Dim[], by?: Node): Value {
   return apply1(Reshape, [v], { shape }, locOf(by ?? v));
 }
 const locOf = (x: Node | Value): Node['loc'] => ('loc' in x ? x.loc : x.def.k === 'node' ? x.def.loc : { k: 'none' });
-
-/** The attributes of an operator on axes in another order: new axis i is old axis perm[i]. */
-type Follow = (a: Attrs, perm: readonly number[], n: Node) => Attrs | undefined;
-const moved = (v: AttrValue | undefined, perm: readonly number[]): readonly Dim[] =>
-  perm.map(p => must((v as readonly Dim[])[p]));
-const oneAxis: Follow = (a, perm) => ({ ...a, axis: must(invertPerm(perm)[a['axis'] as number]) });
-const perAxis =
-  (...names: readonly string[]): Follow =>
-  (a, perm) => ({ ...a, ...Object.fromEntries(names.filter(n => a[n] !== undefined).map(n => [n, moved(a[n], perm)])) });
-const axisList: Follow = (a, perm) => {
-  const to = invertPerm(perm);
-  return a['keep'] === true
-    ? { ...a, axes: (a['axes'] as readonly number[]).map(x => must(to[x])).sort((p, q) => p - q) }
-    : undefined;
-};
-const keptAxis: Follow = (a, perm, n) => (a['keep'] === true ? oneAxis(a, perm, n) : undefined);
-const FOLLOWS: Readonly<Record<string, Follow>> = {
-  Concat: oneAxis,
-  Softmax: oneAxis,
-  LogSoftmax: oneAxis,
-  Cumulative: oneAxis,
-  Slice: perAxis('starts', 'sizes', 'steps'),
-  Pad: perAxis('begin', 'end'),
-  Expand: perAxis('shape'),
-  Resize: (a, perm, n) => (n.inputs[1] || n.inputs[2] ? undefined : perAxis('shape', 'scales', 'starts', 'ends')(a, perm, n)),
-  Reduce: axisList,
-  ArgReduce: keptAxis,
-};

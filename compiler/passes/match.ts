@@ -1,8 +1,8 @@
-import { dimsEq, type Dim } from '../core/dim.ts';
+import { dimsEq } from '../core/dim.ts';
 import { isFloat } from '../core/dtype.ts';
 import { splatOf } from '../core/tensor.ts';
-import { tensorOf, type Node, type Value } from '../graph/graph.ts';
-import type { Attrs } from '../ops/define.ts';
+import { tensorOf, type Node, type NodeOf, type Value } from '../graph/graph.ts';
+import { nodeOf, type Op, type Typed } from '../ops/define.ts';
 
 /** What rules ask about values. */
 
@@ -19,19 +19,6 @@ export const out = (n: Node): Value => {
   return v;
 };
 export const isFloatValue = (v: Value): boolean => isFloat(v.type.dtype);
-export const ints = (a: Attrs, name: string): readonly number[] => {
-  const v = a[name];
-  return Array.isArray(v) ? v.map(Number) : [];
-};
-const isDims = (v: unknown): v is readonly Dim[] => Array.isArray(v);
-export const dims = (a: Attrs, name: string): readonly Dim[] => {
-  const v = a[name];
-  return isDims(v) ? v : [];
-};
-export const number = (a: Attrs, name: string): number | undefined => {
-  const v = a[name];
-  return typeof v === 'number' ? v : undefined;
-};
 /** The node that makes a value, if it is of this operator and the value its first result. */
-export const madeBy = (v: Value | undefined, op: string): Node | undefined =>
-  v?.def.k === 'node' && v.def.op.name === op && v.index === 0 ? v.def : undefined;
+export const madeBy = <O extends Op>(v: Value | undefined, op: O): NodeOf<Typed<O['attrs']>> | undefined =>
+  v?.def.k === 'node' && v.index === 0 ? nodeOf(v.def, op) : undefined;

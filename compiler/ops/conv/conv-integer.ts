@@ -38,5 +38,6 @@ export const ConvInteger = defineOp({
     return dimMul(dimProd(must(n.outputs[0]).type.shape), dimProd(w.slice(1)));
   },
   native: (n, profile) => wordForm(profile, n) !== undefined,
+  channelsLast: n => (n.attrs.layout === 'NCHW' ? { ...n.attrs, layout: 'NHWC' } : undefined),
   lower: { k: 'kernel', accepts: acceptsInteger, iterationSpace: integerSpace, build: lowerConvInteger },
 });

@@ -8,6 +8,7 @@ import { lowerConvTranspose, transposeSpace } from './schedules/transpose.ts';
 import { acceptsConv, convSpace, lowerConv } from './schedules/conv.ts';
 import {
   channelAxis,
+  channelsLast,
   checkWindow,
   extent,
   indices,
@@ -95,6 +96,7 @@ export const Conv = defineOp({
     const w = must(n.inputs[1]).type.shape;
     return dimMul(dimProd(must(n.outputs[0]).type.shape), dimProd(w.slice(1)));
   },
+  channelsLast,
   lower: { k: 'kernel', accepts: acceptsConv, iterationSpace: convSpace, build: lowerConv },
 });
 const planarDims = (dims: readonly number[], layout: Layout): number[] =>
@@ -217,5 +219,6 @@ export const ConvTranspose = defineOp({
     const w = must(n.inputs[1]).type.shape;
     return dimMul(dimProd(must(n.inputs[0]).type.shape), dimProd(w.slice(1)));
   },
+  channelsLast,
   lower: { k: 'kernel', iterationSpace: transposeSpace, build: lowerConvTranspose },
 });

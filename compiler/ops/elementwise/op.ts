@@ -6,7 +6,7 @@ import { tensorType } from '../../core/shape.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { and, shl, shr, vtype, type Expr } from '../../kernel/ir.ts';
 import { broadcastNumbers, chunkFunction, type ChunkFunction } from '../../kernel/eval/chunk.ts';
-import { defineOp, type InferCtx, type Op, type Schema, type ScalarCtx, type Typed } from '../define.ts';
+import { defineOp, type InferCtx, type OpDef, type OpOf, type Schema, type ScalarCtx, type Typed } from '../define.ts';
 import { scalarFunction, type Scalar } from '../../kernel/eval/scalar.ts';
 
 /** The shape that two shapes broadcast to (numpy's rule). A symbolic size meets only 1 or its equal: a guard checks it at run time. */
@@ -30,6 +30,7 @@ interface ElementwiseDef<S extends Schema> {
   scalar(args: readonly Expr[], c: ScalarCtx<Typed<S>>): Expr;
   /** The same on symbolic integers, for shape arithmetic. */
   known?(args: readonly Dim[], attrs: Typed<S>): Dim | undefined;
+  readonly fold?: OpDef<S>['fold'];
 }
 /** All operands and the result have one type, of the given kinds. */
 export const sameDType =
@@ -62,7 +63,7 @@ export function wrapNarrow(dtype: DType, e: Expr): Expr {
 }
 
 /** An elementwise operator is its scalar function; shape, reference evaluation, vector kernel and fusion follow from it. */
-export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): Op {
+export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): OpOf<S> {
   const scalar = (args: readonly Expr[], c: ScalarCtx<Typed<S>>): Expr => wrapNarrow(c.out, d.scalar(args, c));
   return defineOp<S>({
     name: d.name,
@@ -112,6 +113,7 @@ export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): Op {
       return [chunk ? mapChunks(chunk, tensors, out, dims) : mapElements(scalarFunction(regs, build), tensors, out, dims)];
     },
     lower: { k: 'elementwise', scalar },
+    ...(d.fold && { fold: d.fold }),
   });
 }
 

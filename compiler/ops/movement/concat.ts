@@ -3,6 +3,7 @@ import { dimSum, type Dim } from '../../core/dim.ts';
 import { tensorType } from '../../core/shape.ts';
 import { numel, typed } from '../../core/tensor.ts';
 import type { Value } from '../../graph/graph.ts';
+import { movedAxis } from '../axes.ts';
 import { attr, defineOp } from '../define.ts';
 import { checkAxis } from './gather.ts';
 
@@ -51,6 +52,7 @@ export const Concat = defineOp({
     }
     return [tensor];
   },
+  permuteAxes: (n, perm) => ({ ...n.attrs, axis: movedAxis(n.attrs.axis, perm) }),
   lower: {
     k: 'assemble',
     part: (out, i, n) => {

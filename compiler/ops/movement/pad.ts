@@ -22,6 +22,7 @@ import {
   type Lanes,
   type Num,
 } from '../../kernel/ir.ts';
+import { perAxis } from '../axes.ts';
 import { attr, defineOp } from '../define.ts';
 import { forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx, Sink, Source } from '../lowering.ts';
@@ -89,6 +90,7 @@ export const Pad = defineOp({
     });
     return [tensor];
   },
+  permuteAxes: (n, perm) => ({ ...n.attrs, begin: perAxis(n.attrs.begin, perm), end: perAxis(n.attrs.end, perm) }),
   lower: { k: 'kernel', accepts: () => 'indexMap', build: c => padKernel(c) },
 });
 /** The index that index i of a padded axis comes from, where 0 to n-1 is the axis itself; NaN: the constant. */

@@ -2,6 +2,7 @@ import { must } from '../../core/diagnostic.ts';
 import { dimAdd, dimEq, dimMul, dimProd, dimsEq, rangeOf, dimSub, type Dim } from '../../core/dim.ts';
 import { dimStrides, elements, tensorType } from '../../core/shape.ts';
 import { stridesOf } from '../../core/tensor.ts';
+import { perAxis } from '../axes.ts';
 import { attr, defineOp } from '../define.ts';
 import type { Ref } from '../lowering.ts';
 import { broadcastRef, isCompact, partOf, transposeRef } from '../ref.ts';
@@ -136,6 +137,10 @@ export const Slice = defineOp({
       ),
     ];
   },
+  permuteAxes: (n, perm) => {
+    const { starts, sizes, steps } = n.attrs;
+    return { starts: perAxis(starts, perm), sizes: perAxis(sizes, perm), steps: perAxis(steps, perm) };
+  },
   lower: {
     k: 'view',
     ref: (x, c) => {
@@ -185,6 +190,9 @@ export const Expand = defineOp({
       ),
     ];
   },
+  // What reads it reads its input as well.
+  fold: 'small',
+  permuteAxes: (n, perm) => ({ shape: perAxis(n.attrs.shape, perm) }),
   lower: { k: 'view', ref: (x, c) => broadcastRef(x, c.out.shape) },
 });
 

@@ -7,7 +7,7 @@ import type { Node } from '../../graph/graph.ts';
 import { partsOf } from '../conv/conv.ts';
 import { attr, defineOp, type EvalCtx, type InferCtx } from '../define.ts';
 import { lowerMaxIndices, lowerPool, lowerUnpool } from './schedules/pool.ts';
-import { checkWindow, indices, inLayout, layoutShape, planar, slidSizes, taps, type Layout, type Tap } from '../spatial.ts';
+import { channelsLast, checkWindow, indices, inLayout, layoutShape, planar, slidSizes, taps, type Layout, type Tap } from '../spatial.ts';
 import { poolAttrs, type PoolAttrs } from './windows.ts';
 
 function inferPool(c: InferCtx<PoolAttrs>): TensorType {
@@ -82,6 +82,7 @@ export const MaxPool = defineOp({
     return [finish(t, r, c.attrs.layout)];
   },
   macs: poolMacs,
+  channelsLast,
   lower: { k: 'kernel', accepts: (_, n) => readsOnce(n), iterationSpace: eachAxis, build: c => lowerPool(c, { k: 'max' }) },
 });
 
@@ -121,6 +122,7 @@ export const MaxPoolIndices = defineOp({
     return [fromNumbers(t.dtype, y.dims, y.values), fromNumbers('i64', y.dims, flat)];
   },
   macs: poolMacs,
+  channelsLast,
   lower: { k: 'kernel', iterationSpace: eachAxis, build: lowerMaxIndices },
 });
 
@@ -153,6 +155,7 @@ export const AveragePool = defineOp({
     return [finish(t, r, c.attrs.layout)];
   },
   macs: poolMacs,
+  channelsLast,
   lower: {
     k: 'kernel',
     accepts: (_, n) => readsOnce(n),
@@ -179,6 +182,7 @@ export const LpPool = defineOp({
     return [finish(t, r, c.attrs.layout)];
   },
   macs: poolMacs,
+  channelsLast,
   lower: {
     k: 'kernel',
     accepts: (_, n) => readsOnce(n),

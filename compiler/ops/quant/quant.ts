@@ -2,7 +2,7 @@ import { DTYPES, isFloat, isInt, regOf, limitsOf } from '../../core/dtype.ts';
 import { must } from '../../core/diagnostic.ts';
 import { fromNumbers, numel, toNumbers } from '../../core/tensor.ts';
 import { add, div, max, min, mul, nearest, sub, type Expr } from '../../kernel/ir.ts';
-import { attr, type Op } from '../define.ts';
+import { attr } from '../define.ts';
 import { broadcastIndex, elementwise } from '../elementwise/op.ts';
 import { castTo } from '../elementwise/util.ts';
 import { roundHalfEven } from '../../kernel/eval/scalar.ts';
@@ -32,7 +32,7 @@ const quantize = elementwise({
   },
 });
 /** The quotient is rounded to the type of x before it is rounded to an integer, as kernels do: else ties would differ. */
-export const QuantizeLinear: Op = {
+export const QuantizeLinear: typeof quantize = {
   ...quantize,
   eval: (c, x, scale, zero) => {
     const [a, s, z] = [must(x), must(scale), must(zero)];
@@ -53,6 +53,8 @@ export const QuantizeLinear: Op = {
 export const DequantizeLinear = elementwise({
   name: 'DequantizeLinear',
   doc: '(x - zero) * scale',
+  // Products of dequantized constants become products of integers (`integer-products`).
+  fold: 'late',
   inputs: ['x', 'scale', 'zero'],
   attrs: { to: attr.dtype() },
   result: (types, a, reject) => {

@@ -5,6 +5,7 @@ import { fromNumbers, numel, toNumbers } from '../../core/tensor.ts';
 import { add, cast, clampInt, div, konst, math, mul, sqrt, sub, vtype, within, type Expr } from '../../kernel/ir.ts';
 import { buildLayerNorm, buildSoftmax } from './schedules/normalize.ts';
 import { checkAxes, groupsAlong } from './axes.ts';
+import { movedAxis } from '../axes.ts';
 import { attr, defineOp, type InferCtx } from '../define.ts';
 import { eachAxis } from './reduce.ts';
 
@@ -40,6 +41,7 @@ export const Softmax = defineOp({
     }
     return [fromNumbers(t.dtype, t.dims, data)];
   },
+  permuteAxes: (n, perm) => ({ ...n.attrs, axis: movedAxis(n.attrs.axis, perm) }),
   lower: {
     k: 'kernel',
     accepts: () => 'indexMap',

@@ -5,6 +5,7 @@ import { elements, tensorType } from '../../core/shape.ts';
 import { fromNumbers, fromTyped, toNumbers, typed, zeros, type Tensor } from '../../core/tensor.ts';
 import { buildArgReduce, buildCumulative, buildReduce } from './schedules/reduce.ts';
 import { checkAxes, groupsAlong, reducedShape, type Offsets, REDUCTIONS, type Reduction } from './axes.ts';
+import { movedAxes, movedAxis } from '../axes.ts';
 import { attr, defineOp } from '../define.ts';
 
 /** Folds each group of a tensor of 64-bit integers exactly. */
@@ -89,6 +90,7 @@ export const Reduce = defineOp({
     }
   },
   eval: (c, x) => [reduceTensor(must(x), c.attrs.of, c.attrs.axes, c.dims(0))],
+  permuteAxes: (n, perm) => (n.attrs.keep ? { ...n.attrs, axes: movedAxes(n.attrs.axes, perm) } : undefined),
   lower: {
     k: 'kernel',
     accepts: () => 'indexMap',
@@ -124,6 +126,7 @@ export const ArgReduce = defineOp({
     });
     return [fromTyped('i64', c.dims(0), out)];
   },
+  permuteAxes: (n, perm) => (n.attrs.keep ? { ...n.attrs, axis: movedAxis(n.attrs.axis, perm) } : undefined),
   lower: {
     k: 'kernel',
     accepts: () => 'indexMap',
@@ -145,6 +148,7 @@ export const Cumulative = defineOp({
     return [x];
   },
   eval: (c, x) => [cumulate(must(x), c.attrs)],
+  permuteAxes: (n, perm) => ({ ...n.attrs, axis: movedAxis(n.attrs.axis, perm) }),
   lower: {
     k: 'kernel',
     accepts: () => 'indexMap',

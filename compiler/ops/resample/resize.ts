@@ -4,6 +4,7 @@ import { DTYPES, isFloat } from '../../core/dtype.ts';
 import { tensorType } from '../../core/shape.ts';
 import { fromNumbers, fromTyped, numel, toNumbers, typed, type Tensor } from '../../core/tensor.ts';
 import type { Node } from '../../graph/graph.ts';
+import { perAxis } from '../axes.ts';
 import { defineOp } from '../define.ts';
 import type { TapTable } from './resize-taps.ts';
 import { lowerResize } from './schedules/resize.ts';
@@ -51,6 +52,13 @@ export const Resize = defineOp({
             toNumbers(t).map(v => (isFloat(dtype) ? v : Math.trunc(v))),
           ),
     ];
+  },
+  permuteAxes: (n, perm) => {
+    const a = n.attrs;
+    // Scales and crops that come with the input are in the order of the axes.
+    if (n.inputs[1] || n.inputs[2]) return undefined;
+    const [shape, scales] = [perAxis(a.shape, perm), perAxis(a.scales, perm)];
+    return { ...a, shape, scales, starts: perAxis(a.starts, perm), ends: perAxis(a.ends, perm) };
   },
   lower: {
     k: 'kernel',
