@@ -177,7 +177,7 @@ function noteFootprint(dir: string, footprint: Footprint): void {
 function checkPass(name: string, targets: readonly { readonly target: Target }[]): void {
   const known = [
     ...new Set(
-      targets.flatMap(x => x.target.profiles.flatMap(p => [...graphPasses(p), ...p.backEnd.kernelPasses].map(q => q.name))),
+      targets.flatMap(x => x.target.profiles.flatMap(p => [...graphPasses, ...p.backEnd.kernelPasses].map(q => q.name))),
     ),
   ];
   if (!known.includes(name))

@@ -35,10 +35,7 @@ export function optCommand(file: string, o: OptFlags, t: Terminal): void {
   else if (file.endsWith('.kernel')) {
     const { kernels } = run(programOf(file, parseKernels(text, file)), o.pass, kernelPasses, verifyProgram, { profile });
     t.out(kernels.map(showKernel).join(''));
-  } else
-    t.out(
-      printGraph(run(parseGraph(text, allOps, file), o.pass, graphPasses(profile), verifyGraph, { profile }), { data: true }),
-    );
+  } else t.out(printGraph(run(parseGraph(text, allOps, file), o.pass, graphPasses, verifyGraph, { profile }), { data: true }));
 }
 function run<IR>(
   ir: IR,

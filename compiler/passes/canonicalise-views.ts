@@ -228,7 +228,10 @@ const padding: Rule[] = [
       const more = [...spatial.map(a => at(begin, a)), ...spatial.map(a => at(end, a))];
       // Cutting off and padding again is not the same as neither.
       if ([...own, ...more].some(d => rangeOf(d).lo < 0)) return undefined;
-      return m.apply1(Conv, [m.value('x'), ...m.root.inputs.slice(1)], { ...attrs, pads: own.map((d, i) => dimAdd(d, at(more, i))) });
+      return m.apply1(Conv, [m.value('x'), ...m.root.inputs.slice(1)], {
+        ...attrs,
+        pads: own.map((d, i) => dimAdd(d, at(more, i))),
+      });
     },
   ),
 ];

@@ -56,11 +56,11 @@ const isKnown = (v: Value): boolean => asConstant(v) !== v;
 
 export const constantFold = constantFolding(
   'constant-fold',
-  'Compute what depends on constants alone, except what later passes look for.',
+  'What depends on constants alone is computed, but for what later passes look for.',
   false,
 );
 export const constantFoldAll = constantFolding(
   'constant-fold-all',
-  'Compute what depends on constants alone, dequantized weights included.',
+  'What depends on constants alone is computed, dequantized weights included.',
   true,
 );

@@ -11,7 +11,7 @@ const SMALL = 1024;
 /** Two nodes of one operator on the same values with the same attributes are one. Linear: nodes are found by a key. */
 export const cse: GraphPass = {
   name: 'cse',
-  doc: 'Compute equal expressions once',
+  doc: 'Equal expressions are computed once.',
   run: g => {
     const ids = new Ids();
     return mapDeep(g, () => merge(ids));

@@ -5,7 +5,7 @@ import type { GraphPass } from './pass.ts';
 /** Drops the definers that nothing needs; all other dead nodes are out of reach as it is. */
 export const dce: GraphPass = {
   name: 'dce',
-  doc: 'Forget nodes that give values to symbols which nothing uses any more',
+  doc: 'Nodes that give values to symbols which nothing uses any more go away.',
   run: g => trim(mapDeep(g, () => () => undefined)),
 };
 function trim(g: Graph): Graph {

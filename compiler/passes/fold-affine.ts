@@ -228,7 +228,7 @@ const before: Rule = rule('scale and offset before a product', op(linearOps, [],
   return m.apply1(l.node.op, [x, scaled(l, from => must(c.scale[from]))], l.node.attrs);
 });
 
-export const foldAffine = rewrites('fold-affine', 'Scales and offsets by channel go into the weights beside them', [
+export const foldAffine = rewrites('fold-affine', 'Scales and offsets by channel go into the weights beside them.', [
   after,
   before,
 ]);

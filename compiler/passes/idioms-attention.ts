@@ -87,7 +87,9 @@ function unscaled(m: Match, v: Value): { readonly value: Value; readonly scale: 
 function unguarded(
   m: Match,
   v: Value,
-): { readonly softmax: NodeOf<Typed<(typeof Softmax)['attrs']>>; readonly guard: 'none' | 'probabilities' | 'scores' } | undefined {
+):
+  | { readonly softmax: NodeOf<Typed<(typeof Softmax)['attrs']>>; readonly guard: 'none' | 'probabilities' | 'scores' }
+  | undefined {
   const plain = madeBy(v, Softmax);
   if (plain) return m.usedOnce(v) ? { softmax: plain, guard: 'none' } : undefined;
   const [c, zero, p] = madeBy(v, Where)?.inputs ?? [];
@@ -119,8 +121,7 @@ const attention: Rule = rule('attention', op(MatMul, [], { more: true }), m => {
   if (!left || !v || transA || rank < 2 || rank > 4 || !isFloat(y.type.dtype)) return undefined;
   const found = unguarded(m, left);
   const [scores] = found?.softmax.inputs ?? [];
-  if (!found || !scores || found.softmax.attrs.log || found.softmax.attrs.axis !== rank - 1)
-    return undefined;
+  if (!found || !scores || found.softmax.attrs.log || found.softmax.attrs.axis !== rank - 1) return undefined;
   // The guard reads the scores as well.
   const shared = found.guard === 'scores' && m.uses(scores) <= 2 ? scores : undefined;
   let s: Scores = { value: scores, scale: 1, softcap: 0, mask: undefined };

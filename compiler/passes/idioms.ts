@@ -4,8 +4,8 @@ import { unaryRules } from './idioms-unary.ts';
 import { rewrites } from './pass.ts';
 
 /** Operators that exporters spell out, as the operators that they are. */
-export const recover = rewrites('recover', 'Recognise activations, normalisations, softmax and attention that were spelt out', [
-  ...normRules,
-  ...unaryRules,
-  ...attentionRules,
-]);
+export const idioms = rewrites(
+  'idioms',
+  'Activations, normalisations, softmax and attention that are spelt out become operators.',
+  [...normRules, ...unaryRules, ...attentionRules],
+);

@@ -1,56 +1,42 @@
 import { applyPasses, type PassObserver } from '../core/pass.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Profile } from '../target/profile.ts';
-import { algebra } from './canonicalise.ts';
+import { canonicalise } from './canonicalise.ts';
 import { constantFold, constantFoldAll } from './constant-fold.ts';
 import { cse } from './cse.ts';
 import { dce } from './dce.ts';
-import { direct } from './no-winograd.ts';
 import { expandIntegers } from './expand-integers.ts';
 import { foldAffine } from './fold-affine.ts';
+import { idioms } from './idioms.ts';
 import { integerProducts } from './integer-products.ts';
 import { layout } from './layout.ts';
+import { noWinograd } from './no-winograd.ts';
 import type { GraphPass } from './pass.ts';
-import { recover } from './idioms.ts';
 import { sizes } from './sizes.ts';
 
-/** The passes over graphs, in order. */
-export const graphPasses = (profile: Profile): readonly GraphPass[] => [
+/** The passes over graphs in the order in which they run; some run more than once. A pass that is not in this list does not exist. */
+export const graphPasses: readonly GraphPass[] = [
+  // The importers' integers first: the passes after it see what they are on this target.
   expandIntegers,
   sizes,
   constantFold,
   cse,
-  algebra,
-  recover,
-  algebra,
+  canonicalise,
+  idioms,
+  canonicalise,
+  // What is dequantized, while the weights are still integers.
   integerProducts,
   expandIntegers,
   constantFoldAll,
   foldAffine,
-  ...(profile.memory.scarce ? [direct] : []),
+  noWinograd,
   layout,
-  algebra,
+  canonicalise,
   cse,
   dce,
 ];
+export const passNamed = (name: string): GraphPass | undefined => graphPasses.find(p => p.name === name);
 
-/** Every pass, for running one by its name. */
-export const allPasses: readonly GraphPass[] = [
-  expandIntegers,
-  sizes,
-  constantFold,
-  constantFoldAll,
-  cse,
-  algebra,
-  recover,
-  integerProducts,
-  foldAffine,
-  direct,
-  layout,
-  dce,
-];
-export const passNamed = (name: string): GraphPass | undefined => allPasses.find(p => p.name === name);
-
-/** Runs the passes of a profile. */
+/** Runs the passes for a target. */
 export const runPasses = (graph: Graph, profile: Profile, observe?: PassObserver<Graph>): Graph =>
-  applyPasses(graph, graphPasses(profile), profile, observe);
+  applyPasses(graph, graphPasses, profile, observe);

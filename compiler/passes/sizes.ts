@@ -8,7 +8,7 @@ import type { GraphPass } from './pass.ts';
 /** Chains of operators over sizes, however long, become one `Sizes` where data still need them, and nothing where they do not. */
 export const sizes: GraphPass = {
   name: 'sizes',
-  doc: 'Integers that follow from sizes are computed as sizes',
+  doc: 'Integers that follow from sizes are computed as sizes.',
   run: g =>
     mapDeep(g, () => n => {
       if (n.op === Sizes || (n.op.definesSymbols?.(n).length ?? 0) > 0) return undefined;

@@ -144,7 +144,7 @@ async function guiltyPass(
   differs: (got: ReadonlyMap<string, Tensor>) => boolean,
 ): Promise<{ k: 'pass'; pass: string; index: number; of: number } | { k: 'lowering' } | { k: 'other version' }> {
   const profile = must(target.profiles[0]);
-  const passes = graphPasses(profile);
+  const passes = graphPasses;
   const after = async (n: number): Promise<boolean> =>
     differs(await runGraph(graph, target, inputs, g => passes.slice(0, n).reduce((x, p) => p.run(x, { profile }), g)));
   if (await after(0)) return { k: 'lowering' };

@@ -3,7 +3,7 @@ import { isFloat } from '../../core/dtype.ts';
 import { abs, add, div, gt, lt, math, max, min, mul, neg, select, sub, type Expr } from '../../kernel/ir.ts';
 import { attr } from '../define.ts';
 import { elementwise, floats, numbers } from './op.ts';
-import { log1p } from './math.ts';
+import { log1p } from './util.ts';
 
 /** exp(x) - 1 */
 const expm1 = (x: Expr): Expr => sub(math('exp', x), 1);

@@ -1,119 +1,14 @@
-/** The elementwise operators, by theme in the files beside this one. */
 import type { Op } from '../define.ts';
-import {
-  Add,
-  Sub,
-  Mul,
-  Div,
-  Mod,
-  Min,
-  Max,
-  Clip,
-  Neg,
-  Abs,
-  Sign,
-  Ceil,
-  Floor,
-  Round,
-  Trunc,
-  Sqrt,
-  Reciprocal,
-  Pow,
-  BitShift,
-  BitAnd,
-  BitOr,
-  BitXor,
-  BitNot,
-} from './arith.ts';
-import { Equal, Less, LessOrEqual, Greater, GreaterOrEqual, And, Or, Xor, Not, Where, IsNaN, IsInf } from './logic.ts';
-import { Exp, Log, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Erf, Sigmoid } from './math.ts';
-import {
-  Relu,
-  LeakyRelu,
-  PRelu,
-  Elu,
-  ThresholdedRelu,
-  Shrink,
-  HardSigmoid,
-  HardSwish,
-  Softplus,
-  Softsign,
-  Mish,
-  Swish,
-  Gelu,
-} from './activation.ts';
-import { Cast, BitCast } from './cast.ts';
+import * as activation from './activation.ts';
+import * as arith from './arith.ts';
+import * as cast from './cast.ts';
+import * as logic from './logic.ts';
+import * as math from './math.ts';
 
+/** The elementwise operators: what the files beside this one export by theme, which is operators and nothing else. */
+export * from './activation.ts';
 export * from './arith.ts';
+export * from './cast.ts';
 export * from './logic.ts';
 export * from './math.ts';
-export * from './activation.ts';
-export * from './cast.ts';
-export const elementwiseOps: readonly Op[] = [
-  Add,
-  Sub,
-  Mul,
-  Div,
-  Mod,
-  Min,
-  Max,
-  Clip,
-  Neg,
-  Abs,
-  Sign,
-  Ceil,
-  Floor,
-  Round,
-  Trunc,
-  Sqrt,
-  Reciprocal,
-  Pow,
-  BitShift,
-  BitAnd,
-  BitOr,
-  BitXor,
-  BitNot,
-  Equal,
-  Less,
-  LessOrEqual,
-  Greater,
-  GreaterOrEqual,
-  And,
-  Or,
-  Xor,
-  Not,
-  Where,
-  IsNaN,
-  IsInf,
-  Exp,
-  Log,
-  Sin,
-  Cos,
-  Tan,
-  Asin,
-  Acos,
-  Atan,
-  Sinh,
-  Cosh,
-  Tanh,
-  Asinh,
-  Acosh,
-  Atanh,
-  Erf,
-  Sigmoid,
-  Relu,
-  LeakyRelu,
-  PRelu,
-  Elu,
-  ThresholdedRelu,
-  Shrink,
-  HardSigmoid,
-  HardSwish,
-  Softplus,
-  Softsign,
-  Mish,
-  Swish,
-  Gelu,
-  Cast,
-  BitCast,
-];
+export const elementwiseOps: readonly Op[] = [arith, logic, math, activation, cast].flatMap(file => Object.values<Op>(file));

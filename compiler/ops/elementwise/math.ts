@@ -1,5 +1,4 @@
-import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, div, konst, math, sub, type Expr, type MathOp } from '../../kernel/ir.ts';
+import { math, type MathOp } from '../../kernel/ir.ts';
 import { elementwise, floats } from './op.ts';
 import { unary } from './util.ts';
 
@@ -23,9 +22,3 @@ export const Acosh = transcendental('Acosh', 'acosh', 'Inverse hyperbolic cosine
 export const Atanh = transcendental('Atanh', 'atanh', 'Inverse hyperbolic tangent');
 export const Erf = transcendental('Erf', 'erf', 'Error function');
 export const Sigmoid = transcendental('Sigmoid', 'sigmoid', '1 / (1 + exp(-x))');
-
-/** log(1 + x) without the loss of a small x (Higham, Accuracy and Stability of Numerical Algorithms, 1.14.1). */
-export function log1p(k: KernelBuilder, x: Expr): Expr {
-  const u = k.let(add(konst(x.t, 1), x));
-  return add(math('log', u), div(sub(x, sub(u, 1)), u));
-}

@@ -1,5 +1,6 @@
 import { must } from '../../core/diagnostic.ts';
-import { cast, lane, vec, vtype, type Base, type Expr } from '../../kernel/ir.ts';
+import type { KernelBuilder } from '../../kernel/builder.ts';
+import { add, cast, div, konst, lane, math, sub, vec, vtype, type Base, type Expr } from '../../kernel/ir.ts';
 
 /** A scalar function of one operand. */
 export const unary =
@@ -22,3 +23,8 @@ export function perLane(args: readonly Expr[], f: (args: readonly Expr[]) => Exp
 export const castTo = (base: Base, x: Expr): Expr => cast(vtype(base, x.t.lanes), x);
 /** Whether an expression is the same constant in every lane. */
 export const isConstant = (e: Expr): boolean => e.k === 'const' || (e.k === 'splat' && e.a.k === 'const');
+/** log(1 + x) without the loss of a small x (Higham, Accuracy and Stability of Numerical Algorithms, 1.14.1). */
+export function log1p(k: KernelBuilder, x: Expr): Expr {
+  const u = k.let(add(konst(x.t, 1), x));
+  return add(math('log', u), div(sub(x, sub(u, 1)), u));
+}

@@ -56,7 +56,7 @@ export const Concat = defineOp({
   lower: {
     k: 'assemble',
     part: (out, i, n) => {
-      const axis = Number(n.attrs['axis']);
+      const { axis } = n.attrs;
       const size = (v: Value | undefined): Dim => must(must(v).type.shape[axis]);
       return sliceRef(out, axis, dimSum(n.inputs.slice(0, i).map(size)), size(n.inputs[i]));
     },

@@ -7,7 +7,18 @@ import type { Node } from '../../graph/graph.ts';
 import { partsOf } from '../conv/conv.ts';
 import { attr, defineOp, type EvalCtx, type InferCtx } from '../define.ts';
 import { lowerMaxIndices, lowerPool, lowerUnpool } from './schedules/pool.ts';
-import { channelsLast, checkWindow, indices, inLayout, layoutShape, planar, slidSizes, taps, type Layout, type Tap } from '../spatial.ts';
+import {
+  channelsLast,
+  checkWindow,
+  indices,
+  inLayout,
+  layoutShape,
+  planar,
+  slidSizes,
+  taps,
+  type Layout,
+  type Tap,
+} from '../spatial.ts';
 import { poolAttrs, type PoolAttrs } from './windows.ts';
 
 function inferPool(c: InferCtx<PoolAttrs>): TensorType {

@@ -69,4 +69,3 @@ export const DequantizeLinear = elementwise({
     return mul(castTo(reg, d), castTo(reg, must(scale)));
   },
 });
-export const quantOps = [QuantizeLinear, DequantizeLinear];

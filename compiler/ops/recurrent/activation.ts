@@ -1,6 +1,6 @@
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { abs, add, div, gt, lt, math, max, min, mul, neg, select, sub, type Expr } from '../../kernel/ir.ts';
-import { log1p } from '../elementwise/math.ts';
+import { log1p } from '../elementwise/util.ts';
 
 /** The activations that recurrent cells may have, with the parameters that some take. */
 interface Shape {

@@ -152,4 +152,3 @@ export const LRN = defineOp({
   },
   macs: n => elements(must(n.inputs[0]).type),
 });
-export const normOps = [Softmax, LayerNorm, LRN];

@@ -61,4 +61,3 @@ export const Spread = defineOp({
     },
   },
 });
-export const reduceToOps = [ReduceTo, Spread];

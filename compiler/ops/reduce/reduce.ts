@@ -198,4 +198,3 @@ function cumulate(
   );
   return fromNumbers(t.dtype, t.dims, to);
 }
-export const reduceOps = [Reduce, ArgReduce, Cumulative];

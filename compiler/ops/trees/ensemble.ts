@@ -4,7 +4,7 @@ import type { DType } from '../../core/dtype.ts';
 import { tensorType, type TensorType } from '../../core/shape.ts';
 import { fromTyped, typed, type Tensor } from '../../core/tensor.ts';
 import { tensorOf } from '../../graph/graph.ts';
-import { attr, defineOp, type InferCtx, type Op } from '../define.ts';
+import { attr, defineOp, type InferCtx } from '../define.ts';
 import { leavesByWalk } from './schedules/walk.ts';
 import { sumTrees } from './schedules/plan.ts';
 import { checkTables, reach, readTables, TREE_INPUTS } from './tables.ts';
@@ -90,8 +90,6 @@ export const TreeLeaves = defineOp({
   },
   lower: { k: 'kernel', build: leavesByWalk },
 });
-
-export const treeOps: readonly Op[] = [TreeEnsemble, TreeLeaves];
 
 export function rowsOf(x: Tensor): {
   readonly rows: number;

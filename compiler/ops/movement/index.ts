@@ -1,0 +1,31 @@
+import type { Op } from '../define.ts';
+import { Concat } from './concat.ts';
+import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from './gather.ts';
+import { Pad } from './pad.ts';
+import { Eye, Range, RangeSize } from './range.ts';
+import { ScatterElements, ScatterND, TensorScatter } from './scatter.ts';
+import { DimOf, Sizes } from './shape.ts';
+import { Expand, Reshape, Slice, Transpose } from './view.ts';
+
+export const movementOps: readonly Op[] = [
+  Concat,
+  Gather,
+  GatherElements,
+  GatherND,
+  OneHot,
+  ReverseSequence,
+  Trilu,
+  Pad,
+  Eye,
+  Range,
+  RangeSize,
+  ScatterElements,
+  ScatterND,
+  TensorScatter,
+  DimOf,
+  Sizes,
+  Expand,
+  Reshape,
+  Slice,
+  Transpose,
+];

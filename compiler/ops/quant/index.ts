@@ -1,0 +1,4 @@
+import type { Op } from '../define.ts';
+import { DequantizeLinear, QuantizeLinear } from './quant.ts';
+
+export const quantOps: readonly Op[] = [QuantizeLinear, DequantizeLinear];
