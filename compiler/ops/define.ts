@@ -133,7 +133,7 @@ export interface ScalarCtx<A> {
 }
 
 /** Everything the compiler knows about an operator, in one literal in one file. */
-interface OpDef<S extends Schema> {
+export interface OpDef<S extends Schema> {
   readonly name: string;
   readonly doc: string;
   /** `x` is required, `x?` optional, `...xs` any number (last). */

@@ -8,7 +8,7 @@ import { parseGraph } from '../../compiler/graph/parse.ts';
 import { printGraph } from '../../compiler/graph/print.ts';
 import { verifyGraph } from '../../compiler/graph/verify.ts';
 import { allOps } from '../../compiler/ops/index.ts';
-import { allPasses, passNamed } from '../../compiler/passes/index.ts';
+import { graphPasses, passNamed } from '../../compiler/passes/index.ts';
 import { difference } from '../conformance/compare.ts';
 import { randomInputs, type InputRange } from '../random-inputs.ts';
 import { bless, blessing, fileTests, type FileTest, type Section } from './filetest.ts';
@@ -71,5 +71,5 @@ for (const f of fileTests(folder, '.graph'))
   });
 it('every pass has a section', () => {
   const tried = new Set(fileTests(folder, '.graph').flatMap(f => f.sections.flatMap(s => s.run)));
-  expect(allPasses.map(p => p.name).filter(n => !tried.has(n))).toEqual([]);
+  expect(graphPasses.map(p => p.name).filter(n => !tried.has(n))).toEqual([]);
 });
