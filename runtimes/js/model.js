@@ -130,7 +130,7 @@ function answer(x, inputs, into) {
     try {
       code.run(...x.args);
     } catch (e) {
-      throw error('E502', `the model stopped: ${MODEL.traps[code.trapped?.() - 1] ?? e.message}`, e);
+      throw error('E502', `the model stopped: ${MODEL.trap[code.trap?.() - 1] ?? e.message}`, e);
     }
     for (let i = 0; i < m.late.length; i++) s[m.late[i]] = code.symbol(m.late[i]);
     const out = into && outs.every(p => into[p.name]?.data) ? into : {};
@@ -142,7 +142,7 @@ function answer(x, inputs, into) {
 }
 /**
  * The model as users see it. `memory`: the bytes in which m.inputs and m.outputs are places. `code`: what runs it, `run(...sizes)`, and tells
- * what came of it: `trapped()`, the number of a reason of the model's own (from 1), and `symbol(i)`, a size that it worked out.
+ * what came of it: `trap()`, the number of a reason of the model's own (from 1), and `symbol(i)`, a size that it worked out.
  */
 export function ready(m, memory, code) {
   const ins = portsOf(MODEL.inputs, m.inputs, memory);

@@ -6,5 +6,5 @@ export function open(m, addon) {
   if (addon.id !== m.id) throw error('E502', `${m.file} is not of this index.js; are all files from one compilation?`);
   const { memory, run } = addon.open();
   const state = new Int32Array(memory.buffer, memory.byteOffset + m.state, 1 + m.late.length);
-  return ready(m, memory, { run, trapped: () => state[0] - m.traps, symbol: i => state[1 + m.late.indexOf(i)] });
+  return ready(m, memory, { run, trap: () => state[0] - m.trap, symbol: i => state[1 + m.late.indexOf(i)] });
 }

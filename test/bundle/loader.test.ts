@@ -211,7 +211,7 @@ describe('sizes', () => {
       traps: ['no reason', 'k and a must be equal'],
       // The size of the output is the first number of the input.
       wat: `(global $why (mut i32) (i32.const 0))
-        (func (export "trapped") (result i32) (global.get $why))
+        (func (export "trap") (result i32) (global.get $why))
         (func (export "run") (param i32 i32)
           (global.set $why (i32.const 0))
           (f32.store $z (f32.const 7))

@@ -77,7 +77,7 @@ async function runWasm(
   try {
     Reflect.apply(run, undefined, given);
   } catch (e) {
-    const why = exports['trapped'];
+    const why = exports['trap'];
     throw typeof why === 'function' ? new Error(p.traps[Number(Reflect.apply(why, undefined, [])) - 1], { cause: e }) : e;
   }
   const symbols = typeof value === 'function' ? p.symbols.map((_, i) => Number(Reflect.apply(value, undefined, [i]))) : [];

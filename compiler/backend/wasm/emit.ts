@@ -25,7 +25,7 @@ interface WasmResult {
  * - `memory`, as large as the plan says and never larger;
  * - `run(sizes…)`: one i32 for each symbol that comes from the inputs, in the order of `program.symbols`;
  * - `symbol(i)`: the value of `program.symbols[i]` now; only where there are run-time symbols;
- * - `trapped()`: after a trap of `run`, 1 + the index of the reason in `program.traps`, or 0; only where there are such reasons.
+ * - `trap()`: after a trap of `run`, 1 + the index of the reason in `program.traps`, or 0; only where there are such reasons.
  * The caller puts the inputs at their offsets and, unless they are embedded, the weights at `plan.base`. Only with `instrumentation`, for measurements,
  * there is an import: `sinter.tick(i)` is called after step i.
  */
@@ -137,7 +137,7 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, instrumenta
     }
   };
   const trapIf = (c: ExpressionRef, why: number): ExpressionRef =>
-    m.if(c, m.block(null, [m.global.set('trapped', m.i32.const(why + 1)), m.unreachable()]));
+    m.if(c, m.block(null, [m.global.set('trap', m.i32.const(why + 1)), m.unreachable()]));
   const step = (s: Step): ExpressionRef => {
     switch (s.k) {
       case 'call':
@@ -191,10 +191,10 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, instrumenta
   const given = program.symbols.filter(s => s.from === 'input');
   const sets = given.map((s, i) => m.global.set(`s.${s.name}`, m.local.get(i, b.i32)));
   if (program.traps.length > 0) {
-    m.addGlobal('trapped', b.i32, true, m.i32.const(0));
-    sets.push(m.global.set('trapped', m.i32.const(0)));
-    m.addFunction('trapped', b.none, b.i32, [], m.global.get('trapped', b.i32));
-    m.addFunctionExport('trapped', 'trapped');
+    m.addGlobal('trap', b.i32, true, m.i32.const(0));
+    sets.push(m.global.set('trap', m.i32.const(0)));
+    m.addFunction('trap', b.none, b.i32, [], m.global.get('trap', b.i32));
+    m.addFunctionExport('trap', 'trap');
   }
   m.addFunction('run', b.createType(given.map(() => b.i32)), b.none, [], m.block(null, [...sets, body(program.steps)], b.none));
   m.addFunctionExport('run', 'run');

@@ -90,7 +90,7 @@ ${list('inputs', program.inputs.map(port))}
 ${list('outputs', program.outputs.map(port))}
 ${list('symbols', symbols)}
 ${list('guards', guards)}
-${list('traps', program.traps.map(js))}
+${list('trap', program.traps.map(js))}
 };
 ${labels ? `/** The names of the classes. */\nexport const labels = ${js(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/${loader.name}.js of the package sinter.
 ${loader.script}${rows ? RUNTIME['rows.min.js'] : ''}`;

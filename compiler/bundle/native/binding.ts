@@ -84,6 +84,6 @@ static const char *error_text(int code) { return ${n}_error(code); }
 
 ${BINDING}`;
   const { inputs, outputs, state } = at;
-  const more = `file: ${JSON.stringify(file)}, own: ${besideIndex(file)}, state: ${state}, traps: ${ERRORS.length - 1},`;
+  const more = `file: ${JSON.stringify(file)}, own: ${besideIndex(file)}, state: ${state}, trap: ${ERRORS.length - 1},`;
   return { source, module: { program: p, profile, id, inputs, outputs, more } };
 }
