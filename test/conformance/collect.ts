@@ -9,6 +9,8 @@ export interface Selection {
   readonly match: RegExp;
   readonly ways: readonly Way[];
   readonly symbolic: boolean;
+  /** A sample: one case of this many. */
+  readonly every?: number;
 }
 /** Runs the selected cases; `report` sees each outcome as it comes. */
 export async function collect(
@@ -19,7 +21,9 @@ export async function collect(
 ): Promise<CaseRow[]> {
   const rows: CaseRow[] = [];
   const jobs: Job[] = [];
+  let seen = 0;
   for (const c of backendCases(root, s.suites, s.match)) {
+    if (seen++ % (s.every ?? 1) !== 0) continue;
     rows.push({ suite: c.suite, name: c.name, operators: operatorsOf(c), outcomes: [] });
     for (const way of s.ways)
       jobs.push({ row: rows.length - 1, suite: c.suite, name: c.name, folder: c.folder, way, symbolic: s.symbolic });

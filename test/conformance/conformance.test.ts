@@ -27,3 +27,19 @@ needs(onnxTests).describe("ONNX's backend tests", () => {
     }
   }, 900_000);
 });
+needs(onnxTests, 'cc').describe("one of ten of ONNX's backend tests", () => {
+  it('ends as C as it does otherwise', async () => {
+    const rows = await collect(
+      must(findBackendTests()),
+      { suites: SUITES, match: /(?:)/, ways: ['c'], symbolic: false, every: 10 },
+      { workers: availableParallelism(), timeoutMs: 60_000 },
+      () => undefined,
+    );
+    const ends = (f: Floor): string[] =>
+      rows.map(({ suite, name }) => {
+        const end = Object.entries(f.rest).find(([, cases]) => cases.includes(`${suite}/${name}`))?.[0];
+        return `${suite}/${name} ${end ?? 'passed'}`;
+      });
+    expect(ends(endsOf(rows, 'c'))).toEqual(ends(floor));
+  }, 900_000);
+});
