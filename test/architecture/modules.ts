@@ -71,7 +71,8 @@ function importOf(s: ts.Statement, file: string): Import | undefined {
   const list = clause?.namedBindings && ts.isNamedImports(clause.namedBindings) ? clause.namedBindings.elements : undefined;
   const all = clause?.namedBindings !== undefined && list === undefined;
   const onlyTypes =
-    clause !== undefined && (clause.phaseModifier === ts.SyntaxKind.TypeKeyword || (!clause.name && list !== undefined && list.every(e => e.isTypeOnly)));
+    clause !== undefined &&
+    (clause.phaseModifier === ts.SyntaxKind.TypeKeyword || (!clause.name && list !== undefined && list.every(e => e.isTypeOnly)));
   const names = [
     ...(list ?? []).map(e => (e.propertyName ?? e.name).text),
     ...(clause?.name ? ['default'] : []),
