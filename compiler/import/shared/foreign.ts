@@ -44,7 +44,7 @@ export function foreignFormat(bytes: Uint8Array): string | undefined {
     .replace(/^\xEF\xBB\xBF/, '')
     .trimStart();
   if (/^(?:\{|\[\s*(?:[[{"\d-]|$))/.test(head)) return 'a JSON file';
-  if (/^<(?:!doctype|html|head|body)/i.test(head)) return 'a web page; was the download refused?';
+  if (/^<(?:!doctype|html|head|body)/i.test(head)) return 'a web page, as servers send it that refuse a download';
   if (/^<\?xml/i.test(head)) return 'an XML file';
   if (/^<\s*ir_version/.test(head)) return "ONNX's text form; save the model in its binary form";
   return undefined;
