@@ -1,9 +1,9 @@
+import { utf8 } from '../../compiler/core/bytes.ts';
 import { MISSING_LEFT, type TreeTables } from '../../compiler/ops/trees/tables.ts';
 import { bytes, encode, int, sub, tensor, text, value, type Part } from '../../test/onnx-writer.ts';
 
 const FLOAT = 1;
 const UINT8 = 2;
-const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
 /** Attributes of lists; integers packed, since there may be millions. */
 const ints = (name: string, v: Int32Array | Uint8Array): Part => sub(5, text(1, name), bytes(8, varints(v)), int(20, 7));
 const floats = (name: string, v: Float32Array): Part => sub(5, text(1, name), bytes(7, raw(v)), int(20, 6));

@@ -47,9 +47,9 @@ type Shape = Readonly<Record<string, Check<unknown> | Optional<unknown>>>;
 type Read<S extends Shape> = {
   readonly [K in keyof S as S[K] extends Optional<unknown> ? never : K]: S[K] extends Check<infer T> ? T : never;
 } & { readonly [K in keyof S as S[K] extends Optional<unknown> ? K : never]?: S[K] extends Optional<infer T> ? T : never };
-/** An object with these fields and no others. */
+/** An object with these fields and no others. `missing`: what is said of one that is not there. */
 export const fields =
-  <S extends Shape>(shape: S): Check<Read<S>> =>
+  <S extends Shape>(shape: S, missing = 'is missing'): Check<Read<S>> =>
   (v, bad) => {
     if (!isObject(v)) return bad(`must be an object, not ${shown(v)}`);
     const names = Object.keys(shape);
@@ -58,7 +58,7 @@ export const fields =
     const out: Record<string, unknown> = {};
     for (const [k, check] of Object.entries(shape)) {
       const at = inside(`.${k}`, bad);
-      if (typeof check === 'function') out[k] = v[k] === undefined ? at('is missing') : check(v[k], at);
+      if (typeof check === 'function') out[k] = v[k] === undefined ? at(missing) : check(v[k], at);
       else if (v[k] !== undefined) out[k] = check.optional(v[k], at);
     }
     return out as Read<S>;

@@ -84,7 +84,7 @@ export function constantSource(dtype: DType, dims: readonly Dim[], value: number
 const mergeDims = (dims: readonly Dim[], groups: Groups): Dim[] => groups.map(g => dimProd(g.map(a => must(dims[a]))));
 
 /** Stands for the anchor's result (that of the kernel that fusion started from) in the expression of an epilogue. */
-export interface EpiloguePlaceholder {
+interface EpiloguePlaceholder {
   readonly source: Source;
   fill(value: Expr): void;
 }

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { fail } from '../core/diagnostic.ts';
+import { utf8 } from '../core/bytes.ts';
 import { DTYPES, type TypedArray } from '../core/dtype.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
 import { findPackage } from '../host/packages.ts';
@@ -105,7 +106,6 @@ export async function openOrt(
  * outputs adds them, and the model itself is not decoded.
  */
 export function withOutputs(model: Uint8Array, names: readonly string[]): Uint8Array {
-  const utf8 = new TextEncoder();
   const varint = (n: number): number[] => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >>> 7)]);
   const message = (field: number, body: readonly number[]): number[] => [
     ...varint(field * 8 + 2),
@@ -113,7 +113,7 @@ export function withOutputs(model: Uint8Array, names: readonly string[]): Uint8A
     ...body,
   ];
   // GraphProto.output = 12, ValueInfoProto.name = 1, ModelProto.graph = 7.
-  const outputs = names.flatMap(n => message(12, message(1, [...utf8.encode(n)])));
+  const outputs = names.flatMap(n => message(12, message(1, [...utf8(n)])));
   const tail = message(7, outputs);
   const out = new Uint8Array(model.length + tail.length);
   out.set(model);

@@ -1,4 +1,4 @@
-import { flag, isObject, oneOf, whole, type Check } from '../core/check.ts';
+import { fields, flag, isObject, listOf, oneOf, whole, type Check } from '../core/check.ts';
 import { fail, must } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { BackEnd } from '../backend/backend.ts';
@@ -97,68 +97,61 @@ function textOf(json: Json, key: string, dflt: string, bad: (why: string) => nev
 
 // ---- one profile: every field is read by a checker, so that a typing error is told at once
 
-type Checks<T> = { readonly [K in keyof T]-?: Check<T[K]> };
-
 const text: Check<string> = (v, bad) => (typeof v === 'string' ? v : bad('must be text'));
 const word: Check<string> = (v, bad) => (typeof v === 'string' && /^[\w.-]+$/.test(v) ? v : bad('must be words'));
-const listOf =
-  <T>(item: Check<T>): Check<readonly T[]> =>
-  (v, bad) =>
-    Array.isArray(v) ? v.map(x => item(x, bad)) : bad('must be an array');
 const powerOfTwo =
   (lo: number, hi: number): Check<number> =>
   (v, bad) => {
     const n = whole(lo, hi)(v, bad);
     return (n & (n - 1)) === 0 ? n : bad('must be a power of two');
   };
-/** Fields of an object, each from the profile itself or from what it extends. */
-const fields =
-  <T>(checks: Checks<T>): Check<T> =>
-  (v, bad) => {
-    if (!isObject(v)) return bad('must be an object');
-    const names = Object.keys(checks);
-    for (const k of Object.keys(v)) if (!names.includes(k)) bad(`has no field '${k}'${didYouMean(k, names)}`);
-    const out: Partial<T> = {};
-    for (const k of names as (keyof T & string)[]) {
-      const at = (why: string): never => bad(`'${k}' ${why}`);
-      if (v[k] === undefined) bad(`'${k}' is missing; give it, or extend another profile`);
-      out[k] = checks[k](v[k], at);
-    }
-    return out as T;
-  };
+const MISSING = 'is missing; give it, or extend another profile';
 const profileWith = (backEnds: readonly BackEnd[]): Check<ProfileData> =>
-  fields<ProfileData>({
-    name: text,
-    doc: text,
-    emit: oneOf(...backEnds.map(b => b.name)),
-    vector: fields<ProfileData['vector']>({
-      bits: oneOf(0, 128, 256, 512),
-      fma: oneOf('none', 'relaxed', 'fused'),
-      intDot: oneOf('none', 'i16', 'i8u7', 'i8u8', 'i8i8'),
-      permute: flag,
-      mma: flag,
-    }),
-    threads: whole(1, 64),
-    registers: whole(1, 64),
-    features: listOf(oneOf('bulk-memory', 'sign-ext', 'sat-float-to-int')),
-    memory: fields<ProfileData['memory']>({
-      align: powerOfTwo(16, 4096),
-      embedBelow: whole(0, 2 ** 32),
-      scarce: flag,
-      arenaLimit: whole(65536, 2 ** 32),
-    }),
-    toolchain: fields<ProfileData['toolchain']>({
-      cc: text,
-      flags: listOf(text),
-      cpu: listOf(word),
-      system: oneOf('unix', 'macos', 'windows', 'emnapi', 'bare'),
-    }),
-    cache: fields<ProfileData['cache']>({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32), prefetch: flag }),
-  });
+  fields(
+    {
+      name: text,
+      doc: text,
+      emit: oneOf(...backEnds.map(b => b.name)),
+      vector: fields(
+        {
+          bits: oneOf(0, 128, 256, 512),
+          fma: oneOf('none', 'relaxed', 'fused'),
+          intDot: oneOf('none', 'i16', 'i8u7', 'i8u8', 'i8i8'),
+          permute: flag,
+          mma: flag,
+        },
+        MISSING,
+      ),
+      threads: whole(1, 64),
+      registers: whole(1, 64),
+      features: listOf(oneOf('bulk-memory', 'sign-ext', 'sat-float-to-int')),
+      memory: fields(
+        {
+          align: powerOfTwo(16, 4096),
+          embedBelow: whole(0, 2 ** 32),
+          scarce: flag,
+          arenaLimit: whole(65536, 2 ** 32),
+        },
+        MISSING,
+      ),
+      toolchain: fields(
+        {
+          cc: text,
+          flags: listOf(text),
+          cpu: listOf(word),
+          system: oneOf('unix', 'macos', 'windows', 'emnapi', 'bare'),
+        },
+        MISSING,
+      ),
+      cache: fields({ l1: whole(1024, 2 ** 30), l2: whole(1024, 2 ** 32), prefetch: flag }, MISSING),
+    },
+    MISSING,
+  );
 
 function profileOf(json: Json, seen: readonly string[], backEnds: readonly BackEnd[]): ProfileData {
   const name = nameOf(json, seen);
-  const bad = (why: string): never => fail('E401', { target: name, why });
+  // The way to a field comes in quotes.
+  const bad = (why: string): never => fail('E401', { target: name, why: why.replace(/^\.(\S+)/, "'$1'") });
   return profileWith(backEnds)({ doc: '', threads: 1, ...inherit(json, [...seen, name]) }, bad);
 }
 /** The profile, if its fields fit each other and its back end. */

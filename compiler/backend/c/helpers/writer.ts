@@ -2,7 +2,7 @@ import { baseBytes, isFloatBase, vtype, type Base, type VType } from '../../../k
 import { ctype, vectorBytes, vectorName } from '../types.ts';
 
 /** A form for targets of which `has` is true, an expression of the C preprocessor. */
-export type Variant = readonly [has: string, body: string];
+type Variant = readonly [has: string, body: string];
 
 /** The declarations and functions that a C file needs before its kernels, each written when it is first asked for. */
 export interface HelperWriter {
