@@ -104,7 +104,8 @@ async function resultOf(
   const doing = (what: string): void => onProgress({ k: 'doing', name, target: target?.name ?? '', what });
   const outcome = await measureCase(c, target, o, work, doing, browser).catch((e: unknown): Outcome => {
     // What is wrong with a model or its data is a line of the result; anything else is wrong with us.
-    if (e instanceof CompileError) return { k: 'failed', message: e.message };
+    // A wrong option is the caller's mistake, and no result.
+    if (e instanceof CompileError && e.code !== 'E403') return { k: 'failed', message: e.message };
     throw e;
   });
   rmSync(work, { recursive: true, force: true });

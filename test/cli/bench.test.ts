@@ -326,6 +326,7 @@ it('Ctrl-C ends all processes and leaves no file', async () => {
 it.each([
   [['bench'], 'give models or bundles, or a --suite'],
   [['bench', at('dense'), '--suite', at('suite.json')], 'give no others'],
+  [['bench', at('dense'), '--json', at('dense.onnx')], 'this is a model; put --json after it'],
   [['bench', at('dense.onnx'), '--against', 'onnxruntime'], "there is no 'onnxruntime'; did you mean 'onnxruntime-web'?"],
   [['bench', at('dense.onnx'), '--rounds', '2'], 'must be a whole number of 3 or more'],
   [['bench', at('dense.onnx'), '--size', 'batch'], 'write NAME=N'],
