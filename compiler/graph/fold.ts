@@ -24,8 +24,8 @@ interface Folded {
   readonly symbols: ReadonlyMap<string, number>;
 }
 /**
- * The results of a node over constants, where together they take at most `limit` bytes (undefined otherwise). What goes wrong with
- * these constants goes wrong when the model runs, if it ever gets there: then too it is undefined.
+ * The results of a node over constants. undefined: they take more than `limit` bytes together, or cannot be computed. An error of the
+ * node with these constants is left to the run of the model, which may never reach the node.
  */
 export function foldNode(n: Node, limit: number): Folded | undefined {
   if (Object.values(n.attrs).some(isGraph)) return undefined;

@@ -13,7 +13,7 @@ export function allNodes(g: Graph): Node[] {
   return out;
 }
 
-/** Multiply-adds of one run; bodies of loops and branches count once. Undefined where no operator tells. */
+/** Multiply-adds of one run; bodies of loops and branches count once. undefined: no operator of the graph counts its own. */
 export function macsOf(g: Graph): Dim | undefined {
   let sum: Dim | undefined;
   for (const n of allNodes(g)) {

@@ -3,7 +3,7 @@ import type { Dim } from '../core/dim.ts';
 import type { DType } from '../core/dtype.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
-import type { Graph, Node } from '../graph/graph.ts';
+import type { Graph, NodeOf } from '../graph/graph.ts';
 import type { Buffer, KernelBuilder } from '../kernel/builder.ts';
 import type { Expr, Lanes, Num } from '../kernel/ir.ts';
 import type { Profile } from '../target/profile.ts';
@@ -68,7 +68,7 @@ export interface LowerSettings {
 }
 export interface LowerCtx<A> {
   readonly attrs: A;
-  readonly node: Node;
+  readonly node: NodeOf<A>;
   readonly types: readonly (TensorType | undefined)[];
   readonly out: readonly TensorType[];
   readonly profile: Profile;

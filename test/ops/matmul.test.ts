@@ -155,7 +155,7 @@ describe('MatMul', () => {
         expectAgreement(g, inputs, r.target, 0, 0);
         expectAgreement(runPasses(g, r.target), inputs, r.target, 0, 0);
       }),
-      { numRuns: 50 },
+      { numRuns: 30 },
     );
   });
   it('cuts sums that floats do not hold', () => {

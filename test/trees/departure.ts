@@ -2,6 +2,8 @@ import { must } from '../../compiler/core/diagnostic.ts';
 import { toNumbers, typed, type Tensor } from '../../compiler/core/tensor.ts';
 import { importFor } from '../../compiler/compile.ts';
 import { nodesOf, tensorOf } from '../../compiler/graph/graph.ts';
+import { attrsOf } from '../../compiler/ops/define.ts';
+import { TreeLeaves } from '../../compiler/ops/trees/ensemble.ts';
 import { goesLeft, readTables, type CategoryRules, type TreeTables } from '../../compiler/ops/trees/tables.ts';
 import type { TreeCase } from './cases.ts';
 import { optionsOf } from './ways.ts';
@@ -15,15 +17,12 @@ export function firstDeparture(c: TreeCase, outputs: ReadonlyMap<string, Tensor>
   const trees = leaf.dims[1] ?? 1;
   if (at < 0) return 'every row reaches the leaves that it should';
   const [row, tree] = [Math.floor(at / trees), at % trees];
-  const node = nodesOf(importFor(optionsOf(c)).graph).find(n => n.op.name === 'TreeLeaves');
+  const node = nodesOf(importFor(optionsOf(c)).graph).find(n => n.op === TreeLeaves);
   if (!node) return `row ${row}, tree ${tree}`;
   const ins = node.inputs.slice(1).map(tensorOf);
   const t = readTables(ins);
   const ids = toNumbers(must(ins[12]));
-  const rules: CategoryRules = {
-    invalid: node.attrs['invalid'] === 'missing' ? 'missing' : 'left',
-    truncate: node.attrs['truncate'] === true,
-  };
+  const rules: CategoryRules = attrsOf(node, TreeLeaves);
   const x = (typed(c.rows) as Float32Array).subarray(row * (c.rows.dims[1] ?? 1));
   const wanted = pathTo(t, must(t.root[tree]), code => Number(ids[~code]) === c.leaf?.[at]);
   for (const n of wanted) {

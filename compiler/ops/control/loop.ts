@@ -2,7 +2,7 @@ import { fail, must } from '../../core/diagnostic.ts';
 import { dimAdd, dimEq, dimHi, dimMax, dimSub, substitute, symbol, type Dim } from '../../core/dim.ts';
 import { elements, showType, tensorType, type TensorType } from '../../core/shape.ts';
 import { scalar, stridesOf, typed, type Tensor } from '../../core/tensor.ts';
-import { nodesOf, type Graph, type Node, type Value } from '../../graph/graph.ts';
+import { nodesOf, type Graph, type Node, type NodeOf, type Value } from '../../graph/graph.ts';
 import { and, cast, eq, gt, I32, konst, max, ne, select, vtype } from '../../kernel/ir.ts';
 import { memoryOf, outTypes, symbolName, truth } from './if.ts';
 import { attr, defineOp } from '../define.ts';
@@ -68,7 +68,7 @@ function layout(a: LoopAttrs) {
   return { lead, inputs, outLead: a.counts ? 1 : 0, outs: a.body.outputs.length - (a.counts ? 1 : 0) };
 }
 /** Whether the number of iterations follows from `trip` alone. */
-const decided = (n: Node): boolean => n.attrs['conditional'] === false && n.inputs[1] === undefined;
+const decided = (n: NodeOf<LoopAttrs>): boolean => !n.attrs.conditional && n.inputs[1] === undefined;
 /** Why a run stops whose loop goes on after as many iterations as it may have. */
 const beyond = (trip: Dim): string =>
   `a loop runs more than ${dimHi(trip)} times, the most that the model was compiled for; a model that declares how many results it has may have more`;

@@ -64,11 +64,11 @@ export const MatMul = defineOp({
   },
   macs: n => {
     const a = must(n.inputs[0]).type.shape;
-    return dimMul(dimProd(must(n.outputs[0]).type.shape), sides(a, n.attrs['transA'] === true, true).columns);
+    return dimMul(dimProd(must(n.outputs[0]).type.shape), sides(a, n.attrs.transA, true).columns);
   },
   lower: {
     k: 'kernel',
-    accepts: (i, n) => ((i === 1 ? n.inputs[1]?.def.k !== 'const' : n.attrs['exact'] === true) ? 'indexMap' : 'buffer'),
+    accepts: (i, n) => ((i === 1 ? n.inputs[1]?.def.k !== 'const' : n.attrs.exact) ? 'indexMap' : 'buffer'),
     iterationSpace: matMulSpace,
     build: lowerMatMul,
   },

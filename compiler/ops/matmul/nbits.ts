@@ -45,7 +45,7 @@ export const MatMulNBits = defineOp({
       }
     return [fromNumbers(must(x).dtype, c.dims(0), out)];
   },
-  macs: n => dimMul(dimProd(must(n.outputs[0]).type.shape), Number(n.attrs['k'])),
+  macs: n => dimMul(dimProd(must(n.outputs[0]).type.shape), n.attrs.k),
   lower: {
     k: 'kernel',
     iterationSpace: n => {

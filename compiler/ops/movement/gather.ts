@@ -3,7 +3,7 @@ import { dimSub, type Dim } from '../../core/dim.ts';
 import { isInt } from '../../core/dtype.ts';
 import { tensorType, type TensorType } from '../../core/shape.ts';
 import { numel, stridesOf, toNumbers, typed } from '../../core/tensor.ts';
-import type { Node } from '../../graph/graph.ts';
+import type { NodeOf } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import {
   add,
@@ -90,9 +90,9 @@ export const Gather = defineOp({
   },
 });
 /** Axes as they are, but those of a slice as one. */
-function gatherSpace(n: Node): number[][] {
+function gatherSpace(n: NodeOf<{ readonly axis: number }>): number[][] {
   const rank = must(n.outputs[0]).type.shape.length;
-  const inner = must(n.inputs[0]).type.shape.length - Number(n.attrs['axis']) - 1;
+  const inner = must(n.inputs[0]).type.shape.length - n.attrs.axis - 1;
   const heads = Array.from({ length: rank - inner }, (_, a) => [a]);
   return inner === 0 ? heads : [...heads, Array.from({ length: inner }, (_, i) => rank - inner + i)];
 }

@@ -3,7 +3,7 @@ import { dimMul, dimProd, type Dim } from '../../core/dim.ts';
 import { isFloat, isInt, limitsOf } from '../../core/dtype.ts';
 import { tensorType, type TensorType } from '../../core/shape.ts';
 import { fromNumbers, numel, stridesOf, toNumbers, type Tensor } from '../../core/tensor.ts';
-import type { Node } from '../../graph/graph.ts';
+import type { Node, NodeOf } from '../../graph/graph.ts';
 import { partsOf } from '../conv/conv.ts';
 import { attr, defineOp, type EvalCtx, type InferCtx } from '../define.ts';
 import { lowerMaxIndices, lowerPool, lowerUnpool } from './schedules/pool.ts';
@@ -68,12 +68,11 @@ function axisTaps(c: EvalCtx<PoolAttrs>, sizes: readonly number[], spatial: read
 }
 const finish = (t: Tensor, r: { values: Float64Array; dims: number[] }, layout: Layout): Tensor =>
   inLayout(fromNumbers(t.dtype, r.dims, r.values), layout);
-const poolMacs = (n: Node): Dim =>
-  dimMul(dimProd(must(n.outputs[0]).type.shape), numel(n.attrs['kernel'] as unknown as readonly number[]));
+const poolMacs = (n: NodeOf<PoolAttrs>): Dim => dimMul(dimProd(must(n.outputs[0]).type.shape), numel(n.attrs.kernel));
 const eachAxis = (n: Node): number[][] => must(n.outputs[0]).type.shape.map((_, i) => [i]);
 /** Windows that do not overlap read each element once. */
-const readsOnce = (n: Node): 'indexMap' | 'buffer' => {
-  const a = n.attrs as unknown as PoolAttrs;
+const readsOnce = (n: NodeOf<PoolAttrs>): 'indexMap' | 'buffer' => {
+  const a = n.attrs;
   return a.kernel.every((k, i) => (k - 1) * must(a.dilations[i]) < must(a.strides[i])) ? 'indexMap' : 'buffer';
 };
 export const MaxPool = defineOp({
@@ -92,7 +91,7 @@ export const MaxPool = defineOp({
     const r = foldWindows(c, t, c.attrs.layout, values => values.reduce((m, v) => (v > m ? v : m), least));
     return [finish(t, r, c.attrs.layout)];
   },
-  macs: poolMacs,
+  macs: n => poolMacs(n),
   channelsLast,
   lower: { k: 'kernel', accepts: (_, n) => readsOnce(n), iterationSpace: eachAxis, build: c => lowerPool(c, { k: 'max' }) },
 });
@@ -132,7 +131,7 @@ export const MaxPoolIndices = defineOp({
     const flat = i.values.map((v, at) => v + Math.floor(at / area) * plane);
     return [fromNumbers(t.dtype, y.dims, y.values), fromNumbers('i64', y.dims, flat)];
   },
-  macs: poolMacs,
+  macs: n => poolMacs(n),
   channelsLast,
   lower: { k: 'kernel', iterationSpace: eachAxis, build: lowerMaxIndices },
 });
@@ -165,7 +164,7 @@ export const AveragePool = defineOp({
     });
     return [finish(t, r, c.attrs.layout)];
   },
-  macs: poolMacs,
+  macs: n => poolMacs(n),
   channelsLast,
   lower: {
     k: 'kernel',
@@ -192,7 +191,7 @@ export const LpPool = defineOp({
     const r = foldWindows(c, t, c.attrs.layout, values => values.reduce((s, v) => s + Math.abs(v) ** p, 0) ** (1 / p));
     return [finish(t, r, c.attrs.layout)];
   },
-  macs: poolMacs,
+  macs: n => poolMacs(n),
   channelsLast,
   lower: {
     k: 'kernel',

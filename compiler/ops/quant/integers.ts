@@ -33,7 +33,7 @@ export function shifted(x: Tensor, zero: Tensor | undefined): Tensor {
   return fromTyped('i32', x.dims, Int32Array.from(data));
 }
 /** Operand 1 with its zero point taken off, as i32; undefined where one of them is not a constant. */
-export function constantOperand(n: Node): Tensor | undefined {
+export function constantOperand(n: Pick<Node, 'inputs'>): Tensor | undefined {
   const [w, zero] = [tensorOf(n.inputs[1]), tensorOf(n.inputs[3])];
   return w && (zero || !n.inputs[3]) ? shifted(w, zero) : undefined;
 }

@@ -7,7 +7,7 @@ import { broadcastIndex, elementwise } from '../elementwise/op.ts';
 import { castTo } from '../elementwise/util.ts';
 import { roundHalfEven } from '../../kernel/eval/scalar.ts';
 
-/** Between real numbers and the small integers that stand for them. Scales and zero points broadcast like any operand. */
+/** Affine quantization: an integer q stands for the number (q - zero) * scale. Scales and zero points broadcast like any operand. */
 
 const isOne = (e: Expr): boolean => (e.k === 'const' ? Number(e.value) === 1 : e.k === 'splat' && isOne(e.a));
 const isZero = (e: Expr): boolean => (e.k === 'const' ? Number(e.value) === 0 : e.k === 'splat' && isZero(e.a));

@@ -97,8 +97,7 @@ export const Dft = defineOp({
         }
     return [fromNumbers(t.dtype, dims, out)];
   },
-  macs: n =>
-    dimMul(dimMul(4, dimProd(must(n.outputs[0]).type.shape)), must(must(n.inputs[0]).type.shape[Number(n.attrs['axis'])])),
+  macs: n => dimMul(dimMul(4, dimProd(must(n.outputs[0]).type.shape)), must(must(n.inputs[0]).type.shape[n.attrs.axis])),
   lower: { k: 'kernel', build: lowerDft },
 });
 

@@ -2,7 +2,7 @@ import { must } from '../../core/diagnostic.ts';
 import { dimMin, symbolsOf, type Dim } from '../../core/dim.ts';
 import { tensorType } from '../../core/shape.ts';
 import { fromNumbers, numel, toNumbers, typed } from '../../core/tensor.ts';
-import type { Node } from '../../graph/graph.ts';
+import type { NodeOf } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, cast, int, konst, ne, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
 import { attr, defineOp } from '../define.ts';
@@ -14,9 +14,8 @@ import { cellsOf, indexOf, newCells } from '../strided.ts';
 /** Operators whose data say how much comes out. The number is a symbol: `count`. */
 
 /** The symbols that an attribute `count` is made of. */
-export function countSymbols(n: Node): readonly string[] {
-  const d = n.attrs['count'];
-  return typeof d === 'object' && 'k' in d ? symbolsOf(d).map(s => s.name) : [];
+export function countSymbols(n: NodeOf<{ readonly count: Dim }>): readonly string[] {
+  return symbolsOf(n.attrs.count).map(s => s.name);
 }
 /** Reads the symbol of a count from where a kernel put it; a count that is a number needs none. */
 export function readCount(c: LowerCtx<{ readonly count: Dim }>, from: SlotBuffer): void {

@@ -10,7 +10,7 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimEq, dimHi, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
 import { dimStrides, type TensorType } from '../../../core/shape.ts';
 import { fromTyped } from '../../../core/tensor.ts';
-import { tensorOf, type Node } from '../../../graph/graph.ts';
+import { tensorOf, type NodeOf } from '../../../graph/graph.ts';
 import { add, lane } from '../../../kernel/ir.ts';
 import type { LowerCtx } from '../../lowering.ts';
 import { lowerConvPlain } from './plain.ts';
@@ -47,30 +47,28 @@ type ConvPlan =
   | { readonly k: 'winograd'; readonly shape: ConvShape }
   | { readonly k: 'gemm'; readonly shape: ConvShape; readonly rows: RowPlan };
 
-const attrsOf = (n: Node): ConvAttrs => n.attrs as unknown as ConvAttrs;
-
 /** Whether floats are convolved by transforms, which take a fraction of the products. */
 export const transforms = (s: ConvShape): boolean => s.group === 1 && s.strides.every(n => n === 1) && paysWinograd(s);
-function planConv(n: Node): ConvPlan {
+function planConv(n: NodeOf<ConvAttrs & { readonly direct: boolean }>): ConvPlan {
   const [x, w] = [must(n.inputs[0]).type, tensorOf(n.inputs[1])];
-  const shape = w && x.dtype === 'f32' ? convShape(attrsOf(n), x, w.dims, must(n.outputs[0]).type) : undefined;
+  const shape = w && x.dtype === 'f32' ? convShape(n.attrs, x, w.dims, must(n.outputs[0]).type) : undefined;
   if (!shape) return { k: 'plain' };
   if (shape.group === shape.channels && shape.outs === shape.channels && shape.group > 1) return { k: 'depthwise', shape };
-  if (n.attrs['direct'] !== true && transforms(shape)) return { k: 'winograd', shape };
+  if (!n.attrs.direct && transforms(shape)) return { k: 'winograd', shape };
   return { k: 'gemm', shape, rows: planRows(shape) };
 }
-export function convSpace(n: Node): readonly (readonly number[])[] {
+export function convSpace(n: NodeOf<ConvAttrs & { readonly direct: boolean }>): readonly (readonly number[])[] {
   const rank = must(n.outputs[0]).type.shape.length;
   const plan = planConv(n);
   return plan.k === 'gemm' ? groupsOf(plan.rows, rank) : Array.from({ length: rank }, (_, i) => [i]);
 }
-export function acceptsConv(i: number, n: Node): 'indexMap' | 'buffer' {
+export function acceptsConv(i: number, n: NodeOf<ConvAttrs & { readonly direct: boolean }>): 'indexMap' | 'buffer' {
   if (i !== 0) return 'buffer';
   const plan = planConv(n);
   return (plan.k === 'gemm' || plan.k === 'winograd') && plan.shape.padded ? 'indexMap' : 'buffer';
 }
 
-export function lowerConv(c: LowerCtx<ConvAttrs>): void {
+export function lowerConv(c: LowerCtx<ConvAttrs & { readonly direct: boolean }>): void {
   if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
   const plan = planConv(c.node);
   switch (plan.k) {

@@ -11,7 +11,7 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimProd } from '../../../core/dim.ts';
 import { dimStrides, type TensorType } from '../../../core/shape.ts';
 import { typed, type Tensor } from '../../../core/tensor.ts';
-import { tensorOf, type Node } from '../../../graph/graph.ts';
+import { tensorOf, type NodeOf } from '../../../graph/graph.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import { and, cast, konst, mul, sub, vtype, xor, type Expr } from '../../../kernel/ir.ts';
 import type { LowerCtx, Ref, Source } from '../../lowering.ts';
@@ -57,7 +57,11 @@ import { arithOf, type Arith } from '../../schedules/tile.ts';
  */
 const numbersOf = (t: Tensor): Int32Array => typed(t) as Int32Array;
 /** The dot product that computes a ConvInteger, in any layout, on a target; undefined where floats are faster or there is none. */
-export function wordForm(profile: Profile, n: Node, w: Tensor | undefined = constantOperand(n)): DotForm | undefined {
+export function wordForm(
+  profile: Profile,
+  n: NodeOf<ConvAttrs>,
+  w: Tensor | undefined = constantOperand(n),
+): DotForm | undefined {
   const form = w && dotForm(profile, byteRange(must(n.inputs[0]).type.dtype), numbersOf(w));
   if (!form) return undefined;
   const channels = must(w.dims[1]);
@@ -66,24 +70,24 @@ export function wordForm(profile: Profile, n: Node, w: Tensor | undefined = cons
   if (form.group === 2 && s && transforms(s)) return undefined;
   // Words half empty are no faster than floats, and groups must begin with a whole one.
   const whole = channels % form.group === 0;
-  return whole || (n.attrs['group'] === 1 && 2 * channels > form.group) ? form : undefined;
+  return whole || (n.attrs.group === 1 && 2 * channels > form.group) ? form : undefined;
 }
 
 /** `anyLayout`: as it will be with channels last. */
-function shapeOf(n: Node, anyLayout = false): ConvShape | undefined {
+function shapeOf(n: NodeOf<ConvAttrs>, anyLayout = false): ConvShape | undefined {
   const w = tensorOf(n.inputs[1]);
-  const attrs = n.attrs as unknown as ConvAttrs;
+  const { attrs } = n;
   const [x, y] = [must(n.inputs[0]).type, must(n.outputs[0]).type];
   if (!w || !anyLayout || attrs.layout === 'NHWC') return w && convShape(attrs, x, w.dims, y);
   const turned = (t: TensorType): TensorType => ({ ...t, shape: toChannelsLast(t.shape.length).map(a => must(t.shape[a])) });
   return convShape({ ...attrs, layout: 'NHWC' }, turned(x), w.dims, turned(y));
 }
-export function integerSpace(n: Node): readonly (readonly number[])[] {
+export function integerSpace(n: NodeOf<ConvAttrs>): readonly (readonly number[])[] {
   const rank = must(n.outputs[0]).type.shape.length;
   const s = shapeOf(n);
   return s ? groupsOf(planRows(s), rank) : Array.from({ length: rank }, (_, i) => [i]);
 }
-export const acceptsInteger = (i: number, n: Node): 'indexMap' | 'buffer' =>
+export const acceptsInteger = (i: number, n: NodeOf<ConvAttrs>): 'indexMap' | 'buffer' =>
   i === 0 && shapeOf(n)?.padded ? 'indexMap' : 'buffer';
 
 export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {

@@ -14,7 +14,7 @@ import { dimAdd, dimCeilDiv, dimHi, dimMul, dimSub, type Dim } from '../../../co
 import { regOf } from '../../../core/dtype.ts';
 import { dimStrides } from '../../../core/shape.ts';
 import { fromTyped, numel, stridesOf, typed, type Tensor } from '../../../core/tensor.ts';
-import { tensorOf, type Node } from '../../../graph/graph.ts';
+import { tensorOf, type NodeOf } from '../../../graph/graph.ts';
 import { add, and, cast, div, eq, ge, int, konst, lt, mul, rem, sub, vtype, type Expr, type Num } from '../../../kernel/ir.ts';
 import { forAll, forLanes } from '../../loops.ts';
 import type { LowerCtx } from '../../lowering.ts';
@@ -27,10 +27,9 @@ import { arithOf, type ReductionLoop } from '../../schedules/tile.ts';
 
 type TransposeAttrs = WindowAttrs & { readonly group: number; readonly outputPadding: readonly number[] };
 
-const attrsOf = (n: Node): TransposeAttrs => n.attrs as unknown as TransposeAttrs;
 /** Windows that tile the output: each output pixel has one input pixel and one element of the kernel. */
-function tiles(n: Node): boolean {
-  const a = attrsOf(n);
+function tiles(n: NodeOf<TransposeAttrs>): boolean {
+  const a = n.attrs;
   const w = must(n.inputs[1]);
   return (
     a.layout === 'NHWC' &&
@@ -45,10 +44,10 @@ function tiles(n: Node): boolean {
 /** Columns that no panel holds whole. */
 const NARROW = 8;
 /** With one output channel the outputs of one input pixel along the last axis are neighbours. */
-const joinsLast = (n: Node): boolean =>
+const joinsLast = (n: NodeOf<TransposeAttrs>): boolean =>
   tiles(n) && must(n.outputs[0]).type.shape.at(-1) === 1 && Number(must(n.inputs[1]).type.shape.at(-1)) < NARROW;
 
-export function transposeSpace(n: Node): readonly (readonly number[])[] {
+export function transposeSpace(n: NodeOf<TransposeAttrs>): readonly (readonly number[])[] {
   const rank = must(n.outputs[0]).type.shape.length;
   const each = Array.from({ length: rank }, (_, i) => [i]);
   return joinsLast(n) ? [...each.slice(0, -2), [rank - 2, rank - 1]] : each;

@@ -2,7 +2,7 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimProd, type Dim } from '../../../core/dim.ts';
 import { regOf } from '../../../core/dtype.ts';
 import { typed, type Tensor } from '../../../core/tensor.ts';
-import type { Node } from '../../../graph/graph.ts';
+import type { NodeOf } from '../../../graph/graph.ts';
 import { add, cast, int, konst, mul, sub, vtype, type Expr } from '../../../kernel/ir.ts';
 import type { Profile } from '../../../target/profile.ts';
 import { forAll } from '../../loops.ts';
@@ -34,7 +34,11 @@ interface MatMulIntegerAttrs {
  * The dot product of a target that computes a MatMulInteger: B is one constant matrix of several columns, and the zero point of A is a
  * number. undefined: there is none.
  */
-export function wordForm(profile: Profile, n: Node, b: Tensor | undefined = constantOperand(n)): DotForm | undefined {
+export function wordForm(
+  profile: Profile,
+  n: NodeOf<MatMulIntegerAttrs>,
+  b: Tensor | undefined = constantOperand(n),
+): DotForm | undefined {
   const a = must(n.inputs[0]).type;
   const single = n.inputs[2]?.type.shape.every(d => d === 1) ?? true;
   if (!b || b.dims.length < 2 || a.shape.length < 2 || !single || !sharedB(n) || oneColumn(n)) return undefined;

@@ -14,7 +14,7 @@ import { dimEq, dimHi, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
 import { isFloat, regOf, type DType } from '../../../core/dtype.ts';
 import { dimStrides } from '../../../core/shape.ts';
 import { fromTyped } from '../../../core/tensor.ts';
-import type { Node } from '../../../graph/graph.ts';
+import type { NodeOf } from '../../../graph/graph.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import { add, cast, int, mul, vtype, type Expr, type Lanes } from '../../../kernel/ir.ts';
 import { wrapNarrow } from '../../elementwise/op.ts';
@@ -39,20 +39,25 @@ interface MatMulAttrs {
   readonly transA: boolean;
   readonly transB: boolean;
 }
+/** Which operands lie transposed. */
+interface Sides {
+  readonly transA?: boolean;
+  readonly transB: boolean;
+}
 /** Whether B is one matrix for all rows of A, so that batches are rows. */
-export const sharedB = (n: Node): boolean =>
+export const sharedB = (n: NodeOf<Sides>): boolean =>
   must(n.inputs[1])
     .type.shape.slice(0, -2)
     .every(d => d === 1) &&
-  (n.attrs['transA'] !== true || must(n.inputs[0]).type.shape.length <= 2);
+  (!n.attrs.transA || must(n.inputs[0]).type.shape.length <= 2);
 /** Whether the result has one column for each row. */
-export const oneColumn = (n: Node): boolean => {
+export const oneColumn = (n: NodeOf<Sides>): boolean => {
   const b = must(n.inputs[1]).type.shape;
-  return b.length === 1 || b.at(n.attrs['transB'] === true ? -2 : -1) === 1;
+  return b.length === 1 || b.at(n.attrs.transB ? -2 : -1) === 1;
 };
 
 /** Axes of the result as the schedule walks them: with one B the batches and rows are one axis. */
-export function matMulSpace(n: Node): readonly (readonly number[])[] {
+export function matMulSpace(n: NodeOf<Sides>): readonly (readonly number[])[] {
   const rank = must(n.outputs[0]).type.shape.length;
   const axes = Array.from({ length: rank }, (_, i) => i);
   if (!sharedB(n)) return axes.map(i => [i]);

@@ -35,7 +35,6 @@ import {
   type Expr,
   type Lanes,
 } from '../../../kernel/ir.ts';
-import type { Attrs } from '../../define.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../../lowering.ts';
 import { forLanes, lanesOf } from '../../loops.ts';
 import { coordinate, nearestOf, tapCount, weightOf, type Arithmetic } from '../resize-taps.ts';
@@ -54,8 +53,8 @@ interface Table {
  * Tables say what each axis is made of (constants, or computed by a small kernel where sizes are known at run time only); one kernel
  * then walks the output and sums over the taps of all resized axes. Channels last runs by vectors of channels.
  */
-export function lowerResize(c: LowerCtx<ResizeAttrs> | LowerCtx<Attrs>): void {
-  const attrs = c.attrs as ResizeAttrs;
+export function lowerResize(c: LowerCtx<ResizeAttrs>): void {
+  const attrs = c.attrs;
   const x = c.need(0);
   const out = must(c.out[0]);
   const tables = new Map<number, Table>();
@@ -137,7 +136,7 @@ const tapsAt = (k: KernelBuilder, t: Table, i: Expr): Tap[] =>
 
 /** Taps of one axis; each is code of its own. */
 const MOST_TAPS = 256;
-function makeTable(c: LowerCtx<ResizeAttrs> | LowerCtx<Attrs>, a: ResizeAttrs, axis: number, from: Dim, to: Dim): Table {
+function makeTable(c: LowerCtx<ResizeAttrs>, a: ResizeAttrs, axis: number, from: Dim, to: Dim): Table {
   const scales = c.source(1);
   const crop = c.source(2);
   // With a scale that is not known yet, the sizes bound it from below.
