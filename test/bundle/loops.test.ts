@@ -105,8 +105,8 @@ describe.each(CASES)('a loop with $name', ({ model, runs, most }) => {
           expect(go).toThrow(`a loop runs more than ${most} times, the most that the model was compiled for`);
         else {
           const out = go();
-          expect([...toNumbers(out?.get('all') ?? n(0n)[1])]).toEqual(Array.from({ length: count }, (_, i) => i + 1));
-          expect([...toNumbers(out?.get('last') ?? n(0n)[1])]).toEqual([count]);
+          expect([...toNumbers(out.get('all') ?? n(0n)[1])]).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+          expect([...toNumbers(out.get('last') ?? n(0n)[1])]).toEqual([count]);
         }
       }
     });
