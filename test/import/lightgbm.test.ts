@@ -35,7 +35,7 @@ describe('what LightGBM predicts', () => {
     expect(new TextDecoder().decode(files.get('index.js'))).toContain('export const labels = ["hêgh","low","mid"];');
     const words = cases.flatMap(c => importFor(optionsOf(c)).warnings.map(w => w.message));
     expect(words).toHaveLength(3);
-    expect(words[0]).toMatch(/the pickled booster predicts with rounds 0\.\.\d+ of \d+, and so does the compiled model/);
+    expect(words[0]).toMatch(/^the pickled booster predicts with \d+ of its \d+ rounds, and so does the compiled model/);
   });
   it('may lie in a pickle beside generators, metrics and callbacks, which stay names', () => {
     const text = must(filesOf('lightgbm-4.7.0.tar.gz').get('constant.txt'));
