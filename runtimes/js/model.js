@@ -117,7 +117,7 @@ function read(p, s, into) {
 function answer(x, inputs, into) {
   const { m, memory, code, ins, outs, s } = x;
   // An accessor of an input may call; and memory that is not WebAssembly's can be transferred to another thread.
-  if (x.running) throw error('E502', 'run was called from within an input of a run');
+  if (x.running) throw error('E502', 'run was called within an input of a run');
   if (memory.length === 0) throw error('E502', 'the memory of the model was transferred; load it again');
   x.running = true;
   try {
