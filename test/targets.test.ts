@@ -34,7 +34,7 @@ describe('targets', () => {
     [own({ registers: 0 }), "E401: target mine: 'registers' must be a whole number from 1 to 64, not 0"],
     [own({ vector: { bit: 128 } }), "'vector' has no field 'bit'; did you mean 'bits'?"],
     [own({ vector: { bits: 256 } }), "'vector.bits' of WebAssembly is 0 or 128"],
-    [own({ vector: { bits: '128' } }), "'vector.bits' must be one of 0, 128, 256, 512, not \"128\""],
+    [own({ vector: { bits: '128' } }), '\'vector.bits\' must be one of 0, 128, 256, 512, not "128"'],
     [own({ vector: { fma: 'fused' } }), "'vector.fma' of WebAssembly is none or relaxed"],
     [own({ memory: { align: 48 } }), "'memory.align' must be a power of two"],
     [own({ colour: 1 }), "has no field 'colour'"],
