@@ -198,7 +198,7 @@ native.describe('model.node', () => {
     expect(r.status).toBe(0);
     expect(r.stdout.trim().split('\n')).toEqual([
       'transferred: E502: the memory of the model was transferred; load it again',
-      'addon: the memory of the model was transferred; load it again',
+      'addon: the memory of the model was transferred; load the model again',
       'addon: run takes the sizes as numbers',
       'addon: a dimension is outside of its range',
       'detached input: E501: input features: dimension 0 (batch) is 0, but must be 1 to 10000; it is float32 [batch, 13]',
