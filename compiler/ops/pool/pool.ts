@@ -132,7 +132,6 @@ export const MaxPoolIndices = defineOp({
     return [fromNumbers(t.dtype, y.dims, y.values), fromNumbers('i64', y.dims, flat)];
   },
   macs: n => poolMacs(n),
-  channelsLast,
   lower: { k: 'kernel', iterationSpace: eachAxis, build: lowerMaxIndices },
 });
 
