@@ -118,7 +118,7 @@ function answer(x, inputs, into) {
   const { m, memory, code, ins, outs, s } = x;
   // An accessor of an input may call; and memory that is not WebAssembly's can be transferred to another thread.
   if (x.running) throw error('E502', 'run was called within an input of a run');
-  if (memory.length === 0) throw error('E502', 'the memory of the model was transferred; load it again');
+  if (memory.length === 0) throw error('E502', 'memory was transferred; load the model again');
   x.running = true;
   try {
     known(inputs, x.inputNames, 'input');

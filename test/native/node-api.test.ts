@@ -197,7 +197,7 @@ native.describe('model.node', () => {
     expect(r.stderr).toBe('');
     expect(r.status).toBe(0);
     expect(r.stdout.trim().split('\n')).toEqual([
-      'transferred: E502: the memory of the model was transferred; load it again',
+      'transferred: E502: memory was transferred; load the model again',
       'addon: the memory of the model was transferred; load the model again',
       'addon: run takes the sizes as numbers',
       'addon: a dimension is outside of its range',
