@@ -171,7 +171,7 @@ const kernelText = (k: Kernel, i: number): string =>
 
 // ---- programs
 
-/** A module with `memory`, `run(...sizes)`, `symbol(i)` and `trapped()`, as WebAssembly modules have them. */
+/** A module with `memory`, `run(...sizes)`, `symbol(i)` and `trap()`, as WebAssembly modules have them. */
 function programText(p: Program, plan: MemoryPlan): string {
   const symbol = new Map(p.symbols.map((s, i) => [s.name, i]));
   const size = (d: Dim): string => dimSource(d, x => must(symbol.get(x)));
@@ -190,10 +190,10 @@ function programText(p: Program, plan: MemoryPlan): string {
       case 'read': {
         const i = must(symbol.get(s.symbol));
         const { lo, hi } = must(p.symbols[i]);
-        return `s[${i}] = ${value(s)};\nif (s[${i}] < ${lo} || s[${i}] > ${hi}) trap(${s.trap});`;
+        return `s[${i}] = ${value(s)};\nif (s[${i}] < ${lo} || s[${i}] > ${hi}) stop(${s.trap});`;
       }
       case 'check':
-        return `if (${size(s.a)} !== ${size(s.b)}) trap(${s.trap});`;
+        return `if (${size(s.a)} !== ${size(s.b)}) stop(${s.trap});`;
       case 'branch':
         return `if (${value(s.cond)}) {\n${steps(s.then)}} else {\n${steps(s.else)}}`;
       case 'loop': {
@@ -209,13 +209,13 @@ function programText(p: Program, plan: MemoryPlan): string {
 ${ARRAYS.map(a => `const ${a.toLowerCase()} = new ${a}(memory.buffer, 0, memory.length / ${a}.BYTES_PER_ELEMENT | 0);\n`).join('')}
 const s = [];
 let why = 0;
-const trap = i => {
+const stop = i => {
   why = i + 1;
   throw new Error('trap');
 };
 ${p.kernels.map(kernelText).join('')}
 export const symbol = i => s[i];
-export const trapped = () => why;
+export const trap = () => why;
 export function run(...sizes) {
   why = 0;
   [${given.join(', ')}] = sizes;

@@ -1,9 +1,10 @@
 import { expect, it } from '@jest/globals';
 import { compile } from '../../compiler/index.ts';
+import { JS, JS_TARGET } from '../backend/js.ts';
 import { attribute, model, node, value } from '../onnx-writer.ts';
 import { importBundle, put } from './hand-made.ts';
 
-it('sizes that the model computes are checked where they meet others', async () => {
+it.each(['wasm-simd', JS_TARGET])('sizes that the model computes are checked where they meet others (%j)', async target => {
   const bytes = model([
     node('Compress', ['x', 'keep'], ['some'], attribute('axis', 0)),
     node('Add', ['some', 'y'], ['z']),
@@ -12,7 +13,7 @@ it('sizes that the model computes are checked where they meet others', async () 
     value(11, 'y', 1, ['n']),
     value(12, 'z', 1, ['n']),
   ]);
-  const { files } = await compile({ model: bytes, dims: { n: { min: 2, max: 6 } } });
+  const { files } = await compile({ model: bytes, target, backEnds: [JS], dims: { n: { min: 2, max: 6 } } });
   const index = await importBundle(put(files));
   const bundle = await index.load();
   const run = (keep: readonly number[]): unknown =>
