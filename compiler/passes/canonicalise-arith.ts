@@ -1,8 +1,8 @@
 import { must } from '../core/diagnostic.ts';
 import { bytesOf, DTYPES, isFloat, isInt, type DType } from '../core/dtype.ts';
-import { fromNumbers, splatOf, toNumbers } from '../core/tensor.ts';
+import { fromNumbers, splatOf, toNumbers, type Tensor } from '../core/tensor.ts';
 import { constant, type Value } from '../graph/graph.ts';
-import { any, commutative, constantOf, num, op, rule, type Match, type Rule } from '../graph/rewrite.ts';
+import { any, commutative, constantOf, op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import {
   Add,
   And,
@@ -25,36 +25,55 @@ import {
 import { attrsOf } from '../ops/define.ts';
 import { Expand } from '../ops/movement/view.ts';
 import { isFloatValue, out, sameType, splat } from './match.ts';
+import { hasNoSign, isNeverMinusZero } from './sign.ts';
 
-/** Rules over numbers. Each gives at most as many operators, none of them slower, and changes no result by more than rounding. */
+/**
+ * Rules over numbers. Each gives at most as many operators, none of them slower, and changes no result by more than the rounding of its
+ * steps: not for zeros of either sign, denormals, infinities and NaN.
+ */
 
 /** The value x, if it can stand for the root as it is. */
 const keep = (m: Match, x: Value): Value | undefined => (sameType(x, out(m.root)) ? x : undefined);
+/** Whether x and c are both floats, or both integers. */
+const alikeNumbers = (m: Match): true | undefined => isFloatValue(m.value('x')) === isFloatValue(m.value('c')) || undefined;
 const exactly = (v: number) => constantOf('c', t => splatOf(t) === v);
-/** Whether dividing by a number is exactly the same as multiplying by its inverse. */
-function isPowerOfTwo(v: number): boolean {
-  const e = Math.log2(Math.abs(v));
-  return Number.isInteger(e) && Math.abs(e) <= 100;
+/** Zeros that change no sum: of floats those with a minus, since -0 + 0 is 0. */
+const noTerm = constantOf('c', t => Object.is(splatOf(t), isFloat(t.dtype) ? -0 : 0));
+/** The inverses of powers of two, if their type holds them: dividing by the one is exactly the same as multiplying by the other. */
+function exactInverses(t: Tensor): Tensor | undefined {
+  const inverses = fromNumbers(
+    t.dtype,
+    t.dims,
+    toNumbers(t).map(v => 1 / v),
+  );
+  const held = toNumbers(inverses);
+  const exact = toNumbers(t).every((v, i) => Number.isInteger(Math.log2(Math.abs(v))) && held[i] === 1 / v);
+  return exact ? inverses : undefined;
 }
 
 const neutral: Rule[] = [
-  rule('x + 0', commutative(Add, any('x'), exactly(0)), m => keep(m, m.value('x'))),
-  rule('x - 0', op(Sub, [any('x'), exactly(0)]), m => keep(m, m.value('x'))),
+  rule('x + -0', commutative(Add, any('x'), noTerm), m => keep(m, m.value('x'))),
+  rule('x + 0', commutative(Add, any('x', isNeverMinusZero), exactly(0)), m => keep(m, m.value('x'))),
+  rule('x - 0', op(Sub, [any('x'), constantOf('c', t => Object.is(splatOf(t), 0))]), m => keep(m, m.value('x'))),
   rule('x * 1', commutative(Mul, any('x'), exactly(1)), m => keep(m, m.value('x'))),
   rule('x / 1', op(Div, [any('x'), exactly(1)]), m => keep(m, m.value('x'))),
-  rule('x ** 1', op(Pow, [any('x'), exactly(1)]), m => keep(m, m.value('x'))),
+  rule('x ** 1', op(Pow, [any('x'), exactly(1)]), m => alikeNumbers(m) && keep(m, m.value('x'))),
   rule('x and true', commutative(And, any('x'), exactly(1)), m => keep(m, m.value('x'))),
   rule('x or false', commutative(Or, any('x'), exactly(0)), m => keep(m, m.value('x'))),
 ];
 
 const powers: Rule[] = [
-  rule('x ** 2', op(Pow, [any('x'), exactly(2)]), m => keep(m, m.value('x')) && m.apply1(Mul, [m.value('x'), m.value('x')])),
+  // An integer to the power of a float is computed as floats: it saturates where a product wraps.
+  rule('x ** 2', op(Pow, [any('x'), exactly(2)]), m => {
+    const x = m.value('x');
+    return keep(m, x) && alikeNumbers(m) && m.apply1(Mul, [x, x]);
+  }),
   rule('x ** 3', op(Pow, [any('x'), exactly(3)]), m => {
     const x = m.value('x');
-    return keep(m, x) && m.apply1(Mul, [m.apply1(Mul, [x, x]), x]);
+    return keep(m, x) && alikeNumbers(m) && m.apply1(Mul, [m.apply1(Mul, [x, x]), x]);
   }),
-  // Not for -infinity, whose power is infinity and whose root is not a number: no model takes the root of that.
-  rule('x ** 0.5', op(Pow, [any('x', isFloatValue), exactly(0.5)]), m => keep(m, m.value('x')) && m.apply1(Sqrt, [m.value('x')])),
+  // Of -infinity the power is infinity and the root is not a number; of -0 they are 0 and -0.
+  rule('x ** 0.5', op(Pow, [any('x', hasNoSign), exactly(0.5)]), m => keep(m, m.value('x')) && m.apply1(Sqrt, [m.value('x')])),
   rule(
     'x ** -1',
     op(Pow, [any('x', isFloatValue), exactly(-1)]),
@@ -62,29 +81,17 @@ const powers: Rule[] = [
   ),
   rule(
     'x ** -0.5',
-    op(Pow, [any('x', isFloatValue), exactly(-0.5)]),
+    op(Pow, [any('x', hasNoSign), exactly(-0.5)]),
     m => keep(m, m.value('x')) && m.apply1(Reciprocal, [m.apply1(Sqrt, [m.value('x')])]),
   ),
-  rule('x / 2**n', op(Div, [any('x', isFloatValue), constantOf('c', t => toNumbers(t).every(isPowerOfTwo))]), m => {
-    const c = m.tensor('c');
-    return m.apply1(Mul, [
-      m.value('x'),
-      constant(
-        fromNumbers(
-          c.dtype,
-          c.dims,
-          toNumbers(c).map(v => 1 / v),
-        ),
-      ),
-    ]);
+  rule('x / 2**n', op(Div, [any('x', isFloatValue), constantOf('c')]), m => {
+    const inverses = exactInverses(m.tensor('c'));
+    return inverses && m.apply1(Mul, [m.value('x'), constant(inverses)]);
   }),
-  rule('1 / x', op(Div, [num(1, 0), any('x', isFloatValue)]), m => keep(m, m.value('x')) && m.apply1(Reciprocal, [m.value('x')])),
   rule(
-    'y * (1 / x)',
-    commutative(Mul, any('y'), op(Reciprocal, [any('x')], { once: true })),
-    m =>
-      // Where x is smaller than y, fewer divisions and more products are the better trade.
-      keep(m, m.value('x')) && m.apply1(Div, [m.value('y'), m.value('x')]),
+    '1 / x',
+    op(Div, [exactly(1), any('x', isFloatValue)]),
+    m => keep(m, m.value('x')) && m.apply1(Reciprocal, [m.value('x')]),
   ),
 ];
 
@@ -96,7 +103,7 @@ const signs: Rule[] = [
     m.apply1(Sub, [m.value('x'), m.value('y')]),
   ),
   rule('x - (-y)', op(Sub, [any('x'), op(Neg, [any('y')], { once: true })]), m => m.apply1(Add, [m.value('x'), m.value('y')])),
-  rule('0 - x', op(Sub, [num(0, 0), any('x')]), m => keep(m, m.value('x')) && m.apply1(Neg, [m.value('x')])),
+  rule('0 - x', op(Sub, [noTerm, any('x')]), m => keep(m, m.value('x')) && m.apply1(Neg, [m.value('x')])),
 ];
 
 /** The bounds of a Relu, a Clip, or a Min or Max with a number. */
@@ -119,6 +126,8 @@ function boundsOf(v: Value | undefined): Bounds | undefined {
     case Min: {
       const [c, y] = splat(inputs[1]) === undefined ? [splat(inputs[0]), inputs[1]] : [splat(inputs[1]), x];
       if (c === undefined || Number.isNaN(c) || !y || !sameType(y, v)) return undefined;
+      // Of zeros of both signs the first operand comes out, which a bound never is.
+      if (c === 0 && y !== x) return undefined;
       return o === Max ? { x: y, lo: c, hi: undefined } : { x: y, lo: undefined, hi: c };
     }
   }
@@ -130,7 +139,7 @@ function clipped(m: Match, x: Value, lo: number | undefined, hi: number | undefi
   const low = lo === -Infinity ? undefined : lo;
   const high = hi === Infinity ? undefined : hi;
   if (low === undefined && high === undefined) return x;
-  if (low === 0 && high === undefined) return m.apply1(Relu, [x]);
+  if (Object.is(low, 0) && high === undefined) return m.apply1(Relu, [x]);
   return m.apply1(Clip, [x], { ...(low === undefined ? {} : { lo: low }), ...(high === undefined ? {} : { hi: high }) });
 }
 const bounds: Rule[] = [
@@ -142,7 +151,9 @@ const bounds: Rule[] = [
       v === undefined ? undefined : Math.min(Math.max(v, lo ?? -Infinity), hi ?? Infinity);
     const lo = within(inner.lo, outer.lo, outer.hi) ?? outer.lo;
     const hi = within(inner.hi, outer.lo, outer.hi) ?? outer.hi;
-    return clipped(m, inner.x, lo, hi);
+    // Bounds that leave one number, or none, are told by the last of them, which also tells zeros apart.
+    const zeros = [outer.lo, outer.hi, inner.lo, inner.hi].some(v => Object.is(v, -0));
+    return !zeros && (lo ?? -Infinity) < (hi ?? Infinity) ? clipped(m, inner.x, lo, hi) : undefined;
   }),
   rule('a bound as Relu or Clip', op([Max, Min], [], { more: true }), m => {
     const b = boundsOf(out(m.root));
@@ -150,12 +161,10 @@ const bounds: Rule[] = [
   }),
   rule('a Clip that is a Relu, or nothing', op(Clip, [any('x')]), m => {
     const { lo, hi } = attrsOf(m.root, Clip);
-    // Exporters write the largest float where they mean no bound.
-    const open = (v: number | undefined, sign: number): boolean => v === undefined || v * sign >= 3.4028234663852886e38;
-    if (!isFloatValue(m.value('x'))) return undefined;
-    const [low, high] = [open(lo, -1) ? undefined : lo, open(hi, 1) ? undefined : hi];
-    if (low === lo && high === hi && !(lo === 0 && hi === undefined)) return undefined;
-    return clipped(m, m.value('x'), low, high);
+    // The largest float is a bound: it stops infinities.
+    if (!isFloatValue(m.value('x')) || !(lo === -Infinity || hi === Infinity || (Object.is(lo, 0) && hi === undefined)))
+      return undefined;
+    return clipped(m, m.value('x'), lo, hi);
   }),
 ];
 

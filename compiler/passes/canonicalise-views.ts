@@ -1,10 +1,11 @@
 import { must } from '../core/diagnostic.ts';
 import { dimAdd, dimEq, dimMul, dimsEq, dimSub, rangeOf, type Dim } from '../core/dim.ts';
-import { symbolicOf, type Node, type Value } from '../graph/graph.ts';
+import { toNumbers } from '../core/tensor.ts';
+import { symbolicOf, tensorOf, type Node, type Value } from '../graph/graph.ts';
 import { any, op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import { Concat } from '../ops/movement/concat.ts';
 import { Conv } from '../ops/conv/conv.ts';
-import { elementwiseOps } from '../ops/elementwise/index.ts';
+import { Add, elementwiseOps } from '../ops/elementwise/index.ts';
 import { attrsOf } from '../ops/define.ts';
 import { Gather } from '../ops/movement/gather.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
@@ -12,7 +13,7 @@ import { Pad } from '../ops/movement/pad.ts';
 import { Reduce } from '../ops/reduce/reduce.ts';
 import { spatialAxes } from '../ops/spatial.ts';
 import { Expand, isWholeSlice, Reshape, Slice, Transpose } from '../ops/movement/view.ts';
-import { madeBy, out, splat } from './match.ts';
+import { isFloatValue, madeBy, out, splat } from './match.ts';
 
 /** Rules over the movement of data: what undoes itself, and what one operator can do in the place of two. */
 
@@ -189,7 +190,11 @@ const expansions: Rule[] = [
 const reductions: Rule[] = [
   rule('a reduction of axes of one element', op(Reduce, [any('x')]), m => {
     const x = m.value('x');
-    return attrsOf(m.root, Reduce).axes.every(a => shapeOf(x)[a] === 1) ? reshape(m, x, shapeOf(out(m.root))) : undefined;
+    const { axes, of } = attrsOf(m.root, Reduce);
+    if (!axes.every(a => shapeOf(x)[a] === 1)) return undefined;
+    const y = reshape(m, x, shapeOf(out(m.root)));
+    // A sum begins with 0, so that of -0 alone is 0.
+    return isFloatValue(x) && (of === 'sum' || of === 'mean') ? m.apply1(Add, [y, m.literal(x.type.dtype, 0)]) : y;
   }),
 ];
 
@@ -222,6 +227,9 @@ const padding: Rule[] = [
       const { mode, begin, end } = attrsOf(m.node('pad'), Pad);
       const value = m.node('pad').inputs[1];
       if (mode !== 'constant' || (value && splat(value) !== 0)) return undefined;
+      // Zeros times weights that are infinite are not a number; what a convolution pads with it does not multiply.
+      const weights = tensorOf(m.root.inputs[1]);
+      if (!weights || !toNumbers(weights).every(Number.isFinite)) return undefined;
       const spatial = spatialAxes(attrs.layout, begin.length);
       if (begin.some((b, a) => !spatial.includes(a) && (b !== 0 || end[a] !== 0))) return undefined;
       const own = attrs.pads;

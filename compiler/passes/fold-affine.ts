@@ -1,6 +1,6 @@
 import { must } from '../core/diagnostic.ts';
 import { dimsEq } from '../core/dim.ts';
-import { isFloat } from '../core/dtype.ts';
+import { isFloat, type DType } from '../core/dtype.ts';
 import { fromNumbers, numel, toNumbers, type Tensor } from '../core/tensor.ts';
 import { constant, tensorOf, type Node, type Value } from '../graph/graph.ts';
 import { op, rule, type Match, type Rule } from '../graph/rewrite.ts';
@@ -13,8 +13,12 @@ import { out } from './match.ts';
 import { rewrites } from './pass.ts';
 
 /**
- * Scales and offsets by channel go into the weights of the convolution or product before or after them: batch normalisation,
- * learnt scales, biases one after the other. All of it is computed in float64 and rounded once.
+ * Scales by channel go into the weights of the convolution or product before or after them, and offsets after it become one: batch
+ * normalisation, learnt scales, biases one after the other. All of it is computed in float64 and rounded once. Terms of the sums change by
+ * a rounding each, so what stays as it is:
+ * - offsets before a product, because x - mean is exact where x is near the mean, and a sum of products is not;
+ * - offsets that cancel each other, because adding and taking off a large number rounds;
+ * - scales that weights do not survive: those that get infinite, or so small that their digits are lost.
  */
 
 /** A convolution or product with constant weights, and where its channels are. */
@@ -95,12 +99,15 @@ interface Affine {
   readonly x: Value;
   readonly scale: Float64Array;
   readonly offset: Float64Array;
+  /** The largest |offset| among the steps and their sums, as it is in the result. */
+  readonly largest: Float64Array;
 }
+type Step = Omit<Affine, 'largest'>;
 /** Steps looked at in a row: what is longer has been shortened from below, or there is no product under it. */
 const LONGEST = 8;
 const CHAIN = [Add, Sub, Mul, Div, Neg];
 /** One step of arithmetic with constants: its operand that is not one, and what is done to it. */
-function step(n: Node, axis: number, size: number): Affine | undefined {
+function step(n: Node, axis: number, size: number): Step | undefined {
   const [a, b] = n.inputs;
   const fill = (v: number): Float64Array => new Float64Array(size).fill(v);
   const same = (v: Value | undefined): v is Value => v !== undefined && dimsEq(v.type.shape, out(n).type.shape);
@@ -123,19 +130,22 @@ function step(n: Node, axis: number, size: number): Affine | undefined {
   }
   return undefined;
 }
-/** All steps from a value down to something else, as one. Every value on the way has no other use. */
-function chain(m: Match, v: Value, axis: number, size: number): Affine {
-  let now: Affine = { x: v, scale: new Float64Array(size).fill(1), offset: new Float64Array(size) };
+/** All steps from a value down to something else, as one; up to the first offset without `offsets`. Every value on the way has no other use. */
+function chain(m: Match, v: Value, axis: number, size: number, offsets: boolean): Affine {
+  const zeros = new Float64Array(size);
+  let now: Affine = { x: v, scale: zeros.map(() => 1), offset: zeros, largest: zeros };
   for (let steps = 0; steps < LONGEST; steps++) {
-    const { x, scale, offset } = now;
+    const { x, scale, offset, largest } = now;
     const d = x.def;
     if (d.k !== 'node' || !CHAIN.includes(d.op) || !(x === out(m.root) || m.usedOnce(x))) return now;
     const s = step(d, axis, size);
-    if (!s) return now;
+    if (!s || (!offsets && s.offset.some(o => o !== 0))) return now;
+    const term = s.offset.map((o, i) => o * must(scale[i]));
     now = {
       x: s.x,
       scale: scale.map((k, i) => k * must(s.scale[i])),
-      offset: offset.map((o, i) => o + must(scale[i]) * must(s.offset[i])),
+      offset: offset.map((o, i) => o + must(term[i])),
+      largest: largest.map((l, i) => Math.max(l, Math.abs(must(term[i])), Math.abs(must(offset[i]) + must(term[i])))),
     };
   }
   return now;
@@ -151,23 +161,41 @@ function eachRun(l: Linear, visit: (from: number, to: number, start: number, end
   for (let outer = numel(dims.slice(0, l.axis)); outer > 0; outer--)
     for (let a = 0; a < na; a++) for (let b = 0; b < nb; b++, at += inner) visit(l.from(a, b), l.to(a, b), at, at + inner);
 }
-/** Weights with each multiplied by what its channels say. */
-function scaled(l: Linear, factor: (from: number, to: number) => number): Value {
+/** Three bits above the smallest normal number: what is rounded off below is little beside a weight of this size. */
+const LEAST: Partial<Record<DType, number>> = { f64: 2 ** -1019, f32: 2 ** -123, bf16: 2 ** -123, f16: 2 ** -11 };
+/** Weights with each multiplied by what its channels say; undefined if one overflows, or all of a channel lose digits. */
+function scaled(l: Linear, factor: (from: number, to: number) => number): Value | undefined {
   const data = toNumbers(l.weights);
+  // The largest weight of each channel of x, and of each of the result.
+  const largest = (): readonly Float64Array[] => [new Float64Array(l.ins), new Float64Array(l.outs)];
+  const [before, after] = [largest(), largest()];
+  const raise = (of: readonly Float64Array[], from: number, to: number, v: number): void => {
+    const [x, y] = [must(of[0]), must(of[1])];
+    if (v > (x[from] ?? 0)) x[from] = v;
+    if (v > (y[to] ?? 0)) y[to] = v;
+  };
   eachRun(l, (from, to, start, end) => {
     const k = factor(from, to);
-    for (let i = start; i < end; i++) data[i] = (data[i] ?? 0) * k;
+    let most = 0;
+    for (let i = start; i < end; i++) {
+      const w = data[i] ?? 0;
+      data[i] = w * k;
+      most = Math.max(most, Math.abs(w));
+    }
+    if (k !== 0) raise(before, from, to, most);
+    raise(after, from, to, most * Math.abs(k));
   });
-  return constant(fromNumbers(l.weights.dtype, l.weights.dims, data));
+  const t = fromNumbers(l.weights.dtype, l.weights.dims, data);
+  const least = must(LEAST[t.dtype]);
+  const lost = before.some((list, side) => list.some((b, channel) => b >= least && (after[side]?.[channel] ?? 0) < least));
+  return !lost && finite(toNumbers(t)) ? constant(t) : undefined;
 }
-/** What each channel of the result gets from an offset of the channels of x. */
-function throughWeights(l: Linear, offset: Float64Array): Float64Array {
+/** How large |weights| times the scale are together for each channel of the result: the size of its sums where x is about 1. */
+function sizeOfSums(l: Linear, scale: Float64Array): Float64Array {
   const data = toNumbers(l.weights);
   const sum = new Float64Array(l.outs);
-  eachRun(l, (from, to, start, end) => {
-    let s = 0;
-    for (let i = start; i < end; i++) s += data[i] ?? 0;
-    sum[to] = (sum[to] ?? 0) + s * (offset[from] ?? 0);
+  eachRun(l, (_, to, start, end) => {
+    for (let i = start; i < end; i++) sum[to] = (sum[to] ?? 0) + Math.abs((data[i] ?? 0) * (scale[to] ?? 0));
   });
   return sum;
 }
@@ -183,16 +211,24 @@ const after: Rule = rule('scale and offset after a product', op(CHAIN, [], { mor
   // The channels are known once the product is found: look for it first, through anything.
   const l = below(m, root);
   if (!l) return undefined;
-  const c = chain(m, root, l.outAxis, l.outs);
+  const c = chain(m, root, l.outAxis, l.outs, true);
   if (c.x !== out(l.node) || !m.usedOnce(c.x) || !finite(c.scale) || !finite(c.offset)) return undefined;
   const plain = c.scale.every(v => v === 1);
   // One Add of constants is how an offset is written.
   if (plain && m.root.op === Add && m.root.inputs.includes(c.x)) return undefined;
-  if (!plain && !ownWeights(m, l)) return undefined;
+  if ((!plain && !ownWeights(m, l)) || cancels(l, c)) return undefined;
   const w = plain ? l.node.inputs[1] : scaled(l, (_, to) => must(c.scale[to]));
-  const y = plain ? c.x : m.apply1(l.node.op, [l.x, w], l.node.attrs);
-  return withOffset(m, y, l.outAxis, c.offset);
+  return w && withOffset(m, plain ? c.x : m.apply1(l.node.op, [l.x, w], l.node.attrs), l.outAxis, c.offset);
 });
+/** So many times larger than what is left of them, offsets are there to round. */
+const CANCELS = 2 ** 10;
+/** Whether offsets cancel each other: in a channel to less than its sums could be, or in all channels to less than they are themselves. */
+function cancels(l: Linear, c: Affine): boolean {
+  const sums = sizeOfSums(l, c.scale);
+  const left = c.offset.map(o => CANCELS * Math.abs(o));
+  const beyond = c.largest.some((v, i) => v > Math.max(must(left[i]), CANCELS * must(sums[i])));
+  return beyond || (c.largest.length > 0 && c.largest.every((v, i) => v > must(left[i])));
+}
 /** The product that a chain of arithmetic with constants begins with. */
 function below(m: Match, v: Value): Linear | undefined {
   let x: Value | undefined = v;
@@ -210,25 +246,16 @@ function below(m: Match, v: Value): Linear | undefined {
 /** Weights that others use too stay shared. */
 const ownWeights = (m: Match, l: Linear): boolean => m.usedOnce(must(l.node.inputs[1]));
 
-const before: Rule = rule('scale and offset before a product', op(linearOps, [], { more: true }), m => {
+const before: Rule = rule('scale before a product', op(linearOps, [], { more: true }), m => {
   const l = linear(m.root);
   if (!l || !m.usedOnce(l.x) || !ownWeights(m, l)) return undefined;
-  const c = chain(m, l.x, l.inAxis, l.ins);
-  if (c.x === l.x || !finite(c.scale) || !finite(c.offset)) return undefined;
-  const shifts = c.offset.some(v => v !== 0);
-  const uniform = l.node.op === MatMul || nodeOf(l.node, Conv)?.attrs.pads.every(p => p === 0);
-  if (!shifts || uniform) {
-    const y = m.apply1(l.node.op, [c.x, scaled(l, from => must(c.scale[from]))], l.node.attrs);
-    return shifts ? withOffset(m, y, l.outAxis, throughWeights(l, c.offset)) : y;
-  }
-  // At a border that is padded with zeros there is nothing to add the offset to: it stays, and only the scale goes on.
-  const offset = c.offset.map((t, i) => t / must(c.scale[i]));
-  if (c.scale.every(v => v === 1) || !finite(offset)) return undefined;
-  const x = withOffset(m, c.x, l.inAxis, offset);
-  return m.apply1(l.node.op, [x, scaled(l, from => must(c.scale[from]))], l.node.attrs);
+  const c = chain(m, l.x, l.inAxis, l.ins, false);
+  const w = c.x === l.x || !finite(c.scale) ? undefined : scaled(l, from => must(c.scale[from]));
+  return w && m.apply1(l.node.op, [c.x, w], l.node.attrs);
 });
 
-export const foldAffine = rewrites('fold-affine', 'Scales and offsets by channel go into the weights beside them.', [
-  after,
-  before,
-]);
+export const foldAffine = rewrites(
+  'fold-affine',
+  'Scales by channel go into the weights beside them, offsets after them become one.',
+  [after, before],
+);

@@ -4,8 +4,9 @@ import { isFloat } from '../core/dtype.ts';
 import type { NodeOf, Value } from '../graph/graph.ts';
 import { op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import { Attention } from '../ops/attention/attention.ts';
+import type { UNSEEN } from '../ops/attention/attrs.ts';
 import { attrsOf, type Typed } from '../ops/define.ts';
-import { Add, Div, Equal, IsNaN, Mul, Tanh, Where } from '../ops/elementwise/index.ts';
+import { Add, Div, Equal, IsNaN, Mul, Not, Tanh, Where } from '../ops/elementwise/index.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Expand, Reshape, Transpose } from '../ops/movement/view.ts';
 import { Softmax } from '../ops/reduce/norm.ts';
@@ -20,8 +21,9 @@ interface Scores {
   readonly scale: number;
   /** The scores are softcap * tanh(scores / softcap); 0: they are not. */
   readonly softcap: number;
-  /** Added to the scores. */
+  /** Added to the scores, or where it is false they are `hidden`. */
   readonly mask: Value | undefined;
+  readonly hidden: number;
 }
 /** Takes one scale, mask or choice off the scores; undefined where there is nothing that can be taken off. */
 function peel(m: Match, s: Scores, shared: Value | undefined): Scores | undefined {
@@ -37,7 +39,7 @@ function peel(m: Match, s: Scores, shared: Value | undefined): Scores | undefine
       return { ...s, value: x, scale: d.op === Mul ? s.scale * k : s.scale / k };
     }
     case Tanh:
-      return s.softcap === 0 && a ? { ...s, value: a, softcap: s.scale, scale: 1 } : undefined;
+      return s.softcap === 0 && s.scale > 0 && a ? { ...s, value: a, softcap: s.scale, scale: 1 } : undefined;
     case Add: {
       // The scale comes before the mask: a mask inside a scale is not one.
       if (s.mask || s.scale !== 1 || s.softcap !== 0) return undefined;
@@ -47,19 +49,13 @@ function peel(m: Match, s: Scores, shared: Value | undefined): Scores | undefine
     case Where: {
       if (s.mask || s.scale !== 1 || s.softcap !== 0 || !a) return undefined;
       const [hide, show] = [splat(c), splat(b)];
-      if (hide !== undefined && hide <= -1e4 && full(b)) return { ...s, value: b, mask: choice(m, a, 0, far(b, hide), b) };
-      if (show !== undefined && show <= -1e4 && full(c)) return { ...s, value: c, mask: choice(m, a, far(c, show), 0, c) };
+      if (hide !== undefined && full(b)) return { ...s, value: b, mask: a, hidden: hide };
+      if (show !== undefined && full(c)) return { ...s, value: c, mask: m.apply1(Not, [a]), hidden: show };
       return undefined;
     }
   }
   return undefined;
 }
-/** What to add to a score so that only this is left of it: scores that are all hidden stay equal. */
-const far = (scores: Value, hidden: number): number =>
-  hidden === -Infinity ? hidden : scores.type.dtype === 'f16' ? -60000 : -1e30;
-/** Numbers to add, by a condition of its own size. */
-const choice = (m: Match, condition: Value, yes: number, no: number, like: Value): Value =>
-  m.apply1(Where, [condition, m.literal(like.type.dtype, yes), m.literal(like.type.dtype, no)]);
 const sameShape = (a: Value, b: Value): boolean =>
   a.type.shape.length === b.type.shape.length && a.type.shape.every((d, i) => dimEq(d, must(b.type.shape[i])));
 /** Whether a value is a product of two things that are computed, perhaps scaled. */
@@ -83,24 +79,22 @@ function unscaled(m: Match, v: Value): { readonly value: Value; readonly scale: 
   }
   return { value: v, scale: 1 };
 }
-/** The probabilities behind a guard against rows that see nothing: Attention gives zero there as well. */
+/** The probabilities behind a guard against rows that see nothing, or without one; and what such rows are. */
 function unguarded(
   m: Match,
   v: Value,
-):
-  | { readonly softmax: NodeOf<Typed<(typeof Softmax)['attrs']>>; readonly guard: 'none' | 'probabilities' | 'scores' }
-  | undefined {
+): { readonly softmax: NodeOf<Typed<(typeof Softmax)['attrs']>>; readonly unseen: (typeof UNSEEN)[number] } | undefined {
   const plain = madeBy(v, Softmax);
-  if (plain) return m.usedOnce(v) ? { softmax: plain, guard: 'none' } : undefined;
+  if (plain) return m.usedOnce(v) ? { softmax: plain, unseen: 'nan' } : undefined;
   const [c, zero, p] = madeBy(v, Where)?.inputs ?? [];
   const softmax = madeBy(p, Softmax);
   if (!m.usedOnce(v) || !p || !softmax || splat(zero) !== 0) return undefined;
-  if (madeBy(c, IsNaN)?.inputs[0] === p) return m.uses(p) <= 2 ? { softmax, guard: 'probabilities' } : undefined;
+  if (madeBy(c, IsNaN)?.inputs[0] === p) return m.uses(p) <= 2 ? { softmax, unseen: 'clear' } : undefined;
   // The largest score of a row that sees nothing is minus infinity.
   const [most, least] = madeBy(c, Equal)?.inputs ?? [];
   const top = madeBy(most, Reduce);
   const rows = top !== undefined && top.inputs[0] === softmax.inputs[0] && top.attrs.of === 'max';
-  return rows && splat(least) === -Infinity && m.usedOnce(p) ? { softmax, guard: 'scores' } : undefined;
+  return rows && splat(least) === -Infinity && m.usedOnce(p) ? { softmax, unseen: 'zero' } : undefined;
 }
 const swapLast = (rank: number): number[] =>
   Array.from({ length: rank }, (_, i) => (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
@@ -123,8 +117,8 @@ const attention: Rule = rule('attention', op(MatMul, [], { more: true }), m => {
   const [scores] = found?.softmax.inputs ?? [];
   if (!found || !scores || found.softmax.attrs.log || found.softmax.attrs.axis !== rank - 1) return undefined;
   // The guard reads the scores as well.
-  const shared = found.guard === 'scores' && m.uses(scores) <= 2 ? scores : undefined;
-  let s: Scores = { value: scores, scale: 1, softcap: 0, mask: undefined };
+  const shared = found.unseen === 'zero' && m.uses(scores) <= 2 ? scores : undefined;
+  let s: Scores = { value: scores, scale: 1, softcap: 0, mask: undefined, hidden: -Infinity };
   for (let next: Scores | undefined = s; next; next = peel(m, s, shared)) s = next;
   const product = madeBy(s.value, MatMul);
   if (!product || !(m.usedOnce(s.value) || s.value === shared) || product.attrs.transA) return undefined;
@@ -140,7 +134,8 @@ const attention: Rule = rule('attention', op(MatMul, [], { more: true }), m => {
   const mask = maskOf(m, s.mask, rank, q4, k4);
   if (mask === null) return undefined;
   const scale = s.scale * q.scale * k.scale * (s.softcap === 0 ? 1 : s.softcap);
-  const result = m.apply1(Attention, [q4, k4, v4, mask], { scale, softcap: s.softcap });
+  if (!Number.isFinite(scale)) return undefined;
+  const result = m.apply1(Attention, [q4, k4, v4, mask], { scale, softcap: s.softcap, hidden: s.hidden, unseen: found.unseen });
   const heads = m.apply1(Transpose, [result], { perm: [0, 2, 1, 3] });
   return rank === 4 ? heads : m.apply1(Reshape, [heads], { shape: y.type.shape });
 });
@@ -155,7 +150,7 @@ function fits(q: Value, k: Value, v: Value): boolean {
 /** The mask over [batch, heads, rows, keys]; undefined: none; null: it does not broadcast to that. */
 function maskOf(m: Match, mask: Value | undefined, rank: number, q: Value, k: Value): Value | undefined | null {
   if (!mask) return undefined;
-  if (mask.type.dtype !== q.type.dtype) return null;
+  if (mask.type.dtype !== 'bool' && mask.type.dtype !== q.type.dtype) return null;
   const { shape } = mask.type;
   if (shape.length > rank) return null;
   // With three axes the first is the batch of four, whose heads are one.

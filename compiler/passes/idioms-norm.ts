@@ -1,4 +1,3 @@
-import { must } from '../core/diagnostic.ts';
 import { isFloat } from '../core/dtype.ts';
 import type { Node, Value } from '../graph/graph.ts';
 import { any, commutative, constantOf, num, op, rule, type Match, type Pattern, type Rule } from '../graph/rewrite.ts';
@@ -39,39 +38,27 @@ const norms: readonly Rule[] = [
   ...rooted(any('x'), 'x').map(p => rule('root mean square normalisation spelt out', p, m => normalised(m, m.value('x'), false))),
 ];
 
-/** Softmax of x where the reductions go over one axis. */
-function softmax(m: Match, over: readonly string[], log: boolean): Value | undefined {
+/** Softmax of x where both reductions go over one axis. */
+function softmax(m: Match, log: boolean): Value | undefined {
   const x = m.value('x');
-  const [first, ...more] = over.map(name => m.node(name));
-  const axes = axesOf(must(first));
-  const [axis] = axes;
-  if (axis === undefined || axes.length !== 1 || more.some(n => !sameAxes(must(first), n)) || !sameType(x, out(m.root)))
+  const [axis, ...more] = axesOf(m.node('sum'));
+  if (axis === undefined || more.length > 0 || !sameAxes(m.node('sum'), m.node('most')) || !sameType(x, out(m.root)))
     return undefined;
   return m.apply1(Softmax, [x], { axis, log });
 }
+/**
+ * The largest element must be taken off: without that, exponentials overflow and their quotient is not a number. The logarithm of a
+ * softmax stays, for it is minus infinity where the softmax gets zero.
+ */
 const shifted = op(Sub, [any('x'), reduced('max', any('x'), 'most')], { as: 's' });
-const exponentials: readonly { readonly e: Pattern; readonly over: readonly string[] }[] = [
-  { e: op(Exp, [shifted], { as: 'e' }), over: ['sum', 'most'] },
-  { e: op(Exp, [any('x')], { as: 'e' }), over: ['sum'] },
-];
+const exponential = op(Exp, [shifted], { as: 'e' });
+const sum = reduced('sum', any('e'), 'sum');
 const softmaxes: readonly Rule[] = [
-  ...exponentials.flatMap(({ e, over }) => {
-    const sum = reduced('sum', any('e'), 'sum');
-    return [op(Div, [e, sum]), commutative(Mul, e, op(Reciprocal, [sum]))].map(p =>
-      rule('softmax spelt out', p, m => softmax(m, over, false)),
-    );
-  }),
-  rule('logarithm of softmax', op(Log, [op(Softmax, [any('x')], { as: 'softmax', once: true })]), m => {
-    const attrs = attrsOf(m.node('softmax'), Softmax);
-    return attrs.log ? undefined : m.apply1(Softmax, [m.value('x')], { ...attrs, log: true });
-  }),
-  rule('logarithm of softmax spelt out', op(Sub, [shifted, op(Log, [reduced('sum', op(Exp, [any('s')]), 'sum')])]), m =>
-    softmax(m, ['sum', 'most'], true),
+  ...[op(Div, [exponential, sum]), commutative(Mul, exponential, op(Reciprocal, [sum]))].map(p =>
+    rule('softmax spelt out', p, m => softmax(m, false)),
   ),
-  rule(
-    'logarithm of softmax spelt out, without a shift',
-    op(Sub, [any('x'), op(Log, [reduced('sum', op(Exp, [any('x')]), 'sum')])]),
-    m => softmax(m, ['sum'], true),
+  rule('logarithm of softmax spelt out', op(Sub, [shifted, op(Log, [reduced('sum', op(Exp, [any('s')]), 'sum')])]), m =>
+    softmax(m, true),
   ),
 ];
 

@@ -1,123 +1,63 @@
-import { InternalError, must } from '../core/diagnostic.ts';
 import { fromNumbers, scalar, toNumbers, type Tensor } from '../core/tensor.ts';
 import type { Node, Value } from '../graph/graph.ts';
 import { op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import type { Attrs, Op } from '../ops/define.ts';
-import {
-  Add,
-  Clip,
-  Div,
-  Erf,
-  Exp,
-  Gelu,
-  HardSigmoid,
-  HardSwish,
-  Log,
-  Max,
-  Min,
-  Mish,
-  Mul,
-  Reciprocal,
-  Relu,
-  Sigmoid,
-  Softplus,
-  Softsign,
-  Sub,
-  Swish,
-  Tanh,
-} from '../ops/elementwise/index.ts';
-import { erf } from '../kernel/eval/scalar.ts';
+import { Div, Erf, Exp, Gelu, Log, Mish, Mul, Reciprocal, Sigmoid, Softplus, Swish, Tanh } from '../ops/elementwise/index.ts';
+import { newFormulas, sameFormula, type Formulas, type Product } from './formula.ts';
 import { out, sameType, splat } from './match.ts';
 
 /**
- * Activation functions that an exporter spelt out are found by what they compute, not by how they are written: an expression over one
- * value and numbers is tried on a list of samples, and compared with the functions that there is one operator for.
+ * Activation functions that an exporter spelt out, by their formulas and exact constants. The operator must also be like the expression at
+ * numbers where floats end: zeros, denormals, large numbers, infinities and NaN.
  */
-
-/** Close to the kinks and bends of what is looked for, around zero, and far out. */
-const SAMPLES = [
-  1e-4, 0.01, 0.1, 0.3, 0.5, 0.9, 1, 1.3, 1.7, 2, 2.4, 2.6, 2.9, 3, 3.1, 3.7, 4.5, 5.5, 6.2, 8, 11, 20, 40, 79, 300, 3000,
-];
-const X: readonly number[] = [0, ...SAMPLES, ...SAMPLES.map(x => -x)];
-/** Beyond this, spelt-out exponentials overflow; the operator does not. */
-const OVERFLOWS = 80;
-
-interface Known {
+interface Idiom {
   readonly op: Op;
   readonly attrs: Attrs;
-  f(x: number): number;
+  formula(f: Formulas): Product;
 }
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
-const fixed: readonly Known[] = [
-  { op: Sigmoid, attrs: {}, f: sigmoid },
-  { op: Tanh, attrs: {}, f: Math.tanh },
-  { op: Relu, attrs: {}, f: x => Math.max(x, 0) },
-  { op: HardSwish, attrs: {}, f: x => x * Math.min(1, Math.max(0, x / 6 + 0.5)) },
-  { op: Gelu, attrs: { approximate: 'none' }, f: x => 0.5 * x * (1 + erf(x * Math.SQRT1_2)) },
+const ONE = (f: Formulas): Product => f.num(1);
+const cube = (f: Formulas): Product => f.mul(f.x, f.x, f.x);
+const half = (f: Formulas, by: Product): Product => f.mul(f.num(0.5), f.x, f.add(ONE(f), by));
+const K = Math.sqrt(2 / Math.PI);
+const IDIOMS: readonly Idiom[] = [
+  { op: Sigmoid, attrs: {}, formula: f => f.inv(f.add(ONE(f), f.call(Exp, f.mul(f.num(-1), f.x)))) },
+  { op: Gelu, attrs: { approximate: 'none' }, formula: f => half(f, f.call(Erf, f.mul(f.num(Math.SQRT1_2), f.x))) },
   {
     op: Gelu,
     attrs: { approximate: 'tanh' },
-    f: x => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+    formula: f => half(f, f.call(Tanh, f.mul(f.num(K), f.add(f.x, f.mul(f.num(0.044715), cube(f)))))),
   },
-  { op: Softplus, attrs: {}, f: softplus },
-  { op: Softsign, attrs: {}, f: x => x / (1 + Math.abs(x)) },
-  { op: Mish, attrs: {}, f: x => x * Math.tanh(softplus(x)) },
+  {
+    op: Gelu,
+    attrs: { approximate: 'tanh' },
+    formula: f => half(f, f.call(Tanh, f.mul(f.num(K), f.x, f.add(ONE(f), f.mul(f.num(0.044715), f.x, f.x))))),
+  },
+  { op: Mish, attrs: {}, formula: f => f.mul(f.x, f.call(Tanh, f.call(Softplus, f.x))) },
+  { op: Mish, attrs: {}, formula: f => f.mul(f.x, f.call(Tanh, f.call(Log, f.add(ONE(f), f.call(Exp, f.x))))) },
 ];
-/** Functions with a parameter that a few values tell. */
-function fitted(at: (x: number) => number): readonly Known[] {
-  const share = at(1);
-  const alpha = Math.log(share / (1 - share));
-  const slope = at(0.1) - at(-0.1);
-  const found: Known[] = [];
-  if (share > 0 && share < 1) found.push({ op: Swish, attrs: { alpha: tidy(alpha) }, f: x => x * sigmoid(alpha * x) });
-  if (slope > 0) {
-    const a = tidy(slope / 0.2);
-    const b = tidy(at(0));
-    found.push({ op: HardSigmoid, attrs: { alpha: a, beta: b }, f: x => Math.min(1, Math.max(0, a * x + b)) });
-  }
-  return found;
-}
-/** The simplest number that f32 arithmetic may have meant. */
-function tidy(v: number): number {
-  for (const d of [1, 2, 3, 5, 6, 10, 1000])
-    if (Math.abs(v * d - Math.round(v * d)) < 1e-5 * Math.max(1, Math.abs(v * d))) return Math.round(v * d) / d;
-  return v;
+/** x * sigmoid(alpha * x), for any alpha that the expression has. */
+function swish(n: Node, x: Value): Idiom | undefined {
+  const gate = n.inputs.find(v => v?.def.k === 'node' && v.def.op === Sigmoid);
+  const inner = gate?.def.k === 'node' ? gate.def.inputs[0] : undefined;
+  const alpha =
+    inner === x ? 1 : inner?.def.k === 'node' && inner.def.op === Mul ? inner.def.inputs.map(splat).find(Number) : undefined;
+  if (alpha === undefined) return undefined;
+  return { op: Swish, attrs: { alpha }, formula: f => f.mul(f.x, f.call(Sigmoid, f.mul(f.num(alpha), f.x))) };
 }
 
-/** One of these is in every way to spell out an activation: other expressions are not tried. */
-const TRIGGERS: ReadonlySet<Op> = new Set<Op>([Erf, Tanh, Sigmoid, Exp, Clip, HardSigmoid, Softplus, Log, Relu]);
-const LARGEST = 14;
-
-/** The nodes between `root` and `x`, if they compute root from x and numbers alone and nothing else uses what they compute. */
-function between(m: Match, root: Node, x: Value): readonly Node[] | undefined {
-  const nodes: Node[] = [];
-  const todo: Node[] = [root];
-  const seen = new Set<Node>();
-  for (let n = todo.pop(); n; n = todo.pop()) {
-    if (seen.has(n)) continue;
-    seen.add(n);
-    nodes.push(n);
-    if (nodes.length > LARGEST || n.op.lower.k !== 'elementwise' || n.outputs.length !== 1) return undefined;
-    if (n !== root && !m.usedOnce(out(n))) return undefined;
-    if (!sameType(out(n), out(root))) return undefined;
-    for (const v of n.inputs) {
-      if (!v || v === x || splat(v) !== undefined) continue;
-      if (v.def.k !== 'node') return undefined;
-      todo.push(v.def);
-    }
-  }
-  return nodes;
-}
-/** What the expression may be a function of: the deepest first. */
-function candidates(m: Match, root: Node): readonly Value[] {
+/** The functions that one of must be in an expression that is looked into. */
+const CALLS: ReadonlySet<Op> = new Set([Erf, Exp, Sigmoid, Tanh]);
+/** How many operators deep the variable may lie under the root. */
+const MOST_DEPTH = 9;
+/** What the expression may be a function of: values that a function of `CALLS` is applied to on the way, the deepest first. */
+function variables(m: Match, root: Node): readonly Value[] {
   const found = new Set<Value>();
-  let triggered = false;
+  let called = false;
   let front: readonly Node[] = [root];
-  for (let depth = 0; depth < 9 && front.length > 0 && found.size < LARGEST; depth++) {
+  for (let depth = 0; depth < MOST_DEPTH && front.length > 0; depth++) {
     const next: Node[] = [];
     for (const n of front) {
-      triggered ||= TRIGGERS.has(n.op);
+      called ||= CALLS.has(n.op);
       for (const v of n.inputs) {
         if (!v || splat(v) !== undefined || !sameType(v, out(root))) continue;
         found.delete(v);
@@ -127,52 +67,65 @@ function candidates(m: Match, root: Node): readonly Value[] {
     }
     front = next;
   }
-  return triggered ? [...found].reverse() : [];
-}
-/** The expression's values at the samples. */
-function sampled(root: Node, x: Value, nodes: readonly Node[]): readonly number[] {
-  const { dtype } = x.type;
-  const made = new Map<Value, Tensor>([[x, fromNumbers(dtype, [X.length], X)]]);
-  const pending = [...nodes];
-  // Nodes are few: those whose operands are there are run until all are done.
-  while (pending.length > 0) {
-    const i = pending.findIndex(n => n.inputs.every(v => !v || made.has(v) || splat(v) !== undefined));
-    const [n] = pending.splice(i, 1);
-    if (i < 0 || !n) throw new InternalError('an expression without a beginning');
-    const [t] = n.op.eval(
-      {
-        attrs: n.attrs,
-        out: [{ dtype: out(n).type.dtype, shape: [X.length] }],
-        dim: d => Number(d),
-        dims: () => [X.length],
-        graph: () => [],
-      },
-      ...n.inputs.map(v => v && (made.get(v) ?? scalar(v.type.dtype, must(splat(v))))),
-    );
-    made.set(out(n), must(t));
-  }
-  return [...toNumbers(must(made.get(out(root))))];
-}
-function agrees(values: readonly number[], k: Known): boolean {
-  return values.every((v, i) => {
-    const x = must(X[i]);
-    const want = k.f(x);
-    return Math.abs(v - want) <= 2e-6 * (1 + Math.abs(want)) || (!Number.isFinite(v) && Math.abs(x) > OVERFLOWS);
-  });
+  return called ? [...found].reverse() : [];
 }
 
+/** Numbers of every magnitude and sign, and where floats end; without the largest, which a factor of 2 in another order overflows. */
+const EDGES = [0, 1e-45, 1e-38, 1e-20, 1e-4, 0.5, 1, 3, 9, 20, 87, 90, 104, 1e4, 1e20, 1e30, Infinity];
+const SAMPLES: readonly number[] = [NaN, ...EDGES, ...EDGES.map(x => -x)];
+/** The values of an expression at the samples, each step rounded to its type as in the graph. */
+function sampled(root: Value, x: Value): readonly number[] {
+  const made = new Map<Value, Tensor>([[x, fromNumbers(x.type.dtype, [SAMPLES.length], SAMPLES)]]);
+  const visit = (v: Value): Tensor => {
+    const had = made.get(v);
+    if (had) return had;
+    const constant = splat(v);
+    const t =
+      constant === undefined && v.def.k === 'node'
+        ? applied(
+            v.def.op,
+            v.def.attrs,
+            v,
+            v.def.inputs.map(i => i && visit(i)),
+          )
+        : scalar(v.type.dtype, constant ?? NaN);
+    made.set(v, t);
+    return t;
+  };
+  return [...toNumbers(visit(root))];
+}
+function applied(o: Op, attrs: Attrs, like: Value, inputs: readonly (Tensor | undefined)[]): Tensor {
+  const n = [SAMPLES.length];
+  const [t] = o.eval(
+    { attrs, out: [{ dtype: like.type.dtype, shape: n }], dim: d => Number(d), dims: () => n, graph: () => [] },
+    ...inputs,
+  );
+  return t ?? scalar(like.type.dtype, NaN);
+}
+/** Whether two functions are infinite and not a number at the same samples, and elsewhere as near as roundings of their steps allow. */
+const alike = (a: readonly number[], b: readonly number[]): boolean =>
+  a.every((p, i) => {
+    const q = b[i] ?? NaN;
+    const x = Math.abs(SAMPLES[i] ?? 0);
+    if (!Number.isFinite(p) || !Number.isFinite(q)) return Object.is(p, q);
+    // Where 1 + erf or 1 + tanh is nearly 0, what is left of it is multiplied by x.
+    return Math.abs(p - q) <= 1e-6 * Math.abs(p) + 2 ** -24 * x;
+  });
+
 export const unaryRules: readonly Rule[] = [
-  rule('an activation function spelt out', op([Mul, Div, Add, Sub, Reciprocal, Log, Clip, Min, Max], [], { more: true }), m => {
+  rule('an activation function spelt out', op([Mul, Div, Reciprocal], [], { more: true }), m => {
     const { root } = m;
-    const { dtype } = out(root).type;
-    if (dtype !== 'f32' && dtype !== 'f64') return undefined;
-    for (const x of candidates(m, root)) {
-      const nodes = between(m, root, x);
-      if (!nodes || nodes.length < 2 || !nodes.some(n => TRIGGERS.has(n.op))) continue;
-      const values = sampled(root, x, nodes);
-      const at = (v: number): number => values[X.indexOf(v)] ?? NaN;
-      const known = [...fixed, ...fitted(at)].find(k => agrees(values, k));
-      if (known) return m.apply1(known.op, [x], known.attrs);
+    const y = out(root);
+    if (y.type.dtype !== 'f32' && y.type.dtype !== 'f64') return undefined;
+    for (const x of variables(m, root)) {
+      const f = newFormulas();
+      const said = f.of(y, x, v => m.usedOnce(v));
+      if (!said) continue;
+      const also = swish(root, x);
+      const found = [...IDIOMS, ...(also ? [also] : [])].find(i => sameFormula(said, i.formula(f)));
+      if (!found) continue;
+      const operator = applied(found.op, found.attrs, y, [fromNumbers(x.type.dtype, [SAMPLES.length], SAMPLES)]);
+      if (alike(sampled(y, x), [...toNumbers(operator)])) return m.apply1(found.op, [x], found.attrs);
     }
     return undefined;
   }),

@@ -1,5 +1,6 @@
 import type { Dim } from '../core/dim.ts';
-import type { Value } from '../graph/graph.ts';
+import { toNumbers } from '../core/tensor.ts';
+import { tensorOf, type Value } from '../graph/graph.ts';
 import { any, op, rewriteGraph, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import { ConvInteger } from '../ops/conv/conv-integer.ts';
 import { Conv } from '../ops/conv/conv.ts';
@@ -33,7 +34,18 @@ function scaled(m: Match, sums: Value, shape: readonly Dim[]): Value {
   const floats = sums.type.dtype === 'f32' ? sums : m.apply1(Cast, [sums], { to: 'f32' });
   const own = m.value('wScale');
   const wScale = own.type.shape.length === shape.length ? own : m.apply1(Reshape, [own], { shape });
-  return m.apply1(Mul, [floats, m.apply1(Mul, [m.value('scale'), wScale])]);
+  const [a, b] = [m.value('scale'), wScale];
+  return together(a, own) ? m.apply1(Mul, [floats, m.apply1(Mul, [a, b])]) : m.apply1(Mul, [m.apply1(Mul, [floats, a]), b]);
+}
+/** Whether scales are known and may be multiplied with each other first: no product is infinite, or so small that it loses digits. */
+function together(a: Value, b: Value): boolean {
+  const [s, t] = [tensorOf(a), tensorOf(b)];
+  const [scale] = s ? toNumbers(s) : [];
+  return (
+    scale !== undefined &&
+    t !== undefined &&
+    toNumbers(t).every(v => Math.abs(scale * v) > 2 ** -126 && Math.abs(scale * v) < 2 ** 127)
+  );
 }
 const isNative = (sums: Value, profile: Profile): boolean =>
   sums.def.k === 'node' && (sums.def.op.native?.(sums.def, profile) ?? true);

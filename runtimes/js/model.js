@@ -3,7 +3,7 @@
 // and guards. Inputs of rows of features have `rows`.
 export const error = (code, why, cause) => Object.assign(new Error(`${code}: ${why}`, cause && { cause }), { code });
 // The tag of built-in objects holds across realms, where instanceof does not.
-export const tag = x => x?.[Symbol.toStringTag] ?? (Array.isArray(x) ? 'Array' : typeof x);
+export const tag = x => x?.[Symbol.toStringTag] ?? (Array.isArray(x) ? 'Array' : x === null ? 'null' : typeof x);
 function count(dims) {
   let n = 1;
   for (let i = 0; i < dims.length; i++) n *= dims[i];
@@ -43,7 +43,14 @@ function is(p, x) {
 const checkOther = (p, x) => {
   const t = tag(x);
   const want = p.array.name;
-  if ((t === 'Array' && !/float16/.test(p.type)) || (t === 'Float16Array' && p.type === 'float16')) return;
+  if (t === 'Float16Array' && p.type === 'float16') return;
+  if (t === 'Array' && !/float16/.test(p.type)) {
+    const big = /^Big/.test(want);
+    for (let i = 0; i < x.length; i++)
+      if (!/^(number|bigint|boolean)$/.test(typeof x[i]) || (big && typeof x[i] === 'number' && !Number.isInteger(x[i])))
+        throw bad(p, `value ${i} is ${tag(x[i])}; pass ${big ? 'integers' : 'numbers'} in one list, the last dimension fastest`);
+    return;
+  }
   const how =
     ArrayBuffer.isView(x) && !/float16/.test(p.type)
       ? `: ${want}.from(data${/64$/.test(p.type) && want[0] === 'B' ? ', BigInt' : ''})`
@@ -101,8 +108,8 @@ function read(p, s, into) {
   });
   const n = count(d);
   if (tensor.data.length !== n) tensor.data = p.view.subarray(0, n);
-  const to = into === undefined ? { data: tensor.data.slice() } : ArrayBuffer.isView(into) ? { data: into } : into;
-  if (to !== tensor && into !== undefined) {
+  const to = !into ? { data: tensor.data.slice() } : ArrayBuffer.isView(into) ? { data: into } : into;
+  if (to !== tensor && into) {
     if (!is(p, to.data) || to.data.length < n)
       throw error('E502', `output ${p.name}: into needs a ${p.array.name} of ${n} or more`);
     to.data.set(tensor.data);
@@ -161,6 +168,6 @@ export function ready(m, memory, code) {
     outputNames,
     inputs: Object.fromEntries(ins.map(tensor)),
     outputs: Object.fromEntries(outs.map(tensor)),
-    run: (inputs, { into } = {}) => answer(x, inputs, into),
+    run: (inputs, options) => answer(x, inputs, options?.into),
   };
 }

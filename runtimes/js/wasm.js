@@ -24,7 +24,8 @@ function sample(bytes) {
  */
 export async function load(source) {
   const given = await source;
-  const both = typeof given === 'object' && !isUrl(given) && ('wasm' in given || 'weights' in given) ? given : { wasm: given };
+  const both =
+    given && typeof given === 'object' && !isUrl(given) && ('wasm' in given || 'weights' in given) ? given : { wasm: given };
   const at = isUrl(both.wasm) && both.wasm;
   const folder = at && isFolder(at);
   /** The best module that this engine runs. */

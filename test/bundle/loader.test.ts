@@ -106,6 +106,33 @@ describe('run', () => {
     expect(() => model.run({ x: [1, 2] }, { into: { y: new Float64Array(9) } })).toThrow('into needs a Float32Array');
     expect(() => model.run({ x: [1, 2] }, { into: { z: mine } })).toThrow('there is no output z; the outputs are y');
   });
+  it('takes null for nothing, and refuses by a code what is none of its arguments', async () => {
+    const { model, index } = await make(triple);
+    const { run } = model as unknown as {
+      run: (...args: readonly unknown[]) => Readonly<Record<string, { readonly data: unknown }>>;
+    };
+    const six = Float32Array.of(3, 6);
+    for (const options of [undefined, null, {}, { into: null }, { into: undefined }, { into: { y: null } }, 5, 'x'])
+      expect(run({ x: [1, 2] }, options)['y']?.data).toEqual(six);
+    for (const into of [{ y: 5 }, { y: 'abc' }, { y: {} }, { y: { data: null } }, { y: { data: 'abcdef' } }, { y: [1, 2] }, 'y'])
+      expect(() => run({ x: [1, 2] }, { into })).toThrow(/^E502: /);
+    for (const x of [
+      null,
+      5,
+      'x',
+      {},
+      { data: null },
+      { data: [1, 2], dims: 5 },
+      { data: [1, 2], dims: ['a', null] },
+      [[1], [2]],
+      ['1', 2],
+      [1, undefined],
+    ])
+      expect(() => run({ x })).toThrow(/^E501: input x: /);
+    for (const inputs of [undefined, null, 5]) expect(() => run(inputs)).toThrow('E501: input x: is missing');
+    for (const source of [null, 5, true, {}, { wasm: null }])
+      await expect(index.load(source as string)).rejects.toThrow(/^E\d{3}: /);
+  });
   it('copies nothing with the memory of the model', async () => {
     const { model } = await make(triple);
     const x = model.inputs['x'];

@@ -7,16 +7,16 @@ import type { Node } from '../../graph/graph.ts';
 import { attr, defineOp } from '../define.ts';
 import { broadcastIndex, broadcastShapes } from '../elementwise/op.ts';
 import { lowerAttention } from './schedules/attention.ts';
-import { ALIGN } from './attrs.ts';
+import { ALIGN, UNSEEN } from './attrs.ts';
 
 export const Attention = defineOp({
   name: 'Attention',
   doc:
     'softmax(scale * q k^T + mask) v for each head: q [batch, heads, rows, d], k [batch, kv heads, keys, d], v [batch, kv heads, keys, dv] → [batch, rows, heads, dv]. ' +
-    'Groups of heads share a kv head. The mask broadcasts to [batch, heads, rows, keys]: numbers are added, false hides. ' +
+    'Groups of heads share a kv head. The mask broadcasts to [batch, heads, rows, keys]: numbers are added, false makes a score `hidden`. ' +
     '`softcap` c > 0: c * tanh(scores / c) before the mask. `lengths` [batch]: how many keys count. ' +
     '`causal`: row i sees the keys up to i + offset; with `align` end the offset is lengths - rows, so that the last row sees all; with past the same, but not below 0. ' +
-    '`window` w > 0: only the last w of these. A row that sees nothing is zero.',
+    '`window` w > 0: only the last w of these. A row that sees nothing is zero; `unseen`: or NaN if its scores are all minus infinity (nan), or zero whatever makes its softmax NaN (clear).',
   inputs: ['q', 'k', 'v', 'mask?', 'lengths?'],
   attrs: {
     scale: attr.float(),
@@ -25,6 +25,8 @@ export const Attention = defineOp({
     offset: attr.dim(0),
     align: attr.oneOf(ALIGN, 'none'),
     window: attr.int(0),
+    hidden: attr.float(-Infinity),
+    unseen: attr.oneOf(UNSEEN, 'zero'),
   },
   infer: c => {
     const [q, k, v] = [must(c.types[0]), must(c.types[1]), must(c.types[2])];
@@ -67,7 +69,7 @@ export const Attention = defineOp({
     const [, kvHeads = 1, keys = 0] = must(k).dims;
     const dv = must(v).dims[3] ?? 0;
     const [qs, ks, vs] = [toNumbers(must(q)), toNumbers(must(k)), toNumbers(must(v))];
-    const masked = maskReader(mask, [batch, heads, rows, keys]);
+    const masked = maskReader(mask, [batch, heads, rows, keys], a.hidden);
     const lens = lengths && toNumbers(lengths);
     const out = new Float64Array(batch * rows * heads * dv);
     const p = new Float64Array(keys);
@@ -91,14 +93,15 @@ export const Attention = defineOp({
             p[j] = masked(((b * heads + h) * rows + i) * keys + j, s);
             top = Math.max(top, p[j] ?? 0);
           }
-          if (top === -Infinity) continue;
+          const away = top === -Infinity && a.unseen !== 'nan' ? 0 : top;
           let sum = 0;
-          for (let j = begin; j < end; j++) sum += p[j] = Math.exp((p[j] ?? 0) - top);
+          for (let j = begin; j < end; j++) sum += p[j] = Math.exp((p[j] ?? 0) - away);
+          const nothing = sum === 0 || (a.unseen === 'clear' && Number.isNaN(sum));
           const to = ((b * rows + i) * heads + h) * dv;
           for (let j = begin; j < end; j++) {
-            const w = (p[j] ?? 0) / sum;
+            const w = nothing ? 0 : (p[j] ?? 0) / sum;
             const value = ((b * kvHeads + g) * keys + j) * dv;
-            if (w !== 0) for (let x = 0; x < dv; x++) out[to + x] = (out[to + x] ?? 0) + w * (vs[value + x] ?? 0);
+            for (let x = 0; x < dv; x++) out[to + x] = (out[to + x] ?? 0) + w * (vs[value + x] ?? 0);
           }
         }
       }
@@ -122,10 +125,10 @@ const shapeOf = (n: Node, i: number): readonly Dim[] => must(n.inputs[i]).type.s
 function axes(shape: readonly Dim[]): readonly [Dim, Dim, Dim, Dim] {
   return [must(shape[0]), must(shape[1]), must(shape[2]), must(shape[3])];
 }
-/** Applies the mask at a flat position of the scores. */
-function maskReader(mask: Tensor | undefined, dims: readonly number[]): (i: number, score: number) => number {
+/** Applies the mask at a flat position of the scores; `hidden`: what false makes of them. */
+function maskReader(mask: Tensor | undefined, dims: readonly number[], hidden: number): (i: number, score: number) => number {
   if (!mask || numel(dims) === 0) return (_, s) => s;
   const at = broadcastIndex(mask.dims, dims);
   const m = toNumbers(mask);
-  return mask.dtype === 'bool' ? (i, s) => ((m[at(i)] ?? 0) === 0 ? -Infinity : s) : (i, s) => s + (m[at(i)] ?? 0);
+  return mask.dtype === 'bool' ? (i, s) => ((m[at(i)] ?? 0) === 0 ? hidden : s) : (i, s) => s + (m[at(i)] ?? 0);
 }

@@ -35,7 +35,7 @@ import {
 } from '../../kernel/ir.ts';
 import { attr } from '../define.ts';
 import { elementwise, floats, integers, numbers, sameDType } from './op.ts';
-import { binary, castTo, isConstant, perLane, unary } from './util.ts';
+import { binary, castTo, constantOf, perLane, unary } from './util.ts';
 
 export const Add = elementwise({
   name: 'Add',
@@ -122,7 +122,8 @@ function floatMod(k: KernelBuilder, a: Expr, b: Expr, fmod: boolean): Expr {
 /** NaN in either operand gives NaN. The kernel language's min and max keep only that of the first. */
 const extreme = (pick: (a: Expr, b: Expr) => Expr) => (args: readonly Expr[], c: { readonly out: DType }) => {
   const [a, b] = [must(args[0]), must(args[1])];
-  return isFloat(c.out) && !isConstant(b) ? select(ne(b, b), b, pick(a, b)) : pick(a, b);
+  const isNumber = !Number.isNaN(constantOf(b) ?? NaN);
+  return isFloat(c.out) && !isNumber ? select(ne(b, b), b, pick(a, b)) : pick(a, b);
 };
 export const Min = elementwise({
   name: 'Min',
@@ -228,9 +229,28 @@ export const Pow = elementwise({
   result: powType,
   scalar: (args, c) => {
     const ints = c.types.every(isInt);
+    const [x, p] = [must(args[0]), constantOf(must(args[1]))];
+    if (isFloat(c.out) && p !== undefined && Math.abs(p) <= 8 && Number.isInteger(2 * p)) return smallPow(c.k, x, p);
     return perLane(args, ([a, b]) => (ints ? intPow(c.k, must(a), must(b)) : floatPow(c.k, must(a), must(b), c.out)));
   },
 });
+/** A whole or half power by products and a root, for every float: a half power of -infinity is infinity, of -0 that of 0. */
+function smallPow(k: KernelBuilder, x: Expr, p: number): Expr {
+  const half = !Number.isInteger(p);
+  // Of large numbers the inverse has a power where the power has no inverse.
+  let square = half ? k.let(abs(x)) : x;
+  let root = half ? k.let(select(eq(x, -Infinity), Infinity, sqrt(add(x, 0)))) : undefined;
+  if (p < 0) {
+    square = k.let(div(1, square));
+    root &&= k.let(div(1, root));
+  }
+  let result = root;
+  for (let left = Math.floor(Math.abs(p)); left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) result = result ? k.let(mul(result, square)) : square;
+    if (left > 1) square = k.let(mul(square, square));
+  }
+  return result ?? konst(x.t, 1);
+}
 /** By squaring, over the low six bits of the exponent. */
 function intPow(k: KernelBuilder, a: Expr, b: Expr): Expr {
   const e = k.let(castTo('i32', b));
@@ -246,15 +266,19 @@ function intPow(k: KernelBuilder, a: Expr, b: Expr): Expr {
     : select(eq(a, 1), one, 0);
   return select(lt(b, 0), inverse, result);
 }
-/** exp(b * log|a|) in f64, so that whole powers come out exact after rounding to f32. */
+/** exp(b * log|a|) in f64, so that whole powers come out exact after rounding to f32; what is special is as in C's pow (Annex F). */
 function floatPow(k: KernelBuilder, a: Expr, b: Expr, out: DType): Expr {
   const x = k.let(castTo('f64', a));
   const y = k.let(castTo('f64', b));
-  const r = k.let(math('exp', mul(y, math('log', abs(x)))));
+  // 1 to any power is 1, and -1 to infinity too.
+  const r = k.let(select(eq(abs(x), 1), konst(x.t, 1), math('exp', mul(y, math('log', abs(x))))));
   const odd = eq(sub(y, mul(floor(mul(y, 0.5)), 2)), 1);
   const whole = k.let(eq(floor(y), y));
-  const negative = select(whole, select(odd, neg(r), r), NaN);
-  const v = k.let(select(or(eq(y, 0), eq(x, 1)), konst(x.t, 1), select(lt(x, 0), negative, r)));
+  // Only zero and infinity have fractional powers where they are negative.
+  const fraction = select(or(eq(x, 0), eq(x, -Infinity)), r, NaN);
+  const negative = select(whole, select(odd, neg(r), r), fraction);
+  const isNegative = or(lt(x, 0), lt(div(1, x), 0));
+  const v = k.let(select(eq(y, 0), konst(x.t, 1), select(isNegative, negative, r)));
   return castTo(a.t.base, isFloat(out) ? v : select(whole, nearest(v), v));
 }
 

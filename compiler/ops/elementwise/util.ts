@@ -21,8 +21,11 @@ export function perLane(args: readonly Expr[], f: (args: readonly Expr[]) => Exp
 }
 /** The same number in every lane, of the base given. */
 export const castTo = (base: Base, x: Expr): Expr => cast(vtype(base, x.t.lanes), x);
-/** Whether an expression is the same constant in every lane. */
-export const isConstant = (e: Expr): boolean => e.k === 'const' || (e.k === 'splat' && e.a.k === 'const');
+/** The number that an expression is in every lane, if that is a constant. */
+export function constantOf(e: Expr): number | undefined {
+  const one = e.k === 'splat' ? e.a : e;
+  return one.k === 'const' ? Number(one.value) : undefined;
+}
 /** log(1 + x) without the loss of a small x (Higham, Accuracy and Stability of Numerical Algorithms, 1.14.1). */
 export function log1p(k: KernelBuilder, x: Expr): Expr {
   const u = k.let(add(konst(x.t, 1), x));

@@ -1,6 +1,6 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimEq } from '../../core/dim.ts';
-import { DTYPES, isFloat } from '../../core/dtype.ts';
+import { DTYPES, isFloat, limitsOf } from '../../core/dtype.ts';
 import { tensorType } from '../../core/shape.ts';
 import { fromNumbers, fromTyped, numel, toNumbers, typed, type Tensor } from '../../core/tensor.ts';
 import type { Node } from '../../graph/graph.ts';
@@ -12,7 +12,7 @@ import { resizeAttrs, isWholeAxis, axisTable } from './resize-attrs.ts';
 
 export const Resize = defineOp({
   name: 'Resize',
-  doc: 'Samples a tensor at other sizes along some axes: nearest, linear or cubic, one axis after the other.',
+  doc: 'Samples a tensor at other sizes along some axes: nearest, linear or cubic, one axis after the other. Integers are truncated, and saturate.',
   inputs: ['x', 'scales?', 'crop?'],
   attrs: resizeAttrs,
   infer: c => {
@@ -43,15 +43,11 @@ export const Resize = defineOp({
       if (!isWholeAxis(c.attrs, axis, must(t.dims[axis])))
         t = resizeAxis(t, axis, axisTable(attrs, axis, must(t.dims[axis]), must(dims[axis])), exact, c.attrs.extrapolation);
     const dtype = must(x).dtype;
-    return [
-      t.dtype === dtype
-        ? t
-        : fromNumbers(
-            dtype,
-            t.dims,
-            toNumbers(t).map(v => (isFloat(dtype) ? v : Math.trunc(v))),
-          ),
-    ];
+    if (t.dtype === dtype) return [t];
+    // Cubic weights overshoot.
+    const [least, greatest] = limitsOf(dtype).map(Number);
+    const whole = (v: number): number => Math.min(Math.max(Math.trunc(v), must(least)), must(greatest));
+    return [fromNumbers(dtype, t.dims, isFloat(dtype) ? toNumbers(t) : toNumbers(t).map(whole))];
   },
   permuteAxes: (n, perm) => {
     const a = n.attrs;

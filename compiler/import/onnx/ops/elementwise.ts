@@ -1,4 +1,4 @@
-import { isFloat } from '../../../core/dtype.ts';
+import { isFloat, isInt } from '../../../core/dtype.ts';
 import { must } from '../../../core/diagnostic.ts';
 import { numel, splatOf, toNumbers } from '../../../core/tensor.ts';
 import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
@@ -32,22 +32,20 @@ const fold =
     ];
   };
 
-/** Whole and half powers up to 8 are products and roots. */
+/** Small whole powers of integers are products, of which symbolic values are known. */
 const pow: OnnxBuilder = (n, c) => {
   const [x, y] = [n.input(0), n.input(1)];
   const t = tensorOf(y);
   const p = t && numel(t.dims) === 1 && t.dims.length <= x.type.shape.length ? toNumbers(t)[0] : undefined;
-  const plain = (): readonly Value[] => [c.apply1(e.Pow, [x, y])];
-  if (p === undefined || p === 0 || Math.abs(p) > 8 || !Number.isInteger(2 * p)) return plain();
-  if (!isFloat(x.type.dtype) && !(Number.isInteger(p) && p > 0)) return plain();
-  const times = (a: Value | undefined, b: Value): Value => (a ? c.apply1(e.Mul, [a, b]) : b);
-  let result = Number.isInteger(p) ? undefined : c.apply1(e.Sqrt, [x]);
+  const few = p !== undefined && p > 0 && p <= 8 && Number.isInteger(p);
+  if (!few || !isInt(x.type.dtype) || !isInt(y.type.dtype)) return [c.apply1(e.Pow, [x, y])];
+  let result: Value | undefined;
   let square = x;
-  for (let left = Math.floor(Math.abs(p)); left > 0; left = Math.floor(left / 2)) {
-    if (left % 2 === 1) result = times(result, square);
-    if (left > 1) square = times(square, square);
+  for (let left = p; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) result = result ? c.apply1(e.Mul, [result, square]) : square;
+    if (left > 1) square = c.apply1(e.Mul, [square, square]);
   }
-  return [p < 0 ? c.apply1(e.Reciprocal, [must(result)]) : must(result)];
+  return [must(result)];
 };
 
 /** Before opset 7 a vector of slopes was one a channel, which is axis 1; later it is broadcast as usual. */

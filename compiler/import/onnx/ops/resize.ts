@@ -1,5 +1,5 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimFloorDiv, dimMul, type Dim } from '../../../core/dim.ts';
+import { dimFloorDiv, dimMul, rangeOf, type Dim } from '../../../core/dim.ts';
 import { toNumbers } from '../../../core/tensor.ts';
 import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Div } from '../../../ops/elementwise/index.ts';
@@ -23,14 +23,20 @@ const numbers = (v: Value | undefined): readonly number[] | undefined => {
   const t = tensorOf(v);
   return t && [...toNumbers(t)];
 };
-/** floor(size * scale), for a symbolic size where the scale is a whole number or one part of a whole. */
+/** What a size becomes, in the arithmetic of onnxruntime: floor of a float32 product of a float32 scale. */
+const floorScaled = (size: number, scale: number): number => Math.floor(Math.fround(size * Math.fround(scale)));
+/** Ranges of sizes up to this are tried out whole. */
+const MOST_TRIED = 2 ** 16;
+/** The same for a symbolic size, where it is that of a fraction for every size of its range. */
 function scaled(n: OnnxNode, size: Dim, scale: number): Dim {
-  // Scales are float32: what is meant by 0.333… is one third.
-  if (typeof size === 'number') return Math.floor(size * scale + 1e-9 * size);
+  if (typeof size === 'number') return floorScaled(size, scale);
   if (Number.isInteger(scale)) return dimMul(size, scale);
+  const { lo, hi } = rangeOf(size);
+  const tried = Array.from({ length: Math.min(hi - lo + 1, MOST_TRIED) }, (_, i) => lo + i);
   for (let den = 2; den <= 64; den++) {
     const num = Math.round(scale * den);
-    if (num > 0 && Math.abs(num / den - scale) < 1e-6) return dimFloorDiv(dimMul(size, num), den);
+    if (num <= 0 || Math.abs(num / den - scale) >= 1e-6) continue;
+    if (tried.every(s => floorScaled(s, scale) === Math.floor((s * num) / den))) return dimFloorDiv(dimMul(size, num), den);
   }
   return n.unsupported(`scale ${scale} of a size that is open until the model runs`);
 }

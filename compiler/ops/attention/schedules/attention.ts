@@ -28,6 +28,7 @@ import {
   max,
   min,
   mul,
+  ne,
   reduceLanes,
   select,
   splat,
@@ -255,7 +256,7 @@ function softmax(
   shift: Expr,
   end: Expr,
 ): void {
-  const { scale, softcap, causal, window } = j.c.attrs;
+  const { scale, softcap, causal, window, hidden, unseen } = j.c.attrs;
   const { lanes } = j.arith;
   const of = (n: Lanes) => vtype(regOf(j.reg), n);
   const at = k.let(mul(i, k.dim(j.columns.columns)));
@@ -273,7 +274,7 @@ function softmax(
       if (softcap > 0) s = k.let(mul(math('tanh', k.let(div(s, softcap))), softcap));
       if (j.mask) {
         const m = j.mask.at(k, [head.b, head.h, row, x], n);
-        s = k.let(j.mask.dtype === 'bool' ? select(m, s, konst(of(n), -Infinity)) : add(s, m));
+        s = k.let(j.mask.dtype === 'bool' ? select(m, s, konst(of(n), hidden)) : add(s, m));
       }
       k.store(j.scores, add(at, x), s);
     }
@@ -282,7 +283,7 @@ function softmax(
   });
   const top = must(tops.get(1));
   for (const t of tops.values()) if (t !== top) k.set(top, max(top, reduceLanes('max', t)));
-  k.set(top, select(eq(top, konst(of(1), -Infinity)), konst(of(1), 0), top));
+  if (unseen !== 'nan') k.set(top, select(eq(top, konst(of(1), -Infinity)), konst(of(1), 0), top));
 
   const totals = new Map([lanes, ...narrower(lanes)].map(n => [n, k.var(konst(of(n), 0))]));
   const wide = new Map([lanes, ...narrower(lanes)].map(n => [n, n === 1 ? top : k.let(splat(top, n))]));
@@ -295,8 +296,13 @@ function softmax(
   });
   const total = must(totals.get(1));
   for (const t of totals.values()) if (t !== total) k.set(total, add(total, reduceLanes('add', t)));
-  k.store(j.sums, i, select(eq(total, konst(of(1), 0)), konst(of(1), 0), div(konst(of(1), 1), total)));
   const clear = (from: Expr, to: Expr): void => k.for(from, to, x => k.store(j.scores, add(at, x), konst(of(1), 0)));
+  if (unseen === 'clear')
+    k.if(ne(total, total), () => {
+      clear(lo, hi);
+      k.set(total, konst(of(1), 0));
+    });
+  k.store(j.sums, i, select(eq(total, konst(of(1), 0)), konst(of(1), 0), div(konst(of(1), 1), total)));
   if (window > 0) clear(int(0), lo);
   if (causal) clear(hi, end);
 }

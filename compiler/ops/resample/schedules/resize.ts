@@ -35,6 +35,7 @@ import {
   type Expr,
   type Lanes,
 } from '../../../kernel/ir.ts';
+import { convert } from '../../elementwise/convert.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../../lowering.ts';
 import { forLanes, lanesOf } from '../../loops.ts';
 import { coordinate, nearestOf, tapCount, weightOf, type Arithmetic } from '../resize-taps.ts';
@@ -116,7 +117,7 @@ export function lowerResize(c: LowerCtx<ResizeAttrs>): void {
           .reduce((a, b) => kb.let(add(kb.let(a), b)));
       };
       const v = sum(0, idx, undefined);
-      const whole = nearest || isFloat(out.dtype) ? v : cast(vtype('i32', n), v);
+      const whole = nearest || isFloat(out.dtype) ? v : convert(kb, kb.let(v), 'f32', out.dtype);
       return constOf(outside) ? whole : select(eq(outside, 0), kb.let(whole), konst(whole.t, attrs.extrapolation));
     };
     walk([], new Map(), int(0));
