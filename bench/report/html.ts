@@ -1,5 +1,6 @@
 import { showBytes } from '../../compiler/core/format.ts';
-import { bar, dotPlot, escape, logScale, roofline, short, type Mark, type PlotRow } from './plot.ts';
+import { quoteHtml } from '../../compiler/core/quote.ts';
+import { bar, dotPlot, logScale, roofline, short, type Mark, type PlotRow } from './plot.ts';
 import { STYLE } from './style.ts';
 import type { BenchResult, Bytes, CaseFigures, CaseResult, Runtime, PeerName, OperatorTimes, Run } from '../engine/result.ts';
 import { geomean, relativeSpread } from '../engine/statistics.ts';
@@ -34,7 +35,7 @@ export function reportHtml(r: BenchResult): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Sinter: benchmark</title><style>${STYLE}</style></head>
 <body><main>
 <h1>Compiled by Sinter, beside what runs the models otherwise</h1>
-<p class="soft">${done.length} models compiled by Sinter ${escape(r.sinter)}, measured in turns with ${escape(listed(peers.map(p => p.shown)))} on the same inputs. ${escape(r.machine.cpu)}, ${escape(r.machine.engine)}, ${threads(r)}.</p>
+<p class="soft">${done.length} models compiled by Sinter ${quoteHtml(r.sinter)}, measured in turns with ${quoteHtml(listed(peers.map(p => p.shown)))} on the same inputs. ${quoteHtml(r.machine.cpu)}, ${quoteHtml(r.machine.engine)}, ${threads(r)}.</p>
 ${tiles(done, peers)}
 ${sections.filter(s => s !== '').join('\n')}
 </main></body></html>
@@ -56,7 +57,7 @@ function peersOf(done: readonly Measured[]): PeerColour[] {
   return [...seen].map(([name, version], i) => ({ name, shown: `${name} ${version}`, series: (i % 4) + 1 }));
 }
 const legend = (peers: readonly PeerColour[], ours = false): string =>
-  `<div class="legend">${ours ? '<span class="s0">Sinter</span>' : ''}${peers.map(p => `<span class="s${p.series}">${escape(p.shown)}</span>`).join('')}</div>`;
+  `<div class="legend">${ours ? '<span class="s0">Sinter</span>' : ''}${peers.map(p => `<span class="s${p.series}">${quoteHtml(p.shown)}</span>`).join('')}</div>`;
 
 const factor = (x: number): string => `${x < 10 ? x.toFixed(x < 1 ? 2 : 1) : x.toFixed(0)}×`;
 const ms = (x: number): string => (x < 1 ? `${Number((1000 * x).toPrecision(3))} µs` : `${Number(x.toPrecision(3))} ms`);
@@ -73,7 +74,7 @@ function sizeOf(m: Measured, name: Runtime['name']): number | undefined {
 
 function tiles(done: readonly Measured[], peers: readonly PeerColour[]): string {
   const tile = (figure: string, what: string): string =>
-    `<div class="tile"><strong>${figure}</strong><span>${escape(what)}</span></div>`;
+    `<div class="tile"><strong>${figure}</strong><span>${quoteHtml(what)}</span></div>`;
   const ratios = peers.flatMap(p => {
     const all = ratiosTo(done, p.name);
     const ahead = all.filter(x => x > 1).length;
@@ -143,9 +144,9 @@ function speed(done: readonly Measured[], peers: readonly PeerColour[]): string 
       const all = ratiosTo(list, p.name);
       return all.length === 0 ? [] : [`${factor(geomean(all))} ${p.name}`];
     });
-    return `<h3>${escape(group)}${means.length === 0 ? '' : ` <small>${escape(means.join(', '))}</small>`}</h3>
+    return `<h3>${quoteHtml(group)}${means.length === 0 ? '' : ` <small>${quoteHtml(means.join(', '))}</small>`}</h3>
 <div class="card">${dotPlot({ rows, scale, tick: factor, line: 1, caption: `Speed relative to peers, ${group}` })}</div>
-<details><summary>Times of ${escape(group.toLowerCase())} as a table</summary><div class="card"><div class="scroll">${timeTable(list, peers, targets)}</div></div></details>`;
+<details><summary>Times of ${quoteHtml(group.toLowerCase())} as a table</summary><div class="card"><div class="scroll">${timeTable(list, peers, targets)}</div></div></details>`;
   });
   return `<h2>Speed</h2>
 <p>How many times as fast as each peer: right of the line Sinter is faster. A point is the median over the rounds of the ratio of times of the same round, its line the range in which another run of the benchmark is to be expected; at the right Sinter's own time of a call.</p>
@@ -162,10 +163,10 @@ function timeTable(list: readonly Measured[], peers: readonly PeerColour[], targ
         const x = r.ratios.find(y => y.to === p.name);
         return `<td>${cell(r, p.name)}</td><td>${x ? `${factor(x.median)} <small>${x.lo.toFixed(2)}–${x.hi.toFixed(2)}</small>` : ''}</td>`;
       });
-      return `<tr><td>${escape(m.name)} <small>${escape(noteOf(m, r.label, targets))}</small></td><td class="ours">${cell(r, 'sinter')}</td>${ratios.join('')}</tr>`;
+      return `<tr><td>${quoteHtml(m.name)} <small>${quoteHtml(noteOf(m, r.label, targets))}</small></td><td class="ours">${cell(r, 'sinter')}</td>${ratios.join('')}</tr>`;
     }),
   );
-  const head = peers.map(p => `<th>${escape(p.name)}</th><th>ratio</th>`).join('');
+  const head = peers.map(p => `<th>${quoteHtml(p.name)}</th><th>ratio</th>`).join('');
   return `<table><thead><tr><th>model</th><th>Sinter</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
 }
 
@@ -294,7 +295,7 @@ function operators(done: readonly Measured[]): string {
   };
   const tables = all.map(
     ({ m, p }) =>
-      `<details><summary>${escape([m.name, noteOf(m, p.label, targets)].join(' ').trim())}: ${ms(p.whole)} a run, ${p.rows.length} kinds of steps</summary><div class="card"><div class="scroll">${operatorTable(p)}</div></div></details>`,
+      `<details><summary>${quoteHtml([m.name, noteOf(m, p.label, targets)].join(' ').trim())}: ${ms(p.whole)} a run, ${p.rows.length} kinds of steps</summary><div class="card"><div class="scroll">${operatorTable(p)}</div></div></details>`,
   );
   return `<h2>Operators and the limit of the machine</h2>
 <p>Each fused operator of a run, timed by itself, below what the machine can do with the instructions of the target: the slope is the limit of memory, the level that of arithmetic. Operations are counted as the model says them, so that Winograd's algorithm, which needs fewer, may be above the line.</p>
@@ -307,7 +308,7 @@ function operatorTable(p: OperatorTimes): string {
     .slice(0, SHOWN)
     .map(
       r =>
-        `<tr><td>${escape(r.what)}${r.calls > 1 ? ` <small>${r.calls} times</small>` : ''}</td><td>${ms(r.ms)}</td><td>${bar(r.share, 0)} ${(100 * r.share).toFixed(1)} %</td><td>${r.gflops === undefined ? '' : short(r.gflops)}</td><td>${short(r.gbytes)}</td><td>${(100 * r.efficiency).toFixed(0)} % <small>${r.bound}</small></td><td class="wrap">${escape(cut(r.nodes.join(', ')))}</td></tr>`,
+        `<tr><td>${quoteHtml(r.what)}${r.calls > 1 ? ` <small>${r.calls} times</small>` : ''}</td><td>${ms(r.ms)}</td><td>${bar(r.share, 0)} ${(100 * r.share).toFixed(1)} %</td><td>${r.gflops === undefined ? '' : short(r.gflops)}</td><td>${short(r.gbytes)}</td><td>${(100 * r.efficiency).toFixed(0)} % <small>${r.bound}</small></td><td class="wrap">${quoteHtml(cut(r.nodes.join(', ')))}</td></tr>`,
     );
   const rest = p.rows.length > SHOWN ? `<p class="soft">and ${p.rows.length - SHOWN} more</p>` : '';
   return `<table><thead><tr><th>step</th><th>time</th><th>share</th><th>GFLOP/s</th><th>GB/s</th><th>of the limit</th><th class="text">nodes</th></tr></thead><tbody>${rows.join('')}</tbody></table>${rest}`;
@@ -331,7 +332,7 @@ function troubles(cases: readonly CaseResult[], done: readonly Measured[]): stri
   if (items.size === 0) return '';
   const rows = [...items].map(
     ([what, where]) =>
-      `<tr><td class="text wrap">${escape(what)}</td><td class="wrap">${escape([...where].join(', '))}</td></tr>`,
+      `<tr><td class="text wrap">${quoteHtml(what)}</td><td class="wrap">${quoteHtml([...where].join(', '))}</td></tr>`,
   );
   return `<h2>What did not run</h2><div class="card"><div class="scroll"><table><tbody>${rows.join('')}</tbody></table></div></div>`;
 }
@@ -341,10 +342,10 @@ function method(r: BenchResult, done: readonly Measured[], peers: readonly PeerC
   const { settings: s, machine: m } = r;
   const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
   const rows: [string, string][] = [
-    ['command', `<code>${escape(r.command)}</code>`],
-    ['versions', escape(`Sinter ${r.sinter}${peers.map(p => `, ${p.shown}`).join('')}`)],
-    ['machine', escape(`${m.cpu}, ${m.cores} cores, ${showBytes(m.memory)}, ${m.system}`)],
-    ['engine', escape(m.engine)],
+    ['command', `<code>${quoteHtml(r.command)}</code>`],
+    ['versions', quoteHtml(`Sinter ${r.sinter}${peers.map(p => `, ${p.shown}`).join('')}`)],
+    ['machine', quoteHtml(`${m.cpu}, ${m.cores} cores, ${showBytes(m.memory)}, ${m.system}`)],
+    ['engine', quoteHtml(m.engine)],
     [
       'turns',
       `${s.processes} process${s.processes === 1 ? '' : 'es'} of ${s.rounds} rounds, after warm-up; in each round everybody is timed once, ${threads(r)}; random inputs of seed ${s.seed}`,

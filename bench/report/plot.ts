@@ -1,14 +1,9 @@
+import { quoteHtml } from '../../compiler/core/quote.ts';
+
 /**
  * Plots as HTML that the page lays out by itself, so that they are as wide as the screen and their text as large as all text. The few kinds
  * that a report needs are less code than what a library needs to be asked for them, and nothing is loaded.
  */
-export const escape = (s: string): string =>
-  s
-    .replace(/\p{Cc}/gu, ' ')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 
 /** A scale of powers of ten, from the data's ends outwards. */
 interface Scale {
@@ -61,18 +56,18 @@ export function dotPlot(o: {
 }): string {
   const { scale } = o;
   const grid = scale.ticks.map(x => `<i style="left:${pct(scale.at(x))}"${x === o.line ? ' class="line"' : ''}></i>`).join('');
-  const ticks = scale.ticks.map(x => `<span style="left:${pct(scale.at(x))}">${escape(o.tick(x))}</span>`).join('');
+  const ticks = scale.ticks.map(x => `<span style="left:${pct(scale.at(x))}">${quoteHtml(o.tick(x))}</span>`).join('');
   const rows = o.rows.map(r => {
     const marks = r.marks.map(m => {
       const range =
         m.lo === undefined || m.hi === undefined
           ? ''
           : `<u class="s${m.series}" style="left:${pct(scale.at(m.lo))};width:${pct(scale.at(m.hi) - scale.at(m.lo))}"></u>`;
-      return `${range}<b class="s${m.series}" style="left:${pct(scale.at(m.at))}" title="${escape(m.title)}"></b>`;
+      return `${range}<b class="s${m.series}" style="left:${pct(scale.at(m.at))}" title="${quoteHtml(m.title)}"></b>`;
     });
-    return `<div class="row"><div class="name">${escape(r.label)} <small>${escape(r.note)}</small></div><div class="track">${grid}${marks.join('')}</div><div class="value">${r.value}</div></div>`;
+    return `<div class="row"><div class="name">${quoteHtml(r.label)} <small>${quoteHtml(r.note)}</small></div><div class="track">${grid}${marks.join('')}</div><div class="value">${r.value}</div></div>`;
   });
-  return `<div class="plot" role="img" aria-label="${escape(o.caption)}"><div class="row axis"><div class="name"></div><div class="track">${ticks}</div><div class="value"></div></div>${rows.join('')}</div>`;
+  return `<div class="plot" role="img" aria-label="${quoteHtml(o.caption)}"><div class="row axis"><div class="name"></div><div class="track">${ticks}</div><div class="value"></div></div>${rows.join('')}</div>`;
 }
 
 /** Bars of one scale that begins at 0 at the left: parts of a whole, such as shares of the time. */
@@ -112,7 +107,7 @@ export function roofline(points: readonly RooflinePoint[], peak: { readonly gflo
     .sort((a, b) => b.share - a.share)
     .map(p => {
       const size = 6 + 26 * Math.sqrt(p.share);
-      return `<b class="${p.bound}" style="left:${pct(x.at(p.intensity))};top:${pct(up(p.gflops))};width:${size.toFixed(1)}px;height:${size.toFixed(1)}px" title="${escape(p.title)}"></b>`;
+      return `<b class="${p.bound}" style="left:${pct(x.at(p.intensity))};top:${pct(up(p.gflops))};width:${size.toFixed(1)}px;height:${size.toFixed(1)}px" title="${quoteHtml(p.title)}"></b>`;
     });
   return `<figure class="roof" role="img" aria-label="Operators below the limit of the machine">
 <div class="area">${grid}${roof}${dots.join('')}</div>

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CompileError } from '../core/diagnostic.ts';
+import { quoteShell } from '../core/quote.ts';
 import { VERSION } from '../core/version.data.ts';
 import { TREE_OUTPUTS } from '../import/shared/trees.ts';
 import { TREE_STRATEGIES } from '../ops/lowering.ts';
@@ -219,9 +220,8 @@ function explain(e: unknown, argv: readonly string[], t: Terminal): ExitCode {
   t.err(
     `${e instanceof Error ? (e.stack ?? e.message) : String(e)}\n\n` +
       `This is a bug of Sinter, not of your model. It is reproduced with Sinter ${VERSION} (${where}) by\n` +
-      `  sinter ${argv.map(quote).join(' ')}\n` +
+      `  sinter ${argv.map(quoteShell).join(' ')}\n` +
       'Please report it with these lines and the model, or a part of it that shows the bug.\n',
   );
   return 70;
 }
-const quote = (s: string): string => (/^[\w./:=,@%+-]+$/.test(s) ? s : `'${s.replaceAll("'", `'\\''`)}'`);

@@ -1,4 +1,5 @@
 import { showTrees } from '../core/format.ts';
+import { quoteDot, quoteHtml } from '../core/quote.ts';
 import type { DrawnInput, DrawnNode, Drawing, InspectedPort } from '../import/importer.ts';
 import type { Inspection } from '../inspect.ts';
 
@@ -62,13 +63,6 @@ function chains(nodes: readonly DrawnNode[]): DrawnNode[][] {
   return out;
 }
 
-const html = (s: string): string =>
-  s
-    .replace(/\p{Cc}/gu, ' ')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 const short = (s: string, n: number): string => (s.length > n ? `${s.slice(0, n - 1)}…` : s);
 /** The class of an operator, by which it is coloured. */
 function kind(n: DrawnNode): string {
@@ -94,8 +88,8 @@ function dot(x: Inspection, g: Drawing, d: Canvas): string {
     'node [shape=box, style="filled,rounded", fontname="Helvetica", fontsize=11, margin="0.05,0.03"]; edge [arrowsize=0.6, fontname="Helvetica", fontsize=9];',
   );
   const port = (id: string, p: InspectedPort): void => {
-    const type = html(`${p.type} [${p.shape?.join(', ') ?? '?'}]`);
-    d.lines.push(`${id} [class="port", label=<<b>${html(short(p.name, 40))}</b><br/>${type}>];`);
+    const type = quoteHtml(`${p.type} [${p.shape?.join(', ') ?? '?'}]`);
+    d.lines.push(`${id} [class="port", label=<<b>${quoteHtml(short(p.name, 40))}</b><br/>${type}>];`);
   };
   x.inputs.forEach((p, i) => port(`in${i}`, p));
   const inputs = new Map(x.inputs.map((p, i) => [p.name, `in${i}`]));
@@ -121,7 +115,7 @@ function drawGraph(g: Drawing, outer: ReadonlyMap<string, string>, d: Canvas): M
     d.drawn += b.length;
     for (const n of b)
       for (const [name, inner] of n.graphs) {
-        d.lines.push(`subgraph cluster_${id}_${d.boxes} { label="${html(name)}"; class="inner";`);
+        d.lines.push(`subgraph cluster_${id}_${d.boxes} { label="${quoteDot(name)}"; class="inner";`);
         // What goes into the node goes into its body.
         const inside = new Map(box);
         inner.inputs.forEach((v, i) => {
@@ -135,7 +129,7 @@ function drawGraph(g: Drawing, outer: ReadonlyMap<string, string>, d: Canvas): M
       }
     d.lines.push(boxText(id, b));
     for (const n of b) {
-      for (const v of n.inputs) link(box.get(nameOf(v)), id, typeof v === 'string' ? '' : ` [label="${html(v.word)}"]`);
+      for (const v of n.inputs) link(box.get(nameOf(v)), id, typeof v === 'string' ? '' : ` [label="${quoteDot(v.word)}"]`);
       for (const o of n.outputs) box.set(o, id);
     }
   }
@@ -144,13 +138,13 @@ function drawGraph(g: Drawing, outer: ReadonlyMap<string, string>, d: Canvas): M
 function boxText(id: string, b: readonly DrawnNode[]): string {
   const rows = b.map(
     n =>
-      `<tr><td align="left"><b>${html(short(n.op, 40))}</b></td><td align="left">${html(short(n.notes.slice(0, 3).join(', '), 44))}</td>` +
-      `<td align="right">${html(short(n.shape, 30))}</td></tr>`,
+      `<tr><td align="left"><b>${quoteHtml(short(n.op, 40))}</b></td><td align="left">${quoteHtml(short(n.notes.slice(0, 3).join(', '), 44))}</td>` +
+      `<td align="right">${quoteHtml(short(n.shape, 30))}</td></tr>`,
   );
-  const tip = b.map(n => `${n.name === '' ? (n.outputs[0] ?? '') : n.name} (${[n.op, ...n.notes].join(', ')})`).join('\\n');
+  const tip = b.map(n => `${n.name === '' ? (n.outputs[0] ?? '') : n.name} (${[n.op, ...n.notes].join(', ')})`);
   const heavy = ['bad', 'heavy', 'flow', 'reduce', 'light', 'move'].find(k => b.some(n => kind(n) === k)) ?? 'light';
   const label = `<<table border="0" cellborder="0" cellspacing="0" cellpadding="1">${rows.join('')}</table>>`;
-  return `${id} [class="${heavy}", label=${label}, tooltip="${html(tip).replaceAll('\\', '\\\\').replaceAll('\\\\n', '\\n')}"];`;
+  return `${id} [class="${heavy}", label=${label}, tooltip="${tip.map(quoteDot).join('\\n')}"];`;
 }
 
 function trouble(x: Inspection, g: Drawing): string {
@@ -163,7 +157,7 @@ function page(x: Inspection, svg: string, about: string): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${html(x.file)}</title>
+<title>${quoteHtml(x.file)}</title>
 <style>
 :root { color-scheme: light dark; --back: light-dark(#fff, #15171b); --ink: light-dark(#1c2026, #e6e9ee); --line: light-dark(#8a93a0, #6c7684); }
 html, body { margin: 0; height: 100%; overflow: hidden; background: var(--back); color: var(--ink); font: 14px/1.4 system-ui, sans-serif; }
@@ -186,7 +180,7 @@ svg .bad > g path, svg .bad > path { fill: light-dark(#fbd3d0, #6a1f1a); stroke:
 </style>
 </head>
 <body>
-<header><b>${html(x.file)}</b>${html(about)} <span style="opacity:.7">Drag to move, scroll or pinch to zoom, double-click to fit.</span></header>
+<header><b>${quoteHtml(x.file)}</b>${quoteHtml(about)} <span style="opacity:.7">Drag to move, scroll or pinch to zoom, double-click to fit.</span></header>
 <div id="view">${svg}</div>
 <script>
 'use strict';

@@ -1,5 +1,6 @@
 import { must, showLoc, type Loc } from '../core/diagnostic.ts';
 import { showDim, symbolsOf, type Dim, type Sym } from '../core/dim.ts';
+import { oneLine, quoteJs } from '../core/quote.ts';
 import { hashBytes } from '../core/random.ts';
 import { splatOf, toNumbers, numel, typed, type Tensor } from '../core/tensor.ts';
 import { showType } from '../core/shape.ts';
@@ -72,13 +73,13 @@ function named(p: Printer, v: Value, wanted: string): string {
   for (let i = 1; p.taken.has(name); i++) name = `${base}.${i}`;
   p.taken.add(name);
   p.names.set(v, name);
-  return `%${name}${name === wanted ? '' : ` ${JSON.stringify(wanted)}`}`;
+  return `%${name}${name === wanted ? '' : ` ${quoteJs(wanted)}`}`;
 }
 const ref = (p: Printer, v: Value | undefined): string => (v ? `%${must(p.names.get(v), `name of a ${showType(v.type)}`)}` : '_');
 
 function graph(p: Printer, g: Graph, indent: string, dims: readonly string[]): void {
   const put = (s: string): void => void p.lines.push(`${indent}  ${s}`);
-  p.lines.push(`${indent}graph ${JSON.stringify(g.name)} {`);
+  p.lines.push(`${indent}graph ${quoteJs(g.name)} {`);
   dims.forEach(put);
   for (const v of g.inputs) {
     const known = v.symbolic ? ` = [${v.symbolic.map(showDim).join(', ')}]` : '';
@@ -116,12 +117,12 @@ function graph(p: Printer, g: Graph, indent: string, dims: readonly string[]): v
     put(`}${loc}`);
   }
   for (const o of g.outputs) constantFirst(o.value);
-  for (const o of g.outputs) put(`output ${JSON.stringify(o.name)} = ${ref(p, o.value)}`);
+  for (const o of g.outputs) put(`output ${quoteJs(o.name)} = ${ref(p, o.value)}`);
   p.lines.push(`${indent}}`);
   // Another graph that shares a constant declares it again.
   for (const v of constants) p.names.delete(v);
 }
-const location = (l: Loc): string => (l.k === 'none' ? '' : ` ; ${showLoc(l).replaceAll('\n', ' ')}`);
+const location = (l: Loc): string => (l.k === 'none' ? '' : ` ; ${oneLine(showLoc(l))}`);
 
 /** The attributes of a node that differ from their defaults, as `name: value`; not its graphs. */
 function attributes(n: Node): string[] {
@@ -138,7 +139,7 @@ function showDefault(op: Op, name: string): string | undefined {
   return d === undefined || isGraph(d) ? undefined : showAttr(d);
 }
 function showAttr(v: Exclude<AttrValue, Graph>): string {
-  if (typeof v === 'string') return JSON.stringify(v);
+  if (typeof v === 'string') return quoteJs(v);
   if (typeof v === 'boolean') return String(v);
   if (Array.isArray(v)) return `[${v.map(showNumberOrDim).join(', ')}]`;
   return showNumberOrDim(v as Dim);

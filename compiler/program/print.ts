@@ -1,5 +1,6 @@
 import { must, showLoc } from '../core/diagnostic.ts';
 import { showDim, type Dim } from '../core/dim.ts';
+import { oneLine, quoteJs } from '../core/quote.ts';
 import { numel } from '../core/tensor.ts';
 import { showType } from '../core/shape.ts';
 import { contents } from '../graph/print.ts';
@@ -34,24 +35,23 @@ import type { Arg, Port, Program, Slot, Step } from './program.ts';
 export function printProgram(p: Program, o: { readonly data?: boolean } = {}): string {
   const names = new Map(p.slots.map((s, i) => [s, `%${i}`]));
   const name = (s: Slot): string => must(names.get(s), `slot ${s.name}`);
-  const q = (s: string): string => JSON.stringify(s);
-  const port = (what: string, x: Port): string => `${what} ${q(x.name)} = ${name(x.slot)}: ${showType(x.type)}`;
+  const port = (what: string, x: Port): string => `${what} ${quoteJs(x.name)} = ${name(x.slot)}: ${showType(x.type)}`;
   const lines = [
     ...p.symbols.map(s => `dim ${s.name}: ${s.lo}..${s.hi} ${s.from}`),
     ...p.slots.map(s => {
       const where = `${s.where}${s.scratch ? ' scratch' : ''}`;
-      return `slot ${name(s)} ${q(s.name)}: ${where} ${s.dtype}[${showDim(s.size)}]${slotContents(s, o)}`;
+      return `slot ${name(s)} ${quoteJs(s.name)}: ${where} ${s.dtype}[${showDim(s.size)}]${slotContents(s, o)}`;
     }),
     ...p.inputs.map(x => port('input', x)),
     ...p.outputs.map(x => port('output', x)),
-    ...p.guards.map(g => `guard ${showDim(g.a)} = ${showDim(g.b)} ${q(g.what)}`),
-    ...p.traps.map(s => `trap ${q(s)}`),
+    ...p.guards.map(g => `guard ${showDim(g.a)} = ${showDim(g.b)} ${quoteJs(g.what)}`),
+    ...p.traps.map(s => `trap ${quoteJs(s)}`),
     ...p.kernels.flatMap(k => showKernel(k).trimEnd().split('\n')),
     'run {',
     ...p.steps.flatMap(s => step(s, name)).map(indent),
     '}',
   ];
-  return `program ${q(p.name)} {\n${lines.map(indent).join('\n')}\n}\n`;
+  return `program ${quoteJs(p.name)} {\n${lines.map(indent).join('\n')}\n}\n`;
 }
 const indent = (line: string): string => `  ${line}`;
 function slotContents(s: Slot, o: { readonly data?: boolean }): string {
@@ -65,7 +65,7 @@ function step(s: Step, name: (s: Slot) => string): string[] {
   const block = (steps: readonly Step[]): string[] => steps.flatMap(x => step(x, name)).map(indent);
   switch (s.k) {
     case 'call': {
-      const from = showLoc(s.loc).replaceAll('\n', ' ');
+      const from = oneLine(showLoc(s.loc));
       return [`${s.kernel.name}(${s.args.map(arg).join(', ')})${from === '' ? '' : ` ; ${from}`}`];
     }
     case 'read':

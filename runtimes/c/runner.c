@@ -31,6 +31,16 @@ static double now(void) {
   return 1e3 * (double)clock() / CLOCKS_PER_SEC;
 #endif
 }
+/* A name as it may be shown on a terminal: none of its control characters does anything. */
+static const char *shown(const char *name) {
+  static char text[256];
+  size_t n = 0;
+  for (; name[n] != 0 && n + 1 < sizeof text; n++) text[n] = name[n];
+  text[n] = 0;
+  for (size_t i = 0; i < n; i++)
+    if ((unsigned char)text[i] < 32 || text[i] == 127) text[i] = '?';
+  return text;
+}
 static size_t count(const tensor *t) {
   size_t n = 1;
   for (int i = 0; i < t->rank; i++) n *= (size_t)t->shape[i];
@@ -58,7 +68,7 @@ static void read_npy(const char *path, const port *p, tensor *t) {
   descr = strchr(descr + 7, '\'');
   if (descr == NULL || strlen(p->descr) > strlen(descr + 1) ||
       strncmp(descr + 2, p->descr + 1, strlen(p->descr) - 1) != 0)
-    die("%s is not of type %s, which input %s needs", path, p->descr, p->name);
+    die("%s is not of type %s, which input %s needs", path, p->descr, shown(p->name));
   shape = strchr(shape, '(');
   if (shape == NULL) die("%s has no shape", path);
   t->rank = 0;
@@ -73,9 +83,9 @@ static void read_npy(const char *path, const port *p, tensor *t) {
     t->shape[t->rank++] = n;
     at = end;
   }
-  if (t->rank != p->rank) die("%s has %d dimensions, input %s has %d", path, t->rank, p->name, p->rank);
+  if (t->rank != p->rank) die("%s has %d dimensions, input %s has %d", path, t->rank, shown(p->name), p->rank);
   const size_t bytes = count(t) * p->bytes;
-  if (bytes > p->most * p->bytes) die("%s is larger than input %s may be", path, p->name);
+  if (bytes > p->most * p->bytes) die("%s is larger than input %s may be", path, shown(p->name));
   t->data = aligned(bytes);
   if (fread(t->data, 1, bytes, f) != bytes) die("%s is cut off", path);
   fclose(f);
@@ -116,23 +126,25 @@ int main(int argc, char **argv) {
 #endif
     else if (strncmp(a, "--", 2) == 0) die("usage: %s [NAME=]FILE.npy ... " OPTIONS, argv[0]);
     else {
-      /* NAME=FILE, or files in the order of the inputs. */
+      /* NAME=FILE, by the longest name that fits, else by its word in C; or files in the order of the inputs. */
       int which = next;
-      const char *file = a;
-      for (int j = 0; j < INPUTS; j++) {
-        const size_t n = strlen(INPUT_PORTS[j].name);
-        if (strncmp(a, INPUT_PORTS[j].name, n) == 0 && a[n] == '=') {
-          which = j;
-          file = a + n + 1;
+      size_t longest = 0;
+      for (int j = 0; j < 2 * INPUTS; j++) {
+        const char *name = j < INPUTS ? INPUT_PORTS[j].name : INPUT_PORTS[j - INPUTS].word;
+        const size_t n = strlen(name);
+        if (n + 1 > longest && strncmp(a, name, n) == 0 && a[n] == '=') {
+          which = j < INPUTS ? j : j - INPUTS;
+          longest = n + 1;
         }
       }
+      const char *file = a + longest;
       if (which >= INPUTS) die("the model has %d inputs", INPUTS);
       read_npy(file, &INPUT_PORTS[which], &inputs[which]);
       next = which + 1;
     }
   }
   for (int j = 0; j < INPUTS; j++)
-    if (inputs[j].data == NULL) die("input %s is missing: give an .npy file", INPUT_PORTS[j].name);
+    if (inputs[j].data == NULL) die("input %s is missing: give an .npy file", shown(INPUT_PORTS[j].name));
   for (int j = 0; j < OUTPUTS; j++) outputs[j].data = aligned(OUTPUT_PORTS[j].most * OUTPUT_PORTS[j].bytes);
   void *arena = aligned(ARENA);
 #if THREADS > 1
@@ -148,12 +160,12 @@ int main(int argc, char **argv) {
   }
   for (int j = 0; j < OUTPUTS; j++) {
     const tensor *t = &outputs[j];
-    printf("%s  %s (", OUTPUT_PORTS[j].name, OUTPUT_PORTS[j].descr + 1);
+    printf("%s  %s (", shown(OUTPUT_PORTS[j].name), OUTPUT_PORTS[j].descr + 1);
     for (int i = 0; i < t->rank; i++) printf(i > 0 ? ", %lld" : "%lld", (long long)t->shape[i]);
     printf(")\n");
     if (out != NULL) {
       char path[4096];
-      if (snprintf(path, sizeof path, "%s/%s.npy", out, OUTPUT_PORTS[j].file) >= (int)sizeof path) die("the path is too long");
+      if (snprintf(path, sizeof path, "%s/%s.npy", out, OUTPUT_PORTS[j].word) >= (int)sizeof path) die("the path is too long");
       write_npy(path, &OUTPUT_PORTS[j], t);
     }
   }

@@ -1,6 +1,7 @@
 import { must, showLoc } from '../../core/diagnostic.ts';
 import { VERSION } from '../../core/version.data.ts';
 import type { Dim } from '../../core/dim.ts';
+import { commentBlock, quoteC } from '../../core/quote.ts';
 import type { Kernel } from '../../kernel/ir.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Arg, MemoryPlan, Program, Slot, Step } from '../../program/program.ts';
@@ -13,7 +14,7 @@ import { kernelName, kernelText, pooledKernels } from './kernel.ts';
 import { environmentText, usesTiles, type FloatEnvironment } from './float-environment.ts';
 import { namesOf } from './names.ts';
 import { SIZE_FUNCTIONS, sizeText } from './sizes.ts';
-import { commentText, elementBytes, elementType } from './types.ts';
+import { elementBytes, elementType } from './types.ts';
 
 export interface CArtifact {
   /** model.c and model.h. */
@@ -56,8 +57,8 @@ export function emitC(
   const ownEnvironment = flushDenormals || environment.tiles;
   const sizes = Object.entries(SIZE_FUNCTIONS).filter(([name]) => text.includes(`${name}(`));
   const call = `steps(${threads > 1 ? 'pool, ' : ''}inputs, outputs, (uint8_t *)arena)`;
-  const traps = program.traps.map((why, i) => `    case ${ERRORS.length + i}: return ${cString(why)};`);
-  const source = `/* ${commentText(head)} */
+  const traps = program.traps.map((why, i) => `    case ${ERRORS.length + i}: return ${quoteC(why)};`);
+  const source = `/* ${commentBlock(head)} */
 #include "model.h"
 #include <math.h>
 #include <string.h>
@@ -83,19 +84,13 @@ ${environment.tiles ? `  if (!may_use_tiles()) return ${n}_PROCESSOR;\n` : ''}${
 
 const char *${n}_error(int code) {
   switch (code) {
-${ERRORS.map(([code, why]) => `    case ${n}_${code}: return ${cString(why)};`).join('\n')}
+${ERRORS.map(([code, why]) => `    case ${n}_${code}: return ${quoteC(why)};`).join('\n')}
 ${traps.length > 0 ? `${traps.join('\n')}\n` : ''}    default: return "no such code";
   }
 }
 `;
   return { source, header: headerText({ head, program, names, arena, align, threads }), prefix: n, arena };
 }
-const cString = (s: string): string =>
-  `"${s
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .replaceAll('\\', '\\\\')
-    .replaceAll('"', '\\"')
-    .replaceAll('?', '\\?')}"`;
 
 /** Where the calls of each kernel come from, in the model. */
 function notesOf(steps: readonly Step[]): Map<Kernel, string[]> {

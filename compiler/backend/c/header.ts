@@ -1,9 +1,10 @@
 import { must } from '../../core/diagnostic.ts';
 import { showDim } from '../../core/dim.ts';
+import { commentBlock } from '../../core/quote.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { computedSymbols } from '../../program/symbols.ts';
 import type { Names } from './names.ts';
-import { commentText, elementType } from './types.ts';
+import { elementType } from './types.ts';
 
 /** Codes that NAME_run gives back; those for the model's own traps follow. */
 export const ERRORS = [
@@ -33,12 +34,12 @@ export function headerText(h: HeaderInput): string {
   const computed = computedSymbols(p);
   const shape = (x: Port): string => `[${x.type.shape.map(showDim).join(', ')}]`;
   const field = (x: Port, name: string, isInput: boolean): string =>
-    `  ${isInput ? 'const ' : ''}${elementType(x.type.dtype)} *${name}; /* ${commentText(`${x.name}: ${x.type.dtype} ${shape(x)}`)} */`;
+    `  ${isInput ? 'const ' : ''}${elementType(x.type.dtype)} *${name}; /* ${commentBlock(`${x.name}: ${x.type.dtype} ${shape(x)}`)} */`;
   const symbolName = (s: string): string => must(names.symbols.get(s));
   const dims = given.map(s => `  int32_t ${symbolName(s.name)}; /* ${s.lo} to ${s.hi} */`);
   const sizes = computed.map(s => `  int32_t ${symbolName(s.name)}; /* ${s.lo} to ${s.hi} */`);
   const codes = ERRORS.map(([code, text], i) => `#define ${n}_${code} ${i} /* ${text} */`);
-  return `/* ${commentText(h.head)} */
+  return `/* ${commentBlock(h.head)} */
 #ifndef ${guard}
 #define ${guard}
 

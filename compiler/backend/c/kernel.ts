@@ -1,11 +1,12 @@
 import { showLoc } from '../../core/diagnostic.ts';
+import { commentBlock } from '../../core/quote.ts';
 import { constOf, type Expr, type Kernel, type Param, type Stmt, type WordRows } from '../../kernel/ir.ts';
 import { numberOf } from '../../kernel/passes/cost.ts';
 import { placesOf } from '../../kernel/passes/places.ts';
 import { changedNames, walk } from '../../kernel/passes/rewrite.ts';
 import { place, showC, showOperand, type Scope } from './expr.ts';
 import type { Helpers } from './helpers.ts';
-import { commentText, ctype, elementType, identifier } from './types.ts';
+import { ctype, elementType, identifier } from './types.ts';
 
 /** The function of a kernel; the prefix keeps it apart from those of the C library. */
 export const kernelName = (k: Kernel): string => `k_${identifier(k.name)}`;
@@ -51,7 +52,7 @@ export function kernelText(kernel: Kernel, helpers: Helpers, notes: readonly str
   const lines: string[] = [];
   for (const s of kernel.body) statement(s, '  ', printer, lines);
   const where = notes.length > 0 ? notes : [showLoc(kernel.loc)].filter(s => s !== '');
-  const head = where.slice(0, 8).map(n => `/* ${commentText(n)} */`);
+  const head = where.slice(0, 8).map(n => `/* ${commentBlock(n)} */`);
   if (where.length > 8) head.push(`/* and ${where.length - 8} more */`);
   const params = kernel.params.map(p => ({ ...p, type: paramType(p, helpers), name: identifier(p.name) }));
   if (kernel.range) return [...head, ...rangeText(kernel, kernel.range, params, lines)].join('\n');

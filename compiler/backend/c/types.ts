@@ -97,9 +97,3 @@ export function identifier(name: string): string {
   const word = name.replace(/\W+/g, '_').replace(/^(?=\d)/, '_');
   return word === '' ? '_' : KEYWORDS.has(word) ? `${word}_` : word;
 }
-/** Text inside a comment: it cannot end it. */
-export const commentText = (s: string): string =>
-  s
-    .replace(/[\s\p{C}]+/gu, ' ')
-    .replaceAll('*/', '* /')
-    .replaceAll('/*', '/ *');

@@ -1,14 +1,12 @@
 import { showDim, type Dim } from '../../core/dim.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
+import { commentBlock, commentLine, keyJs, quoteJs } from '../../core/quote.ts';
 import type { Port, SymbolInfo } from '../../program/program.ts';
-import { comment } from './index-js.ts';
 import type { Loader } from './loaders.ts';
 import { rangeText, solveSymbols } from '../../program/symbols.ts';
 import type { RowsOfFeatures } from '../../import/importer.ts';
 
-const js = (x: unknown): string => JSON.stringify(x);
 const arrayName = (t: DType): string => DTYPES[t].array.name;
-const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : js(name));
 const shapeText = (shape: readonly Dim[]): string => `[${shape.map(showDim).join(', ')}]`;
 const tuple = (shape: readonly Dim[]): string => `[${shape.map(d => (typeof d === 'number' ? d : 'number')).join(', ')}]`;
 
@@ -29,19 +27,19 @@ export function indexDts(
       .map(r => `; dimension ${r.axis} is ${rangeText(r)}`)
       .join('');
   const input = (p: Port, i: number): string => {
-    const t = p.name === rows?.input ? 'Rows' : `InputTensor<${arrayName(p.type.dtype)}, ${js(DTYPES[p.type.dtype].ort)}>`;
-    return `  /** ${comment(`${DTYPES[p.type.dtype].ort} ${shapeText(p.type.shape)}${range(i)}`)} */\n  ${key(p.name)}: ${t};`;
+    const t = p.name === rows?.input ? 'Rows' : `InputTensor<${arrayName(p.type.dtype)}, ${quoteJs(DTYPES[p.type.dtype].ort)}>`;
+    return `  /** ${commentBlock(`${DTYPES[p.type.dtype].ort} ${shapeText(p.type.shape)}${range(i)}`)} */\n  ${keyJs(p.name)}: ${t};`;
   };
   const output = (p: Port): string =>
-    `  /** ${comment(`${DTYPES[p.type.dtype].ort} ${shapeText(p.type.shape)}`)} */\n` +
-    `  ${key(p.name)}: Tensor<${arrayName(p.type.dtype)}, ${tuple(p.type.shape)}, ${js(DTYPES[p.type.dtype].ort)}>;`;
-  const into = (p: Port): string => `  ${key(p.name)}?: ${arrayName(p.type.dtype)} | Outputs[${js(p.name)}];`;
-  const view = (p: Port): string => `${key(p.name)}: View<${arrayName(p.type.dtype)}, ${js(DTYPES[p.type.dtype].ort)}>`;
-  const outView = (p: Port): string => `${key(p.name)}: Outputs[${js(p.name)}]`;
-  const names = (ports: readonly Port[]): string => `readonly (${ports.map(p => js(p.name)).join(' | ') || 'never'})[]`;
+    `  /** ${commentBlock(`${DTYPES[p.type.dtype].ort} ${shapeText(p.type.shape)}`)} */\n` +
+    `  ${keyJs(p.name)}: Tensor<${arrayName(p.type.dtype)}, ${tuple(p.type.shape)}, ${quoteJs(DTYPES[p.type.dtype].ort)}>;`;
+  const into = (p: Port): string => `  ${keyJs(p.name)}?: ${arrayName(p.type.dtype)} | Outputs[${quoteJs(p.name)}];`;
+  const view = (p: Port): string => `${keyJs(p.name)}: View<${arrayName(p.type.dtype)}, ${quoteJs(DTYPES[p.type.dtype].ort)}>`;
+  const outView = (p: Port): string => `${keyJs(p.name)}: Outputs[${quoteJs(p.name)}]`;
+  const names = (ports: readonly Port[]): string => `readonly (${ports.map(p => quoteJs(p.name)).join(' | ') || 'never'})[]`;
   const body = (members: readonly string[]): string => (members.length === 0 ? '{}' : `{\n${members.join('\n')}\n}`);
-  return `// ${comment(head)}
-${labels ? `/** The names of the classes. */\nexport const labels: readonly [${labels.map(js).join(', ')}];\n` : ''}${rows ? `/** The columns of ${comment(js(rows.input))}. */\nexport const featureNames: ${rows.names ? `readonly [${rows.names.map(js).join(', ')}]` : 'readonly string[]'};\n` : ''}
+  return `// ${commentLine(head)}
+${labels ? `/** The names of the classes. */\nexport const labels: readonly [${labels.map(quoteJs).join(', ')}];\n` : ''}${rows ? `/** The columns of ${commentBlock(quoteJs(rows.input))}. */\nexport const featureNames: ${rows.names ? `readonly [${rows.names.map(quoteJs).join(', ')}]` : 'readonly string[]'};\n` : ''}
 export interface Tensor<Data, Dims extends readonly number[] = readonly number[], Type extends string = string> {
   data: Data;
   dims: Dims;
@@ -89,7 +87,7 @@ const rowTypes = (r: RowsOfFeatures): string => `/** A value of a row: NaN, null
 export type Feature = number | boolean | null | undefined;
 /** A row by feature name; what is left out is missing. */
 export interface Row {
-${r.names ? r.names.map(n => `  readonly ${key(n)}?: Feature;`).join('\n') : '  readonly [feature: `f${number}`]: Feature;'}
+${r.names ? r.names.map(n => `  readonly ${keyJs(n)}?: Feature;`).join('\n') : '  readonly [feature: `f${number}`]: Feature;'}
 }
 /** One row or several, as objects or as lists in the order of 'featureNames'; or the numbers of whole rows one after another. */
 export type Rows =

@@ -1,6 +1,7 @@
 import { InternalError, must } from '../../core/diagnostic.ts';
 import { dimHi, dimProd, dimSub, showDim } from '../../core/dim.ts';
 import { DTYPES } from '../../core/dtype.ts';
+import { commentBlock, commentLine, quoteJs } from '../../core/quote.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Port, Program } from '../../program/program.ts';
 import type { Loader } from './loaders.ts';
@@ -21,12 +22,8 @@ export interface IndexModule {
   readonly more: string;
 }
 
-const js = (x: unknown): string => JSON.stringify(x);
-/** Text for a comment: it cannot end the comment. */
-export const comment = (s: string): string => s.replace(/[\s\p{C}]+/gu, ' ').replaceAll('*/', '* /');
-
 /** A file beside index.js, as a function that gives its URL. */
-export const besideIndex = (file: string): string => `() => new URL(${js(`./${file}`)}, import.meta.url)`;
+export const besideIndex = (file: string): string => `() => new URL(${quoteJs(`./${file}`)}, import.meta.url)`;
 
 /** The source of index.js: a description of the model and the loader. All text from the model is quoted. */
 export function indexJs(
@@ -45,7 +42,7 @@ export function indexJs(
     const shape = p.type.shape.map(d => (typeof d === 'number' ? d : showDim(d)));
     const size = dimHi(dimProd(p.type.shape));
     const more = p.name === rows?.input ? ', rows: rowsOf(featureNames)' : '';
-    return `{ name: ${js(p.name)}, type: ${js(ort)}, array: ${array.name}, shape: ${js(shape)}, size: ${size}${varying(p)}${more} }`;
+    return `{ name: ${quoteJs(p.name)}, type: ${quoteJs(ort)}, array: ${array.name}, shape: ${quoteJs(shape)}, size: ${size}${varying(p)}${more} }`;
   };
   /** Of a port with axes that vary: which, how many elements there are for one of each, and what they are. */
   const varying = (p: Port): string => {
@@ -53,7 +50,7 @@ export function indexJs(
     if (free.length === 0) return '';
     const rest = p.type.shape.reduce<number>((n, d) => (typeof d === 'number' ? n * d : n), 1);
     const dims = free.map(i => `f(${i}, ${dimSource(must(p.type.shape[i]), index)})`);
-    return `, free: ${js(free)}, rest: ${rest}, dims: (s, f) => { ${dims.join('; ')}; }`;
+    return `, free: ${quoteJs(free)}, rest: ${rest}, dims: (s, f) => { ${dims.join('; ')}; }`;
   };
   const symbols = solveSymbols(program.inputs, program.symbols).map(x => {
     const got = `d[${x.port}][${x.axis}]`;
@@ -66,38 +63,38 @@ export function indexJs(
     const solve = x.mul === 1 ? rest : `${rest} / (${dimSource(x.mul, index)})`;
     return (
       `{ index: ${x.index}, lo: ${x.symbol.lo}, hi: ${x.symbol.hi}, port: ${x.port}, axis: ${x.axis}, ` +
-      `range: ${js(rangeText(x))}, solve: (d, s) => ${solve} }`
+      `range: ${quoteJs(rangeText(x))}, solve: (d, s) => ${solve} }`
     );
   });
   const guards = program.guards
     .filter(g => typeof dimSub(g.a, g.b) !== 'number')
-    .map(g => `{ what: ${js(g.what)}, a: s => ${dimSource(g.a, index)}, b: s => ${dimSource(g.b, index)} }`);
+    .map(g => `{ what: ${quoteJs(g.what)}, a: s => ${dimSource(g.a, index)}, b: s => ${dimSource(g.b, index)} }`);
   const module = ({ program: p, profile, id, inputs, outputs, more }: IndexModule): string => {
     const args = p.symbols.flatMap((s, i) => (s.from === 'input' ? [i] : []));
     const late = computedSymbols(p).map(s => p.symbols.indexOf(s));
     return `{
-      profile: ${js(profile.name)}, id: ${js(id)}, ${more}
-      inputs: ${js(inputs)}, outputs: ${js(outputs)}, args: ${js(args)}, late: ${js(late)},
+      profile: ${quoteJs(profile.name)}, id: ${quoteJs(id)}, ${more}
+      inputs: ${quoteJs(inputs)}, outputs: ${quoteJs(outputs)}, args: ${quoteJs(args)}, late: ${quoteJs(late)},
     }`;
   };
   const list = (name: string, items: readonly string[]): string =>
     `  ${name}: [${items.map(i => `\n    ${i},`).join('')}${items.length ? '\n  ' : ''}],`;
-  return `// ${comment(head)}
-${rows ? `/** The columns of '${comment(rows.input)}'. */\nexport const featureNames = ${nameList(rows)};\n` : ''}const MODEL = {
-  name: ${js(program.name)},
+  return `// ${commentLine(head)}
+${rows ? `/** The columns of '${commentBlock(rows.input)}'. */\nexport const featureNames = ${nameList(rows)};\n` : ''}const MODEL = {
+  name: ${quoteJs(program.name)},
 ${list('modules', modules.map(module))}
 ${list('inputs', program.inputs.map(port))}
 ${list('outputs', program.outputs.map(port))}
 ${list('symbols', symbols)}
 ${list('guards', guards)}
-${list('trap', program.traps.map(js))}
+${list('trap', program.traps.map(quoteJs))}
 };
-${labels ? `/** The names of the classes. */\nexport const labels = ${js(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/${loader.name}.js of the package sinter.
+${labels ? `/** The names of the classes. */\nexport const labels = ${quoteJs(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/${loader.name}.js of the package sinter.
 ${loader.script}${rows ? RUNTIME['rows.min.js'] : ''}`;
 }
 /** The names of columns, which are f0, f1, … where the model has none. */
 const nameList = (r: RowsOfFeatures): string =>
-  r.names ? js(r.names) : `Array.from({ length: ${r.columns} }, (_, i) => \`f\${i}\`)`;
+  r.names ? quoteJs(r.names) : `Array.from({ length: ${r.columns} }, (_, i) => \`f\${i}\`)`;
 
 const indexOf = (p: Program): ((name: string) => number) => {
   const at = new Map(p.symbols.map((s, i) => [s.name, i]));
@@ -106,7 +103,7 @@ const indexOf = (p: Program): ((name: string) => number) => {
 /** The modules of a bundle are the same model: they share the description. */
 function sameSignature(a: Program, b: Program): void {
   const text = (p: Program): string =>
-    js([
+    quoteJs([
       p.name,
       p.inputs.map(portText),
       p.outputs.map(portText),

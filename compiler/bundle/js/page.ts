@@ -2,16 +2,13 @@ import type { RowsOfFeatures } from '../../import/importer.ts';
 import type { Port } from '../../program/program.ts';
 import { showDim } from '../../core/dim.ts';
 import { DTYPES } from '../../core/dtype.ts';
+import { codeMarkdown, keyJs, quoteHtml, quoteJs, quoteMarkdown } from '../../core/quote.ts';
 import type { Loader } from './loaders.ts';
-import { comment } from './index-js.ts';
 import { RUNTIME } from './runtime.data.ts';
-
-const escape = (s: string): string =>
-  s.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** The page that tries the model. It has no script of its own (demo.js), so a strict Content-Security-Policy may stand. */
 export const demoHtml = (name: string, about: string): string =>
-  RUNTIME['demo.html'].replaceAll('{{name}}', () => escape(name)).replaceAll('{{about}}', () => escape(about));
+  RUNTIME['demo.html'].replaceAll('{{name}}', () => quoteHtml(name)).replaceAll('{{about}}', () => quoteHtml(about));
 
 /** Says that index.js is an ES module, whatever folder the bundle is put in; and makes the folder a package. */
 export const packageJson = (name: string): string =>
@@ -40,9 +37,9 @@ export function usage(
 ): string {
   // A first and a second feature, to show how rows are written.
   const columns = (rows?.names ?? ['f0', 'f1']).slice(0, Math.min(2, rows?.columns ?? 0));
-  const row = `{ ${columns.map(c => `${JSON.stringify(c)}: 0.5`).join(', ')}${(rows?.columns ?? 0) > 2 ? ', /* … */' : ''} }`;
-  const arg = (p: Port): string => `${JSON.stringify(p.name)}: ${p.name === rows?.input ? `[${row}]` : '{ data, dims }'}`;
-  const out = outputs[0] ? `out[${JSON.stringify(outputs[0].name)}].data` : 'out';
+  const row = `{ ${columns.map(c => `${keyJs(c)}: 0.5`).join(', ')}${(rows?.columns ?? 0) > 2 ? ', /* … */' : ''} }`;
+  const arg = (p: Port): string => `${keyJs(p.name)}: ${p.name === rows?.input ? `[${row}]` : '{ data, dims }'}`;
+  const out = outputs[0] ? `out[${quoteJs(outputs[0].name)}].data` : 'out';
   return `\`\`\`js
 import { load } from './index.js';
 const model = await load();
@@ -61,9 +58,9 @@ export function readme(
   rows: RowsOfFeatures | undefined,
 ): string {
   const shape = (p: Port): string => `${DTYPES[p.type.dtype].ort} [${p.type.shape.map(showDim).join(', ')}]`;
-  const list = (ports: readonly Port[]): string => ports.map(p => `\`${comment(p.name)}\` ${shape(p)}`).join(', ');
-  return `# ${comment(name)}
-${comment(head)}
+  const list = (ports: readonly Port[]): string => ports.map(p => `${codeMarkdown(p.name)} ${shape(p)}`).join(', ');
+  return `# ${quoteMarkdown(name)}
+${quoteMarkdown(head)}
 ${usage(loader, inputs, outputs, rows)}Inputs: ${list(inputs) || 'none'}. Outputs: ${list(outputs)}.
 \`npx serve .\` and open demo.html to try it; manifest.json tells what was compiled, and how.
 `;

@@ -1,6 +1,7 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimHi, dimProd } from '../../core/dim.ts';
 import { bytesOf } from '../../core/dtype.ts';
+import { quoteJs } from '../../core/quote.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { besideIndex, type IndexModule } from '../js/index-js.ts';
@@ -84,6 +85,6 @@ static const char *error_text(int code) { return ${n}_error(code); }
 
 ${BINDING}`;
   const { inputs, outputs, state } = at;
-  const more = `file: ${JSON.stringify(file)}, own: ${besideIndex(file)}, state: ${state}, trap: ${ERRORS.length - 1},`;
+  const more = `file: ${quoteJs(file)}, own: ${besideIndex(file)}, state: ${state}, trap: ${ERRORS.length - 1},`;
   return { source, module: { program: p, profile, id, inputs, outputs, more } };
 }

@@ -1,7 +1,7 @@
+import { commentLine } from '../../core/quote.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { OwnFlags } from './make.ts';
 import { flagsOf, productsOf } from './toolchain.ts';
-import { commentText } from '../../backend/c/types.ts';
 
 /** The CMakeLists.txt of a bundle whose model is made of `sources`: to build alone, as a part of another project, and to install. */
 export function cmake(prefix: string, profile: Profile, sources: readonly string[], own: OwnFlags): string {
@@ -11,7 +11,7 @@ export function cmake(prefix: string, profile: Profile, sources: readonly string
   const pooled = profile.threads > 1;
   const options = `PRIVATE ${flagsOf(profile).join(' ')}`;
   const parts = [
-    `# ${commentText(profile.doc)}
+    `# ${commentLine(profile.doc)}
 # In a project: add_subdirectory(FOLDER), or after cmake --install find_package(${prefix}); then
 # target_link_libraries(APPLICATION ${prefix}::model) and #include <${prefix}/model.h>.
 cmake_minimum_required(VERSION 3.14)

@@ -20,7 +20,6 @@ import { headerText } from '../../backend/c/header.ts';
 import { versionsOf, versionText, dispatcherText } from './multiversion.ts';
 import { namesOf } from '../../backend/c/names.ts';
 import { flagsOf, productsOf } from './toolchain.ts';
-import { commentText } from '../../backend/c/types.ts';
 import { pythonText } from './python.ts';
 import { runnerText } from './runner.ts';
 import { wheelFiles } from './wheel.ts';
@@ -105,7 +104,7 @@ function modelSources(
     files.set(name, text);
     sources.push(name);
   };
-  if (several) add('model.c', utf8(dispatcherText(prefix, commentText(o.head), versions)));
+  if (several) add('model.c', utf8(dispatcherText(prefix, o.head, versions)));
   modules.forEach((m, i) => {
     const version = must(versions[i]);
     const bytes = weights[i];

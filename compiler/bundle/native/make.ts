@@ -1,6 +1,6 @@
+import { commentLine } from '../../core/quote.ts';
 import type { Profile } from '../../target/profile.ts';
 import { flagsOf, linkedOf, objectOf, productsOf, toolOf } from './toolchain.ts';
-import { commentText } from '../../backend/c/types.ts';
 
 /** Flags that some sources have besides those of all. */
 export type OwnFlags = Readonly<Record<string, readonly string[]>>;
@@ -34,7 +34,7 @@ export function makefile(profile: Profile, sources: readonly string[], own: OwnF
       ? []
       : [`${shared ? '' : `with \`make ${program}\` and the LDFLAGS of a board, `}a program that runs the model on .npy files`]),
   ];
-  return `# ${commentText(profile.doc)}
+  return `# ${commentLine(profile.doc)}
 # make: ${head.join('; ')}.
 CC = ${profile.toolchain.cc}
 AR = ${toolOf(profile.toolchain.cc, 'ar')}

@@ -1,3 +1,4 @@
+import { commentBlock } from '../../core/quote.ts';
 import type { Profile, ProfileData } from '../../target/profile.ts';
 import { identifier } from '../../backend/c/types.ts';
 
@@ -32,7 +33,7 @@ export function dispatcherText(n: string, head: string, versions: readonly Versi
       ...better.map(l => `  if (has${l.suffix}()) return ${f.name}${l.suffix}(${f.args});`),
       `  return ${f.name}${base.suffix}(${f.args});`,
     ].join('\n');
-  return `/* ${head} */
+  return `/* ${commentBlock(head)} */
 #include "model.h"
 
 ${versions.map(declare).join('')}

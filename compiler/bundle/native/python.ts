@@ -1,6 +1,7 @@
 import { must } from '../../core/diagnostic.ts';
 import { showDim, type Dim } from '../../core/dim.ts';
 import type { DType } from '../../core/dtype.ts';
+import { docPython, quotePython } from '../../core/quote.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { computedSymbols, solveSymbols } from '../../program/symbols.ts';
@@ -24,12 +25,10 @@ const NUMPY: Readonly<Record<DType, string>> = {
 };
 /** A size as Python over the dictionary `s`. */
 const size = (d: Dim): string =>
-  sizeSource(d, name => `s[${JSON.stringify(name)}]`, {
+  sizeSource(d, name => `s[${quotePython(name)}]`, {
     floordiv: (a, b) => `(${a} // (${b}) if ${b} else 0)`,
     extreme: (op, a, b) => `${op}(${a}, ${b})`,
   });
-const text = (s: string): string =>
-  JSON.stringify(s).replace(/[^\x20-\x7e]/g, c => `\\u${(c.codePointAt(0) ?? 63).toString(16).padStart(4, '0').slice(-4)}`);
 
 /** model.py: the shared library behind ctypes, with NumPy arrays in and out. Python 3.8, NumPy alone. */
 export function pythonText(p: Program, head: string, arena: number, profile: Profile, library: string): string {
@@ -41,7 +40,7 @@ export function pythonText(p: Program, head: string, arena: number, profile: Pro
   const computed = computedSymbols(p);
   const word = (s: string): string => must(names.symbols.get(s));
   const port = (x: Port, c: string): string =>
-    `    (${text(x.name)}, ${text(c)}, np.${NUMPY[x.type.dtype]}, ${text(`[${x.type.shape.map(showDim).join(', ')}]`)}),`;
+    `    (${quotePython(x.name)}, ${quotePython(c)}, np.${NUMPY[x.type.dtype]}, ${quotePython(`[${x.type.shape.map(showDim).join(', ')}]`)}),`;
   const tuple = (xs: readonly string[]): string =>
     `(${xs
       .map(x => `${x}, `)
@@ -50,7 +49,7 @@ export function pythonText(p: Program, head: string, arena: number, profile: Pro
   const solved = solveSymbols(p.inputs, p.symbols).map(s => {
     const got = `shapes[${s.port}][${s.axis}]`;
     const rest = s.add === 0 ? got : `(${got} - ${size(s.add)})`;
-    return `    s[${text(s.symbol.name)}] = ${s.mul === 1 ? rest : `${rest} // (${size(s.mul)})`}`;
+    return `    s[${quotePython(s.symbol.name)}] = ${s.mul === 1 ? rest : `${rest} // (${size(s.mul)})`}`;
   });
   const shapes = (ports: readonly Port[]): string => `[${ports.map(x => tuple(x.type.shape.map(size))).join(', ')}]`;
   const most = p.outputs.map(x => tuple(x.type.shape.map(d => size(d))));
@@ -58,7 +57,7 @@ export function pythonText(p: Program, head: string, arena: number, profile: Pro
     `class _${name}(ctypes.Structure):\n    _fields_ = [${fields.map(f => `\n        ${f},`).join('')}\n    ]\n\n\n`;
   const int = (s: string): string => `("${s}", ctypes.c_int32)`;
   const pointer = (s: string): string => `("${s}", ctypes.c_void_p)`;
-  return `"""${head.replace(/["\\]/g, ' ').replace(/[^\x20-\x7e]/g, '_')}
+  return `"""${docPython(head)}
 
     import model
     outputs = model.run(${p.inputs.map(x => `${must(names.inputs.get(x))}=array`).join(', ')})    # {name: numpy array}
@@ -76,8 +75,8 @@ ${p.inputs.map(x => port(x, must(names.inputs.get(x)))).join('\n')}
 OUTPUTS = [
 ${p.outputs.map(x => port(x, must(names.outputs.get(x)))).join('\n')}
 ]
-_RANGES = {${given.map(s => `${text(s.name)}: (${s.lo}, ${s.hi})`).join(', ')}}
-_MOST = {${p.symbols.map(s => `${text(s.name)}: ${s.hi}`).join(', ')}}
+_RANGES = {${given.map(s => `${quotePython(s.name)}: (${s.lo}, ${s.hi})`).join(', ')}}
+_MOST = {${p.symbols.map(s => `${quotePython(s.name)}: ${s.hi}`).join(', ')}}
 _ARENA, _ALIGN = ${arena}, ${align}
 
 
@@ -138,7 +137,7 @@ def run(**inputs):
         array = np.asarray(inputs.pop(name) if name in inputs else inputs.pop(word), order="C")
         if array.dtype != dtype:
             raise TypeError("input %s is %s, not %s" % (name, array.dtype, np.dtype(dtype).name))
-        if array.ndim != (shape.count(",") + 1 if shape != "[]" else 0):
+        if array.ndim != (shape.count(", ") + 1 if shape != "[]" else 0):
             raise ValueError("input %s has shape %s, not %s" % (name, array.shape, shape))
         arrays.append(array)
     if inputs:
@@ -158,12 +157,12 @@ def run(**inputs):
     scratch = np.empty(_ARENA + _ALIGN, np.uint8)
     arena = scratch.ctypes.data + -scratch.ctypes.data % _ALIGN
     pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in arrays]
-${given.length > 0 ? `    dims = _Dims(${given.map(s => `s[${text(s.name)}]`).join(', ')})\n` : ''}${computed.length > 0 ? '    sizes = _Sizes()\n' : ''}    given = _Inputs(${given.length > 0 ? 'dims, ' : ''}*pointers)
+${given.length > 0 ? `    dims = _Dims(${given.map(s => `s[${quotePython(s.name)}]`).join(', ')})\n` : ''}${computed.length > 0 ? '    sizes = _Sizes()\n' : ''}    given = _Inputs(${given.length > 0 ? 'dims, ' : ''}*pointers)
     made = _Outputs(*[a.ctypes.data_as(ctypes.c_void_p) for a in results]${computed.length > 0 ? ', ctypes.pointer(sizes)' : ''})
     code = _run(${threads > 1 ? '_pool, ' : ''}ctypes.byref(given), ctypes.byref(made), arena, _ARENA)
     if code != 0:
         raise ValueError(_error(code).decode())
-${computed.map(s => `    s[${text(s.name)}] = sizes.${word(s.name)}\n`).join('')}    return {
+${computed.map(s => `    s[${quotePython(s.name)}] = sizes.${word(s.name)}\n`).join('')}    return {
         name: a if a.shape == shape else a.ravel()[: int(np.prod(shape, dtype=np.int64))].reshape(shape).copy()
         for (name, _, _, _), a, shape in zip(OUTPUTS, results, _shapes(s))
     }

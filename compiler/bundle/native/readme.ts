@@ -1,6 +1,8 @@
 import type { CArtifact } from '../../backend/c/emit.ts';
-import { commentText } from '../../backend/c/types.ts';
+import { namesOf } from '../../backend/c/names.ts';
+import { must } from '../../core/diagnostic.ts';
 import { showDim } from '../../core/dim.ts';
+import { codeMarkdown, quoteMarkdown } from '../../core/quote.ts';
 import type { Program } from '../../program/program.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { ModelInfo } from '../about.ts';
@@ -18,13 +20,14 @@ export function readme(
   rows: ModelInfo['rows'],
 ): string {
   const n = c.prefix;
+  const names = namesOf(program);
   const { addon, program: main, shared } = productsOf(profile.toolchain.system);
   const list = (ports: typeof program.inputs): string =>
-    ports.map(p => `\`${commentText(p.name)}\` ${p.type.dtype} [${p.type.shape.map(showDim).join(', ')}]`).join(', ') || 'none';
+    ports.map(p => `${codeMarkdown(p.name)} ${p.type.dtype} [${p.type.shape.map(showDim).join(', ')}]`).join(', ') || 'none';
   const build = sources && [profile.toolchain.cc, ...flagsOf(profile), 'main.c', ...sources, '-lm -o model'].join(' ');
   const parts = [
-    `# ${commentText(program.name)}
-${commentText(head)}
+    `# ${quoteMarkdown(program.name)}
+${quoteMarkdown(head)}
 
 model.h says how to call it from C: \`${n}_run(&inputs, &outputs, arena, sizeof arena)\`, with an arena of ${c.arena} bytes that the caller owns.
 It allocates nothing and keeps nothing between calls. ${profile.threads > 1 ? `\`${n}_run_on\` is the same with up to ${profile.threads} threads of a pool (pool.h). ` : ''}Inputs: ${list(program.inputs)}. Outputs: ${list(program.outputs)}.
@@ -33,7 +36,7 @@ manifest.json tells what was compiled, and how.`,
       ? []
       : [
           `\`\`\`sh
-make && ./${main} ${program.inputs.map(p => `${commentText(p.name)}.npy`).join(' ')} --out .
+make && ./${main} ${program.inputs.map(p => `${must(names.inputs.get(p))}.npy`).join(' ')} --out .
 ${build === undefined ? '' : `${build}    # the same by hand\n`}\`\`\`
 
 With CMake: \`add_subdirectory(FOLDER)\`, \`target_link_libraries(APPLICATION ${n}::model)\` and \`#include <${n}/model.h>\`.`,

@@ -1,6 +1,7 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimHi, dimProd, type Dim } from '../../core/dim.ts';
 import type { DType } from '../../core/dtype.ts';
+import { quoteC } from '../../core/quote.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { solveSymbols } from '../../program/symbols.ts';
 import { RUNNER } from './runner.data.ts';
@@ -34,9 +35,8 @@ export function runnerText(p: Program, arena: number, threads: number): string {
     return s.from === 'input' ? `in.dims.${must(names.symbols.get(name))}` : `sizes.${must(names.symbols.get(name))}`;
   };
   const size = (d: Dim): string => sizeText(d, symbol);
-  const q = (s: string): string => JSON.stringify(s.replace(/[^\x20-\x7e]+/g, '_'));
   const ports = (name: string, list: readonly Port[], words: ReadonlyMap<Port, string>): string =>
-    `static const port ${name}_PORTS[] = {\n${[...list.map(x => `  {${q(x.name)}, "${must(words.get(x))}", "${DESCR[x.type.dtype]}", ${x.type.shape.length}, ${elementBytes(x.type.dtype)}, ${dimHi(dimProd(x.type.shape))}},`), '  {0},'].join('\n')}\n};`;
+    `static const port ${name}_PORTS[] = {\n${[...list.map(x => `  {${quoteC(x.name)}, "${must(words.get(x))}", "${DESCR[x.type.dtype]}", ${x.type.shape.length}, ${elementBytes(x.type.dtype)}, ${dimHi(dimProd(x.type.shape))}},`), '  {0},'].join('\n')}\n};`;
   const lines: string[] = [];
   for (const s of solveSymbols(p.inputs, p.symbols)) {
     const got = `(int32_t)inputs[${s.port}].shape[${s.axis}]`;
@@ -69,7 +69,7 @@ ${threads > 1 ? '#define _POSIX_C_SOURCE 200112L\n' : ''}#include "model.h"
 #define ARENA ${Math.max(1, arena)}u
 #define THREADS ${threads}
 #define WRONG_SHAPE -1
-typedef struct { const char *name, *file, *descr; int rank; size_t bytes, most; } port;
+typedef struct { const char *name, *word, *descr; int rank; size_t bytes, most; } port;
 typedef struct { int rank; long long shape[MAX_RANK]; void *data; } tensor;
 ${ports('INPUT', p.inputs, names.inputs)}
 ${ports('OUTPUT', p.outputs, names.outputs)}

@@ -1,3 +1,4 @@
+import { oneLine, quotePython, quoteToml } from '../../core/quote.ts';
 import type { Program } from '../../program/program.ts';
 import { namesOf } from '../../backend/c/names.ts';
 import { WHEEL } from './wheel.data.ts';
@@ -8,7 +9,7 @@ import { WHEEL } from './wheel.data.ts';
  */
 export function wheelFiles(p: Program, head: string, id: string, library: string): ReadonlyMap<string, string> {
   const name = packageName(p);
-  const summary = JSON.stringify(head.replace(/[^\x20-\x7e]/g, '_').replaceAll('\\', '/'));
+  const summary = oneLine(head);
   const version = `1.0+${id}`;
   return new Map([
     [
@@ -22,7 +23,7 @@ backend-path = ["."]
 [project]
 name = "${name}"
 version = "${version}"
-description = ${summary}
+description = ${quoteToml(summary)}
 requires-python = ">=3.8"
 dependencies = ["numpy"]
 `,
@@ -33,7 +34,7 @@ dependencies = ["numpy"]
 PACKAGE = "${name}"
 VERSION = "${version}"
 LIBRARY = "${library}"
-SUMMARY = ${summary}
+SUMMARY = ${quotePython(summary)}
 
 ${WHEEL}`,
     ],

@@ -2,6 +2,7 @@ import type { CompiledModule } from '../../backend/backend.ts';
 import type { WasmArtifact } from '../../backend/wasm/index.ts';
 import { sha256, utf8 } from '../../core/bytes.ts';
 import { must } from '../../core/diagnostic.ts';
+import { quoteJs } from '../../core/quote.ts';
 import { VERSION } from '../../core/version.data.ts';
 import type { Port } from '../../program/program.ts';
 import { weightsOf } from '../../program/weights.ts';
@@ -50,8 +51,8 @@ function indexModule({ module, id, wasm, weights }: ModuleFiles): IndexModule {
   const { program, plan, profile } = module;
   const at = (x: Port): number => must(plan.offsets.get(x.slot), `offset of ${x.name}`);
   const files = [wasm, ...(weights ? [weights.file] : [])];
-  const more = `needs: ${JSON.stringify(needsOf(profile))},
-      files: ${JSON.stringify(files)}, wasm: ${besideIndex(wasm)},
+  const more = `needs: ${quoteJs(needsOf(profile))},
+      files: ${quoteJs(files)}, wasm: ${besideIndex(wasm)},
       ${weights ? `base: ${plan.base}, bytes: ${weights.bytes}, sum: ${weights.sum}, weights: ${besideIndex(weights.file)},` : 'bytes: 0,'}`;
   return { program, profile, id, inputs: program.inputs.map(at), outputs: program.outputs.map(at), more };
 }
