@@ -1,5 +1,6 @@
 import { CompileError, fail, type Loc } from '../../core/diagnostic.ts';
 import type { DType } from '../../core/dtype.ts';
+import type { Room } from '../../core/room.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Value } from '../../graph/graph.ts';
 import { Unsupported } from '../shared/unsupported.ts';
@@ -7,7 +8,6 @@ import { attrKind, dataTypeName, dtypeOf, type AttrKind } from './decode.ts';
 import { denseOf } from './sparse.ts';
 import { tensorOf } from './tensor.ts';
 import type { AttributeProto, GraphProto, NodeProto } from './records.ts';
-import type { OnnxNode } from './registry.ts';
 import type { ExternalResolver } from '../shared/external.ts';
 
 /** The values that attributes of an enclosing function have in this call of it. */
@@ -35,13 +35,14 @@ interface NodeParts {
   readonly loc: Loc;
   readonly file: string;
   readonly external: ExternalResolver | undefined;
+  readonly room: Room;
   readonly declared: readonly (readonly (number | undefined)[] | undefined)[];
 }
 /** How attributes of each kind are read. */
 interface Kind<T> {
   readonly kinds: readonly AttrKind[];
   readonly what: string;
-  read(a: AttributeProto, n: NodeView): T | undefined;
+  read(a: AttributeProto, n: OnnxNode): T | undefined;
 }
 const kind = <T>(kinds: readonly AttrKind[], what: string, read: Kind<T>['read']): Kind<T> => ({ kinds, what, read });
 const INT = kind(['int'], 'an int', a => a.i ?? 0);
@@ -62,10 +63,12 @@ const DTYPE = kind<DType>(
   (a, n) => dtypeOf(a.i ?? 0) ?? fail('E106', { type: dataTypeName(a.i ?? 0), what: `attribute '${a.name}'` }, n.loc),
 );
 
-/** What a builder sees of a node. */
-export const onnxNode = (p: NodeParts): OnnxNode => new NodeView(p);
-/** A class, for 50,000 of them are made and each has a dozen readers. */
-class NodeView implements OnnxNode {
+/**
+ * One node of the file as builders see it. Attributes that refer to those of an enclosing function are resolved. Their readers give E102
+ * where an attribute has another type; without a default also where it is missing. A class, for 50,000 of them are made and each has a
+ * dozen readers; so it cannot be copied by spreading, and what differs for one caller is a parameter of the builder.
+ */
+export class OnnxNode {
   private readonly p: NodeParts;
   constructor(p: NodeParts) {
     this.p = p;
@@ -73,15 +76,19 @@ class NodeView implements OnnxNode {
   get op(): string {
     return this.p.proto.opType;
   }
+  /** '' for the standard domain. */
   get domain(): string {
     return domainOf(this.p.proto.domain);
   }
+  /** The version of the domain's operator set that the model is written for. */
   get opset(): number {
     return this.p.opset;
   }
+  /** undefined: an optional input left out. Trailing ones may be missing altogether. */
   get inputs(): readonly (Value | undefined)[] {
     return this.p.inputs;
   }
+  /** Names of the outputs; '' where not wanted. A builder may give undefined, or nothing, for outputs that are not wanted. */
   get outputs(): readonly string[] {
     return this.p.proto.output;
   }
@@ -91,32 +98,38 @@ class NodeView implements OnnxNode {
   private get key(): string {
     return opKey(this.domain, this.op);
   }
+  /** The node is wrong: E102. */
   reject(why: string): never {
     return fail('E102', { op: this.key, why }, this.loc);
   }
+  /** The node is right, and Sinter cannot do it (yet): E101. Collected, so that the user sees all of them at once. */
   unsupported(why: string): never {
     throw new Unsupported(this.key, why, this.loc);
   }
+  /** Input i, which must be there (E102). `what` names it in the message. */
   input(i: number, what?: string): Value {
     return this.inputs[i] ?? this.reject(`input ${i}${what === undefined ? '' : ` (${what})`} is missing`);
   }
+  /** Whether output i is wanted. */
   wants(i: number): boolean {
     return (this.outputs[i] ?? '') !== '';
   }
+  /** The sizes that the file declares for output i (undefined: open), if it says anything: for sizes that only data would tell. */
   declared(i: number): readonly (number | undefined)[] | undefined {
     return this.p.declared[i];
   }
   has(name: string): boolean {
     return this.p.attrs.has(name);
   }
+  /** The attribute as it lies in the file, for what the readers below do not cover. */
   attr(name: string): AttributeProto | undefined {
     return this.p.attrs.get(name);
   }
   /** The tensor of an attribute. */
   decoded(a: AttributeProto): Tensor | undefined {
-    const { external, file } = this.p;
+    const { external, file, room } = this.p;
     try {
-      return a.t ? tensorOf(a.t, external, file) : a.sparseTensor && denseOf(a.sparseTensor, external, file);
+      return a.t ? tensorOf(a.t, external, file) : a.sparseTensor && denseOf(a.sparseTensor, room, external, file);
     } catch (e) {
       if (e instanceof CompileError && e.code === 'E106') throw e.at(this.loc);
       throw e;
@@ -137,6 +150,7 @@ class NodeView implements OnnxNode {
   int(...args: readonly [string, ...(number | undefined)[]]): number | undefined {
     return this.get(INT, args);
   }
+  /** An int that is 0 or 1. */
   bool(name: string): boolean;
   bool<const D extends boolean | undefined>(name: string, otherwise: D): boolean | D;
   bool(...args: readonly [string, ...(boolean | undefined)[]]): boolean | undefined {
@@ -167,11 +181,13 @@ class NodeView implements OnnxNode {
   strings(...args: readonly [string, ...(readonly string[] | undefined)[]]): readonly string[] | undefined {
     return this.get(STRINGS, args);
   }
+  /** A tensor, dense or sparse. */
   tensor(name: string): Tensor;
   tensor<const D extends Tensor | undefined>(name: string, otherwise: D): Tensor | D;
   tensor(...args: readonly [string, ...(Tensor | undefined)[]]): Tensor | undefined {
     return this.get(TENSOR, args);
   }
+  /** An element type given by ONNX's number; E106 where Sinter has none. */
   dtype(name: string): DType;
   dtype<const D extends DType | undefined>(name: string, otherwise: D): DType | D;
   dtype(...args: readonly [string, ...(DType | undefined)[]]): DType | undefined {

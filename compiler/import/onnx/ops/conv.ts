@@ -8,7 +8,7 @@ import * as e from '../../../ops/elementwise/index.ts';
 import { Pad } from '../../../ops/movement/pad.ts';
 import { AveragePool, LpPool, MaxPool, MaxPoolIndices, MaxUnpool } from '../../../ops/pool/pool.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { dilationsOf, outputPaddingOf, stridesOf, transposedPads, windowOf } from './window.ts';
+import { dilationsOf, outputPaddingOf, perAxis, stridesOf, transposedPads, windowOf } from './window.ts';
 import { axesFrom, rankOf } from '../../shared/axes.ts';
 import { transpose } from '../../shared/views.ts';
 import { reduceOver } from '../../shared/reduce.ts';
@@ -131,9 +131,9 @@ const maxUnpool: OnnxBuilder = (n, c) => {
   const [x, positions] = [n.input(0), n.input(1)];
   if (!isFloat(x.type.dtype)) n.reject(`takes floats, not ${x.type.dtype}`);
   const count = rankOf(x) - 2;
-  const kernel = n.ints('kernel_shape');
+  const kernel = perAxis(n, 'kernel_shape', count);
   const strides = stridesOf(n, count);
-  const pads = n.ints('pads', undefined) ?? new Array<number>(2 * count).fill(0);
+  const pads = perAxis(n, 'pads', 2 * count, 0);
   const given = n.inputs[2];
   const natural = spatialOf(x).map((s, i): Dim => {
     const size = typeof s === 'number' ? s : n.unsupported('sizes that are not fixed');

@@ -66,12 +66,13 @@ function pad(
   if ([...b, ...e].every(d => d === 0)) return cut;
   return c.apply1(Pad, [cut, value], { mode, begin: b, end: e });
 }
-const padOp: OnnxBuilder = (n, c) => {
+/** `attributes`: the pads and their value are attributes, not inputs. */
+const padOp = (n: OnnxNode, c: ImportCtx, attributes: boolean): readonly Value[] => {
   const x = n.input(0);
   const { shape } = x.type;
   const word = n.string('mode', 'constant');
   const mode = PAD_MODES.find(m => m === word) ?? n.reject(`mode '${word}'`);
-  if (n.opset < 11) {
+  if (attributes) {
     const pads = n.ints('pads');
     if (pads.length !== 2 * shape.length) n.reject(`${pads.length} pads for ${shape.length} axes`);
     const value = n.float('value', 0);
@@ -171,9 +172,8 @@ export const shapeOps: OnnxOps = {
   ConstantOfShape: constantOfShape,
   Range: range,
   EyeLike: eyeLike,
-  Pad: padOp,
+  Pad: (n, c) => padOp(n, c, n.opset < 11),
   CenterCropPad: centerCropPad,
   'com.microsoft.Range': range,
-  // As the standard's with pads as an input.
-  'com.microsoft.Pad': (n, c) => padOp({ ...n, opset: 11 }, c),
+  'com.microsoft.Pad': (n, c) => padOp(n, c, false),
 };

@@ -10,14 +10,15 @@ interface Window {
   readonly dilations: readonly number[];
   readonly pads: readonly Dim[];
 }
-const filled = (n: OnnxNode, name: string, count: number, value: number): readonly number[] => {
-  const given = n.ints(name, undefined);
-  if (given === undefined || given.length === 0) return new Array<number>(count).fill(value);
+/** An attribute of `count` integers: `value` each where it is left out, or E102 without a `value`. */
+export const perAxis = (n: OnnxNode, name: string, count: number, value?: number): readonly number[] => {
+  const given = value === undefined ? n.ints(name) : n.ints(name, []);
+  if (value !== undefined && given.length === 0) return new Array<number>(count).fill(value);
   if (given.length !== count) n.reject(`${name} has ${given.length} values for ${count} axes`);
   return given;
 };
-export const stridesOf = (n: OnnxNode, count: number): readonly number[] => filled(n, 'strides', count, 1);
-export const dilationsOf = (n: OnnxNode, count: number): readonly number[] => filled(n, 'dilations', count, 1);
+export const stridesOf = (n: OnnxNode, count: number): readonly number[] => perAxis(n, 'strides', count, 1);
+export const dilationsOf = (n: OnnxNode, count: number): readonly number[] => perAxis(n, 'dilations', count, 1);
 
 type AutoPad = 'given' | 'after' | 'before' | 'valid';
 function autoPad(n: OnnxNode): AutoPad {
@@ -45,7 +46,7 @@ export function windowOf(n: OnnxNode, sizes: readonly Dim[], kernel: readonly Di
   const mode = autoPad(n);
   switch (mode) {
     case 'given':
-      return { strides, dilations, pads: filled(n, 'pads', 2 * count, 0) };
+      return { strides, dilations, pads: perAxis(n, 'pads', 2 * count, 0) };
     case 'valid':
       return { strides, dilations, pads: new Array<number>(2 * count).fill(0) };
     case 'after':
@@ -67,7 +68,7 @@ export function transposedPads(
   const shape = n.ints('output_shape', undefined);
   const wanted = shape?.slice(-count);
   if (wanted && wanted.length < count) n.reject(`output_shape has ${wanted.length} sizes for ${count} axes`);
-  if (wanted === undefined && mode === 'given') return filled(n, 'pads', 2 * count, 0);
+  if (wanted === undefined && mode === 'given') return perAxis(n, 'pads', 2 * count, 0);
   if (wanted === undefined && mode === 'valid') return new Array<number>(2 * count).fill(0);
   const pairs = sizes.map((size, i): readonly [Dim, Dim] => {
     const stride = must(strides[i]);
@@ -83,4 +84,4 @@ export function transposedPads(
   return [...pairs.map(p => p[0]), ...pairs.map(p => p[1])];
 }
 /** `output_padding` of a transposed convolution. */
-export const outputPaddingOf = (n: OnnxNode, count: number): readonly number[] => filled(n, 'output_padding', count, 0);
+export const outputPaddingOf = (n: OnnxNode, count: number): readonly number[] => perAxis(n, 'output_padding', count, 0);
