@@ -75,6 +75,15 @@ export function fail<C extends Code>(code: C, holes: Holes<C>, loc: Loc = noLoc)
   throw new CompileError(code, holes, loc);
 }
 
+/** Runs `f` and puts a place on an error of it that has none. */
+export function located<T>(loc: Loc, f: () => T): T {
+  try {
+    return f();
+  } catch (e) {
+    if (e instanceof CompileError && e.loc.k === 'none') throw e.at(loc);
+    throw e;
+  }
+}
 /** A broken promise inside the compiler, never the user's fault. */
 export class InternalError extends Error {
   constructor(message: string) {

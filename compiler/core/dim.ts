@@ -1,4 +1,4 @@
-import { InternalError, must } from './diagnostic.ts';
+import { fail, InternalError, must } from './diagnostic.ts';
 
 /** A size that is known only when the model runs, with the range it may take. Two symbols of one name are the same symbol. */
 export interface Sym {
@@ -29,6 +29,18 @@ export interface Range {
   readonly hi: number;
 }
 
+/**
+ * Letters of an expression, and products of terms on the way to one, beyond which it is refused (E302): a size that is used twice at each
+ * step of a chain doubles what it is made of. Everything that walks an expression is bounded by it.
+ */
+const LONGEST = 8192;
+function tooLong(what: string): never {
+  return fail('E302', {
+    dim: what.length > 60 ? `${what.slice(0, 60)}…` : what,
+    why: 'what the model makes of it is an expression too long to follow; fix the sizes that it depends on with --dim NAME=N',
+  });
+}
+
 function term(coef: number, atoms: readonly Atom[]): Term {
   const sorted = [...atoms].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   return { coef, atoms: sorted, key: sorted.map(a => a.key).join('*') };
@@ -42,6 +54,7 @@ function poly(terms: readonly Term[], c: number): Dim {
   const kept = [...sum.values()].filter(t => t.coef !== 0).sort((a, b) => (a.key < b.key ? -1 : 1));
   if (kept.length === 0) return c;
   const text = kept.map(t => (t.coef === 1 ? t.key : `${t.coef}*${t.key}`)).join('+') + (c === 0 ? '' : c > 0 ? `+${c}` : `${c}`);
+  if (text.length > LONGEST) tooLong(text);
   return { k: 'poly', terms: kept, c, key: text.replaceAll('+-', '-') };
 }
 const parts = (d: Dim): { terms: readonly Term[]; c: number } => (typeof d === 'number' ? { terms: [], c: d } : d);
@@ -69,6 +82,7 @@ export function dimMul(a: Dim, b: Dim): Dim {
   if (b === 1) return a;
   const x = parts(a);
   const y = parts(b);
+  if (x.terms.length * y.terms.length > LONGEST) tooLong(showDim(a));
   const out: Term[] = [];
   for (const s of x.terms) {
     for (const t of y.terms) out.push(term(s.coef * t.coef, [...s.atoms, ...t.atoms]));
@@ -183,8 +197,17 @@ function mulRange(a: Range, b: Range): Range {
   const all = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi].map(x => (Number.isNaN(x) ? 0 : x));
   return { lo: Math.min(...all), hi: Math.max(...all) };
 }
+/** The ranges of atoms that were asked for: one that is part of many, again and again. */
+const ranges = new WeakMap<Atom, Range>();
 function atomRange(a: Atom): Range {
   if (a.k === 'sym') return a;
+  const had = ranges.get(a);
+  if (had) return had;
+  const made = compoundRange(a);
+  ranges.set(a, made);
+  return made;
+}
+function compoundRange(a: Exclude<Atom, Sym>): Range {
   const x = rangeOf(a.a);
   const y = rangeOf(a.b);
   switch (a.k) {

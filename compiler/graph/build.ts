@@ -3,7 +3,7 @@ import type { DType } from '../core/dtype.ts';
 import { fromNumbers, type Tensor } from '../core/tensor.ts';
 import type { Attrs, Op } from '../ops/define.ts';
 import { asConstant, foldNode } from './fold.ts';
-import { apply, constant, type Node, type Value } from './graph.ts';
+import { apply, constant, tensorOf, type Node, type Value } from './graph.ts';
 
 /** Makes the nodes of a graph. Importers and rewriting rules build with it; their helpers take it as their first parameter. */
 export interface GraphBuilder {
@@ -21,10 +21,10 @@ interface BuilderOptions {
   /** Called before each node is made: throws where there are too many. */
   readonly spend?: () => void;
   /**
-   * Results of constants up to this many bytes are computed at once, so that chains over constants and static shapes are constants.
-   * `keep` names nodes that stay nodes.
+   * Results of constants up to `limit` bytes are computed at once, so that chains over constants and static shapes are constants; `spend` is
+   * told of their bytes. `keep` names nodes that stay nodes.
    */
-  readonly eager?: { readonly bytes: number; keep(n: Node): boolean };
+  readonly eager?: { limit(): number; keep(n: Node): boolean; spend(bytes: number): void };
   /** Collects a result of each node that gives run-time symbols a value: what `Graph.symbolDefinitions` takes. */
   readonly symbolDefinitions?: Value[];
 }
@@ -41,7 +41,9 @@ export function graphBuilder(at: { readonly loc: Loc }, o: BuilderOptions = {}):
       return outs;
     }
     if (!o.eager || o.eager.keep(first.def)) return outs;
-    return foldNode(first.def, o.eager.bytes)?.values ?? outs.map(asConstant);
+    const done = foldNode(first.def, o.eager.limit())?.values;
+    for (const v of done ?? []) o.eager.spend(tensorOf(v)?.bytes.length ?? 0);
+    return done ?? outs.map(asConstant);
   };
   return {
     apply: make,

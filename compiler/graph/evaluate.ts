@@ -1,4 +1,4 @@
-import { CompileError, fail, InternalError, must, noLoc, type Loc } from '../core/diagnostic.ts';
+import { fail, InternalError, located, must, noLoc, type Loc } from '../core/diagnostic.ts';
 import { evalDim, type Dim } from '../core/dim.ts';
 import { toNumbers, type Tensor } from '../core/tensor.ts';
 import { showType, type TensorType } from '../core/shape.ts';
@@ -159,15 +159,6 @@ function tells(known: readonly Dim[], t: Tensor, env: Bindings, loc: Loc, wrong:
   );
 }
 
-/** Puts the node's location on an error that has none. */
-function located<T>(loc: Loc, f: () => T): T {
-  try {
-    return f();
-  } catch (e) {
-    if (e instanceof CompileError && e.loc.k === 'none') throw e.at(loc);
-    throw e;
-  }
-}
 function impossible(why: string): never {
   throw new InternalError(why);
 }

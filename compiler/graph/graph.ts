@@ -1,5 +1,5 @@
-import { assert, fail, type Loc } from '../core/diagnostic.ts';
-import { dimEq, rangeOf, showDim, symbolsOf, type Dim } from '../core/dim.ts';
+import { assert, CompileError, fail, located, type Loc } from '../core/diagnostic.ts';
+import { dimEq, rangeOf, showDim, staticDims, symbolsOf, type Dim } from '../core/dim.ts';
 import { bytesOf, DTYPES, isInt, type DType } from '../core/dtype.ts';
 import { numel, toNumbers, type Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
@@ -80,10 +80,12 @@ export function apply(op: Op, inputs: readonly (Value | undefined)[], attrs: Att
     guards.push({ a, b, what: `${what}: ${showDim(a)} and ${showDim(b)} must be equal` });
     return typeof a === 'number' ? a : typeof b === 'number' ? b : a;
   };
-  const types = op.infer({ inputs, types: inputs.map(v => v?.type), attrs: full, reject, same, loc });
+  const types = located(loc, () => op.infer({ inputs, types: inputs.map(v => v?.type), attrs: full, reject, same, loc }));
   for (const t of types)
     for (const d of t.shape) if (typeof d === 'number' && !(d >= 0 && Number.isSafeInteger(d))) reject(`gives a size of ${d}`);
-  const known = op.symbolic?.({ inputs, symbolic: inputs.map(symbolicOf), attrs: full, out: types }) ?? [];
+  const known = types.some(isTracked)
+    ? contentsOf(() => op.symbolic?.({ inputs, symbolic: inputs.map(symbolicOf), attrs: full, out: types }))
+    : [];
   const outputs: Value[] = [];
   const node: Node = { k: 'node', op, attrs: full, inputs, outputs, guards, loc };
   types.forEach((type, index) => {
@@ -92,6 +94,20 @@ export function apply(op: Op, inputs: readonly (Value | undefined)[], attrs: Att
     outputs.push(told ? { type, def: node, index, symbolic: contents } : { type, def: node, index });
   });
   return outputs;
+}
+/** Whether a value is small enough for its contents to be tracked: asked before a list of them is made. */
+function isTracked(t: TensorType): boolean {
+  const dims = staticDims(t.shape);
+  return dims !== undefined && numel(dims) <= SYMBOLIC_LIMIT;
+}
+/** Contents that are too long to follow as expressions come out when the model runs. */
+function contentsOf(f: () => readonly (readonly Dim[] | undefined)[] | undefined): readonly (readonly Dim[] | undefined)[] {
+  try {
+    return f() ?? [];
+  } catch (e) {
+    if (e instanceof CompileError && e.code === 'E302') return [];
+    throw e;
+  }
 }
 /** Whether an element type has every value that a dimension can take. Arithmetic that wraps is not told. */
 function holds(dtype: DType, d: Dim): boolean {

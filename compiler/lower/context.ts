@@ -31,7 +31,7 @@ export function contextOf(g: GraphLowering, n: Node, tail: Node | undefined, out
     const v = must(n.outputs[0]);
     const placeholder = epiloguePlaceholder(v.type.dtype, v.type.shape);
     const space = n.op.lower.k === 'kernel' ? n.op.lower.iterationSpace?.(n) : undefined;
-    const expr = g.computed(must(tail.outputs[0]), tail, { value: v, source: placeholder.source }, space);
+    const expr = g.computed(must(tail.outputs[0]), tail, new Map([[v, placeholder.source]]), space);
     return fusedSink(placeholder, expr, to, g.shared);
   };
   return {

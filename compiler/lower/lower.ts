@@ -203,17 +203,19 @@ export class GraphLowering {
     }
     return memorySource(this.ref(v), this.narrow);
   }
-  /** A node's value as an expression; in an epilogue, `anchor` is the result of the kernel before it. */
-  computed(
-    v: Value,
-    n: Node,
-    anchor?: { readonly value: Value; readonly source: Source },
-    space?: readonly (readonly number[])[],
-  ): Source {
+  /**
+   * A node's value as an expression. `epilogue`: the sources of the values in one: at first the result of the kernel before it, then what
+   * is computed from that.
+   */
+  computed(v: Value, n: Node, epilogue?: Map<Value, Source>, space?: readonly (readonly number[])[]): Source {
     const operand = (x: Value): Source => {
-      if (anchor && x === anchor.value) return anchor.source;
-      const inside = x.def.k === 'node' && this.part.inlined.has(x.def) ? x.def : undefined;
-      if (inside && anchor) return this.computed(x, inside, anchor, space);
+      const had = epilogue?.get(x);
+      if (had) return had;
+      if (epilogue && x.def.k === 'node' && this.part.inlined.has(x.def)) {
+        const inside = this.computed(x, x.def, epilogue, space);
+        epilogue.set(x, inside);
+        return inside;
+      }
       const s = this.source(x);
       return space ? this.walkable(s, v.type.shape, space, n.loc) : s;
     };

@@ -1,6 +1,6 @@
 import { regOf, type DType } from '../core/dtype.ts';
 import { must } from '../core/diagnostic.ts';
-import { dimProd, type Dim } from '../core/dim.ts';
+import { dimProd, showDim, type Dim } from '../core/dim.ts';
 import type { Node, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import {
@@ -119,7 +119,8 @@ export function elementwiseSource(
     const args = operands.map(o => k.let(o.at(k, idx, lanes)));
     return lower.scalar(args, { k, attrs: node.attrs, types, out, lanes });
   };
-  return {
+  const as = (to: readonly Source[], ds: readonly Dim[]): Source => elementwiseSource(v, node, to, ds, shared);
+  return onceEach({
     dtype: out,
     dims,
     vector: vectorizes && operands.every(o => o.vector),
@@ -128,22 +129,39 @@ export function elementwiseSource(
         lanes === 1 || vectorizes ? one(k, idx, lanes) : gatherLanes(lanes, i => one(k, stepLast(idx, i), 1), out),
       ),
     broadcast: to =>
-      elementwiseSource(
-        v,
-        node,
+      as(
         operands.map(o => o.broadcast(to)),
         to,
-        shared,
       ),
     canMerge: i => operands.every(o => o.canMerge(i)),
     merge: groups =>
-      elementwiseSource(
-        v,
-        node,
+      as(
         operands.map(o => o.merge(groups)),
         mergeDims(dims, groups),
-        shared,
       ),
+  });
+}
+/**
+ * A source that works out each form of itself once. Operands are shared: without this, a chain in which each value is used twice would
+ * be walked as the tree that it unfolds to.
+ */
+function onceEach(s: Source): Source {
+  return {
+    ...s,
+    broadcast: memo(s.broadcast, dims => dims.map(showDim).join()),
+    canMerge: memo(s.canMerge, String),
+    merge: memo(s.merge, groups => groups.map(g => g.join(' ')).join()),
+  };
+}
+function memo<A, R>(f: (a: A) => R, keyOf: (a: A) => string): (a: A) => R {
+  const done = new Map<string, R>();
+  return a => {
+    const key = keyOf(a);
+    const had = done.get(key);
+    if (had !== undefined) return had;
+    const made = f(a);
+    done.set(key, made);
+    return made;
   };
 }
 

@@ -120,7 +120,8 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     opsets,
     declared: declaredSizes([...g.valueInfo, ...g.output]),
     prefix: '',
-    calls: [],
+    calls: new Set(),
+    depth: 0,
   };
   const seenNames = new Set<string>();
   for (const name of constantNames(g))

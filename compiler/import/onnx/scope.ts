@@ -4,7 +4,7 @@ import { constant, input, symbolicOf, type Graph, type Value } from '../../graph
 import { collecting, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
 import type { ExternalResolver } from '../shared/external.ts';
 import { importedAt, Poisoned, Unsupported } from '../shared/unsupported.ts';
-import { domainOf, onnxNode, opKey, resolveAttrs, type AttrScope } from './node.ts';
+import { domainOf, OnnxNode, opKey, resolveAttrs, type AttrScope } from './node.ts';
 import { sorted } from './order.ts';
 import { denseOf } from './sparse.ts';
 import { tensorOf } from './tensor.ts';
@@ -62,7 +62,9 @@ export interface Scope {
   /** Put before the names of nodes in messages. */
   readonly prefix: string;
   /** The functions that are being inlined. */
-  readonly calls: readonly string[];
+  readonly calls: ReadonlySet<string>;
+  /** How many functions and sub-graphs this one is in. */
+  readonly depth: number;
 }
 /** Sizes by name of the value; undefined: open. */
 type Declared = ReadonlyMap<string, readonly (number | undefined)[]>;
@@ -107,7 +109,7 @@ export function lookupItem(s: Scope, name: string, loc: Loc): Item {
   return fail('E105', { what: `value '${name}'` }, loc);
 }
 function itemOf(s: Scope, name: string, e: Entry): Item {
-  const { external, file } = s.session;
+  const { external, file, room } = s.session;
   switch (e.k) {
     case 'value':
       return e.value;
@@ -115,7 +117,7 @@ function itemOf(s: Scope, name: string, e: Entry): Item {
       throw new Poisoned();
     case 'tensor':
     case 'sparse': {
-      const t = e.k === 'tensor' ? tensorOf(e.proto, external, file) : denseOf(e.proto, external, file);
+      const t = e.k === 'tensor' ? tensorOf(e.proto, external, file) : denseOf(e.proto, room, external, file);
       const value = constant(t, name);
       s.names.set(name, { k: 'value', value });
       return value;
@@ -216,7 +218,17 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] 
   });
   const opset = s.opsets.get(domain) ?? 1;
   const declared = n.output.map(name => s.declared.get(name));
-  const node = onnxNode({ proto: n, attrs, inputs, opset, loc, file: session.file, external: session.external, declared });
+  const node = new OnnxNode({
+    proto: n,
+    attrs,
+    inputs,
+    opset,
+    loc,
+    file: session.file,
+    external: session.external,
+    room: session.room,
+    declared,
+  });
   return importedAt(loc, () => (overSequences ? sequences(node, ctxOf(s, loc), items) : must(builder)(node, ctxOf(s, loc))));
 }
 
@@ -239,6 +251,17 @@ function ctxOf(s: Scope, loc: Loc): ImportCtx {
   return ctx;
 }
 
+/** Functions and sub-graphs may be inside of each other so deep; walks over them are recursive. */
+const DEEPEST = 100;
+function deeper(s: Scope, loc: Loc): number {
+  if (s.depth >= DEEPEST)
+    fail(
+      'E202',
+      { file: s.session.file, why: `functions and sub-graphs are inside of each other more than ${DEEPEST} deep` },
+      loc,
+    );
+  return s.depth + 1;
+}
 /** Puts the body of a function in the place of a call. */
 function call(
   s: Scope,
@@ -249,7 +272,7 @@ function call(
   n: NodeProto,
   loc: Loc,
 ): readonly (Item | undefined)[] {
-  if (s.calls.includes(key)) fail('E104', { node: `function '${fn.name}', which calls itself` }, loc);
+  if (s.calls.has(key)) fail('E104', { node: `function '${fn.name}', which calls itself` }, loc);
   if (inputs.length > fn.input.length)
     fail('E102', { op: fn.name, why: `takes ${fn.input.length} inputs, not ${inputs.length}` }, loc);
   const attrs = new Map<string, AttributeProto>();
@@ -268,7 +291,8 @@ function call(
     opsets,
     declared: declaredSizes(fn.valueInfo),
     prefix: `${s.prefix}${n.name === '' ? fn.name : n.name}/`,
-    calls: [...s.calls, key],
+    calls: new Set(s.calls).add(key),
+    depth: deeper(s, loc),
   };
   const absent = new Set<string>();
   fn.input.forEach((name, i) => {
@@ -322,7 +346,7 @@ function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: readonly Val
       loc,
     );
   const declared = declaredSizes([...g.valueInfo, ...g.output]);
-  const inner: Scope = { ...s, names: new Map(), parent: s, frame, declared };
+  const inner: Scope = { ...s, names: new Map(), parent: s, frame, declared, depth: deeper(s, loc) };
   g.input.forEach((i, at) => inner.names.set(i.name, { k: 'value', value: must(inputs[at]) }));
   importBody(inner, g);
   return g.output.map(o => lookup(inner, o.name, loc));

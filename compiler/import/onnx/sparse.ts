@@ -1,15 +1,13 @@
 import { fail } from '../../core/diagnostic.ts';
 import { DTYPES } from '../../core/dtype.ts';
+import type { Room } from '../../core/room.ts';
 import { numel, stridesOf, toNumbers, type Tensor } from '../../core/tensor.ts';
 import { tensorOf } from './tensor.ts';
 import type { SparseTensorProto } from './records.ts';
 import type { ExternalResolver } from '../shared/external.ts';
 
-/** A sparse tensor says a large size in few bytes; more than this is refused rather than filled with zeros. */
-const MAX_BYTES = 2 ** 30;
-
-/** The tensor with its zeros written out. E203: the indices do not fit. */
-export function denseOf(s: SparseTensorProto, external?: ExternalResolver, file = 'model'): Tensor {
+/** The tensor with its zeros written out, for which there must be room: it says a large size in few bytes. E203: the indices do not fit. */
+export function denseOf(s: SparseTensorProto, space: Room, external?: ExternalResolver, file = 'model'): Tensor {
   const name = s.values?.name ?? '';
   const damaged = (why: string): never => fail('E203', { file, why: `sparse tensor '${name}': ${why}` });
   if (!s.values || !s.indices) return damaged('it has no values or no indices');
@@ -18,7 +16,8 @@ export function denseOf(s: SparseTensorProto, external?: ExternalResolver, file 
   const dims = s.dims;
   const n = numel(dims);
   const size = DTYPES[values.dtype].bytes;
-  if (dims.some(d => d < 0) || !(n * size <= MAX_BYTES)) damaged(`sizes ${dims.join(',')} are too large`);
+  if (dims.some(d => d < 0)) damaged(`sizes ${dims.join(',')}`);
+  space.take(n, `sizes ${dims.join(',')}: an array`, damaged);
   const count = numel(values.dims);
   const linear = at.dims.length === 1;
   if (at.dtype !== 'i64' || at.dims[0] !== count || (!linear && (at.dims.length !== 2 || at.dims[1] !== dims.length)))

@@ -1,5 +1,6 @@
 import { fail, opOf, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { staticDims, symbol, type Dim } from '../../core/dim.ts';
+import { newRoom, type Room } from '../../core/room.ts';
 import { graphBuilder, type GraphBuilder } from '../../graph/build.ts';
 import { symbolicOf, type Node, type Value } from '../../graph/graph.ts';
 import { DequantizeLinear } from '../../ops/quant/quant.ts';
@@ -19,15 +20,23 @@ export interface ImportSession {
   readonly symbols: Set<string>;
   /** Nodes that may still be made: what functions and loops can blow a small file up to. */
   budget: number;
+  /** Elements of constants and lists that are not in the file as they are. */
+  readonly room: Room;
+  /** Bytes that constants may still be made of which are computed at once. */
+  eager: number;
 }
 /** Functions and loops may unfold a file to this many nodes, and to some times the nodes that it has. */
 const BUDGET = { least: 100_000, times: 20 };
+/** Bytes of all results that are computed at once: more of them stay nodes. */
+const EAGER_IN_ALL = 2 ** 27;
 export const importSession = (file: string, nodes: number): ImportSession => ({
   file,
   warnings: [],
   unsupported: [],
   symbols: new Set(),
   budget: BUDGET.least + BUDGET.times * nodes,
+  room: newRoom(),
+  eager: EAGER_IN_ALL,
 });
 /** Takes one node off the budget. E202 where nothing is left. */
 export function spend(s: ImportSession, loc: Loc): void {
@@ -54,6 +63,8 @@ export interface ImportBuilder extends GraphBuilder {
   symbol(hint: string, lo: number, hi: number): Dim;
   /** The names of the classes that an output counts, where they are text: they go beside the model. The first ones told are kept. */
   labels(names: readonly string[]): void;
+  /** Asks before a list or a constant of so many elements is made that a number in the file sizes: E102 where there is no room for it. */
+  room(elements: number, what: string): void;
   /** Something that the user should know. `code` is a short word such as 'precision'. */
   warn(code: string, message: string): void;
   /** The node is wrong: E102. */
@@ -71,10 +82,12 @@ export function importBuilder(s: ImportSession, at: { readonly loc: Loc }, symbo
   const unsupported = (why: string): never => {
     throw new Unsupported(opOf(at.loc), why, at.loc);
   };
+  const reject = (why: string): never => fail('E102', { op: opOf(at.loc), why }, at.loc);
+  const eager = { limit: () => Math.min(EAGER, s.eager), keep, spend: (bytes: number) => void (s.eager -= bytes) };
   const dimsIn: ImportBuilder['dimsIn'] = (v, what) =>
     symbolicOf(v) ?? unsupported(`its ${what} is computed when the model runs; it must be a constant or follow from sizes`);
   return {
-    ...graphBuilder(at, { spend: () => spend(s, at.loc), eager: { bytes: EAGER, keep }, symbolDefinitions }),
+    ...graphBuilder(at, { spend: () => spend(s, at.loc), eager, symbolDefinitions }),
     dimsIn,
     intsIn: (v, what) => staticDims(dimsIn(v, what)) ?? unsupported(`its ${what} depends on a free dimension; fix it with --dim`),
     symbol: (hint, lo, hi) => {
@@ -86,7 +99,8 @@ export function importBuilder(s: ImportSession, at: { readonly loc: Loc }, symbo
     },
     labels: names => void (s.labels ??= names),
     warn: (code, message) => void s.warnings.push({ code, message, loc: at.loc }),
-    reject: why => fail('E102', { op: opOf(at.loc), why }, at.loc),
+    room: (elements, what) => s.room.take(elements, what, reject),
+    reject,
     unsupported,
   };
 }

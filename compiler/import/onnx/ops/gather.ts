@@ -12,6 +12,7 @@ import { Unique } from '../../../ops/sort/unique.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, rankOf } from '../../shared/axes.ts';
 import { declaredOr } from './declared.ts';
+import { dilationsOf, perAxis, stridesOf } from './window.ts';
 import { sizeOf, sizesOf, unbounded } from '../../shared/sizes.ts';
 import { reshape, slice } from '../../shared/views.ts';
 
@@ -150,9 +151,9 @@ const col2im: OnnxBuilder = (n, c) => {
     c.apply1(Col2Im, [x], {
       image,
       block,
-      strides: n.ints('strides', undefined) ?? image.map(() => 1),
-      dilations: n.ints('dilations', undefined) ?? image.map(() => 1),
-      pads: n.ints('pads', undefined) ?? [...image, ...image].map(() => 0),
+      strides: stridesOf(n, image.length),
+      dilations: dilationsOf(n, image.length),
+      pads: perAxis(n, 'pads', 2 * image.length, 0),
     }),
   ];
 };

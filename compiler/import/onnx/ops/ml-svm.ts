@@ -81,6 +81,8 @@ function pairScores(n: OnnxNode, c: ImportCtx, x: Value, perClass: readonly numb
   const coefficients = n.floats('coefficients');
   if (coefficients.length !== count * (perClass.length - 1))
     n.reject(`${coefficients.length} coefficients for ${count} support vectors of ${perClass.length} classes`);
+  if (perClass.some(m => m < 0)) n.reject('vectors_per_class has a negative number');
+  c.room(count + (count * perClass.length * (perClass.length - 1)) / 2, 'a table of support vectors by pairs of classes');
   const pairs = pairsOf(perClass.length);
   const owner = perClass.flatMap((m, i) => new Array<number>(m).fill(i));
   // A vector of class i takes the coefficients of row j - 1 against a later class j, of row j against an earlier one.
@@ -92,6 +94,7 @@ function pairScores(n: OnnxNode, c: ImportCtx, x: Value, perClass: readonly numb
 }
 /** How many pairs each class wins. */
 function votes(c: ImportCtx, scores: Value, k: number): Value {
+  c.room((k * k * (k - 1)) / 2, 'a table of classes by pairs of classes');
   const pairs = pairsOf(k);
   const first = c.apply1(e.Cast, [two(c, e.Greater, scores, 0)], { to: 'f32' });
   const gain = pairs.flatMap(([i, j]) => Array.from({ length: k }, (_, o) => (o === i ? 1 : o === j ? -1 : 0)));

@@ -7,7 +7,7 @@ import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { Pad } from '../../../ops/movement/pad.ts';
 import { DeformedColumns, GridSample, RoiAlign, RoiPool } from '../../../ops/resample/sample.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
-import { windowOf } from './window.ts';
+import { perAxis, windowOf } from './window.ts';
 import { rankOf } from '../../shared/axes.ts';
 import { concat, reshape, slice } from '../../shared/views.ts';
 
@@ -38,10 +38,12 @@ const affineGrid: OnnxBuilder = (n, c) => {
     return n.unsupported('its size is computed when the model runs; it must be a constant, or the file must declare it');
   const sizes = spatial.map(Number);
   const corners = n.bool('align_corners', false);
+  const total = sizes.reduce((p, q) => p * Math.max(0, q), 1);
+  c.room(total * (sizes.length + 1), 'a grid');
+  for (const size of sizes) c.room(size, 'an axis of a grid');
   const positions = sizes.map(size =>
     Array.from({ length: size }, (_, i) => (corners ? (size === 1 ? -1 : -1 + (2 * i) / (size - 1)) : -1 + (2 * i + 1) / size)),
   );
-  const total = sizes.reduce((p, q) => p * q, 1);
   const rows: number[] = [];
   for (let i = 0; i < total; i++) {
     let rest = i;
@@ -52,7 +54,8 @@ const affineGrid: OnnxBuilder = (n, c) => {
       at.push(must(positions[a]?.[rest % size]));
       rest = Math.floor(rest / size);
     }
-    rows.push(...at, 1);
+    for (const p of at) rows.push(p);
+    rows.push(1);
   }
   const base = c.literal(theta.type.dtype, rows, [total, sizes.length + 1]);
   const moved = c.apply1(MatMul, [base, theta], { transB: true });
@@ -74,11 +77,11 @@ const roiAlign: OnnxBuilder = (n, c) => {
   ];
 };
 const maxRoiPool: OnnxBuilder = (n, c) => {
-  const [height, width] = n.ints('pooled_shape');
+  const [height = 1, width = 1] = perAxis(n, 'pooled_shape', 2);
   return [
     c.apply1(RoiPool, [n.input(0, 'X'), n.input(1, 'rois')], {
-      height: height ?? n.reject('pooled_shape must have two sizes'),
-      width: width ?? n.reject('pooled_shape must have two sizes'),
+      height,
+      width,
       scale: n.float('spatial_scale', 1),
     }),
   ];

@@ -102,6 +102,7 @@ export const sequenceOps: ReadonlyMap<string, SequenceBuilder> = new Map<string,
     'SequenceInsert',
     (n, c, [s, x]) => {
       const { items } = sequence(n, s);
+      c.room(items.length + 1, 'a sequence');
       const at = n.inputs[2] ? position(n, c, n.inputs[2], items.length, true) : items.length;
       return [{ items: [...items.slice(0, at), tensor(n, x, 1), ...items.slice(at)] }];
     },
@@ -110,6 +111,7 @@ export const sequenceOps: ReadonlyMap<string, SequenceBuilder> = new Map<string,
     'SequenceErase',
     (n, c, [s]) => {
       const { items } = sequence(n, s);
+      c.room(items.length, 'a sequence');
       const at = n.inputs[1] ? position(n, c, n.inputs[1], items.length, false) : items.length - 1;
       return [{ items: items.filter((_, i) => i !== at) }];
     },

@@ -15,8 +15,6 @@ import { reshape, slice, transpose } from '../../shared/views.ts';
 
 /** Transforms whose table has more elements than this are computed by definition. */
 const TABLE_LIMIT = 1 << 20;
-/** The largest window that is made at compile time. */
-const LARGEST = 1 << 24;
 /** The largest length, step or size of a window taken from data where the file bounds none. */
 const LONGEST = 4096;
 
@@ -33,7 +31,7 @@ const window =
     const dtype = n.dtype('output_datatype', 'f32');
     const over = periodic ? size : dimSub(size, 1);
     if (typeof size === 'number' && typeof over === 'number') {
-      if (size < 0 || size > LARGEST) n.reject(`a window of ${size}`);
+      c.room(size, 'a window');
       const at = (i: number): number => terms.reduce((sum, a, m) => sum + a * (over === 0 ? 1 : cosTurn(m * i, over)), 0);
       const values = Array.from({ length: size }, (_, i) => at(i));
       return [c.constant(fromNumbers(dtype, [size], values))];
@@ -172,7 +170,7 @@ const melWeightMatrix: OnnxBuilder = (n, c) => {
   });
   if (typeof mels === 'number' && typeof length === 'number' && r !== undefined && l !== undefined && h !== undefined) {
     const bins = Math.floor(length / 2) + 1;
-    if (!(bins * mels >= 0 && bins * mels <= LARGEST)) n.reject(`weights of ${bins} x ${mels}`);
+    c.room(bins * mels, `weights of ${bins} x ${mels}`);
     return [c.constant(fromNumbers(dtype, [bins, mels], melWeights(bins, mels, length, r, l, h)))];
   }
   const work = isFloat(dtype) ? dtype : 'f32';

@@ -238,7 +238,7 @@ const split: OnnxBuilder = (n, c) => {
     if (second) return sizesOf(c, second, i => n.declared(i)?.[axis] ?? { what: 'part', lo: 0, hi: dimHi(size) });
     if (attribute) return attribute;
     const count = n.int('num_outputs', n.outputs.length);
-    if (count < 1) n.reject(`${count} outputs`);
+    if (count !== n.outputs.length) n.reject(`num_outputs is ${count}, but it has ${n.outputs.length} outputs`);
     const each = n.opset < 18 ? dimFloorDiv(size, count) : dimCeilDiv(size, count);
     const fair = Array.from({ length: count }, () => each);
     fair[count - 1] = dimSub(size, dimMul(each, count - 1));
