@@ -57,6 +57,8 @@ export const constant = (tensor: Tensor, name = ''): Value => ({
 });
 /** The tensor of a constant value. */
 export const tensorOf = (v: Value | undefined): Tensor | undefined => (v?.def.k === 'const' ? v.def.tensor : undefined);
+/** Kernels count along an axis in 32 bits with a sign. */
+const LARGEST_SIZE = 2 ** 31 - 1;
 /** At most this many elements are tracked symbolically. */
 const SYMBOLIC_LIMIT = 256;
 /** The contents of a small integer or bool value, if they can be told. */
@@ -82,7 +84,7 @@ export function apply(op: Op, inputs: readonly (Value | undefined)[], attrs: Att
   };
   const types = located(loc, () => op.infer({ inputs, types: inputs.map(v => v?.type), attrs: full, reject, same, loc }));
   for (const t of types)
-    for (const d of t.shape) if (typeof d === 'number' && !(d >= 0 && Number.isSafeInteger(d))) reject(`gives a size of ${d}`);
+    for (const d of t.shape) if (typeof d === 'number' && !(d >= 0 && d <= LARGEST_SIZE)) reject(`gives a size of ${d}`);
   const known = types.some(isTracked)
     ? contentsOf(() => op.symbolic?.({ inputs, symbolic: inputs.map(symbolicOf), attrs: full, out: types }))
     : [];

@@ -251,6 +251,8 @@ function ctxOf(s: Scope, loc: Loc): ImportCtx {
   return ctx;
 }
 
+/** The end of a path, where it is long. */
+const ending = (path: string): string => (path.length > 200 ? `…${path.slice(-200)}` : path);
 /** Functions and sub-graphs may be inside of each other so deep; walks over them are recursive. */
 const DEEPEST = 100;
 function deeper(s: Scope, loc: Loc): number {
@@ -290,7 +292,7 @@ function call(
     attrs,
     opsets,
     declared: declaredSizes(fn.valueInfo),
-    prefix: `${s.prefix}${n.name === '' ? fn.name : n.name}/`,
+    prefix: ending(`${s.prefix}${n.name === '' ? fn.name : n.name}/`),
     calls: new Set(s.calls).add(key),
     depth: deeper(s, loc),
   };
