@@ -1,3 +1,5 @@
+import { maxOf } from './extremes.ts';
+
 /**
  * Text of a model (names, labels, a file's name) as it stands in each language that the compiler writes. A literal gives back exactly the
  * given text, and a comment ends where it should: nothing of a model ever runs. `test/quote.test.ts` asks the real compilers and parsers.
@@ -69,7 +71,10 @@ export const quoteMarkdown = (s: string): string =>
 /** Code in a line of Markdown: a fence longer than any run of backticks inside. */
 export function codeMarkdown(s: string): string {
   const text = oneLine(s);
-  const longest = Math.max(0, ...[...text.matchAll(/`+/g)].map(m => m[0].length));
+  const longest = maxOf(
+    [...text.matchAll(/`+/g)].map(m => m[0].length),
+    0,
+  );
   const fence = '`'.repeat(longest + 1);
   const pad = longest > 0 || /^ .* $/.test(text) ? ' ' : '';
   return text.trim() === '' ? '` `' : `${fence}${pad}${text}${pad}${fence}`;

@@ -1,6 +1,8 @@
 import { dimMul, dimProd, dimsEq, showDim, type Dim } from './dim.ts';
 import type { DType } from './dtype.ts';
 
+/** A tensor has at most as many axes as NumPy gives one: loops are nested as deep. */
+export const MOST_AXES = 64;
 /** The type of a value: element type and sizes. Data lies compact and row-major unless a lowering says otherwise. */
 export interface TensorType {
   readonly dtype: DType;

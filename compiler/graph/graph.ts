@@ -2,7 +2,7 @@ import { assert, CompileError, fail, located, type Loc } from '../core/diagnosti
 import { dimEq, rangeOf, showDim, staticDims, symbolsOf, type Dim } from '../core/dim.ts';
 import { bytesOf, DTYPES, isInt, type DType } from '../core/dtype.ts';
 import { numel, toNumbers, type Tensor } from '../core/tensor.ts';
-import type { TensorType } from '../core/shape.ts';
+import { MOST_AXES, type TensorType } from '../core/shape.ts';
 import type { Attrs, AttrValue, Guard, Op } from '../ops/define.ts';
 
 /** One tensor flowing along an edge. Values are compared by identity. */
@@ -83,8 +83,10 @@ export function apply(op: Op, inputs: readonly (Value | undefined)[], attrs: Att
     return typeof a === 'number' ? a : typeof b === 'number' ? b : a;
   };
   const types = located(loc, () => op.infer({ inputs, types: inputs.map(v => v?.type), attrs: full, reject, same, loc }));
-  for (const t of types)
+  for (const t of types) {
+    if (t.shape.length > MOST_AXES) reject(`gives ${t.shape.length} axes`);
     for (const d of t.shape) if (typeof d === 'number' && !(d >= 0 && d <= LARGEST_SIZE)) reject(`gives a size of ${d}`);
+  }
   const known = types.some(isTracked)
     ? contentsOf(() => op.symbolic?.({ inputs, symbolic: inputs.map(symbolicOf), attrs: full, out: types }))
     : [];

@@ -8,7 +8,7 @@ export function allNodes(g: Graph): Node[] {
   for (let top = open.pop(); top; top = open.pop())
     for (const n of nodesOf(top)) {
       out.push(n);
-      open.push(...subgraphs(n));
+      for (const s of subgraphs(n)) open.push(s);
     }
   return out;
 }

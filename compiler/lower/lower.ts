@@ -1,4 +1,4 @@
-import { assert, InternalError, must, showLoc, type Loc } from '../core/diagnostic.ts';
+import { assert, InternalError, located, must, showLoc, type Loc } from '../core/diagnostic.ts';
 import { dimEq, dimHi, dimProd, symbolsOf, type Dim } from '../core/dim.ts';
 import { splatOf, type Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
@@ -97,7 +97,7 @@ export class GraphLowering {
       checkSizes(this.state, n, this.isWhole, this.checked);
       if (this.part.inlined.has(n) || this.part.runsWith.has(n)) continue;
       if (n.op.lower.k === 'view' && this.memory.has(must(n.outputs[0]))) continue;
-      this.lowerNode(n);
+      located(n.loc, () => this.lowerNode(n));
     }
     return this.graph.outputs.map((o, i) => {
       const at = this.ref(o.value);

@@ -5,6 +5,7 @@ import type { Buffer } from '../kernel/builder.ts';
 import type { Guard } from '../ops/define.ts';
 import type { LowerSettings, SlotBuffer } from '../ops/lowering.ts';
 import type { Profile } from '../target/profile.ts';
+import { checkMemory, slotBytes } from '../program/plan.ts';
 import type { Slot, Step, SymbolInfo } from '../program/program.ts';
 import type { KernelPool } from './kernel-pool.ts';
 import type { SharedValues } from './shared-values.ts';
@@ -33,6 +34,8 @@ export function newSlot(
   more: Pick<Slot, 'bytes' | 'scratch'> = {},
 ): Slot {
   const slot: Slot = { name, dtype, size, where, ...more };
+  // Kernels are built, and their tables made, after the memory that they are for.
+  checkMemory(slotBytes(slot, 1), state.profile);
   state.slots.push(slot);
   return slot;
 }

@@ -1,3 +1,4 @@
+import { maxOf, minOf } from '../core/extremes.ts';
 import { must } from '../core/diagnostic.ts';
 import { staticDims } from '../core/dim.ts';
 import { numel, toNumbers } from '../core/tensor.ts';
@@ -31,7 +32,7 @@ function magnitude(s: Shifted): number {
   if (!range) return Infinity;
   const t = tensorOf(s.zero);
   const zeros = s.zero === undefined ? [0] : t && numel(t.dims) <= 4096 ? [...toNumbers(t)] : range;
-  return Math.max(Math.max(...zeros) - range[0], range[1] - Math.min(...zeros));
+  return Math.max(maxOf(zeros, -Infinity) - range[0], range[1] - minOf(zeros, Infinity));
 }
 /** |x - zero| of a constant operand. */
 function sizesOfConstant(s: Shifted): Float64Array | undefined {

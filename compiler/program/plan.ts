@@ -61,14 +61,18 @@ export function planMemory(program: Program, profile: Profile): MemoryPlan {
   const threadBytes = roundUp(pack(own, threadsStart) - threadsStart, own.length > 0 ? Math.max(align, APART) : 1);
   const top = threadsStart + threads * threadBytes;
   const arenaBytes = top - base - weightsBytes;
+  checkMemory(top, profile);
+  return { offsets, weightsBytes, arenaBytes, threadBytes, base };
+}
+/** Fails with E402 where a model needs more memory than the target has. */
+export function checkMemory(bytes: number, profile: Profile): void {
   const limit = profile.memory.arenaLimit;
-  if (top > limit)
+  if (!(bytes <= limit))
     fail('E402', {
-      need: megabytes(top),
+      need: megabytes(bytes),
       limit: megabytes(limit),
       target: `${profile.name}; narrow a dimension's range with --dim NAME=A..B`,
     });
-  return { offsets, weightsBytes, arenaBytes, threadBytes, base };
 }
 const megabytes = (n: number): string => `${(n / 2 ** 20).toFixed(1)} MB`;
 

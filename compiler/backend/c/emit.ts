@@ -48,7 +48,7 @@ export function emitC(
   const notes = notesOf(program.steps);
   const { threads } = profile;
   const pooled = pooledKernels(program.kernels);
-  const kernels = program.kernels.map(k => kernelText(k, helpers, notes.get(k) ?? [], pooled));
+  const kernels = program.kernels.map(k => kernelText(k, helpers, [...(notes.get(k) ?? [])], pooled));
   const { align } = profile.memory;
   const run = runText(program, plan, names, threads > 1 ? pooled : undefined, instrumentation);
   const arena = plan.arenaBytes;
@@ -93,12 +93,12 @@ ${traps.length > 0 ? `${traps.join('\n')}\n` : ''}    default: return "no such c
 }
 
 /** Where the calls of each kernel come from, in the model. */
-function notesOf(steps: readonly Step[]): Map<Kernel, string[]> {
-  const out = new Map<Kernel, string[]>();
+function notesOf(steps: readonly Step[]): ReadonlyMap<Kernel, ReadonlySet<string>> {
+  const out = new Map<Kernel, Set<string>>();
   for (const s of callsOf(steps)) {
     const note = showLoc(s.loc);
-    const had = out.get(s.kernel) ?? [];
-    if (note !== '' && !had.includes(note)) out.set(s.kernel, [...had, note]);
+    const had = out.get(s.kernel) ?? new Set();
+    out.set(s.kernel, note === '' ? had : had.add(note));
   }
   return out;
 }

@@ -1,3 +1,4 @@
+import { maxOf } from '../../core/extremes.ts';
 import { must } from '../../core/diagnostic.ts';
 import { dimHi, dimProd, type Dim } from '../../core/dim.ts';
 import type { DType } from '../../core/dtype.ts';
@@ -57,7 +58,10 @@ export function runnerText(p: Program, arena: number, threads: number): string {
   });
   const body = [...lines, ...after].join('\n');
   const late = body.includes('sizes.');
-  const rank = Math.max(1, ...[...p.inputs, ...p.outputs].map(x => x.type.shape.length));
+  const rank = maxOf(
+    [...p.inputs, ...p.outputs].map(x => x.type.shape.length),
+    1,
+  );
   const functions = Object.entries(SIZE_FUNCTIONS).filter(([name]) => body.includes(`${name}(`));
   return `/* Runs the model on .npy files: make && ./${n} input.npy --out . */
 ${threads > 1 ? '#define _POSIX_C_SOURCE 200112L\n' : ''}#include "model.h"

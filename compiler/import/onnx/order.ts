@@ -9,7 +9,7 @@ export function graphsOf(n: NodeProto): readonly GraphProto[] {
   for (const a of n.attribute) {
     const kind = attrKind(a);
     if (kind === 'graph' && a.g) out.push(a.g);
-    else if (kind === 'graphs') out.push(...a.graphs);
+    else if (kind === 'graphs') for (const g of a.graphs) out.push(g);
   }
   return out;
 }

@@ -1,5 +1,6 @@
 import { fail, type Loc } from '../../core/diagnostic.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
+import { MOST_AXES } from '../../core/shape.ts';
 import { numel, type Tensor } from '../../core/tensor.ts';
 import { unsafePath, type ExternalResolver } from '../shared/external.ts';
 import type { TensorProto } from './records.ts';
@@ -74,6 +75,7 @@ export function tensorOf(t: TensorProto, external?: ExternalResolver, file = 'mo
   if (dtype === undefined) return fail('E106', { type: dataTypeName(t.dataType), what }, { k: 'file', file, what: t.name });
   const bad = t.dims.find(d => d < 0);
   if (bad !== undefined) damaged(`a size of ${bad}`);
+  if (t.dims.length > MOST_AXES) damaged(`${t.dims.length} axes`);
   const count = numel(t.dims);
   const need = count * DTYPES[dtype].bytes;
   const shape = `${dtype}[${t.dims.join(',')}]`;

@@ -1,4 +1,5 @@
 import { fail, type Warning, type Loc } from '../../core/diagnostic.ts';
+import { MOST_AXES } from '../../core/shape.ts';
 import { dimMul, parseDim, substitute, symbol, type Dim } from '../../core/dim.ts';
 
 /** What a free dimension may be: one size, or sizes from `lo` to `hi` in steps of `step` (1). */
@@ -72,13 +73,15 @@ export function inputShapes(
   const sizeOf = (raw: string): Dim => chosen.get(symbolName(raw)) ?? 1;
   const out = new Map<string, readonly Dim[]>();
   for (const i of inputs) {
-    const shape =
+    const shape: readonly Dim[] =
       given.get(i.name) ??
       declaredShape(i, loc).map((d, axis): Dim => {
         if (typeof d === 'number') return d;
         if (d !== undefined && namesIn(d)) return expression(d, sizeOf);
         return sizeOf(d ?? `${i.name}_${axis}`);
       });
+    if (shape.length > MOST_AXES)
+      fail('E302', { dim: `of '${i.name}'`, why: `${shape.length} axes are more than ${MOST_AXES}` }, loc);
     shape.forEach((d, axis) => {
       if (typeof d === 'number' && !(d >= 0 && d <= LARGEST))
         fail('E302', { dim: `${i.name}_${axis}`, why: `${d} is not a size (0 to ${LARGEST})` }, loc);

@@ -1,3 +1,4 @@
+import { maxOf } from '../../core/extremes.ts';
 import { bytesOf, type DType } from '../../core/dtype.ts';
 import { add, constOf, I32, int, max, mul, ne, sub, type Expr, type Kernel, type Stmt } from '../ir.ts';
 import {
@@ -121,7 +122,7 @@ const inBytes = (a: Access, scope: Scope): Linear => linScale(linear(a.at, scope
 /** The address of the smallest access of a group: terms that change seldom come first, so that they can be hoisted. */
 function pointer(g: Group, scope: Scope): Expr {
   const rank = (name: string): number => scope.depth.get(name) ?? 0;
-  const rankOf = (t: Term): number => Math.max(0, ...termVars(t).names.map(rank));
+  const rankOf = (t: Term): number => maxOf(termVars(t).names.map(rank), 0);
   const all = [...g.start.terms.values()];
   const fixed: Linear = { terms: new Map(all.filter(t => rankOf(t) === 0).map(t => [t.key, t])), c: g.min };
   const rest: Linear = { terms: new Map(all.filter(t => rankOf(t) > 0).map(t => [t.key, t])), c: 0 };

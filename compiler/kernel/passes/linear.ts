@@ -1,3 +1,4 @@
+import { maxOf } from '../../core/extremes.ts';
 import { add, ex, int, isFloatBase, mul, type Expr } from '../ir.ts';
 import { showExpr } from '../print.ts';
 import { walkExpr } from './rewrite.ts';
@@ -110,7 +111,7 @@ export function mayTrap(e: Expr): boolean {
 }
 /** The sum as an expression, terms in rising order of `rank`, so that what changes seldom is a prefix that can be hoisted. */
 export function linearExpr(a: Linear, rank: (name: string) => number, start?: Expr): Expr {
-  const rankOf = (t: Term): number => Math.max(-1, ...termVars(t).names.map(rank));
+  const rankOf = (t: Term): number => maxOf(termVars(t).names.map(rank), -1);
   const sorted = [...a.terms.values()].map(t => ({ t, r: rankOf(t) })).sort((x, y) => x.r - y.r);
   let sum: Expr | undefined = start;
   for (const { t } of sorted) {

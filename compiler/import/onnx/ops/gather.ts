@@ -1,3 +1,4 @@
+import { maxOf, minOf } from '../../../core/extremes.ts';
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimHi, dimMin, dimMul, dimProd, rangeOf, staticDims, type Dim } from '../../../core/dim.ts';
 import { toNumbers, type Tensor } from '../../../core/tensor.ts';
@@ -23,7 +24,7 @@ function evenly(indices: readonly Dim[] | undefined, n: Dim): { readonly start: 
   if (!known || first === undefined) return undefined;
   const step = second === undefined ? 1 : second - first;
   if (step === 0 || known.some((v, i) => v !== first + i * step || v < 0 !== first < 0)) return undefined;
-  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const [low, high] = [minOf(known, Infinity), maxOf(known, -Infinity)];
   const size = rangeOf(n).lo;
   // Out of range somewhere: leave it to the gather, which clamps.
   if (low < 0 ? -low > size : high >= size) return undefined;

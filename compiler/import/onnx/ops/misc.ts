@@ -1,34 +1,43 @@
 import { must } from '../../../core/diagnostic.ts';
+import { maxOf } from '../../../core/extremes.ts';
 import type { Value } from '../../../graph/graph.ts';
 import { Add, Cast, Div, Mul, Pow, Sqrt, Sub, Where, Equal } from '../../../ops/elementwise/index.ts';
 import { Det } from '../../../ops/matmul/linalg.ts';
 import { NGrams } from '../../../ops/ml/ngrams.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 
+/** Each length is looked for at each distance, by code of its own. */
+const MOST_SEARCHES = 256;
 const tfIdf: OnnxBuilder = (n, c) => {
   if (n.has('pool_strings')) n.unsupported('n-grams of strings');
   const mode = n.string('mode');
   if (mode !== 'TF' && mode !== 'IDF' && mode !== 'TFIDF') return n.reject(`mode '${mode}'`);
   const indexes = n.ints('ngram_indexes');
-  if (indexes.some(i => i < 0 || i > 1 << 24)) n.reject('ngram_indexes out of range');
+  const size = maxOf(indexes, -1) + 1;
+  if (indexes.some(i => i < 0)) n.reject('ngram_indexes out of range');
+  c.room(size, 'a vector of n-grams');
+  const counts = n.ints('ngram_counts');
+  const skips = n.int('max_skip_count');
+  if (skips < 0) n.reject(`max_skip_count is ${skips}`);
+  if (counts.length * (skips + 1) > MOST_SEARCHES) n.unsupported(`n-grams of ${counts.length} lengths with up to ${skips} skips`);
   return [
     c.apply1(NGrams, [n.input(0)], {
       mode,
       min: n.int('min_gram_length'),
       max: n.int('max_gram_length'),
-      skips: n.int('max_skip_count'),
-      size: Math.max(-1, ...indexes) + 1,
-      counts: n.ints('ngram_counts'),
+      skips,
+      size,
+      counts,
       pool: n.ints('pool_int64s'),
       indexes,
       // By n-gram in the file, by column here.
-      weights: byColumn(n.floats('weights', []), indexes),
+      weights: byColumn(n.floats('weights', []), indexes, size),
     }),
   ];
 };
-function byColumn(weights: readonly number[], indexes: readonly number[]): number[] {
+function byColumn(weights: readonly number[], indexes: readonly number[], size: number): number[] {
   if (weights.length === 0) return [];
-  const out = new Array<number>(Math.max(-1, ...indexes) + 1).fill(1);
+  const out = new Array<number>(size).fill(1);
   indexes.forEach((column, i) => (out[column] = weights[i] ?? 1));
   return out;
 }

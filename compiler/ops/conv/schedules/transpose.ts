@@ -136,6 +136,7 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
   const nd = strides.length;
   const pads = c.attrs.pads.map(p => (typeof p === 'number' && p >= 0 ? p : undefined));
   if (layout !== 'NHWC' || group !== 1 || must(c.out[0]).dtype !== 'f32' || !w || pads.includes(undefined)) return false;
+  if (numel(strides) > MOST_PHASES) return false;
   const kernel = w.dims.slice(2);
   const [channels, outs] = [must(w.dims[0]), must(w.dims[1])];
   const x = c.need(0);
@@ -220,6 +221,8 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
   }
   return true;
 }
+/** Each phase is code of its own. */
+const MOST_PHASES = 64;
 interface PhaseAxis {
   readonly stride: number;
   /** Outputs. */

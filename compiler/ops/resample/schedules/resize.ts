@@ -9,6 +9,7 @@
 import { fail, must } from '../../../core/diagnostic.ts';
 import { dimHi, dimMul, rangeOf, type Dim } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';
+import { room } from '../../../core/room.ts';
 import { fromNumbers } from '../../../core/tensor.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import {
@@ -150,6 +151,7 @@ function makeTable(c: LowerCtx<ResizeAttrs>, a: ResizeAttrs, axis: number, from:
       c.loc,
     );
   if (typeof from === 'number' && typeof to === 'number' && !scales && !crop) {
+    room(to * taps, `a table of axis ${axis}`, why => fail('E102', { op: 'Resize', why }, c.loc));
     const t = axisTable(a, axis, from, to);
     return {
       axis,

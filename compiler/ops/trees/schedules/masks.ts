@@ -9,6 +9,7 @@
  * makeBits:  for 4 features: last = binary search; bits[first .. last] = 1; bits[last + 1 ..] = 0           bytes, by vectors
  * ```
  */
+import { maxOf, minOf } from '../../../core/extremes.ts';
 import { must } from '../../../core/diagnostic.ts';
 import { fromTyped } from '../../../core/tensor.ts';
 import type { Buffer, KernelBuilder } from '../../../kernel/builder.ts';
@@ -158,7 +159,7 @@ function lastTest(k: KernelBuilder, kind: Kind, h: Expr, size: Expr, count: Expr
 /** Does the steps that some groups of a kind have. */
 function forLevels(k: KernelBuilder, groups: readonly Group[], steps: Expr, body: (level: number) => void): void {
   const all = groups.map(g => g.steps);
-  const [least, most] = [Math.min(...all), Math.max(...all)];
+  const [least, most] = [minOf(all, Infinity), maxOf(all, -Infinity)];
   for (let level = 0; level < most; level++) {
     if (level < least) body(level);
     else k.if(gt(steps, level), () => body(level));
