@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { unfinishedProcess } from '../../compiler/host/ending.ts';
 import { writeFile } from '../../compiler/host/files.ts';
 import type { Report } from '../../compiler/options.ts';
 import type { ModelOptions } from './case.ts';
@@ -26,13 +27,12 @@ export function compileApart(
   writeFile(file, JSON.stringify(request));
   return new Promise(done => {
     const child = spawn(process.execPath, [...ownProgram('./compile-worker'), file], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const end = (): void => void child.kill('SIGKILL');
-    process.once('exit', end);
+    const finished = unfinishedProcess(child);
     const [printed, said]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (b: Buffer) => printed.push(b));
     child.stderr.on('data', (b: Buffer) => said.push(b));
     child.on('close', (code, signal) => {
-      process.off('exit', end);
+      finished();
       if (code === 0) {
         done({ report: JSON.parse(Buffer.concat(printed).toString()) as Report });
         return;
@@ -57,7 +57,7 @@ export function measureApart(file: string, hear: (m: Message) => void): Promise<
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
     });
     const end = (): void => void child.kill('SIGKILL');
-    process.once('exit', end);
+    const finished = unfinishedProcess(child);
     let said = '';
     let at: Extract<Message, { k: 'at' }> = { k: 'at', who: 'sinter', doing: 'starting' };
     let ended: Ended | undefined;
@@ -81,7 +81,7 @@ export function measureApart(file: string, hear: (m: Message) => void): Promise<
     });
     child.on('close', (code, signal) => {
       clearTimeout(alarm);
-      process.off('exit', end);
+      finished();
       const how = silent
         ? `did not answer for ${SILENCE_MS / 60_000} minutes`
         : `ended the process (${signal ?? `exit code ${code ?? 0}`})`;

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { unfinishedProcess } from '../../compiler/host/ending.ts';
 import { writeFile } from '../../compiler/host/files.ts';
 import { COLD_START_JS } from '../peers/programs.data.ts';
 import type { ColdStarted, ColdStart } from './runner.ts';
@@ -65,13 +66,12 @@ function lastLine(command: string, args: readonly string[]): Promise<ColdStarted
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
     });
-    const end = (): void => void child.kill('SIGKILL');
-    process.once('exit', end);
+    const finished = unfinishedProcess(child);
     let said = '';
     child.stdout.on('data', (text: Buffer) => (said += String(text)));
     child.on('error', () => done(undefined));
     child.on('close', code => {
-      process.off('exit', end);
+      finished();
       done(code === 0 ? (JSON.parse(said.trim().split('\n').at(-1) ?? '') as ColdStarted) : undefined);
     });
   });

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { unfinishedProcess } from '../../compiler/host/ending.ts';
 
 /** A process that answers line by line. */
 export interface Talk {
@@ -30,8 +31,7 @@ export function talk(command: string, args: readonly string[], env: Readonly<Rec
   });
   child.on('error', e => over(e.message));
   child.on('close', (code, signal) => over(signal ?? `exit code ${code ?? 0}`));
-  const end = (): void => void child.kill('SIGKILL');
-  process.once('exit', end);
+  const finished = unfinishedProcess(child);
   const hear = (): Promise<string> =>
     new Promise((done, failed) => {
       const line = early.shift();
@@ -46,8 +46,8 @@ export function talk(command: string, args: readonly string[], env: Readonly<Rec
       return hear();
     },
     end: () => {
-      process.off('exit', end);
-      end();
+      finished();
+      child.kill('SIGKILL');
     },
   };
 }

@@ -1,7 +1,97 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { runCommand } from './command.ts';
+import { getHeapStatistics } from 'node:v8';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { endAll, onChange, type Change, type Unfinished } from '../host/ending.ts';
+import type { ExitCode } from './terminal.ts';
+
+/**
+ * The program: its work is done in a thread of its own, because a signal is only heard by a thread that does not compute. The first thread
+ * writes what the other says, and knows what that one has begun; so a signal ends both at once, and nothing half-written is left.
+ */
+type Message =
+  | { readonly k: 'out' | 'err'; readonly text: string }
+  | { readonly k: 'change'; readonly change: Change }
+  | { readonly k: 'end'; readonly code: ExitCode };
+/** What the first thread tells the other. */
+interface Start {
+  readonly sinter: { readonly live: boolean };
+}
+/** The working thread is waited for so long, in milliseconds; a compiler that it waits for itself holds it up. */
+const PATIENCE = 500;
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15, ...(process.platform === 'win32' && { SIGBREAK: 21 }) } as const;
+
+/** What the first thread does with what is said: nothing that the other has begun is forgotten. */
+function listener(): { readonly open: ReadonlyMap<number, Unfinished>; readonly hear: (m: Message) => void } {
+  const open = new Map<number, Unfinished>();
+  return {
+    open,
+    hear: m => {
+      switch (m.k) {
+        case 'out':
+          process.stdout.write(m.text);
+          return;
+        case 'err':
+          process.stderr.write(m.text);
+          return;
+        case 'change':
+          if (m.change.what) open.set(m.change.key, m.change.what);
+          else open.delete(m.change.key);
+          return;
+        case 'end':
+          process.exitCode = m.code;
+          return;
+      }
+    },
+  };
+}
+function supervise(): void {
+  const { open, hear } = listener();
+  const worker = new Worker(new URL(import.meta.url), {
+    argv: process.argv.slice(2),
+    workerData: { sinter: { live: isLive() } } satisfies Start,
+    // As much memory as this thread may have.
+    resourceLimits: { maxOldGenerationSizeMb: Math.floor(getHeapStatistics().heap_size_limit / 2 ** 20) },
+  });
+  worker.on('message', hear);
+  worker.on('error', (e: NodeJS.ErrnoException) => {
+    const memory = e.code === 'ERR_WORKER_OUT_OF_MEMORY';
+    process.stderr.write(memory ? 'error: this model needs more memory than there is\n' : `${e.stack ?? e.message}\n`);
+    process.exitCode = memory ? 1 : 70;
+    endAll(open.values());
+  });
+  /** Stops the other thread and ends what it has begun; gives whether it has stopped. */
+  const stop = async (): Promise<boolean> => {
+    const late = new Promise<boolean>(done => setTimeout(() => done(false), PATIENCE));
+    const stopped = await Promise.race([worker.terminate().then(() => true), late]);
+    endAll(open.values());
+    return stopped;
+  };
+  for (const [signal, n] of Object.entries(SIGNALS))
+    process.once(signal, () => {
+      void stop().then(stopped => {
+        if (stopped) process.exit(128 + n);
+        // By the signal itself: `exit` would wait for the other thread.
+        process.kill(process.pid, signal);
+      });
+    });
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (e: NodeJS.ErrnoException) => {
+    void stop().then(() => process.exit(e.code === 'EPIPE' ? 0 : 1));
+  });
+}
+const isLive = (): boolean => process.stderr.isTTY && process.env['TERM'] !== 'dumb';
+async function work(say: (m: Message) => void, { sinter: { live } }: Start): Promise<void> {
+  onChange(change => say({ k: 'change', change }));
+  const { runCommand } = await import('./command.ts');
+  const code = await runCommand(process.argv.slice(2), {
+    out: text => say({ k: 'out', text }),
+    err: text => say({ k: 'err', text }),
+    live,
+  });
+  say({ k: 'end', code });
+}
 
 /** Whether this module is what Node was started with, also by way of the link that npm puts into bin/. */
 function isMain(): boolean {
@@ -12,18 +102,12 @@ function isMain(): boolean {
     return false;
   }
 }
-if (isMain()) {
-  // `exit` handlers remove what is half-written.
-  for (const [signal, n] of [
-    ['SIGINT', 2],
-    ['SIGTERM', 15],
-  ] as const)
-    process.once(signal, () => process.exit(128 + n));
-  // A reader that has seen enough (`| head`) is no error.
-  process.stdout.on('error', (e: NodeJS.ErrnoException) => process.exit(e.code === 'EPIPE' ? 0 : 1));
-  process.exitCode = await runCommand(process.argv.slice(2), {
-    out: text => process.stdout.write(text),
-    err: text => process.stderr.write(text),
-    live: process.stderr.isTTY && process.env['TERM'] !== 'dumb',
-  });
+const isStart = (x: unknown): x is Start => typeof x === 'object' && x !== null && 'sinter' in x;
+if (parentPort && isStart(workerData)) {
+  const port = parentPort;
+  await work(m => port.postMessage(m), workerData);
+} else if (isMainThread && isMain()) {
+  // A loader that translates TypeScript is not there in other threads.
+  if (import.meta.url.endsWith('.ts')) await work(listener().hear, { sinter: { live: isLive() } });
+  else supervise();
 }

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { fail } from '../core/diagnostic.ts';
+import { unfinished } from './ending.ts';
 
 const codeOf = (e: unknown): string => (typeof e === 'object' && e !== null && 'code' in e ? String(e.code) : '');
 /** Why the system refused, in words. */
@@ -47,13 +48,29 @@ export function readBytes(path: string): Uint8Array {
   }
 }
 export const readText = (path: string): string => new TextDecoder().decode(readBytes(path));
-/** Writes a file, and the folders on the way. E206 where that cannot be done. */
+const placeOf = (path: string): string => (existsSync(path) ? realpathSync(path) : resolve(path));
+/** Writes a file, and the folders on the way: it is there as a whole or as it was. E206 where that cannot be done. */
 export function writeFile(path: string, data: Uint8Array | string): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, data);
+    const place = placeOf(path);
+    if (existsSync(place) && !statSync(place).isFile()) writeFileSync(place, data);
+    else replaceFile(place, data);
   } catch (e) {
     fail('E206', { file: path, why: reason(e) });
+  }
+}
+function replaceFile(place: string, data: Uint8Array | string): void {
+  const half = join(dirname(place), `.${basename(place)}.${process.pid}`);
+  const done = unfinished({ k: 'path', path: half });
+  try {
+    writeFileSync(half, data);
+    renameSync(half, place);
+  } catch (e) {
+    rmSync(half, { force: true });
+    throw e;
+  } finally {
+    done();
   }
 }
 
@@ -63,7 +80,7 @@ interface NewFile {
 }
 /** Begins a file that is only written in the end. E206 where nothing can be written, before any work is done. */
 export function newFile(path: string): NewFile {
-  const place = existsSync(path) ? realpathSync(path) : resolve(path);
+  const place = placeOf(path);
   const folder = dirname(place);
   const refuse = (why: string): never => fail('E206', { file: path, why });
   try {
@@ -75,12 +92,9 @@ export function newFile(path: string): NewFile {
   if (existsSync(place) && !statSync(place).isFile()) refuse('it is no file');
   return {
     commit: data => {
-      const half = join(folder, `.${basename(place)}.${process.pid}`);
       try {
-        writeFileSync(half, data);
-        renameSync(half, place);
+        replaceFile(place, data);
       } catch (e) {
-        rmSync(half, { force: true });
         refuse(reason(e));
       }
     },
@@ -89,7 +103,7 @@ export function newFile(path: string): NewFile {
 /** A new folder of the system's for temporary files; the end of the process removes it. */
 export function temporaryFolder(): string {
   const dir = mkdtempSync(join(tmpdir(), 'sinter-'));
-  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+  unfinished({ k: 'path', path: dir });
   return dir;
 }
 
@@ -107,37 +121,38 @@ interface NewFolder {
  * something else than bundles is not touched. E206 where nothing can be written, before any work is done.
  */
 export function newFolder(path: string): NewFolder {
-  const place = existsSync(path) ? realpathSync(path) : resolve(path);
+  const place = placeOf(path);
   checkPlace(path, place);
   const dir = join(dirname(place), `.${basename(place)}.${process.pid}.${Math.random().toString(36).slice(2, 8)}`);
+  const done = unfinished({ k: 'path', path: dir });
+  const abort = (): void => {
+    rmSync(dir, { recursive: true, force: true });
+    done();
+  };
   try {
     mkdirSync(dir, { recursive: true });
   } catch (e) {
+    done();
     fail('E206', { file: path, why: reason(e) });
   }
-  let done = false;
-  const abort = (): void => {
-    if (!done) rmSync(dir, { recursive: true, force: true });
-    done = true;
-    process.off('exit', abort);
-  };
-  process.on('exit', abort);
   return {
     dir,
     abort,
     commit: () => {
       const old = `${dir}.old`;
+      const back = unfinished({ k: 'aside', path: place, old });
       try {
         if (existsSync(place)) renameSync(place, old);
         renameSync(dir, place);
       } catch (e) {
         if (existsSync(old) && !existsSync(place)) renameSync(old, place);
+        back();
         abort();
         fail('E206', { file: path, why: reason(e) });
       }
-      done = true;
-      process.off('exit', abort);
+      done();
       rmSync(old, { recursive: true, force: true });
+      back();
     },
   };
 }

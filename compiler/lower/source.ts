@@ -148,9 +148,15 @@ export function elementwiseSource(
 function onceEach(s: Source): Source {
   return {
     ...s,
-    broadcast: memo(s.broadcast, dims => dims.map(showDim).join()),
-    canMerge: memo(s.canMerge, String),
-    merge: memo(s.merge, groups => groups.map(g => g.join(' ')).join()),
+    broadcast: memo(
+      dims => s.broadcast(dims),
+      dims => dims.map(showDim).join(),
+    ),
+    canMerge: memo(i => s.canMerge(i), String),
+    merge: memo(
+      groups => s.merge(groups),
+      groups => groups.map(g => g.join(' ')).join(),
+    ),
   };
 }
 function memo<A, R>(f: (a: A) => R, keyOf: (a: A) => string): (a: A) => R {

@@ -63,7 +63,7 @@ export function limited(): Limited {
         c.send({ options } satisfies Job);
       });
     },
-    end: () => void child?.disconnect(),
+    end: () => child?.disconnect(),
   };
 }
 /** What came of a job, with its message where none of the model is at fault. */
