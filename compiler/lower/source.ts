@@ -152,7 +152,7 @@ function onceEach(s: Source): Source {
       dims => s.broadcast(dims),
       dims => dims.map(showDim).join(),
     ),
-    canMerge: memo(i => s.canMerge(i), String),
+    canMerge: memo((i: number) => s.canMerge(i), String),
     merge: memo(
       groups => s.merge(groups),
       groups => groups.map(g => g.join(' ')).join(),

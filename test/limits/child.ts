@@ -1,15 +1,15 @@
 /** Compiles models that try to take all time and memory there is, in a process of its own. */
 import { CompileError } from '../../compiler/core/diagnostic.ts';
-import { compile, type CompileOptions } from '../../compiler/index.ts';
+import { compile } from '../../compiler/index.ts';
 import type { Done, Job } from './limited.ts';
 
-async function run(options: CompileOptions): Promise<Omit<Done, 'peak'>> {
+async function run({ options, measure }: Job): Promise<Omit<Done, 'peak'>> {
   const letters: Record<string, number> = {};
   try {
     const { files } = await compile({
       ...options,
       // The last text of each phase is what it made.
-      onText: s => void (letters[s.phase] = s.text().length),
+      ...(measure && { onText: s => void (letters[s.phase] = s.text().length) }),
     });
     return { code: 'compiled', message: '', letters, bytes: [...files.values()].reduce((n, f) => n + f.length, 0) };
   } catch (e) {
@@ -18,6 +18,6 @@ async function run(options: CompileOptions): Promise<Omit<Done, 'peak'>> {
   }
 }
 process.on('message', (job: Job) => {
-  void run(job.options).then(done => process.send?.({ ...done, peak: process.resourceUsage().maxRSS * 1024 } satisfies Done));
+  void run(job).then(done => process.send?.({ ...done, peak: process.resourceUsage().maxRSS * 1024 } satisfies Done));
 });
 process.send?.('ready');

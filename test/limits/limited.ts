@@ -5,6 +5,8 @@ import type { CompileOptions } from '../../compiler/index.ts';
 
 export interface Job {
   readonly options: CompileOptions;
+  /** Whether what the phases make is printed and counted. */
+  readonly measure: boolean;
 }
 export interface Done {
   /** The code of the error; `compiled` where there was none, `crash` for an error that is none of the model's. */
@@ -21,7 +23,7 @@ export interface Done {
 const LIMITS = { ms: 120_000, bytes: 2 ** 30 };
 
 export interface Limited {
-  compile(options: CompileOptions): Promise<Done>;
+  compile(options: CompileOptions, measure?: boolean): Promise<Done>;
   end(): void;
 }
 /** Compiles in a process that is killed where it takes too much; then the next job gets a new one. */
@@ -39,7 +41,7 @@ export function limited(): Limited {
     });
   };
   return {
-    compile: async options => {
+    compile: async (options, measure = false) => {
       const c = (child ??= await start());
       c.removeAllListeners();
       return new Promise(resolve => {
@@ -60,7 +62,7 @@ export function limited(): Limited {
         const timer = setTimeout(() => stop('time', 'it did not end'), LIMITS.ms);
         c.once('exit', (code, signal) => stop('dead', `the process ended with ${signal ?? String(code)}`));
         c.once('message', (d: Done) => end(d));
-        c.send({ options } satisfies Job);
+        c.send({ options, measure } satisfies Job);
       });
     },
     end: () => child?.disconnect(),

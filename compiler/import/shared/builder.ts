@@ -26,7 +26,7 @@ export interface ImportSession {
   eager: number;
 }
 /** Functions and loops may unfold a file to this many nodes, and to some times the nodes that it has. */
-const BUDGET = { least: 100_000, times: 20 };
+const BUDGET = { least: 30_000, times: 20 };
 /** Bytes of all results that are computed at once: more of them stay nodes. */
 const EAGER_IN_ALL = 2 ** 27;
 export const importSession = (file: string, nodes: number): ImportSession => ({
