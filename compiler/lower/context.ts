@@ -68,6 +68,9 @@ export function contextOf(g: GraphLowering, n: Node, tail: Node | undefined, out
       const trap = newTrap(state, `${what} (${showLoc(n.loc)})`);
       state.steps.push({ k: 'read', symbol: name, ...slotOf(from), trap });
     },
+    stopIf: (cell, why) => {
+      state.steps.push({ k: 'stop', ...slotOf(cell), trap: newTrap(state, `${why} (${showLoc(n.loc)})`) });
+    },
     copy: (name, from, to) => g.copy(name, from, to, loc),
     sourceOf: r => memorySource(r, g.narrow),
     graph: (sub, inputs) => g.subgraph(sub, inputs),

@@ -100,6 +100,8 @@ export interface LowerCtx<A> {
    * says what that means, where there is more to say.
    */
   readSymbol(name: string, from: SlotBuffer, why?: string): void;
+  /** After the steps so far, stops the run where element 0 of a buffer is not 0; `why` says what is wrong with the data. */
+  stopIf(cell: SlotBuffer, why: string): void;
   /** Copies a source into memory laid out as `to`. */
   copy(name: string, from: Source, to: Ref): void;
   /** A source over plain memory. */

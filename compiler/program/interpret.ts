@@ -51,6 +51,9 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
         case 'check':
           if (evalDim(s.a, env) !== evalDim(s.b, env)) trap(s.trap);
           break;
+        case 'stop':
+          if (Number(element(s)) !== 0) trap(s.trap);
+          break;
         case 'branch':
           run(Number(element(s.cond)) !== 0 ? s.then : s.else);
           break;

@@ -69,6 +69,7 @@ export function parseProgram(text: string, file = 'program'): Program {
       return { k: 'read', symbol, ...element(), trap: trap() };
     }
     if (s.has('check')) return { k: 'check', ...equal(/\s+else\b/), trap: trap() };
+    if (s.has('stop')) return { k: 'stop', ...element(), trap: trap() };
     if (s.has('if')) {
       const cond = element();
       return { k: 'branch', cond, then: steps(), else: s.has('else') ? steps() : [] };

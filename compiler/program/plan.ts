@@ -100,6 +100,7 @@ export function lifetimes(program: Program): ReadonlyMap<Slot, { readonly from: 
           for (const a of s.args) if (a.k === 'buf') use(a.slot);
           break;
         case 'read':
+        case 'stop':
           use(s.slot);
           break;
         case 'check':

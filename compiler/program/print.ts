@@ -25,6 +25,7 @@ import type { Arg, Port, Program, Slot, Step } from './program.ts';
  *     scale(%0, %1[2], %2, 3*n) ; from where
  *     read k = %3[1] else 0
  *     check k = n else 0
+ *     stop %3[2] else 0
  *     if %4[0] { … } else { … }
  *     loop i to 4*n while %4[0] { … }
  *   }
@@ -72,6 +73,8 @@ function step(s: Step, name: (s: Slot) => string): string[] {
       return [`read ${s.symbol} = ${element(s)} else ${s.trap}`];
     case 'check':
       return [`check ${showDim(s.a)} = ${showDim(s.b)} else ${s.trap}`];
+    case 'stop':
+      return [`stop ${element(s)} else ${s.trap}`];
     case 'branch': {
       const other = s.else.length > 0 ? ['} else {', ...block(s.else)] : [];
       return [`if ${element(s.cond)} {`, ...block(s.then), ...other, '}'];

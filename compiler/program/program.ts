@@ -19,6 +19,8 @@ export type Step =
   | { readonly k: 'read'; readonly symbol: string; readonly slot: Slot; readonly offset: Dim; readonly trap: number }
   /** The run traps where two sizes differ. */
   | { readonly k: 'check'; readonly a: Dim; readonly b: Dim; readonly trap: number }
+  /** The run traps where the data are not what they must be: where this element is not 0. */
+  | { readonly k: 'stop'; readonly slot: Slot; readonly offset: Dim; readonly trap: number }
   | {
       readonly k: 'branch';
       readonly cond: { readonly slot: Slot; readonly offset: Dim };

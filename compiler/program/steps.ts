@@ -7,6 +7,7 @@ export function blocksOf(s: Step): readonly (readonly Step[])[] {
     case 'call':
     case 'read':
     case 'check':
+    case 'stop':
       return [];
     case 'branch':
       return [s.then, s.else];
@@ -33,6 +34,7 @@ export const withKernels = (steps: readonly Step[], to: ReadonlyMap<Kernel, Kern
         return { ...s, kernel: to.get(s.kernel) ?? s.kernel };
       case 'read':
       case 'check':
+      case 'stop':
         return s;
       case 'branch':
         return { ...s, then: withKernels(s.then, to), else: withKernels(s.else, to) };

@@ -87,6 +87,10 @@ export function verifyProgram(p: Program, after?: string): void {
           known(s.b, values, 'check');
           trap(s.trap, 'check');
           break;
+        case 'stop':
+          element(s, 'stop');
+          trap(s.trap, 'stop');
+          break;
         case 'branch': {
           element(s.cond, 'if');
           // What both sides have given a value has one.

@@ -20,6 +20,11 @@ export interface ProfileData {
   };
   /** How many threads may share the work of a run; C only. */
   readonly threads: number;
+  /**
+   * What an index from data that lies outside of its axis does: it stops the run with a reason (`checked`), or means the nearest
+   * element (`clamped`), which saves one pass over the indices. Memory is safe either way.
+   */
+  readonly indices: 'checked' | 'clamped';
   /** Vector registers that a micro-kernel may fill. */
   readonly registers: number;
   /** WebAssembly features beyond the first version. */

@@ -123,6 +123,7 @@ const profileWith = (backEnds: readonly BackEnd[]): Check<ProfileData> =>
         MISSING,
       ),
       threads: whole(1, 64),
+      indices: oneOf('checked', 'clamped'),
       registers: whole(1, 64),
       features: listOf(oneOf('bulk-memory', 'sign-ext', 'sat-float-to-int')),
       memory: fields(
@@ -152,7 +153,7 @@ function profileOf(json: Json, seen: readonly string[], backEnds: readonly BackE
   const name = nameOf(json, seen);
   // The way to a field comes in quotes.
   const bad = (why: string): never => fail('E401', { target: name, why: why.replace(/^\.(\S+)/, "'$1'") });
-  return profileWith(backEnds)({ doc: '', threads: 1, ...inherit(json, [...seen, name]) }, bad);
+  return profileWith(backEnds)({ doc: '', threads: 1, indices: 'checked', ...inherit(json, [...seen, name]) }, bad);
 }
 /** The profile, if its fields fit each other and its back end. */
 function checked(name: string, profile: ProfileData, backEnd: BackEnd): Profile {

@@ -194,6 +194,8 @@ function programText(p: Program, plan: MemoryPlan): string {
       }
       case 'check':
         return `if (${size(s.a)} !== ${size(s.b)}) stop(${s.trap});`;
+      case 'stop':
+        return `if (${value(s)}) stop(${s.trap});`;
       case 'branch':
         return `if (${value(s.cond)}) {\n${steps(s.then)}} else {\n${steps(s.else)}}`;
       case 'loop': {

@@ -20,6 +20,8 @@ export interface Problem {
   readonly outputs: readonly DType[];
   /** Which inputs are constants of the model. */
   readonly constants?: readonly number[];
+  /** Sizes that the model declares for its outputs; else it declares none. */
+  readonly declares?: readonly (readonly number[])[];
   readonly attrs?: Readonly<Record<string, number | readonly number[] | string | Float | Lists>>;
 }
 /** An attribute that is a float. */
@@ -52,7 +54,10 @@ export function modelOf(p: Problem, sizes = (t: Tensor): readonly (number | stri
     return [value(11, `x${i}`, code(t.dtype), sizes(t))];
   });
   // Outputs without sizes: both sides find them out.
-  const results = p.outputs.map((t, i) => sub(12, text(1, `y${i}`), sub(2, sub(1, int(1, code(t))))));
+  const results = p.outputs.map((t, i) => {
+    const shape = p.declares?.[i];
+    return shape ? value(12, `y${i}`, code(t), shape) : sub(12, text(1, `y${i}`), sub(2, sub(1, int(1, code(t)))));
+  });
   const graph = [node(p.op, names, outs, ...attrs, ...domain), text(2, 'g'), ...ins, ...results];
   const imports = [sub(8, int(2, p.opset ?? 17)), ...(p.domain === undefined ? [] : [sub(8, text(1, p.domain), int(2, 1))])];
   return encode(int(1, 8), text(2, 'test'), sub(7, ...graph), ...imports);

@@ -200,6 +200,9 @@ function runText(
       case 'check':
         put(`if (${size(s.a)} != ${size(s.b)}) return ${ERRORS.length + s.trap};`);
         break;
+      case 'stop':
+        put(`if (${element(s)}) return ${ERRORS.length + s.trap};`);
+        break;
       case 'branch':
         put(`if (${element(s.cond)}) {`);
         walk(s.then, `${pad}  `);

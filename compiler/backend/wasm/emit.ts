@@ -156,6 +156,8 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, instrumenta
       }
       case 'check':
         return trapIf(m.i32.ne(dim(s.a), dim(s.b)), s.trap);
+      case 'stop':
+        return trapIf(load(s), s.trap);
       case 'branch':
         return m.if(m.i32.ne(load(s.cond), m.i32.const(0)), body(s.then), s.else.length > 0 ? body(s.else) : undefined);
       case 'loop': {

@@ -229,7 +229,12 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] 
     room: session.room,
     declared,
   });
-  return importedAt(loc, () => (overSequences ? sequences(node, ctxOf(s, loc), items) : must(builder)(node, ctxOf(s, loc))));
+  return importedAt(loc, () => {
+    const c = ctxOf(s, loc);
+    const outs = overSequences ? sequences(node, c, items) : must(builder)(node, c);
+    const waiting = c.waiting();
+    return outs.map(x => (x === undefined ? x : isSequence(x) ? { items: x.items.map(waiting) } : waiting(x)));
+  });
 }
 
 const contexts = new WeakMap<Scope, { readonly at: { loc: Loc }; readonly ctx: ImportCtx }>();
@@ -238,6 +243,8 @@ function ctxOf(s: Scope, loc: Loc): ImportCtx {
   const had = contexts.get(s);
   if (had) {
     had.at.loc = loc;
+    // What a node that failed expected is of no use to the next.
+    had.ctx.waiting();
     return had.ctx;
   }
   const at = { loc };

@@ -1,8 +1,9 @@
 import { fail, opOf, type Loc, type Warning } from '../../core/diagnostic.ts';
-import { staticDims, symbol, type Dim } from '../../core/dim.ts';
+import { dimEq, dimsNeverEqual, staticDims, symbol, type Dim } from '../../core/dim.ts';
 import { newRoom, type Room } from '../../core/room.ts';
 import { graphBuilder, type GraphBuilder } from '../../graph/build.ts';
 import { symbolicOf, type Node, type Value } from '../../graph/graph.ts';
+import { Guarded } from '../../ops/movement/shape.ts';
 import { DequantizeLinear } from '../../ops/quant/quant.ts';
 import { symbolName } from './dims.ts';
 import { Poisoned, Unsupported } from './unsupported.ts';
@@ -59,6 +60,13 @@ export interface ImportBuilder extends GraphBuilder {
   dimsIn(v: Value, what: string): readonly Dim[];
   /** The contents, which must not depend on any symbol either (E101). */
   intsIn(v: Value, what: string): readonly number[];
+  /**
+   * Two sizes must be equal when the model runs; else the run stops with `what`. The results of the node that is being imported wait for it.
+   * E102: they never are.
+   */
+  expect(a: Dim, b: Dim, what: string): void;
+  /** A function that makes values wait for all that was expected since it was asked for last. */
+  waiting(): (v: Value) => Value;
   /** A symbol of its own for a size that comes out when the model runs; lo and hi are inclusive. Give it to an op that `defines` it. */
   symbol(hint: string, lo: number, hi: number): Dim;
   /** The names of the classes that an output counts, where they are text: they go beside the model. The first ones told are kept. */
@@ -86,8 +94,19 @@ export function importBuilder(s: ImportSession, at: { readonly loc: Loc }, symbo
   const eager = { limit: () => Math.min(EAGER, s.eager), keep, spend: (bytes: number) => void (s.eager -= bytes) };
   const dimsIn: ImportBuilder['dimsIn'] = (v, what) =>
     symbolicOf(v) ?? unsupported(`its ${what} is computed when the model runs; it must be a constant or follow from sizes`);
+  const made = graphBuilder(at, { spend: () => spend(s, at.loc), eager, symbolDefinitions });
+  let expected: { readonly a: Dim; readonly b: Dim; readonly what: string }[] = [];
   return {
-    ...graphBuilder(at, { spend: () => spend(s, at.loc), eager, symbolDefinitions }),
+    ...made,
+    expect: (a, b, what) => {
+      if (dimsNeverEqual(a, b)) fail('E102', { op: opOf(at.loc), why: what }, at.loc);
+      if (!dimEq(a, b)) expected.push({ a, b, what });
+    },
+    waiting: () => {
+      const checks = expected;
+      expected = [];
+      return v => checks.reduce((x, { a, b, what }) => made.apply1(Guarded, [x], { a: [a], b: [b], what }), v);
+    },
     dimsIn,
     intsIn: (v, what) => staticDims(dimsIn(v, what)) ?? unsupported(`its ${what} depends on a free dimension; fix it with --dim`),
     symbol: (hint, lo, hi) => {

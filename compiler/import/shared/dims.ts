@@ -16,6 +16,8 @@ export interface DeclaredInput {
 interface Free {
   /** The name to give a size by: the file's own name for it, else `<input>_<axis>`. */
   readonly name: string;
+  /** What the file calls it, where that is no name: a choice for it goes for all that are called so. */
+  readonly called?: string;
   readonly places: { readonly input: string; readonly axis: number; readonly rank: number }[];
 }
 const LARGEST = 2 ** 31 - 1;
@@ -37,6 +39,9 @@ export const symbolName = (raw: string): string => {
   const s = raw.replaceAll(/[^\w.:/]/g, '_');
   return /^[A-Za-z_]/.test(s) ? s : `_${s}`;
 };
+/** What exporters write where they know no name: two axes called so need not be equal. */
+const isNoName = (raw: string): boolean =>
+  /^(?:[?*_-]*|-1|none|null|nan|n\/a|unk(?:nown)?|undefined|any|dyn(?:amic)?|unk_*\d+)$/i.test(raw.trim());
 /** Names in `a + b*2`, or undefined where the text is no arithmetic but a name in itself. */
 function namesIn(text: string): readonly string[] | undefined {
   if (!/[+*-]/.test(text) || !/^[A-Za-z_]\w*(?:(?:[+*]|-(?=\d))(?:\d+|[A-Za-z_]\w*))*$/.test(text.replaceAll(/\s/g, '')))
@@ -78,7 +83,7 @@ export function inputShapes(
       declaredShape(i, loc).map((d, axis): Dim => {
         if (typeof d === 'number') return d;
         if (d !== undefined && namesIn(d)) return expression(d, sizeOf);
-        return sizeOf(d ?? `${i.name}_${axis}`);
+        return sizeOf(openNames(d, i.name, axis)[0] ?? '');
       });
     if (shape.length > MOST_AXES)
       fail('E302', { dim: `of '${i.name}'`, why: `${shape.length} axes are more than ${MOST_AXES}` }, loc);
@@ -98,7 +103,7 @@ export function freeSizes(inputs: readonly DeclaredInput[]): Map<string, Free> {
       if (typeof d === 'number') return;
       for (const raw of openNames(d, i.name, axis)) {
         const name = symbolName(raw);
-        const f = free.get(name) ?? { name, places: [] };
+        const f = free.get(name) ?? { name, places: [], ...(d !== undefined && isNoName(d) && { called: d }) };
         f.places.push({ input: i.name, axis, rank: all.length });
         free.set(name, f);
       }
@@ -113,7 +118,7 @@ const declaredShape = (i: DeclaredInput, loc: Loc): NonNullable<DeclaredInput['s
     loc,
   );
 function openNames(param: string | undefined, input: string, axis: number): readonly string[] {
-  return param === undefined ? [`${input}_${axis}`] : (namesIn(param) ?? [param]);
+  return param === undefined || isNoName(param) ? [`${input}_${axis}`] : (namesIn(param) ?? [param]);
 }
 /** `a+2*b` with the sizes of the names put in; products bind tighter. */
 function expression(text: string, sizeOf: (name: string) => Dim): Dim {
@@ -134,14 +139,16 @@ function choose(
   const picked = new Map<string, DimChoice>();
   for (const [raw, c] of Object.entries(choices)) {
     const name = symbolName(raw);
-    if (!free.has(name))
+    const alike = [...free.values()].filter(f => f.called === raw);
+    for (const f of alike) picked.set(f.name, c);
+    if (!free.has(name) && alike.length === 0)
       fail(
         'E302',
         { dim: raw, why: open.length === 0 ? 'this model has no free dimension' : `the free dimensions are ${open.join(', ')}` },
         loc,
       );
-    picked.set(name, c);
   }
+  for (const [raw, c] of Object.entries(choices)) if (free.has(symbolName(raw))) picked.set(symbolName(raw), c);
   const out = new Map<string, Dim>();
   const ask: Free[] = [];
   for (const f of free.values()) {

@@ -13,6 +13,8 @@ export interface Read {
   readonly hi: number;
   /** Values outside mean the same as the nearest inside. */
   readonly clamp?: boolean;
+  /** The size that the file declares: it is taken, and a run with another one stops. */
+  readonly declared?: number;
 }
 /**
  * The largest size taken for each of some axes that only data tell, where nothing bounds them: storage is planned for it, so the more
@@ -33,20 +35,40 @@ export function unbounded(c: ImportBuilder, what: string, axes = 1): () => numbe
 export function sizeOf(c: ImportBuilder, v: Value, r: Read): Dim {
   const known = symbolicOf(v)?.[0];
   if (known !== undefined) return known;
+  if (r.declared !== undefined) {
+    expectSize(c, v, r.declared, `its ${r.what} is not what the file declares`, r.what);
+    return r.declared;
+  }
+  // A symbol of one value is a number, which nothing would check.
+  if (r.lo === r.hi && r.clamp !== true) {
+    expectSize(c, v, r.lo, `its ${r.what} must be ${r.lo}`, r.what);
+    return r.lo;
+  }
+  return readSize(c, v, r);
+}
+function readSize(c: ImportBuilder, v: Value, r: Read): Dim {
   const d = c.symbol(r.what, r.lo, r.hi);
   const [s] = typeof d === 'number' ? [] : symbolsOf(d);
   if (s) c.apply1(DimOf, [v], { symbol: s.name, lo: r.lo, hi: r.hi, clamp: r.clamp ?? false });
   return d;
 }
-/** The integers in a vector as dimensions; `read(i)` is asked for those that only data tell. */
-export function sizesOf(c: ImportBuilder, v: Value, read: (i: number) => Dim | Read): readonly Dim[] {
+/** No size or number of elements is larger, and sums of a few stay in 32 bits. */
+const ANY = 2 ** 29;
+/** Has the run check that the one integer in `v` is `size`; `what` says what is wrong if not. */
+export function expectSize(c: ImportBuilder, v: Value, size: Dim, what: string, name = 'given'): void {
+  c.expect(symbolicOf(v)?.[0] ?? readSize(c, v, { what: name, lo: -ANY, hi: ANY }), size, what);
+}
+/** The same for a vector of integers. */
+export function expectSizes(c: ImportBuilder, v: Value, sizes: readonly Dim[], what: string): void {
+  sizes.forEach((d, i) => expectSize(c, element(c, v, i), d, what));
+}
+/** The integers in a vector as dimensions; `read(i)` is asked about those that only data tell. */
+export function sizesOf(c: ImportBuilder, v: Value, read: (i: number) => Read): readonly Dim[] {
   const known = symbolicOf(v);
   if (known) return known;
   const length = lengthOf(c, v);
   return Array.from({ length }, (_, i) => {
-    const r = read(i);
-    if (typeof r === 'number' || 'k' in r) return r;
-    return sizeOf(c, element(c, v, i), r);
+    return sizeOf(c, element(c, v, i), read(i));
   });
 }
 /** No tensor has more axes, and no axis is split into more parts by data. */

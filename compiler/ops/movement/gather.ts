@@ -1,10 +1,8 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimSub, type Dim } from '../../core/dim.ts';
-import { isInt } from '../../core/dtype.ts';
-import { tensorType, type TensorType } from '../../core/shape.ts';
+import { dimSub } from '../../core/dim.ts';
+import { tensorType } from '../../core/shape.ts';
 import { numel, stridesOf, toNumbers, typed } from '../../core/tensor.ts';
 import type { NodeOf } from '../../graph/graph.ts';
-import type { KernelBuilder } from '../../kernel/builder.ts';
 import {
   add,
   cast,
@@ -21,27 +19,16 @@ import {
   sub,
   vec,
   vtype,
-  type Expr,
   type Lanes,
 } from '../../kernel/ir.ts';
 import { attr, defineOp, type InferCtx } from '../define.ts';
 import { forAll, forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx } from '../lowering.ts';
+import { checkIndices, safeIndex, wrapIndex } from './indices.ts';
 import { cellOf, cellsOf, forRows, gatherStrided, indexOf, newCells } from '../strided.ts';
 
-/** Operators that read elements at computed places. Indices from data may count from the end, and are clamped: no load is out of range. */
+/** Operators that read elements at computed places. */
 
-/** An index from data as i32 in 0..n-1, bound to a name. Negative ones count from the end. */
-export function safeIndex(k: KernelBuilder, raw: Expr, n: Dim): Expr {
-  const size = k.dim(n);
-  const i = k.let(cast(I32, raw));
-  return k.let(clampInt(select(lt(i, 0), add(i, size), i), 0, sub(size, 1)));
-}
-/** The same for the evaluator. */
-export const wrapIndex = (i: number, n: number): number => Math.max(0, Math.min(i < 0 ? i + n : i, n - 1));
-export function checkIndices(c: InferCtx<unknown>, t: TensorType): void {
-  if (!isInt(t.dtype)) c.reject(`indices must be integers, not ${t.dtype}`);
-}
 /** Which axis an attribute names; importers give it non-negative. */
 export function checkAxis(c: InferCtx<unknown>, axis: number, rank: number): void {
   if (axis < 0 || axis >= rank) c.reject(`axis ${axis} of a tensor with ${rank} axes`);

@@ -4,7 +4,8 @@ import { fromNumbers, numel, stridesOf, toNumbers, typed, type Tensor } from '..
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, cast, I32, lt, max, min, mul, rem, select, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
 import { attr, defineOp, type InferCtx } from '../define.ts';
-import { checkAxis, checkIndices, safeIndex, wrapIndex } from './gather.ts';
+import { checkAxis } from './gather.ts';
+import { checkIndices, safeIndex, wrapIndex } from './indices.ts';
 import { forLanes, inOrder, lanesOf } from '../loops.ts';
 import type { LowerCtx, Ref } from '../lowering.ts';
 import { refIndex } from '../ref.ts';

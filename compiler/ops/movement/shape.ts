@@ -57,6 +57,22 @@ function clampWide(v: Expr, lo: number, hi: number): Expr {
   return v.t.base === 'i32' ? clampInt(v, lo, hi) : max(min(v, konst(v.t, hi)), konst(v.t, low));
 }
 
+export const Guarded = defineOp({
+  name: 'Guarded',
+  doc: 'x. Each size of `a` must be that of `b` in its place when the model runs; else the run stops with `what`.',
+  inputs: ['x'],
+  attrs: { a: attr.dims(), b: attr.dims(), what: attr.string() },
+  infer: c => {
+    const { a, b, what } = c.attrs;
+    if (a.length !== b.length) c.reject(`${a.length} and ${b.length} sizes`);
+    a.forEach((d, i) => c.same(d, must(b[i]), what));
+    return [must(c.types[0])];
+  },
+  symbolic: c => [c.symbolic[0]],
+  eval: (_, x) => [must(x)],
+  lower: { k: 'view', ref: x => x },
+});
+
 export const Sizes = defineOp({
   name: 'Sizes',
   doc: 'Sizes as an integer tensor: what is left of Shape where data need it.',

@@ -26,7 +26,7 @@ import {
   type Expr,
 } from '../../kernel/ir.ts';
 import { attr, defineOp } from '../define.ts';
-import { checkIndices } from '../movement/gather.ts';
+import { checkIndices } from '../movement/indices.ts';
 import type { LowerCtx, Source } from '../lowering.ts';
 import { countSymbols, readCount } from './select.ts';
 

@@ -48,6 +48,7 @@ function loopsToKernels(program: Program, fresh: (of: string) => string): Progra
         case 'call':
         case 'read':
         case 'check':
+        case 'stop':
           return s;
         case 'branch':
           return { ...s, then: walk(s.then), else: walk(s.else) };

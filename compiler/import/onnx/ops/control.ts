@@ -4,6 +4,7 @@ import { normAxis, showType, tensorType, type TensorType } from '../../../core/s
 import { symbolicOf, input, type Graph, type Value } from '../../../graph/graph.ts';
 import { If as IfOp, outTypes } from '../../../ops/control/if.ts';
 import { atIteration, Loop as LoopOp } from '../../../ops/control/loop.ts';
+import { Guarded } from '../../../ops/movement/shape.ts';
 import { Reshape } from '../../../ops/movement/view.ts';
 import type { GraphProto } from '../records.ts';
 import type { Formal, ImportCtx, OnnxNode, OnnxOps } from '../registry.ts';
@@ -214,7 +215,10 @@ function promised(
 ): Graph {
   const outputs = g.outputs.map((o, i) => {
     const shape = i <= carried ? types[i - 1]?.shape : settled(o.value.type, declaredShape(proto, i), iter);
-    return shape ? { name: o.name, value: c.apply1(Reshape, [o.value], { shape }) } : o;
+    if (!shape) return o;
+    const what = 'a body does not give the sizes that the file declares';
+    const waits = c.apply1(Guarded, [o.value], { a: o.value.type.shape, b: shape, what });
+    return { name: o.name, value: c.apply1(Reshape, [waits], { shape }) };
   });
   return { ...g, outputs };
 }

@@ -1,7 +1,7 @@
 import { must } from '../../../core/diagnostic.ts';
-import type { Dim } from '../../../core/dim.ts';
+import { dimSub, type Dim } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';
-import { symbolicOf, type Value } from '../../../graph/graph.ts';
+import type { Value } from '../../../graph/graph.ts';
 import type { Attrs } from '../../../ops/define.ts';
 import { Conv, ConvTranspose } from '../../../ops/conv/conv.ts';
 import * as e from '../../../ops/elementwise/index.ts';
@@ -12,6 +12,8 @@ import { dilationsOf, outputPaddingOf, perAxis, stridesOf, transposedPads, windo
 import { axesFrom, rankOf } from '../../shared/axes.ts';
 import { transpose } from '../../shared/views.ts';
 import { reduceOver } from '../../shared/reduce.ts';
+import { declaredOr } from './declared.ts';
+import { lengthOf, sizesOf } from '../../shared/sizes.ts';
 import { addBias } from '../../shared/channels.ts';
 
 const spatialOf = (x: Value): readonly Dim[] => x.type.shape.slice(2);
@@ -143,9 +145,11 @@ const maxUnpool: OnnxBuilder = (n, c) => {
   const y = c.apply1(MaxUnpool, [x, positions], { shape: own });
   if (!given) return [y];
   // Positions are for the natural shape; what is wanted beyond it are zeros.
-  const shape = symbolicOf(given) ? c.intsIn(given, 'output shape') : n.declared(0);
-  if (!shape || shape.length !== own.length) return n.unsupported('its output shape is computed when the model runs');
-  const end = shape.map((d, i) => (d ?? n.unsupported('its output shape is not declared')) - Number(own[i]));
+  if (lengthOf(c, given) !== own.length) n.reject(`an output shape of ${lengthOf(c, given)} sizes for ${own.length} axes`);
+  const open = (): never =>
+    n.unsupported('its output shape is computed when the model runs; it must be a constant, or the file must declare it');
+  const shape = sizesOf(c, given, i => declaredOr(n, 0, i, 'output shape', open));
+  const end = shape.map((d, i) => dimSub(d, must(own[i])));
   return [end.every(d => d === 0) ? y : c.apply1(Pad, [y], { begin: end.map(() => 0), end })];
 };
 

@@ -1,6 +1,8 @@
-import type { Dim } from '../../../core/dim.ts';
 import type { Read } from '../../shared/sizes.ts';
 import type { OnnxNode } from '../registry.ts';
 
-/** A size that the file declares for axis `i` of output `o`, or else a reading of it up to `hi`. */
-export const declaredOr = (n: OnnxNode, o: number, i: number, read: () => Read): Dim | Read => n.declared(o)?.[i] ?? read();
+/** How the size of axis `i` of output `o` is read from data: the file may declare it, else `bounds` are asked for. */
+export function declaredOr(n: OnnxNode, o: number, i: number, what: string, bounds: () => Pick<Read, 'lo' | 'hi'>): Read {
+  const declared = n.declared(o)?.[i];
+  return declared === undefined ? { what, ...bounds() } : { what, lo: declared, hi: declared, declared };
+}

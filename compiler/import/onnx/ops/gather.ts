@@ -1,6 +1,6 @@
 import { maxOf, minOf } from '../../../core/extremes.ts';
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimHi, dimMin, dimMul, dimProd, rangeOf, staticDims, type Dim } from '../../../core/dim.ts';
+import { dimAdd, dimHi, dimMin, dimMul, dimProd, dimSub, rangeOf, staticDims, type Dim } from '../../../core/dim.ts';
 import { toNumbers, type Tensor } from '../../../core/tensor.ts';
 import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Col2Im } from '../../../ops/conv/col2im.ts';
@@ -14,8 +14,9 @@ import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, rankOf } from '../../shared/axes.ts';
 import { declaredOr } from './declared.ts';
 import { dilationsOf, perAxis, stridesOf } from './window.ts';
+import { indicesInto } from '../../shared/indices.ts';
 import { sizeOf, sizesOf, unbounded } from '../../shared/sizes.ts';
-import { reshape, slice } from '../../shared/views.ts';
+import { cast, reshape, slice } from '../../shared/views.ts';
 
 /** Indices that are known and evenly spaced: then a gather is a slice. */
 function evenly(indices: readonly Dim[] | undefined, n: Dim): { readonly start: Dim; readonly step: number } | undefined {
@@ -26,7 +27,7 @@ function evenly(indices: readonly Dim[] | undefined, n: Dim): { readonly start: 
   if (step === 0 || known.some((v, i) => v !== first + i * step || v < 0 !== first < 0)) return undefined;
   const [low, high] = [minOf(known, Infinity), maxOf(known, -Infinity)];
   const size = rangeOf(n).lo;
-  // Out of range somewhere: leave it to the gather, which clamps.
+  // Perhaps out of range: that is for the run to say.
   if (low < 0 ? -low > size : high >= size) return undefined;
   return { start: first < 0 ? dimAdd(first, n) : first, step };
 }
@@ -36,7 +37,7 @@ const gather: OnnxBuilder = (n, c) => {
   const { shape } = x.type;
   const axis = axisOf(n, n.int('axis', 0), shape.length);
   const even = evenly(symbolicOf(indices), must(shape[axis]));
-  if (!even) return [c.apply1(Gather, [x, indices], { axis })];
+  if (!even) return [c.apply1(Gather, [x, indicesInto(c, indices, [must(shape[axis])])], { axis })];
   const size = dimProd(indices.type.shape);
   const cut = slice(c, x, new Map([[axis, { ...even, size }]]));
   return [reshape(c, cut, [...shape.slice(0, axis), ...indices.type.shape, ...shape.slice(axis + 1)])];
@@ -44,7 +45,8 @@ const gather: OnnxBuilder = (n, c) => {
 
 const gatherElements: OnnxBuilder = (n, c) => {
   const x = n.input(0);
-  return [c.apply1(GatherElements, [x, n.input(1)], { axis: axisOf(n, n.int('axis', 0), rankOf(x)) })];
+  const axis = axisOf(n, n.int('axis', 0), rankOf(x));
+  return [c.apply1(GatherElements, [x, indicesInto(c, n.input(1), [must(x.type.shape[axis])])], { axis })];
 };
 const reductionOf = (n: OnnxNode): Reduction => {
   const r = n.string('reduction', 'none');
@@ -53,22 +55,45 @@ const reductionOf = (n: OnnxNode): Reduction => {
 const scatterElements: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const axis = axisOf(n, n.int('axis', 0), rankOf(x));
-  return [c.apply1(ScatterElements, [x, n.input(1), n.input(2)], { axis, reduction: reductionOf(n) })];
+  const at = indicesInto(c, n.input(1), [must(x.type.shape[axis])]);
+  return [c.apply1(ScatterElements, [x, at, n.input(2)], { axis, reduction: reductionOf(n) })];
+};
+/** Tuples of indices, the last axis of `v`, into the axes of x from `first` on. */
+function tuples(c: ImportCtx, x: Value, v: Value, first: number): Value {
+  const length = v.type.shape.at(-1);
+  // What does not fit the axes is for the operator to say.
+  if (typeof length !== 'number' || length === 0 || first + length > rankOf(x)) return v;
+  return indicesInto(c, v, x.type.shape.slice(first, first + length));
+}
+const gatherND =
+  (batched: boolean): OnnxBuilder =>
+  (n, c) => {
+    const [x, at] = [n.input(0), n.input(1)];
+    const batch = batched ? n.int('batch_dims', 0) : 0;
+    return [c.apply1(GatherND, [x, tuples(c, x, at, batch)], { batch })];
+  };
+const scatterND: OnnxBuilder = (n, c) => {
+  const x = n.input(0);
+  return [c.apply1(ScatterND, [x, tuples(c, x, n.input(1), 0), n.input(2)], { reduction: reductionOf(n) })];
 };
 const tensorScatter: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const mode = n.string('mode', 'linear');
   if (mode !== 'linear' && mode !== 'circular') n.reject(`mode '${mode}'`);
   const axis = axisOf(n, n.int('axis', -2), rankOf(x));
-  return [c.apply1(TensorScatter, [x, n.input(1), n.inputs[2]], { axis, circular: mode === 'circular' })];
+  const circular = mode === 'circular';
+  const [update, start] = [n.input(1), n.inputs[2]];
+  const size = must(x.type.shape[axis]);
+  const starts = circular ? size : dimAdd(dimSub(size, update.type.shape[axis] ?? 0), 1);
+  return [c.apply1(TensorScatter, [x, update, start && indicesInto(c, start, [starts], false)], { axis, circular })];
 };
 
 const oneHot: OnnxBuilder = (n, c) => {
   const indices = n.input(0);
   const rank = rankOf(indices) + 1;
   const axis = axisOf(n, n.int('axis', -1), rank);
-  const [depth = 0] = sizesOf(c, reshape(c, n.input(1), [1]), () =>
-    declaredOr(n, 0, axis, () => ({ what: 'depth', lo: 0, hi: unbounded(c, 'depth')() })),
+  const [depth = 0] = sizesOf(c, reshape(c, cast(c, n.input(1), 'i64'), [1]), () =>
+    declaredOr(n, 0, axis, 'depth', () => ({ lo: 0, hi: unbounded(c, 'depth')() })),
   );
   return [c.apply1(OneHot, [indices, n.input(2)], { axis, depth })];
 };
@@ -140,13 +165,14 @@ const reverseSequence: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const batch = axisOf(n, n.int('batch_axis', 1), rankOf(x));
   const time = axisOf(n, n.int('time_axis', 0), rankOf(x));
-  return [c.apply1(ReverseSequence, [x, n.input(1)], { batch, time })];
+  const lengths = indicesInto(c, n.input(1), [dimAdd(must(x.type.shape[time]), 1)], false);
+  return [c.apply1(ReverseSequence, [x, lengths], { batch, time })];
 };
 const col2im: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   if (rankOf(x) !== 3) n.reject(`takes 3 axes, not ${rankOf(x)}`);
   const hi = dimHi(dimProd(x.type.shape.slice(1)));
-  const image = sizesOf(c, n.input(1), i => declaredOr(n, 0, i + 2, () => ({ what: 'image', lo: 1, hi })));
+  const image = sizesOf(c, n.input(1), i => declaredOr(n, 0, i + 2, 'image', () => ({ lo: 1, hi })));
   const block = sizesOf(c, n.input(2), () => ({ what: 'block', lo: 1, hi: dimHi(must(x.type.shape[1])) }));
   return [
     c.apply1(Col2Im, [x], {
@@ -162,10 +188,10 @@ const col2im: OnnxBuilder = (n, c) => {
 export const gatherOps: OnnxOps = {
   Gather: gather,
   GatherElements: gatherElements,
-  GatherND: (n, c) => [c.apply1(GatherND, [n.input(0), n.input(1)], { batch: n.int('batch_dims', 0) })],
+  GatherND: gatherND(true),
   ScatterElements: scatterElements,
   Scatter: scatterElements,
-  ScatterND: (n, c) => [c.apply1(ScatterND, [n.input(0), n.input(1), n.input(2)], { reduction: reductionOf(n) })],
+  ScatterND: scatterND,
   TensorScatter: tensorScatter,
   OneHot: oneHot,
   Compress: compress,
@@ -177,5 +203,5 @@ export const gatherOps: OnnxOps = {
   ReverseSequence: reverseSequence,
   Col2Im: col2im,
   'com.microsoft.Trilu': trilu,
-  'com.microsoft.GatherND': (n, c) => [c.apply1(GatherND, [n.input(0), n.input(1)], {})],
+  'com.microsoft.GatherND': gatherND(false),
 };

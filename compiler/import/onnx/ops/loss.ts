@@ -5,6 +5,7 @@ import { Gather, GatherElements } from '../../../ops/movement/gather.ts';
 import { Softmax } from '../../../ops/reduce/norm.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axesFrom, rankOf } from '../../shared/axes.ts';
+import { indicesInto } from '../../shared/indices.ts';
 import { reshape } from '../../shared/views.ts';
 import { reduceOver } from '../../shared/reduce.ts';
 
@@ -17,7 +18,8 @@ function negativeLogLikelihood(n: OnnxNode, c: ImportCtx, logs: Value, target: V
   const counts =
     ignored === undefined ? undefined : c.apply1(e.Not, [c.apply1(e.Equal, [target, c.literal(target.type.dtype, ignored)])]);
   // What is ignored may be no class at all.
-  const at = counts ? c.apply1(e.Where, [counts, target, c.literal(target.type.dtype, 0)]) : target;
+  const classes = counts ? c.apply1(e.Where, [counts, target, c.literal(target.type.dtype, 0)]) : target;
+  const at = indicesInto(c, classes, [must(logs.type.shape[1])], false);
   const [batch, ...rest] = target.type.shape;
   const picked = c.apply1(GatherElements, [logs, reshape(c, at, [must(batch), 1, ...rest])], { axis: 1 });
   const loss = c.apply1(e.Neg, [reshape(c, picked, target.type.shape)]);

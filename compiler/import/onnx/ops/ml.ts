@@ -11,6 +11,7 @@ import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { linearClassifier, linearRegressor } from './ml-linear.ts';
 import { svmClassifier, svmRegressor } from './ml-svm.ts';
 import { rankOf } from '../../shared/axes.ts';
+import { indicesInto } from '../../shared/indices.ts';
 import { cast, concat, reshape, slice } from '../../shared/views.ts';
 import { reduceOver } from '../../shared/reduce.ts';
 
@@ -129,7 +130,7 @@ const arrayFeatureExtractor: OnnxBuilder = (n, c) => {
   const x = rankOf(given) === 1 ? reshape(c, given, [1, ...given.type.shape]) : given;
   const at = n.input(1);
   const flat = reshape(c, at, [dimProd(at.type.shape)]);
-  return [c.apply1(Gather, [x, flat], { axis: rankOf(x) - 1 })];
+  return [c.apply1(Gather, [x, indicesInto(c, flat, [must(x.type.shape.at(-1))], false)], { axis: rankOf(x) - 1 })];
 };
 /** A map from label to score is the scores, and the labels beside the model. */
 const zipMap: OnnxBuilder = (n, c) => {

@@ -1,17 +1,17 @@
-import { dimEq, dimHi, dimProd, type Dim } from '../../../core/dim.ts';
+import { dimEq, dimHi } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';
 import { must } from '../../../core/diagnostic.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
-import type { Op } from '../../../ops/define.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { ReduceTo, Spread } from '../../../ops/reduce/reduce-to.ts';
-import { ArgReduce, Cumulative, Reduce } from '../../../ops/reduce/reduce.ts';
+import { ArgReduce, Cumulative } from '../../../ops/reduce/reduce.ts';
 import { Reshape } from '../../../ops/movement/view.ts';
-import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import type { ImportCtx, OnnxBuilder, OnnxOps } from '../registry.ts';
 import { reductionAxes } from './axes.ts';
 import type { Reduction } from '../../../ops/reduce/axes.ts';
 import { axesFrom, axisOf, rankOf } from '../../shared/axes.ts';
-import { oneOr, element, sizeOf, sizesValue } from '../../shared/sizes.ts';
+import { alongDataAxis, dataAxes, sizesWithout } from '../../shared/data-axes.ts';
+import { oneOr, element, sizeOf, sizesOf, sizesValue } from '../../shared/sizes.ts';
 import { reduceOver } from '../../shared/reduce.ts';
 
 type Fold = (of: Reduction, x: Value, keep?: boolean) => Value;
@@ -25,48 +25,22 @@ const reduction =
     const x = n.input(0);
     const keepdims = n.bool('keepdims', true);
     const given = n.opset < inputFrom ? undefined : n.inputs[1];
-    if (given && given.type.shape[0] !== 0 && !symbolicOf(given)) return [f(x, foldAtRunTime(n, c, x, given, keepdims), c)];
+    if (given && given.type.shape[0] !== 0 && !symbolicOf(given)) return [f(x, foldAtRunTime(c, x, given, keepdims), c)];
     const axes = reductionAxes(n, c, x, inputFrom);
     return [f(x, (of, v, keep = keepdims) => reduceOver(c, of, v, axes, keep), c)];
   };
 
 /** Reductions over axes that come out when the model runs. How many there are is known, so the number of axes left is too. */
-function foldAtRunTime(n: OnnxNode, c: ImportCtx, x: Value, given: Value, keepdims: boolean): Fold {
-  const rank = rankOf(x);
-  const count = must(given.type.shape[0] ?? 1);
-  if (typeof count !== 'number' || given.type.shape.length !== 1)
-    return n.reject('the axes must be a vector whose length is known');
-  const i64 = (v: readonly number[], dims: readonly number[]): Value => c.literal('i64', v, dims);
-  const all = axesFrom(x);
-  const axes = c.apply1(e.Cast, [given], { to: 'i64' });
-  const isAxis = (shift: number): Value =>
-    c.apply1(e.Equal, [
-      i64(
-        all.map(a => a - shift),
-        [rank, 1],
-      ),
-      axes,
-    ]);
-  const hit = c.apply1(Reduce, [c.apply1(e.Or, [isAxis(0), isAxis(rank)])], { of: 'max', axes: [1], keep: false });
-  const sizes = sizesValue(c, x.type.shape);
-  const short = c.apply1(e.Where, [hit, c.literal('i64', 1), sizes]);
+function foldAtRunTime(c: ImportCtx, x: Value, given: Value, keepdims: boolean): Fold {
+  const axes = dataAxes(c, given, rankOf(x));
+  const short = c.apply1(e.Where, [axes.hit, c.literal('i64', 1), sizesValue(c, x.type.shape)]);
   const shape = x.type.shape.map((d, i) => {
     return d === 1 ? 1 : sizeOf(c, element(c, short, i), { what: 'kept', ...oneOr(d) });
   });
   const keep: Fold = (of, v) => c.apply1(ReduceTo, [v], { of, shape });
   if (keepdims) return keep;
-  // Size j of what is left is that of the axis before which j others are left.
-  const left = c.apply1(e.Not, [hit]);
-  const place = c.apply1(Cumulative, [c.apply1(e.Cast, [left], { to: 'i64' })], { of: 'sum', axis: 0 });
-  const places = all.slice(0, Math.max(0, rank - count)).map(j => j + 1);
-  const its = c.apply1(e.And, [c.apply1(e.Equal, [i64(places, [places.length, 1]), place]), left]);
-  const leftSizes = c.apply1(Reduce, [c.apply1(e.Where, [its, sizes, c.literal('i64', 0)])], {
-    of: 'sum',
-    axes: [1],
-    keep: false,
-  });
   const most = Math.max(1, ...x.type.shape.map(dimHi));
-  const dropped = places.map(j => sizeOf(c, element(c, leftSizes, j - 1), { what: 'left', lo: 0, hi: most }));
+  const dropped = sizesOf(c, sizesWithout(c, x, axes), () => ({ what: 'left', lo: 0, hi: most }));
   return (of, v, kept = false) => (kept ? keep(of, v) : c.apply1(Reshape, [keep(of, v)], { shape: dropped }));
 }
 /** Square roots and logarithms of integers are computed in f64 and truncated. */
@@ -103,26 +77,9 @@ const cumulative =
     const attrs = { of, exclusive: n.bool('exclusive', false), reverse: n.bool('reverse', false) };
     const known = symbolicOf(given)?.[0];
     if (typeof known === 'number') return [c.apply1(Cumulative, [x], { ...attrs, axis: axisOf(n, known, rankOf(x)) })];
-    // An axis that comes out when the model runs: x as [before, axis, after].
-    const shape = splitAtRunTime(c, x, given);
-    const y = c.apply1(Cumulative, [c.apply1(Reshape, [x], { shape })], { ...attrs, axis: 1 });
-    return [c.apply1(Reshape, [y], { shape: x.type.shape })];
+    const along = (axis: number): Value => c.apply1(Cumulative, [x], { ...attrs, axis });
+    return [alongDataAxis(c, given, rankOf(x), axesFrom(x), along)];
   };
-function splitAtRunTime(c: ImportCtx, x: Value, given: Value): readonly Dim[] {
-  const rank = rankOf(x);
-  const cell = c.apply1(Reshape, [c.apply1(e.Cast, [given], { to: 'i64' })], { shape: [1] });
-  const axis = c.apply1(e.Mod, [cell, c.literal('i64', rank)]);
-  const places = c.literal('i64', axesFrom(x));
-  const sizes = sizesValue(c, x.type.shape);
-  const product = (op: Op): Value =>
-    reduceOver(c, 'prod', c.apply1(e.Where, [c.apply1(op, [places, axis]), sizes, c.literal('i64', 1)]), [0], true);
-  const all = Math.max(1, dimHi(dimProd(x.type.shape)));
-  return [
-    sizeOf(c, product(e.Less), { what: 'before', lo: 0, hi: all }),
-    sizeOf(c, product(e.Equal), { what: 'along', lo: 0, hi: Math.max(...x.type.shape.map(dimHi)) }),
-    sizeOf(c, product(e.Greater), { what: 'after', lo: 0, hi: all }),
-  ];
-}
 
 export const reduceOps: OnnxOps = {
   ReduceSum: reduction(13, (x, fold) => fold('sum', x)),

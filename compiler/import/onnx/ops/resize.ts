@@ -2,7 +2,7 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimFloorDiv, dimMul, rangeOf, type Dim } from '../../../core/dim.ts';
 import { toNumbers } from '../../../core/tensor.ts';
 import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
-import { Div } from '../../../ops/elementwise/index.ts';
+import { Add, Div, Floor, Mul } from '../../../ops/elementwise/index.ts';
 import { Cast } from '../../../ops/elementwise/cast.ts';
 import { Gather } from '../../../ops/movement/gather.ts';
 import { Reduce } from '../../../ops/reduce/reduce.ts';
@@ -11,7 +11,9 @@ import { Resize } from '../../../ops/resample/resize.ts';
 import { COORDINATES, NEAREST_MODES, RESIZE_MODES } from '../../../ops/resample/resize-taps.ts';
 import type { ImportCtx, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf } from '../../shared/axes.ts';
-import { concat, slice } from '../../shared/views.ts';
+import { declaredOr } from './declared.ts';
+import { element, sizeOf, sizesValue } from '../../shared/sizes.ts';
+import { cast, concat, slice } from '../../shared/views.ts';
 
 const word = <const W extends readonly string[]>(n: OnnxNode, words: W, name: string, otherwise: string): W[number] => {
   const s = n.string(name, otherwise);
@@ -61,8 +63,34 @@ function resize(n: OnnxNode, c: ImportCtx, given: Given): readonly Value[] {
   if (factors?.some(s => !(s > 0))) n.reject('scales must be positive');
   const policy = n.string('keep_aspect_ratio_policy', 'stretch');
   if (!['stretch', 'not_larger', 'not_smaller'].includes(policy)) n.reject(`keep_aspect_ratio_policy is '${policy}'`);
-  const sizes = factors || given.scales ? undefined : symbolicOf(given.sizes ?? n.reject('neither scales nor sizes are given'));
+  const asked = factors || given.scales ? undefined : (given.sizes ?? n.reject('neither scales nor sizes are given'));
+  const sizes = symbolicOf(asked);
+  const open = (): never =>
+    n.unsupported(
+      'its scales or sizes come out of data, and the file does not declare the size of its result: declare it, or make them constants',
+    );
 
+  const float = (v: Value): Value => cast(c, v, 'f32');
+  const ofAxes = (): Value =>
+    sizesValue(
+      c,
+      axes.map(a => must(x.type.shape[a])),
+    );
+  // One scale for all axes, where data tell it.
+  const one =
+    asked && !sizes && policy !== 'stretch'
+      ? c.apply1(Reduce, [c.apply1(Div, [float(asked), float(ofAxes())])], {
+          of: policy === 'not_larger' ? 'min' : 'max',
+          axes: [0],
+          keep: true,
+        })
+      : undefined;
+  const sizeAtRunTime = (i: number, from: Dim): Value => {
+    if (asked && !one) return element(c, asked, i);
+    const scale = one ?? element(c, must(given.scales), i);
+    const size = c.apply1(Mul, [float(sizesValue(c, [from])), float(scale)]);
+    return cast(c, c.apply1(Floor, [one ? c.apply1(Add, [size, c.literal('f32', 0.5)]) : size]), 'i64');
+  };
   const shape: Dim[] = [...x.type.shape];
   const scales = new Array<number>(rank).fill(1);
   axes.forEach((axis, i) => {
@@ -71,15 +99,11 @@ function resize(n: OnnxNode, c: ImportCtx, given: Given): readonly Value[] {
     shape[axis] =
       factors?.[i] !== undefined
         ? scaled(n, from, factors[i])
-        : (sizes?.[i] ??
-          n.declared(0)?.[axis] ??
-          n.unsupported('its scales or sizes come out of data, and the model does not declare the size of its result'));
+        : (sizes?.[i] ?? sizeOf(c, sizeAtRunTime(i, from), declaredOr(n, 0, axis, 'size', open)));
   });
   let scalesInput = factors || !given.scales ? undefined : onAllAxes(c, given.scales, axes, rank, 1);
-  if (given.sizes && !given.scales && policy !== 'stretch') {
-    const one = oneScale(n, c, policy === 'not_larger' ? 'min' : 'max', given.sizes, axes, shape, scales, sizes);
-    if (one) scalesInput = onAllAxes(c, c.apply1(Expand, [one], { shape: [axes.length] }), axes, rank, 1);
-  }
+  if (one) scalesInput = onAllAxes(c, c.apply1(Expand, [one], { shape: [axes.length] }), axes, rank, 1);
+  else if (sizes && policy !== 'stretch') oneScale(n, policy === 'not_larger' ? 'min' : 'max', axes, shape, scales, sizes);
 
   const coordinates = old ? 'asymmetric' : word(n, COORDINATES, 'coordinate_transformation_mode', 'half_pixel');
   const roi = coordinates === 'tf_crop_and_resize' ? given.roi : undefined;
@@ -122,37 +146,24 @@ function onAllAxes(c: ImportCtx, v: Value, axes: readonly number[], rank: number
   const from = Array.from({ length: rank }, (_, a) => (axes.includes(a) ? axes.indexOf(a) : axes.length));
   return c.apply1(Gather, [all, c.literal('i64', from)], { axis: 0 });
 }
-/**
- * One scale for all axes, so that the result fits into, or covers, the sizes asked for: written into `scales` and `shape` where sizes
- * are known, else the scale as a value.
- */
+/** One scale for all axes, so that the result fits into, or covers, the sizes asked for: written into `scales` and `shape`. */
 function oneScale(
   n: OnnxNode,
-  c: ImportCtx,
   of: 'min' | 'max',
-  asked: Value,
   axes: readonly number[],
   shape: Dim[],
   scales: number[],
-  sizes: readonly Dim[] | undefined,
-): Value | undefined {
-  const from = axes.map(a => {
-    const d = n.input(0).type.shape[a];
-    return typeof d === 'number' ? d : n.unsupported('keeping the aspect ratio of open sizes');
-  });
-  if (!sizes) {
-    const ratios = c.apply1(Div, [c.apply1(Cast, [asked], { to: 'f32' }), c.literal('f32', from)]);
-    return c.apply1(Reduce, [ratios], { of, axes: [0], keep: true });
-  }
-  const ratios = sizes.map((d, i) =>
-    typeof d === 'number' ? d / must(from[i]) : n.unsupported('keeping the aspect ratio for open sizes'),
-  );
+  sizes: readonly Dim[],
+): void {
+  const known = (d: Dim | undefined): number =>
+    typeof d === 'number' ? d : n.unsupported('keeping the aspect ratio of open sizes: fix them with --dim');
+  const from = axes.map(a => known(n.input(0).type.shape[a]));
+  const ratios = sizes.map((d, i) => known(d) / must(from[i]));
   const scale = of === 'min' ? Math.min(...ratios) : Math.max(...ratios);
   axes.forEach((a, i) => {
     scales[a] = scale;
     shape[a] = Math.floor(scale * must(from[i]) + 0.5);
   });
-  return undefined;
 }
 
 export const resizeOps: OnnxOps = {

@@ -5,6 +5,7 @@ import { Add, Mul, Sub } from '../../../ops/elementwise/index.ts';
 import { Gather } from '../../../ops/movement/gather.ts';
 import { Range } from '../../../ops/movement/range.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode } from '../registry.ts';
+import { indicesInto } from '../../shared/indices.ts';
 import { concat, reshape, slice, transpose } from '../../shared/views.ts';
 
 /** How a rotary embedding turns the first elements of each head. */
@@ -38,8 +39,10 @@ export function rotate(n: OnnxNode, c: ImportCtx, x: Value, r: Rotation): Value 
 export function cacheRows(n: OnnxNode, c: ImportCtx, cache: Value, positions: Value | undefined): Value {
   const rank = cache.type.shape.length;
   if (positions && positions.type.shape.length !== 2) n.reject(`positions have ${positions.type.shape.length} axes, must have 2`);
-  if (positions)
-    return rank === 2 ? c.apply1(Gather, [cache, positions], { axis: 0 }) : n.reject(`a cache has ${rank} axes, must have 2`);
+  if (positions) {
+    if (rank !== 2) n.reject(`a cache has ${rank} axes, must have 2`);
+    return c.apply1(Gather, [cache, indicesInto(c, positions, [must(cache.type.shape[0])], false)], { axis: 0 });
+  }
   return rank === 3 ? cache : n.reject(`a cache has ${rank} axes, must have 3 where no positions are given`);
 }
 /** Positions first, first + 1, … for each sample: [batch, rows] from [batch] or [1]. */

@@ -1,6 +1,6 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimProd, dimSub } from '../../../core/dim.ts';
-import { symbolicOf, type Value } from '../../../graph/graph.ts';
+import type { Value } from '../../../graph/graph.ts';
 import { Conv } from '../../../ops/conv/conv.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
@@ -9,6 +9,9 @@ import { DeformedColumns, GridSample, RoiAlign, RoiPool } from '../../../ops/res
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { perAxis, windowOf } from './window.ts';
 import { rankOf } from '../../shared/axes.ts';
+import { declaredOr } from './declared.ts';
+import { indicesInto } from '../../shared/indices.ts';
+import { element, lengthOf, sizeOf } from '../../shared/sizes.ts';
 import { concat, reshape, slice } from '../../shared/views.ts';
 
 const gridSample: OnnxBuilder = (n, c) => {
@@ -32,11 +35,16 @@ const gridSample: OnnxBuilder = (n, c) => {
 /** The positions of a regular grid, which a matrix per picture moves: a product with a constant. */
 const affineGrid: OnnxBuilder = (n, c) => {
   const theta = n.input(0, 'theta');
-  const known = symbolicOf(n.input(1, 'size'));
-  const spatial = known ? known.slice(2) : n.declared(0)?.slice(1, -1);
-  if (!spatial || spatial.some(d => typeof d !== 'number'))
-    return n.unsupported('its size is computed when the model runs; it must be a constant, or the file must declare it');
-  const sizes = spatial.map(Number);
+  const open = (): never =>
+    n.unsupported('its size is computed when the model runs; it must be a constant, or the file must declare it');
+  const asked = n.input(1, 'size');
+  const axes = lengthOf(c, asked) - 2;
+  if (axes < 1) n.reject(`a size of ${axes + 2} axes`);
+  const cells = Array.from({ length: axes }, (_, i) => element(c, asked, i + 2));
+  const sizes = cells.map((v, i) => {
+    const d = sizeOf(c, v, declaredOr(n, 0, i + 1, 'size', open));
+    return typeof d === 'number' ? d : open();
+  });
   const corners = n.bool('align_corners', false);
   const total = sizes.reduce((p, q) => p * Math.max(0, q), 1);
   c.room(total * (sizes.length + 1), 'a grid');
@@ -65,8 +73,10 @@ const roiAlign: OnnxBuilder = (n, c) => {
   const mode = n.string('mode', 'avg');
   if (mode !== 'avg' && mode !== 'max') n.reject(`mode is '${mode}'`);
   const coordinates = n.string('coordinate_transformation_mode', n.opset < 16 ? 'output_half_pixel' : 'half_pixel');
+  const x = n.input(0, 'X');
+  const pictures = indicesInto(c, n.input(2, 'batch_indices'), [must(x.type.shape[0])], false);
   return [
-    c.apply1(RoiAlign, [n.input(0, 'X'), n.input(1, 'rois'), n.input(2, 'batch_indices')], {
+    c.apply1(RoiAlign, [x, n.input(1, 'rois'), pictures], {
       of: mode === 'avg' ? 'mean' : 'max',
       height: n.int('output_height', 1),
       width: n.int('output_width', 1),

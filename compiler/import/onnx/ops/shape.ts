@@ -9,7 +9,7 @@ import { Slice } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, rankOf } from '../../shared/axes.ts';
 import { declaredOr } from './declared.ts';
-import { lengthOf, sizeOf, sizesOf, sizesValue, spare, unbounded, type Read } from '../../shared/sizes.ts';
+import { element, expectSize, lengthOf, sizeOf, sizesOf, sizesValue, spare, unbounded } from '../../shared/sizes.ts';
 import { concat, cutOf, expand, reshape, slice, type Cut } from '../../shared/views.ts';
 
 const shapeOp: OnnxBuilder = (n, c) => {
@@ -24,7 +24,7 @@ const constantOfShape: OnnxBuilder = (n, c) => {
   const value = n.tensor('value', undefined) ?? zeros('f32', [1]);
   const axes = n.input(0).type.shape[0];
   const most = unbounded(c, 'shape', typeof axes === 'number' ? axes : 1);
-  const shape = sizesOf(c, n.input(0), i => declaredOr(n, 0, i, () => ({ what: 'size', lo: 0, hi: most() })));
+  const shape = sizesOf(c, n.input(0), i => declaredOr(n, 0, i, 'size', () => ({ lo: 0, hi: most() })));
   return [expand(c, reshape(c, c.constant(value), []), shape)];
 };
 const range: OnnxBuilder = (n, c) => {
@@ -32,10 +32,12 @@ const range: OnnxBuilder = (n, c) => {
   const step = n.inputs[2] ?? c.literal(n.input(0).type.dtype, 1);
   const [start, limit, delta] = [n.input(0), n.input(1), step].map(v => reshape(c, v, []));
   const count = c.apply1(RangeSize, [start, limit, delta]);
-  const read = (): Read => ({ what: 'range', lo: 0, hi: unbounded(c, 'length')() });
-  const declared = n.declared(0)?.[0];
-  const known = symbolicOf(count)?.[0];
-  return [c.apply1(Range, [start, delta], { n: known ?? declared ?? sizeOf(c, count, read()) })];
+  const length = sizeOf(
+    c,
+    count,
+    declaredOr(n, 0, 0, 'range', () => ({ lo: 0, hi: unbounded(c, 'length')() })),
+  );
+  return [c.apply1(Range, [start, delta], { n: length })];
 };
 const eyeLike: OnnxBuilder = (n, c) => {
   const x = n.input(0);
@@ -111,24 +113,24 @@ function padAnywhere(n: OnnxNode, c: ImportCtx, x: Value, mode: (typeof PAD_MODE
   const fill = n.inputs[2];
   return pad(c, x, mode, all.slice(0, shape.length), all.slice(shape.length), fill && reshape(c, fill, []));
 }
-/** Pads that data give: with a declared size of the result only those before each axis are read. */
+/** Pads that data give: those behind an axis of a declared size follow from those before it, and a run checks them. */
 function padsOf(n: OnnxNode, c: ImportCtx, v: Value, axes: readonly number[], shape: readonly Dim[]): readonly Dim[] {
-  if (lengthOf(c, v) !== 2 * axes.length) n.reject(`${lengthOf(c, v)} pads for ${axes.length} axes`);
-  const total = (i: number): Dim | undefined => {
-    const declared = n.declared(0)?.[must(axes[i])];
-    return declared === undefined ? undefined : dimSub(declared, must(shape[axes[i] ?? 0]));
-  };
-  const most = unbounded(c, 'padding', axes.length);
-  const before = sizesOf(c, v, i => {
-    const t = total(i % axes.length);
-    if (i >= axes.length && t !== undefined) return 0;
-    return { what: 'pad', ...(t === undefined ? { lo: 0, hi: most() } : spare(t, 0)) };
+  const count = axes.length;
+  if (lengthOf(c, v) !== 2 * count) n.reject(`${lengthOf(c, v)} pads for ${count} axes`);
+  const known = symbolicOf(v);
+  if (known) return known;
+  const most = unbounded(c, 'padding', count);
+  const pads = axes.map((a, i): readonly [Dim, Dim] => {
+    const [before, after] = [i, i + count].map(at => element(c, v, at));
+    const declared = n.declared(0)?.[a];
+    const total = declared === undefined ? undefined : dimSub(declared, must(shape[a]));
+    const first = sizeOf(c, must(before), { what: 'pad', ...(total === undefined ? { lo: 0, hi: most() } : spare(total, 0)) });
+    if (total === undefined) return [first, sizeOf(c, must(after), { what: 'pad', lo: 0, hi: most() })];
+    const last = dimSub(total, first);
+    expectSize(c, must(after), last, `the pads of axis ${a} do not give the size that the file declares`);
+    return [first, last];
   });
-  if (symbolicOf(v)) return before;
-  return before.map((d, i) => {
-    const t = i < axes.length ? undefined : total(i - axes.length);
-    return t === undefined ? d : dimSub(t, must(before[i - axes.length]));
-  });
+  return [...pads.map(p => p[0]), ...pads.map(p => p[1])];
 }
 
 const centerCropPad: OnnxBuilder = (n, c) => {
@@ -138,7 +140,7 @@ const centerCropPad: OnnxBuilder = (n, c) => {
   const wanted = n.input(1, 'shape');
   if (lengthOf(c, wanted) !== axes.length) n.reject(`${lengthOf(c, wanted)} sizes for ${axes.length} axes`);
   const most = unbounded(c, 'shape', axes.length);
-  const target = sizesOf(c, wanted, i => declaredOr(n, 0, must(axes[i]), () => ({ what: 'size', lo: 0, hi: most() })));
+  const target = sizesOf(c, wanted, i => declaredOr(n, 0, must(axes[i]), 'size', () => ({ lo: 0, hi: most() })));
   const cuts = new Map<number, Cut>();
   const begin: Dim[] = shape.map(() => 0);
   const end: Dim[] = shape.map(() => 0);

@@ -4,12 +4,14 @@ import { isFloat } from '../../../core/dtype.ts';
 import { normAxis } from '../../../core/shape.ts';
 import { fromNumbers, toNumbers } from '../../../core/tensor.ts';
 import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
-import { Add, Cast, Cos, Equal, Mul, Or, Reciprocal, Where } from '../../../ops/elementwise/index.ts';
+import { Add, Cast, Cos, Mul, Reciprocal } from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { Range } from '../../../ops/movement/range.ts';
 import { Dft, Frames, melWeights, MelWeights } from '../../../ops/signal/signal.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { cosTurn, dftSize, mirrored, sinTurn, type DftAttrs } from '../../../ops/signal/dft.ts';
+import { axesFrom } from '../../shared/axes.ts';
+import { alongDataAxis } from '../../shared/data-axes.ts';
 import { sizeOf, sizesValue } from '../../shared/sizes.ts';
 import { reshape, slice, transpose } from '../../shared/views.ts';
 
@@ -101,7 +103,7 @@ const dft: OnnxBuilder = (n, c) => {
   if (rank < 2 || (parts !== 1 && parts !== 2)) n.reject('the last axis of a signal must have 1 or 2 elements');
   const [inverse, onesided] = [n.bool('inverse', false), n.bool('onesided', false)];
   const lengthValue = n.inputs[1];
-  const along = (axis: number): Value => {
+  const along = (axis: number): Value | undefined => {
     const size = must(x.type.shape[axis]);
     const longest = dimHi(size) * 2;
     const length = lengthValue
@@ -109,7 +111,7 @@ const dft: OnnxBuilder = (n, c) => {
       : inverse && onesided
         ? dimMul(2, dimSub(size, 1))
         : size;
-    if (rangeOf(length).lo < 1) n.reject('the length of a transform must be at least 1');
+    if (rangeOf(length).lo < 1) return undefined;
     return transform(c, x, { axis, length, inverse, onesided });
   };
   const given = (axis: number): number => {
@@ -117,20 +119,14 @@ const dft: OnnxBuilder = (n, c) => {
     return a === undefined || a === rank - 1 ? n.reject(`axis ${axis} of a signal with ${rank} axes`) : a;
   };
   const axisValue = n.opset < 20 ? undefined : n.inputs[2];
-  if (!axisValue) return [along(given(n.opset < 20 ? n.int('axis', 1) : -2))];
+  const fixed = (axis: number): Value => along(given(axis)) ?? n.reject('the length of a transform must be at least 1');
+  if (!axisValue) return [fixed(n.opset < 20 ? n.int('axis', 1) : -2)];
   const known = symbolicOf(axisValue)?.[0];
-  if (typeof known === 'number') return [along(given(known))];
+  if (typeof known === 'number') return [fixed(known)];
 
-  // The axis comes out when the model runs: all that give the declared sizes are computed, and one is taken.
   const declared = n.declared(0);
-  const fits = (v: Value): boolean => declared?.every((d, i) => d === v.type.shape[i]) ?? false;
-  const all = Array.from({ length: rank - 1 }, (_, axis) => axis).filter(a => a > 0 || rank === 2);
-  const ways = all.map(axis => ({ axis, y: along(axis) })).filter(w => fits(w.y));
-  if (ways.length === 0) n.unsupported('its axis is known only when the model runs, and so is the shape of its result');
-  const is = (v: number): Value => c.apply1(Equal, [axisValue, c.literal(axisValue.type.dtype, v)]);
-  return [
-    ways.slice(1).reduce((y, w) => c.apply1(Where, [c.apply1(Or, [is(w.axis), is(w.axis - rank)]), w.y, y]), must(ways[0]).y),
-  ];
+  const fits = (v: Value): boolean => declared?.every((d, i) => d === undefined || d === v.type.shape[i]) ?? true;
+  return [alongDataAxis(c, axisValue, rank, axesFrom(x).slice(0, -1), along, fits)];
 };
 
 const stft: OnnxBuilder = (n, c) => {

@@ -1,13 +1,27 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimProd, dimSub, type Dim } from '../../../core/dim.ts';
+import {
+  dimAdd,
+  dimCeilDiv,
+  dimFloorDiv,
+  dimHi,
+  dimMul,
+  dimProd,
+  dimsNeverEqual,
+  dimSub,
+  dimSum,
+  showDim,
+  type Dim,
+} from '../../../core/dim.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
+import { Equal, Where } from '../../../ops/elementwise/index.ts';
 import { broadcastShapes } from '../../../ops/elementwise/op.ts';
 import { ScatterElements } from '../../../ops/movement/scatter.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, positionOf, rankOf, sortedAxes } from '../../shared/axes.ts';
 import { declaredOr } from './declared.ts';
-import { element, lengthOf, reach, sizeOf, sizesOf, unbounded } from '../../shared/sizes.ts';
-import { type Cut, concat, cutOf, expand, reshape, slice, transpose } from '../../shared/views.ts';
+import { dataAxes, sizesWith, sizesWithout } from '../../shared/data-axes.ts';
+import { element, expectSize, expectSizes, lengthOf, reach, sizeOf, sizesOf, sizesValue, unbounded } from '../../shared/sizes.ts';
+import { type Cut, cast, concat, cutOf, expand, reshape, slice, transpose } from '../../shared/views.ts';
 
 /** The sizes that Reshape means: 0 copies a size (unless `allowZero`), one -1 is what is left. */
 function resolveShape(n: OnnxNode, x: Value, target: readonly Dim[], allowZero: boolean): Dim[] {
@@ -29,12 +43,23 @@ const reshapeOp: OnnxBuilder = (n, c) => {
   const target = n.input(1, 'shape');
   const known = symbolicOf(target);
   if (known) return [reshape(c, x, resolveShape(n, x, known, n.bool('allowzero', false)))];
-  // Data tell the shape. What the file declares is taken for true; one size may be left open.
-  const sizes = Array.from({ length: lengthOf(c, target) }, (_, i) => n.declared(0)?.[i] ?? -1);
-  if (sizes.filter(s => s === -1).length > 1)
-    n.unsupported('its shape is computed from data when the model runs, and the file does not declare it');
-  return [reshape(c, x, resolveShape(n, x, sizes, true))];
+  // Data tell the shape. One size may be left open where the file declares the others.
+  const declared = Array.from({ length: lengthOf(c, target) }, (_, i) => n.declared(0)?.[i] ?? -1);
+  if (declared.filter(s => s === -1).length > 1)
+    n.unsupported('its shape is computed from data when the model runs, and the file declares too few of its sizes');
+  const shape = resolveShape(n, x, declared, true);
+  expectSizes(c, resolvedAtRunTime(n, c, x, target, shape), shape, 'its shape is not what the file declares');
+  return [reshape(c, x, shape)];
 };
+/** The sizes that a shape from data means, as a vector; `shape` is what they must be in the end. */
+function resolvedAtRunTime(n: OnnxNode, c: ImportCtx, x: Value, target: Value, shape: readonly Dim[]): Value {
+  const given = cast(c, target, 'i64');
+  const is = (v: Value, k: number): Value => c.apply1(Equal, [v, c.literal('i64', k)]);
+  const own = shape.map((_, i) => x.type.shape[i] ?? 0);
+  const copied = n.bool('allowzero', false) ? given : c.apply1(Where, [is(given, 0), sizesValue(c, own), given]);
+  // The number of elements tells whether what is left is right.
+  return c.apply1(Where, [is(copied, -1), sizesValue(c, shape), copied]);
+}
 
 const transposeOp: OnnxBuilder = (n, c) => {
   const x = n.input(0);
@@ -55,23 +80,21 @@ function axesOf(n: OnnxNode, c: ImportCtx): { readonly given: boolean; readonly 
   if (!second) return { given: attribute !== undefined, axes: attribute };
   return { given: true, axes: symbolicOf(second) && c.intsIn(second, 'axes') };
 }
-/** The shape that the file declares in full, for operators whose axes only data tell. */
-function declaredShape(n: OnnxNode): readonly Dim[] {
-  const d = n.declared(0);
-  if (!d)
-    return n.unsupported('its axes are computed when the model runs, and the file does not declare the shape of the result');
-  return d.map(
-    s => s ?? n.unsupported('its axes are computed when the model runs, and the file leaves a size of the result open'),
-  );
-}
+/** The sizes of the result that a vector has, for operators whose axes only data tell. */
+const sizesInto = (n: OnnxNode, c: ImportCtx, x: Value, sizes: Value): readonly Dim[] =>
+  sizesOf(c, sizes, i => declaredOr(n, 0, i, 'size', () => ({ lo: 0, hi: Math.max(1, ...x.type.shape.map(dimHi)) })));
 const squeeze: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const { given, axes } = axesOf(n, c);
-  if (given && !axes) return [reshape(c, x, declaredShape(n))];
+  if (given && !axes) return [reshape(c, x, sizesInto(n, c, x, sizesWithout(c, x, dataAxes(c, n.input(1), rankOf(x)))))];
   const dropped = axes ? sortedAxes(n, axes, rankOf(x)) : x.type.shape.flatMap((d, a) => (d === 1 ? [a] : []));
-  for (const a of dropped)
-    if (typeof x.type.shape[a] === 'number' && x.type.shape[a] !== 1)
-      n.reject(`axis ${a} has ${x.type.shape[a]} elements, not 1`);
+  x.type.shape.forEach((d, a) => {
+    if (!axes && typeof d !== 'number' && !dimsNeverEqual(d, 1))
+      n.unsupported(
+        `it drops all axes of one element, and axis ${a} (${showDim(d)}) may have one: give a size with --dim, or a range without 1; or export it with axes`,
+      );
+    if (dropped.includes(a)) c.expect(d, 1, `axis ${a} has ${showDim(d)} elements, not 1`);
+  });
   return [
     reshape(
       c,
@@ -83,7 +106,11 @@ const squeeze: OnnxBuilder = (n, c) => {
 const unsqueeze: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const { given, axes } = axesOf(n, c);
-  if (given && !axes) return [reshape(c, x, declaredShape(n))];
+  if (given && !axes) {
+    const second = n.input(1);
+    const added = dataAxes(c, second, rankOf(x) + lengthOf(c, second));
+    return [reshape(c, x, sizesInto(n, c, x, sizesWith(c, x, added)))];
+  }
   const added = sortedAxes(n, axes ?? n.reject('axes are missing'), rankOf(x) + (axes?.length ?? 0));
   const rest = [...x.type.shape];
   return [
@@ -98,18 +125,34 @@ const unsqueeze: OnnxBuilder = (n, c) => {
 const expandOp: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const given = n.input(1, 'shape');
-  // Both shapes end at the last axis of the result.
-  const ahead = symbolicOf(given) ? 0 : Math.max(0, rankOf(x) - lengthOf(c, given));
-  const most = unbounded(c, 'shape', rankOf(x));
-  const target = sizesOf(c, given, i => declaredOr(n, 0, i + ahead, () => ({ what: 'size', lo: 1, hi: most() })));
+  const known = symbolicOf(given);
   // Sizes that may turn out unequal are left to Expand, which guards them.
-  return [
-    expand(
-      c,
-      x,
-      broadcastShapes(x.type.shape, target, (_, b) => b),
-    ),
-  ];
+  if (known)
+    return [
+      expand(
+        c,
+        x,
+        broadcastShapes(x.type.shape, known, (_, b) => b),
+      ),
+    ];
+  const rank = Math.max(rankOf(x), lengthOf(c, given));
+  const ones = (count: number): readonly number[] => new Array<number>(count).fill(1);
+  const own = [...ones(rank - rankOf(x)), ...x.type.shape];
+  const asked = concat(c, [c.literal('i64', ones(rank - lengthOf(c, given))), given], 0);
+  const both = c.apply1(Where, [c.apply1(Equal, [asked, c.literal('i64', 1)]), sizesValue(c, own), asked]);
+  const most = unbounded(c, 'shape', rank);
+  const shape = own.map((d, i) => {
+    const size = element(c, both, i);
+    if (d === 1 || typeof d !== 'number')
+      return sizeOf(
+        c,
+        size,
+        declaredOr(n, 0, i, 'size', () => ({ lo: 0, hi: most() })),
+      );
+    expectSize(c, size, d, `axis ${i} has ${d} elements and cannot be expanded`);
+    return d;
+  });
+  return [expand(c, x, shape)];
 };
 const tile: OnnxBuilder = (n, c) => {
   const x = n.input(0);
@@ -118,7 +161,8 @@ const tile: OnnxBuilder = (n, c) => {
   const repeats = sizesOf(c, n.input(1, 'repeats'), i => {
     const declared = n.declared(0)?.[i];
     const size = shape[i];
-    if (declared !== undefined && typeof size === 'number' && size > 0) return Math.floor(declared / size);
+    if (declared !== undefined && typeof size === 'number' && declared % size === 0)
+      return { what: 'repeat', lo: 0, hi: 0, declared: declared / size };
     return { what: 'repeat', lo: 0, hi: Math.max(1, Math.floor(most() / Math.max(1, dimHi(size ?? 1)))) };
   });
   if (repeats.length !== shape.length) n.reject(`${repeats.length} repeats for ${shape.length} axes`);
@@ -235,7 +279,7 @@ const split: OnnxBuilder = (n, c) => {
   const second = n.inputs[1];
   const attribute = n.ints('split', undefined);
   const parts = (): readonly Dim[] => {
-    if (second) return sizesOf(c, second, i => n.declared(i)?.[axis] ?? { what: 'part', lo: 0, hi: dimHi(size) });
+    if (second) return sizesOf(c, second, i => declaredOr(n, i, axis, 'part', () => ({ lo: 0, hi: dimHi(size) })));
     if (attribute) return attribute;
     const count = n.int('num_outputs', n.outputs.length);
     if (count !== n.outputs.length) n.reject(`num_outputs is ${count}, but it has ${n.outputs.length} outputs`);
@@ -246,8 +290,7 @@ const split: OnnxBuilder = (n, c) => {
   };
   let at: Dim = 0;
   const sizes = parts();
-  if (typeof size === 'number' && sizes.every(s => typeof s === 'number') && sizes.reduce((a, b) => a + b, 0) !== size)
-    n.reject(`parts of ${sizes.join(', ')} do not make ${size}`);
+  c.expect(dimSum(sizes), size, `parts of ${sizes.map(showDim).join(', ')} do not make ${showDim(size)}`);
   return sizes.map(part => {
     const start = at;
     at = dimAdd(at, part);
