@@ -1,5 +1,26 @@
+import { byContents } from './data.ts';
+import { hashBytes } from './random.ts';
+
 /** Whether two files are the same. */
-export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+/** Hashes of bytes that nothing writes to, which every pass over a graph asks for again. */
+const hashes = new WeakMap<Uint8Array, number>();
+/** The hash of bytes that are not written to. */
+export function hashOf(bytes: Uint8Array): number {
+  let h = hashes.get(bytes);
+  if (h === undefined) hashes.set(bytes, (h = hashBytes(bytes)));
+  return h;
+}
+/** A function that gives for bytes the first ones that it saw of the same contents. Linear. */
+export function internBytes(): (bytes: Uint8Array) => Uint8Array {
+  const first = byContents<Uint8Array, Uint8Array>(hashOf, equalBytes);
+  return bytes => first(bytes, () => bytes);
+}
 export const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
 
 /**

@@ -51,3 +51,18 @@ export function hashData(x: unknown): number {
       return 11;
   }
 }
+
+/** A table by contents: what was made for the first key that is equal to this one, else what `make` gives. */
+export function byContents<K, V>(hash: (key: K) => number, equal: (a: K, b: K) => boolean): (key: K, make: () => V) => V {
+  const found = new Map<number, { readonly key: K; readonly value: V }[]>();
+  return (key, make) => {
+    const h = hash(key);
+    const same = found.get(h);
+    const had = same?.find(x => equal(x.key, key));
+    if (had) return had.value;
+    const made = { key, value: make() };
+    if (same) same.push(made);
+    else found.set(h, [made]);
+    return made.value;
+  };
+}

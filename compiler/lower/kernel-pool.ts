@@ -1,23 +1,22 @@
-import { equalData, hashData } from '../core/data.ts';
+import { byContents, equalData, hashData } from '../core/data.ts';
 import type { Kernel } from '../kernel/ir.ts';
 
 /** The kernels of a program. Kernels of equal parameters and statements are one: repeated layers share code. */
 export class KernelPool {
   private readonly kernels: Kernel[] = [];
-  /** By the hash of parameters and body. */
-  private readonly byHash = new Map<number, Kernel[]>();
+  private readonly equal = byContents<Kernel, Kernel>(
+    k => hashData([k.params, k.body]),
+    (a, b) => equalData(a.params, b.params) && equalData(a.body, b.body),
+  );
   private readonly names = new Map<string, number>();
 
   /** The kernel of the pool that is equal to this one; else this one, under a name that no other has. */
   add(kernel: Kernel): Kernel {
-    const hash = hashData([kernel.params, kernel.body]);
-    const same = this.byHash.get(hash) ?? [];
-    const had = same.find(k => equalData(k.params, kernel.params) && equalData(k.body, kernel.body));
-    if (had) return had;
-    const named = { ...kernel, name: this.freshName(kernel.name) };
-    this.kernels.push(named);
-    this.byHash.set(hash, [...same, named]);
-    return named;
+    return this.equal(kernel, () => {
+      const named = { ...kernel, name: this.freshName(kernel.name) };
+      this.kernels.push(named);
+      return named;
+    });
   }
   /** All kernels, in the order in which they were added. */
   all(): readonly Kernel[] {

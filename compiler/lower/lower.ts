@@ -1,4 +1,6 @@
 import { assert, InternalError, located, must, showLoc, type Loc } from '../core/diagnostic.ts';
+import { equalBytes, hashOf } from '../core/bytes.ts';
+import { byContents } from '../core/data.ts';
 import { dimEq, dimHi, dimProd, symbolsOf, type Dim } from '../core/dim.ts';
 import { splatOf, type Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
@@ -7,7 +9,7 @@ import { KernelBuilder } from '../kernel/builder.ts';
 import type { LowerSettings, Ref, SlotBuffer, Source } from '../ops/lowering.ts';
 import type { Profile } from '../target/profile.ts';
 import { compactRef, isCompact, slotBuffer } from '../ops/ref.ts';
-import type { Arg, Port, Program } from '../program/program.ts';
+import type { Arg, Port, Program, Slot } from '../program/program.ts';
 import { copyKernel } from './copy.ts';
 import { contextOf } from './context.ts';
 import { KernelPool } from './kernel-pool.ts';
@@ -27,7 +29,10 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     kernels: new KernelPool(),
     shared: new SharedValues(),
     steps: [],
-    weights: new Map(),
+    weights: byContents(
+      t => hashOf(t.bytes),
+      (a, b) => a.dtype === b.dtype && equalBytes(a.bytes, b.bytes),
+    ),
     symbols: new Map(),
     guards: [],
     traps: [],
@@ -275,12 +280,8 @@ export class GraphLowering {
     return to;
   }
   weights(name: string, t: Tensor): SlotBuffer {
-    let slot = this.state.weights.get(t.bytes);
-    if (slot?.dtype !== t.dtype) {
-      slot = newSlot(this.state, name, t.dtype, dimProd(t.dims), 'weights', { bytes: t.bytes });
-      this.state.weights.set(t.bytes, slot);
-    }
-    return slotBuffer(slot);
+    const make = (): Slot => newSlot(this.state, name, t.dtype, dimProd(t.dims), 'weights', { bytes: t.bytes });
+    return slotBuffer(this.state.weights(t, make));
   }
   tensor(name: string, t: TensorType): Ref {
     return compactRef(slotBuffer(newSlot(this.state, name, t.dtype, dimProd(t.shape), 'arena')), t.shape);

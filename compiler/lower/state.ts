@@ -1,6 +1,7 @@
 import { assert } from '../core/diagnostic.ts';
 import type { Dim } from '../core/dim.ts';
 import type { DType } from '../core/dtype.ts';
+import type { Tensor } from '../core/tensor.ts';
 import type { Buffer } from '../kernel/builder.ts';
 import type { Guard } from '../ops/define.ts';
 import type { LowerSettings, SlotBuffer } from '../ops/lowering.ts';
@@ -19,8 +20,8 @@ export interface State {
   readonly shared: SharedValues;
   /** Where steps go: replaced while a branch or a loop body is recorded. */
   steps: Step[];
-  /** Constants by identity of their bytes. */
-  readonly weights: Map<Uint8Array, Slot>;
+  /** Constants by type and contents: weights of several uses, packed in one way, are there once. */
+  readonly weights: (t: Pick<Tensor, 'dtype' | 'bytes'>, make: () => Slot) => Slot;
   readonly symbols: Map<string, SymbolInfo>;
   readonly guards: Guard[];
   readonly traps: string[];

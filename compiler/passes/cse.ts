@@ -1,12 +1,10 @@
 import { showDim, type Dim } from '../core/dim.ts';
 import { apply, isGraph, type Node, type Value } from '../graph/graph.ts';
 import type { AttrValue } from '../ops/define.ts';
+import { internBytes } from '../core/bytes.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { mapDeep, type Step } from './deep.ts';
 import type { GraphPass } from './pass.ts';
-
-/** Constants up to this many bytes are compared by contents, larger ones by where their bytes lie. */
-const SMALL = 1024;
 
 /** Two nodes of one operator on the same values with the same attributes are one. Linear: nodes are found by a key. */
 export const cse: GraphPass = {
@@ -22,9 +20,14 @@ export const cse: GraphPass = {
 class Ids {
   private readonly objects = new Map<object, number>();
   private readonly texts = new Map<string, number>();
+  private readonly firstBytes = internBytes();
   private next = 0;
   of(o: object): number {
     return this.number(this.objects, o);
+  }
+  /** By contents. */
+  ofBytes(bytes: Uint8Array): number {
+    return this.of(this.firstBytes(bytes));
   }
   ofText(s: string): number {
     return this.number(this.texts, s);
@@ -49,11 +52,7 @@ function merge(ids: Ids): Step {
   };
 }
 const valueId = (ids: Ids, v: Value): number => (v.def.k === 'const' ? constantId(ids, v.def.tensor) : ids.of(v));
-function constantId(ids: Ids, t: Tensor): number {
-  const head = `${t.dtype}[${t.dims.join()}]`;
-  const body = t.bytes.length <= SMALL ? t.bytes.join() : `@${ids.of(t.bytes.buffer)}+${t.bytes.byteOffset}`;
-  return ids.ofText(head + body);
-}
+const constantId = (ids: Ids, t: Tensor): number => ids.ofText(`${t.dtype}[${t.dims.join()}]@${ids.ofBytes(t.bytes)}`);
 const attrsKey = (ids: Ids, n: Node): string =>
   Object.entries(n.attrs)
     .map(([name, a]) => `${name}:${a === undefined ? '' : attrKey(ids, a)}`)
