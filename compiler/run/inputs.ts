@@ -1,7 +1,8 @@
 import { fail, must } from '../core/diagnostic.ts';
-import { symbolsOf, type Dim } from '../core/dim.ts';
-import type { Tensor } from '../core/tensor.ts';
 import { bindAll, concrete, showMisfit, type Bindings } from '../core/bind.ts';
+import { symbolsOf, type Dim } from '../core/dim.ts';
+import type { DType } from '../core/dtype.ts';
+import { fromNumbers, toNumbers, type Tensor } from '../core/tensor.ts';
 import { loadInput, loadInputs } from './load.ts';
 import { noInput, port, portsOf, wantsOf, type InputPort, type Manifest } from './manifest.ts';
 
@@ -45,7 +46,7 @@ export function makeInputs(
   const out = new Map(o.given);
   for (const w of wantsOf(ports, m)) {
     const source = say.get(w.name);
-    if (source !== undefined && !isMade(source)) out.set(w.name, loadInput(source, w, o.note));
+    if (source !== undefined && !isMade(source)) out.set(w.name, widened(loadInput(source, w, o.note), w.dtype));
   }
   // Files tell sizes; the loader says what is wrong with them, so a misfit here only stops the guessing.
   for (const p of ports) {
@@ -72,6 +73,9 @@ export function makeInputs(
   });
   return out;
 }
+/** Float32 as float64 where that is wanted, which changes no value. */
+const widened = (t: Tensor, want: DType): Tensor =>
+  want === 'f64' && t.dtype === 'f32' ? fromNumbers('f64', t.dims, toNumbers(t)) : t;
 const isMade = (source: string): boolean => /^(zeros|random(:\d+)?)$/.test(source);
 const stepOf = (d: Dim): number => (typeof d === 'number' ? 1 : Math.abs(d.terms[0]?.coef ?? 1));
 function splitFlag(f: string, m: Manifest): readonly [string, string] {

@@ -129,7 +129,10 @@ function rowCard(port, names) {
   const rows = typeof port.shape[0] === 'number' ? port.shape[0] : port.sizes[0].min;
   const value = async () => {
     const row = fields.map(f => f.valueAsNumber);
-    return { data: Float32Array.from({ length: rows * row.length }, (_, i) => row[i % row.length]), dims: [rows, row.length] };
+    return {
+      data: ARRAYS[port.type].from({ length: rows * row.length }, (_, i) => row[i % row.length]),
+      dims: [rows, row.length],
+    };
   };
   return { card, value };
 }

@@ -39,7 +39,7 @@ function rowsOf(names) {
     const flat = list => {
       if (list.length % width) throw bad(p, `has ${list.length} values, which is no whole number of rows of ${wanted}`);
       if (!Array.isArray(list)) return list;
-      const data = new Float32Array(list.length);
+      const data = new p.array(list.length);
       for (let i = 0; i < data.length; i++) data[i] = number(list[i], Math.floor(i / width), i % width);
       return data;
     };
@@ -53,7 +53,7 @@ function rowsOf(names) {
     if (typeof given !== 'object') return given;
     if (Array.isArray(given) && !given.some(r => typeof r === 'object' && r !== null)) return flat(given);
     const rows = Array.isArray(given) ? given : [given];
-    const data = new Float32Array(rows.length * width).fill(NaN);
+    const data = new p.array(rows.length * width).fill(NaN);
     rows.forEach((row, r) => {
       const from = r * width;
       if (isList(row)) {

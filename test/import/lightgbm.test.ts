@@ -1,12 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { compile, importFor } from '../../compiler/compile.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
-import { archives, casesOf, filesOf } from '../trees/cases.ts';
+import { toNumbers } from '../../compiler/core/tensor.ts';
+import { loadBundle } from '../models/bundle.ts';
+import { archives, casesOf, filesOf, type TreeCase } from '../trees/cases.ts';
 import { differences } from '../trees/check.ts';
 import { byBundle, byEvaluator, optionsOf } from '../trees/ways.ts';
 import { importModel } from '../../compiler/import/index.ts';
 
 const all = archives('lightgbm');
+const DOUBLES = 'lightgbm-4.7.0-doubles.tar.gz';
 const PICKLES = 'lightgbm-4.7.0-pickles.tar.gz';
 
 describe('what LightGBM predicts', () => {
@@ -19,13 +22,39 @@ describe('what LightGBM predicts', () => {
     'is what bundles give: %s',
     async archive => {
       // `npm run trees` compiles all.
-      const cases = casesOf(archive).filter((_, i) => archive === all.at(-1) || i % 4 === 0);
+      const cases = casesOf(archive).filter((_, i) => archive === all.at(-1) || archive === DOUBLES || i % 4 === 0);
       const found: string[] = [];
       for (const c of cases) found.push(...differences(c, await byBundle(c)));
       expect(found).toEqual([]);
     },
     120_000,
   );
+  it('takes doubles where float32 would lose what the model tells apart', () => {
+    const dtypeOf = (c: TreeCase): unknown => importFor(optionsOf(c)).graph.inputs[0]?.type.dtype;
+    expect(new Set(casesOf(DOUBLES).map(dtypeOf))).toEqual(new Set(['f64']));
+    // The others were trained on float32.
+    expect(new Set(all.filter(a => a !== DOUBLES).flatMap(a => casesOf(a).map(dtypeOf)))).toEqual(new Set(['f32']));
+  });
+  it.each(['interleave', 'gather', 'walk', 'quickscorer'] as const)('of doubles by %s', async treeStrategy => {
+    const found: string[] = [];
+    for (const c of casesOf(DOUBLES)) found.push(...differences(c, await byBundle(c, { treeStrategy })));
+    expect(found).toEqual([]);
+  });
+  it('reads rows of plain numbers as doubles', async () => {
+    const c = must(casesOf(DOUBLES).find(x => x.name === 'seconds'));
+    const model = await loadBundle((await compile({ model: c.bytes, file: c.file })).files);
+    const [count = 0, columns = 1] = c.rows.dims;
+    const rows = Array.from({ length: count }, (_, r) => [...toNumbers(c.rows)].slice(r * columns, (r + 1) * columns));
+    const want = [...toNumbers(c.prediction)];
+    const predicted = (features: unknown): unknown[] => Array.from(must(model.run({ features })['prediction']).data);
+    expect(predicted(rows)).toEqual(want);
+    expect(predicted(rows.flat())).toEqual(want);
+    const named = rows.map(([a, b]) => ({ Column_0: a, Column_1: b }));
+    expect(predicted(named)).toEqual(want);
+    // Floats are doubles too.
+    const floats = Float32Array.from(rows.flat());
+    expect(predicted(floats)).toEqual(predicted(Float64Array.from(floats)));
+  });
   it('has the rounds and the classes of pickled wrappers', async () => {
     const cases = casesOf(PICKLES);
     const labels = cases.map(c => importFor(optionsOf(c)).labels);

@@ -17,6 +17,7 @@ export interface TreeCase {
   readonly file: string;
   readonly bytes: Uint8Array;
   readonly iterations: Iterations | undefined;
+  /** f64 where the model was trained on what f32 does not hold. */
   readonly rows: Tensor;
   readonly prediction: Tensor;
   /** Undefined for the folds of a cross-validation. */
@@ -34,6 +35,8 @@ interface Expected {
   readonly file: string;
   readonly features: number;
   readonly x: string;
+  /** `x` is float64. */
+  readonly double?: true;
   readonly margin?: string;
   readonly prediction: string;
   readonly predictionShape: readonly number[];
@@ -62,7 +65,7 @@ export function casesAmong(files: ReadonlyMap<string, Uint8Array>, archive: stri
   const optional = (s: string | undefined): Floats | undefined => (s === undefined ? undefined : floats(s));
   const { cases } = JSON.parse(new TextDecoder().decode(files.get('expected.json'))) as { readonly cases: readonly Expected[] };
   return cases.map(c => {
-    const x = new Float32Array(bytesOf(c.x));
+    const x = c.double ? new Float64Array(bytesOf(c.x)) : new Float32Array(bytesOf(c.x));
     return {
       library,
       version: must(/-(\d[\d.]*\d)/.exec(archive)?.[1]),
@@ -70,7 +73,7 @@ export function casesAmong(files: ReadonlyMap<string, Uint8Array>, archive: stri
       file: c.file,
       bytes: must(files.get(c.file), c.file),
       iterations: c.rounds && { first: c.rounds[0], last: c.rounds[1] - 1 },
-      rows: fromTyped('f32', [x.length / c.features, c.features], x),
+      rows: fromTyped(c.double ? 'f64' : 'f32', [x.length / c.features, c.features], x),
       prediction: fromTyped(library === 'xgboost' ? 'f32' : 'f64', c.predictionShape, floats(c.prediction)),
       margin: optional(c.margin),
       leaf: c.leaf === undefined ? undefined : new Uint16Array(bytesOf(c.leaf)),

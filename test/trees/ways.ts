@@ -3,8 +3,9 @@ import { compile } from '../../compiler/index.ts';
 import { importFor } from '../../compiler/compile.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { DTYPES, isDType } from '../../compiler/core/dtype.ts';
-import { fromTyped, typed, type Tensor } from '../../compiler/core/tensor.ts';
+import { fromNumbers, fromTyped, toNumbers, typed, type Tensor } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
+import type { Graph } from '../../compiler/graph/graph.ts';
 import type { LowerSettings } from '../../compiler/ops/lowering.ts';
 import type { CompileOptions } from '../../compiler/options.ts';
 import { compiled } from '../conformance/compiled.ts';
@@ -18,7 +19,15 @@ export const optionsOf = (c: TreeCase): CompileOptions => ({
   outputs: outputsOf(c),
   ...(c.iterations && { iterations: c.iterations }),
 });
-export const byEvaluator = (c: TreeCase): Outputs => evaluate(importFor(optionsOf(c)).graph, new Map([['features', c.rows]]));
+export function byEvaluator(c: TreeCase): Outputs {
+  const { graph } = importFor(optionsOf(c));
+  return evaluate(graph, new Map([['features', suited(graph, c.rows)]]));
+}
+/** Rows as the model takes them: some take doubles, of which floats are some. */
+function suited(g: Graph, rows: Tensor): Tensor {
+  const dtype = g.inputs[0]?.type.dtype;
+  return dtype === 'f64' && rows.dtype === 'f32' ? fromNumbers('f64', rows.dims, toNumbers(rows)) : rows;
+}
 
 /** By the whole pipeline, and the bundle's own loader. */
 export async function byBundle(c: TreeCase, more: Partial<CompileOptions> = {}): Promise<Outputs> {
@@ -37,8 +46,9 @@ export async function byBundle(c: TreeCase, more: Partial<CompileOptions> = {}):
 }
 /** As C, for C_TARGET with C_FLAGS of the environment, as the conformance suite has it. */
 export async function byC(c: TreeCase, settings: LowerSettings = {}): Promise<Outputs> {
-  const run = await compiled('c', importFor(optionsOf(c)).graph, undefined, settings);
-  return alsoAlone(c, rows => run(new Map([['features', rows]])));
+  const { graph } = importFor(optionsOf(c));
+  const run = await compiled('c', graph, undefined, settings);
+  return alsoAlone(c, rows => run(new Map([['features', suited(graph, rows)]])));
 }
 
 type TreeRun = (c: TreeCase) => Outputs | Promise<Outputs>;
@@ -54,9 +64,9 @@ const SINGLE = 12;
 function alsoAlone(c: TreeCase, run: (rows: Tensor) => Outputs): Outputs {
   const all = run(c.rows);
   const [count = 0, columns = 0] = c.rows.dims;
-  const features = typed(c.rows) as Float32Array;
+  const features = typed(c.rows);
   for (let row = 0; row < Math.min(SINGLE, count); row++)
-    for (const [name, one] of run(fromTyped('f32', [1, columns], features.slice(row * columns, (row + 1) * columns)))) {
+    for (const [name, one] of run(fromTyped(c.rows.dtype, [1, columns], features.slice(row * columns, (row + 1) * columns)))) {
       const [got, among] = [typed(one), typed(must(all.get(name)))];
       for (let i = 0; i < got.length; i++) {
         const other = among[row * got.length + i];

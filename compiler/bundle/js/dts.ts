@@ -60,7 +60,7 @@ export interface View<Data, Type extends string> {
   /** Sizes; names stand for sizes that may vary. */
   readonly shape: readonly (number | string)[];
 }
-${rows ? rowTypes(rows) : ''}export interface Inputs ${body(inputs.map(input))}
+${rows ? rowTypes(rows, inputs) : ''}export interface Inputs ${body(inputs.map(input))}
 export interface Outputs ${body(outputs.map(output))}
 export interface Into ${body(outputs.map(into))}
 export interface Model {
@@ -83,7 +83,9 @@ ${loader.types}`;
 }
 
 /** What an input of rows of features takes. */
-const rowTypes = (r: RowsOfFeatures): string => `/** A value of a row: NaN, null and undefined are missing. */
+function rowTypes(r: RowsOfFeatures, inputs: readonly Port[]): string {
+  const dtype = inputs.find(p => p.name === r.input)?.type.dtype ?? 'f32';
+  return `/** A value of a row: NaN, null and undefined are missing. */
 export type Feature = number | boolean | null | undefined;
 /** A row by feature name; what is left out is missing. */
 export interface Row {
@@ -91,8 +93,9 @@ ${r.names ? r.names.map(n => `  readonly ${keyJs(n)}?: Feature;`).join('\n') : '
 }
 /** One row or several, as objects or as lists in the order of 'featureNames'; or the numbers of whole rows one after another. */
 export type Rows =
-  | InputTensor<Float32Array, 'float32'>
+  | InputTensor<${dtype === 'f64' ? 'Float64Array | Float32Array' : arrayName(dtype)}, ${js(DTYPES[dtype].ort)}>
   | Row
-  | readonly (Row | readonly Feature[] | Float32Array)[]
+  | readonly (Row | readonly Feature[] | Float32Array | Float64Array)[]
   | readonly Feature[];
 `;
+}

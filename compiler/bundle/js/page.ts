@@ -46,7 +46,7 @@ const model = await load();
 const out = ${loader.async ? 'await ' : ''}model.run({ ${inputs.map(arg).join(', ')} });
 console.log(${out});
 \`\`\`
-${rows ? `Rows are objects by feature name (\`featureNames\` lists them), lists of numbers in that order, or a Float32Array of whole rows; what is missing is left out, null or NaN.\n` : ''}`;
+${rows ? `Rows are objects by feature name (\`featureNames\` lists them), lists of numbers in that order, or a typed array of whole rows; what is missing is left out, null or NaN.\n` : ''}`;
 }
 /** README.md of a bundle. */
 export function readme(

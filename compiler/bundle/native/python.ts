@@ -135,6 +135,8 @@ def run(**inputs):
         if name not in inputs and word not in inputs:
             raise TypeError("input %s %s is missing" % (name, shape))
         array = np.asarray(inputs.pop(name) if name in inputs else inputs.pop(word), order="C")
+        if dtype == np.float64 and np.can_cast(array.dtype, dtype):
+            array = array.astype(dtype, copy=False)
         if array.dtype != dtype:
             raise TypeError("input %s is %s, not %s" % (name, array.dtype, np.dtype(dtype).name))
         if array.ndim != (shape.count(", ") + 1 if shape != "[]" else 0):

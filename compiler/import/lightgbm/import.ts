@@ -21,6 +21,7 @@ import {
   type TreeOptions,
 } from '../shared/trees.ts';
 import type { LgbModel } from './parse.ts';
+import { needsDoubles } from './doubles.ts';
 import { lgbTables, type LgbTables } from './tables.ts';
 
 /** A model and how the object that it was found in would predict with it. */
@@ -34,7 +35,7 @@ export interface LgbFound {
 }
 
 /**
- * A model of LightGBM as a graph: `features` f32 [batch, features], NaN for missing, to `prediction` f64: what `Booster.predict`
+ * A model of LightGBM as a graph: `features` [batch, features], f32 or (see `needsDoubles`) f64, NaN for missing, to `prediction` f64: what `Booster.predict`
  * gives, [batch] or [batch, classes]. Sums are in float64 as LightGBM's. Other outputs as asked: `margin` (`raw_score=True`), `leaf` i32
  * [batch, trees], `contributions` f64 [batch, features + 1] or [batch, classes, features + 1].
  * E101: an objective that is not known. E102: linear trees; outputs or rounds that the model has not. E203: damaged.
@@ -54,8 +55,16 @@ export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport
       loc,
     });
   const { from, to } = rounds(found, o.iterations, loc, warnings);
-  const t = lgbTables(m.trees.slice(from * m.groups, to * m.groups), from * m.groups, m.groups, m.features, file);
-  const x = featuresInput(m.features, o.dims ?? {}, 2 * rowBytes(m.features, m.groups, m.trees.length, o.outputs ?? []), loc);
+  const trees = m.trees.slice(from * m.groups, to * m.groups);
+  const dtype = needsDoubles(trees, m.ranges) ? 'f64' : 'f32';
+  const t = lgbTables(trees, from * m.groups, m.groups, m.features, dtype, file);
+  const x = featuresInput(
+    m.features,
+    dtype,
+    o.dims ?? {},
+    2 * rowBytes(m.features, m.groups, m.trees.length, o.outputs ?? []),
+    loc,
+  );
   const values = tableValues(t.tables);
   const rules = { truncate: true };
   const margin = c.apply1(TreeEnsemble, [x, ...values], rules);

@@ -13,9 +13,16 @@ export interface LgbModel {
   /** A random forest: outputs are means over the rounds. */
   readonly average: boolean;
   readonly featureNames: readonly string[];
+  /** The least and the greatest value of each feature in training; undefined of categories, and where the file does not say. */
+  readonly ranges: readonly (FeatureRange | undefined)[];
   /** Whether categories of data frames are re-coded before. */
   readonly recoded: boolean;
   readonly trees: readonly LgbTree[];
+}
+/** The least and the greatest value of a feature in the training data. */
+export interface FeatureRange {
+  readonly lo: number;
+  readonly hi: number;
 }
 /** Children: c >= 0 is a split, c < 0 is leaf ~c. A tree of one leaf has no splits. */
 export interface LgbTree {
@@ -65,9 +72,15 @@ export function parseLightgbm(text: string, file: string): LgbModel {
     objective: (head.get('objective') ?? '').split(/\s+/).filter(w => w !== ''),
     average: head.has('average_output'),
     featureNames: names,
+    ranges: (head.get('feature_infos') ?? '').split(' ').map(rangeIn),
     recoded: recoded !== undefined && recoded !== 'null' && recoded !== '[]',
     trees,
   };
+}
+/** `[least:greatest]` */
+function rangeIn(info: string): FeatureRange | undefined {
+  const [lo = NaN, hi = NaN] = /^\[(.*):(.*)\]$/.exec(info)?.slice(1).map(Number) ?? [];
+  return lo <= hi ? { lo, hi } : undefined;
 }
 /** `key=value` by lines; a word alone is a key. */
 function fields(block: string): Fields {

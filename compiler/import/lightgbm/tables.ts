@@ -1,7 +1,7 @@
 import { fail } from '../../core/diagnostic.ts';
 import { CATEGORICAL, MISSING_LEFT, TINY, ZERO_MISSING, type TreeTables } from '../../ops/trees/tables.ts';
 import { layOut, treeLoc, type Layout } from '../shared/trees.ts';
-import { atMost } from '../shared/thresholds.ts';
+import { atMost, nextDouble } from '../shared/thresholds.ts';
 import type { LgbTree } from './parse.ts';
 
 export interface LgbTables {
@@ -17,18 +17,26 @@ export interface LgbTables {
 const MISSING = { none: 0, zero: 1, nan: 2 };
 
 /**
- * Trees as tables over float32 rows. LightGBM compares in float64: x <= t holds for a float32 x exactly if x is below the float after
- * the greatest one that is not above t. It takes what is at most 1e-35 for zero, before it compares. In categorical splits it goes left
- * if the category is in the set, so children change places.
+ * Trees as tables over rows of float32 or float64 (`dtype`). LightGBM compares in float64: x <= t holds for an x of either type exactly if x
+ * is below the number of its type after the greatest one that is not above t. It takes what is at most 1e-35 for zero, before it compares.
+ * In categorical splits it goes left if the category is in the set, so children change places.
  * E203, with the tree and the node: no tree (see `layOut`), a feature that does not exist, a set of categories out of range.
  */
-export function lgbTables(trees: readonly LgbTree[], first: number, groups: number, features: number, file: string): LgbTables {
+export function lgbTables(
+  trees: readonly LgbTree[],
+  first: number,
+  groups: number,
+  features: number,
+  dtype: 'f32' | 'f64',
+  file: string,
+): LgbTables {
+  const after = dtype === 'f64' ? nextDouble : atMost;
   const layouts = trees.map((t, i) => layOut(rawTree(t), file, first + i));
   const count = (of: (l: Layout) => readonly number[]): number => layouts.reduce((sum, l) => sum + of(l).length, 0);
   const N = count(l => l.splits);
   const L = count(l => l.leaves);
   const feature = new Int32Array(N);
-  const threshold = new Float32Array(N);
+  const threshold = dtype === 'f64' ? new Float64Array(N) : new Float32Array(N);
   const left = new Int32Array(N);
   const right = new Int32Array(N);
   const flags = new Uint8Array(N);
@@ -65,7 +73,7 @@ export function lgbTables(trees: readonly LgbTree[], first: number, groups: numb
         [left[at], right[at]] = [l, r];
         flags[at] = (missingLeft ? MISSING_LEFT : 0) | (kind === MISSING.zero ? ZERO_MISSING : 0);
         if (limit === Infinity) flags[at] |= CATEGORICAL;
-        else threshold[at] = atMost(Math.abs(limit) > TINY ? limit : limit < 0 ? before(-TINY) : TINY);
+        else threshold[at] = after(Math.abs(limit) > TINY ? limit : limit < 0 ? before(-TINY) : TINY);
       } else {
         // What is missing is in no set.
         [left[at], right[at]] = [r, l];

@@ -29,3 +29,19 @@ export function nextDouble(x: number): number {
   dbits[0] = (dbits[0] ?? 0n) + (x > 0 ? 1n : -1n);
   return d[0];
 }
+
+/**
+ * How many significant bits a number other than 0 has, or the one before it if that has fewer (thresholds are often moved up by one step), and
+ * the power of 2 that it begins with.
+ */
+export function significantBits(x: number): { readonly bits: number; readonly exponent: number } {
+  d[0] = Math.abs(x);
+  const raw = dbits[0] ?? 0n;
+  const bits = (n: bigint): number => {
+    let m = (n & (2n ** 52n - 1n)) | (2n ** 52n);
+    let count = 53;
+    for (; (m & 1n) === 0n; m >>= 1n) count--;
+    return count;
+  };
+  return { bits: Math.min(bits(raw), bits(x > 0 ? raw - 1n : raw + 1n)), exponent: Number(raw >> 52n) - 1023 };
+}

@@ -178,11 +178,11 @@ export function rowBytes(features: number, groups: number, trees: number, output
   return 4 * (features + 2 * groups + leaf + contributions);
 }
 /** The input of every tree model: rows of features, as many as `dims.batch` says. E302: another name, or a size that makes no sense. */
-export function featuresInput(features: number, dims: DimChoices, bytes: number, loc: Loc): Value {
+export function featuresInput(features: number, dtype: 'f32' | 'f64', dims: DimChoices, bytes: number, loc: Loc): Value {
   for (const name of Object.keys(dims))
     if (name !== 'batch') fail('E302', { dim: name, why: 'the only free dimension of this model is batch' }, loc);
   const batch = sizeOfChoice('batch', dims['batch'] ?? rowRange(bytes), loc);
-  return input('features', { dtype: 'f32', shape: [batch, features] });
+  return input('features', { dtype, shape: [batch, features] });
 }
 /** One column as a vector. */
 export function flat(c: GraphBuilder, x: Value): Value {

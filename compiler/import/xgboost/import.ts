@@ -76,7 +76,8 @@ export function xgbParts(found: XgbFound, o: TreeOptions, shared?: Value): Parts
   const base = baseMargins(model, groups, objective.inverse, file);
   const count = model.booster.k === 'trees' ? model.booster.trees.length : 0;
   const x =
-    shared ?? featuresInput(model.numFeature, o.dims ?? {}, rowBytes(model.numFeature, groups, count, o.outputs ?? []), loc);
+    shared ??
+    featuresInput(model.numFeature, 'f32', o.dims ?? {}, rowBytes(model.numFeature, groups, count, o.outputs ?? []), loc);
   const rows = withMissing(c, x, found.missing ?? NaN);
   const built =
     model.booster.k === 'linear'
