@@ -1,6 +1,7 @@
 import { assert, CompileError, fail, located, type Loc } from '../core/diagnostic.ts';
 import { dimEq, rangeOf, showDim, staticDims, symbolsOf, type Dim } from '../core/dim.ts';
-import { bytesOf, DTYPES, isInt, type DType } from '../core/dtype.ts';
+import { bytesOf, DTYPES, isInt, type DType, isFloat } from '../core/dtype.ts';
+import { isFloatNode, type Content } from '../core/float-size.ts';
 import { numel, toNumbers, type Tensor } from '../core/tensor.ts';
 import { MOST_AXES, type TensorType } from '../core/shape.ts';
 import type { Attrs, AttrValue, Guard, Op } from '../ops/define.ts';
@@ -13,6 +14,8 @@ export interface Value {
   readonly index: number;
   /** The contents of a small integer tensor as dimensions, where they can be told: how shape arithmetic vanishes. */
   readonly symbolic?: readonly Dim[];
+  /** What the elements of a small tensor are made of, where sizes make floats on the way and they are no dimensions. */
+  readonly floats?: readonly Content[];
 }
 interface Input {
   readonly k: 'input';
@@ -70,6 +73,13 @@ export function symbolicOf(v: Value | undefined): readonly Dim[] | undefined {
   return [...toNumbers(t)];
 }
 
+/** The contents of a small value as far as they are numbers or follow from sizes. */
+function contentsOf(v: Value | undefined): readonly Content[] | undefined {
+  const known = symbolicOf(v) ?? v?.floats;
+  const t = tensorOf(v);
+  return known ?? (t && isFloat(t.dtype) && numel(t.dims) <= SYMBOLIC_LIMIT ? [...toNumbers(t)] : undefined);
+}
+
 /** The only way to make a node. Type inference runs here, so an ill-typed node cannot exist. */
 export function apply(op: Op, inputs: readonly (Value | undefined)[], attrs: Attrs, loc: Loc): readonly Value[] {
   const reject = (why: string): never => fail('E102', { op: op.name, why }, loc);
@@ -88,14 +98,14 @@ export function apply(op: Op, inputs: readonly (Value | undefined)[], attrs: Att
     for (const d of t.shape) if (typeof d === 'number' && !(d >= 0 && d <= LARGEST_SIZE)) reject(`gives a size of ${d}`);
   }
   const known = types.some(isTracked)
-    ? contentsOf(() => op.symbolic?.({ inputs, symbolic: inputs.map(symbolicOf), attrs: full, out: types }))
+    ? unlessTooLong(() =>
+        op.symbolic?.({ inputs, symbolic: inputs.map(symbolicOf), contents: i => contentsOf(inputs[i]), attrs: full, out: types }),
+      )
     : [];
   const outputs: Value[] = [];
   const node: Node = { k: 'node', op, attrs: full, inputs, outputs, guards, loc };
   types.forEach((type, index) => {
-    const contents = known[index];
-    const told = contents !== undefined && contents.length <= SYMBOLIC_LIMIT && contents.every(d => holds(type.dtype, d));
-    outputs.push(told ? { type, def: node, index, symbolic: contents } : { type, def: node, index });
+    outputs.push({ type, def: node, index, ...told(type.dtype, known[index]) });
   });
   return outputs;
 }
@@ -105,13 +115,20 @@ function isTracked(t: TensorType): boolean {
   return dims !== undefined && numel(dims) <= SYMBOLIC_LIMIT;
 }
 /** Contents that are too long to follow as expressions come out when the model runs. */
-function contentsOf(f: () => readonly (readonly Dim[] | undefined)[] | undefined): readonly (readonly Dim[] | undefined)[] {
+function unlessTooLong<T>(f: () => readonly T[] | undefined): readonly T[] {
   try {
     return f() ?? [];
   } catch (e) {
     if (e instanceof CompileError && e.code === 'E302') return [];
     throw e;
   }
+}
+/** Contents as a value has them. Floats that are all numbers are folded and not told. */
+function told(dtype: DType, contents: readonly Content[] | undefined): Pick<Value, 'symbolic' | 'floats'> {
+  if (contents === undefined || contents.length > SYMBOLIC_LIMIT) return {};
+  if (contents.some(isFloatNode)) return { floats: contents };
+  const dims = contents.flatMap(d => (isFloatNode(d) ? [] : [d]));
+  return !isFloat(dtype) && dims.every(d => holds(dtype, d)) ? { symbolic: dims } : {};
 }
 /** Whether an element type has every value that a dimension can take. Arithmetic that wraps is not told. */
 function holds(dtype: DType, d: Dim): boolean {

@@ -1,6 +1,7 @@
 import { InternalError, type Loc } from '../core/diagnostic.ts';
 import type { Dim } from '../core/dim.ts';
 import type { DType } from '../core/dtype.ts';
+import type { Content } from '../core/float-size.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
 import type { Graph, Node, NodeOf, Value } from '../graph/graph.ts';
@@ -65,9 +66,12 @@ export interface InferCtx<A> {
   /** The one size that two sizes stand for: an error if they cannot be equal, a guard checked at run time if that is not known. */
   same(a: Dim, b: Dim, what: string): Dim;
 }
-interface SymbolicCtx<A> {
+export interface SymbolicCtx<A> {
   readonly inputs: readonly (Value | undefined)[];
+  /** The contents of the inputs that are integers or bools, as far as they can be told. */
   readonly symbolic: readonly (readonly Dim[] | undefined)[];
+  /** The contents of input i whatever its type. */
+  contents(i: number): readonly Content[] | undefined;
   readonly attrs: A;
   readonly out: readonly TensorType[];
 }
@@ -142,7 +146,7 @@ export interface OpDef<S extends Schema> {
   /** Output types, or `reject(why)`. */
   infer(c: InferCtx<Typed<S>>): readonly TensorType[];
   /** Contents of small integer outputs as dimensions, where they follow from the inputs'. */
-  symbolic?(c: SymbolicCtx<Typed<S>>): readonly (readonly Dim[] | undefined)[];
+  symbolic?(c: SymbolicCtx<Typed<S>>): readonly (readonly Content[] | undefined)[];
   /** The run-time symbols this node gives a value. */
   definesSymbols?(n: NodeOf<Typed<S>>): readonly string[];
   /** Reference semantics: float64 inside, rounded at the result. The oracle, and the constant folder. */
@@ -173,7 +177,7 @@ export interface Op {
   readonly attrs: Schema;
   checkAttrs(a: Attrs, reject: (why: string) => never): Attrs;
   infer(c: InferCtx<Attrs>): readonly TensorType[];
-  symbolic?(c: SymbolicCtx<Attrs>): readonly (readonly Dim[] | undefined)[];
+  symbolic?(c: SymbolicCtx<Attrs>): readonly (readonly Content[] | undefined)[];
   definesSymbols?(n: Node): readonly string[];
   eval(c: EvalCtx<Attrs>, ...ins: readonly (Tensor | undefined)[]): readonly Tensor[];
   readonly lower: Lowering<Attrs>;

@@ -1,4 +1,6 @@
-import { dimHi, dimSub, rangeOf, symbolsOf, type Dim } from '../../core/dim.ts';
+import { dimHi, dimSub, rangeOf, staticDims, symbolsOf, type Dim, type Range } from '../../core/dim.ts';
+import { isInt } from '../../core/dtype.ts';
+import { boundsOf } from '../../core/float-size.ts';
 import { symbolicOf, type Value } from '../../graph/graph.ts';
 import { Concat } from '../../ops/movement/concat.ts';
 import { DimOf, Sizes } from '../../ops/movement/shape.ts';
@@ -47,9 +49,10 @@ export function sizeOf(c: ImportBuilder, v: Value, r: Read): Dim {
   return readSize(c, v, r);
 }
 function readSize(c: ImportBuilder, v: Value, r: Read): Dim {
-  const d = c.symbol(r.what, r.lo, r.hi);
+  const { lo, hi } = within(r, boundsIn(v));
+  const d = c.symbol(r.what, lo, hi);
   const [s] = typeof d === 'number' ? [] : symbolsOf(d);
-  if (s) c.apply1(DimOf, [v], { symbol: s.name, lo: r.lo, hi: r.hi, clamp: r.clamp ?? false });
+  if (s) c.apply1(DimOf, [v], { symbol: s.name, lo, hi, clamp: r.clamp ?? false });
   return d;
 }
 /** No size or number of elements is larger, and sums of a few stay in 32 bits. */
@@ -62,6 +65,16 @@ export function expectSize(c: ImportBuilder, v: Value, size: Dim, what: string, 
 export function expectSizes(c: ImportBuilder, v: Value, sizes: readonly Dim[], what: string): void {
   sizes.forEach((d, i) => expectSize(c, element(c, v, i), d, what));
 }
+/** The range of a reading, made smaller by what the ranges of other sizes say. */
+function within(r: Read, bounds: Range | undefined): Range {
+  const both = bounds && { lo: Math.max(r.lo, bounds.lo), hi: Math.min(r.hi, bounds.hi) };
+  return both && both.lo <= both.hi ? both : r;
+}
+/** The least and the greatest value of a number that follows from sizes, though by no expression of them. */
+export function boundsIn(v: Value): Range | undefined {
+  const [x] = v.floats ?? [];
+  return x === undefined ? undefined : boundsOf(x);
+}
 /** The integers in a vector as dimensions; `read(i)` is asked about those that only data tell. */
 export function sizesOf(c: ImportBuilder, v: Value, read: (i: number) => Read): readonly Dim[] {
   const known = symbolicOf(v);
@@ -70,6 +83,18 @@ export function sizesOf(c: ImportBuilder, v: Value, read: (i: number) => Read): 
   return Array.from({ length }, (_, i) => {
     return sizeOf(c, element(c, v, i), read(i));
   });
+}
+/**
+ * Whole numbers that follow from sizes by way of floats: where no expression of the sizes is equal to them, they are symbols that are read
+ * when the model runs, within the bounds that the ranges of the sizes give.
+ */
+export function measured(c: ImportBuilder, v: Value): Value {
+  const shape = staticDims(v.type.shape);
+  if (!v.floats || !shape || shape.length > 1 || !isInt(v.type.dtype)) return v;
+  const bounds = v.floats.flatMap(x => boundsOf(x) ?? []);
+  if (bounds.length < v.floats.length) return v;
+  const values = bounds.map((b, i) => sizeOf(c, element(c, v, i), { what: 'size', ...b }));
+  return c.apply1(Sizes, [], { values, shape, dtype: v.type.dtype });
 }
 /** No tensor has more axes, and no axis is split into more parts by data. */
 const MOST_SIZES = 256;

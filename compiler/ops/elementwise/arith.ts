@@ -42,6 +42,7 @@ export const Add = elementwise({
   doc: 'a + b; integers wrap',
   inputs: ['a', 'b'],
   result: numbers,
+  ofSizes: 'add',
   scalar: binary(add),
   known: ([a, b]) => dimAdd(must(a), must(b)),
 });
@@ -50,6 +51,7 @@ export const Sub = elementwise({
   doc: 'a - b; integers wrap',
   inputs: ['a', 'b'],
   result: numbers,
+  ofSizes: 'sub',
   scalar: binary(sub),
   known: ([a, b]) => dimSub(must(a), must(b)),
 });
@@ -58,6 +60,7 @@ export const Mul = elementwise({
   doc: 'a * b; integers wrap',
   inputs: ['a', 'b'],
   result: numbers,
+  ofSizes: 'mul',
   scalar: binary(mul),
   known: ([a, b]) => dimMul(must(a), must(b)),
 });
@@ -79,6 +82,7 @@ export const Div = elementwise({
   doc: 'a / b; integers round towards zero, and give 0 for a zero divisor',
   inputs: ['a', 'b'],
   result: numbers,
+  ofSizes: 'div',
   scalar: (args, c) => {
     const [a, b] = [must(args[0]), must(args[1])];
     return isFloat(c.out) ? div(a, b) : perLane([a, b], ([x, y]) => intDiv(c.k, must(x), must(y)));
@@ -94,6 +98,7 @@ export const Mod = elementwise({
   inputs: ['a', 'b'],
   attrs: { fmod: attr.bool(false) },
   result: numbers,
+  ofSizes: 'other',
   scalar: (args, c) =>
     perLane(args, ([x, y]) => {
       const [a, b] = [must(x), must(y)];
@@ -130,6 +135,7 @@ export const Min = elementwise({
   doc: 'The smaller of a and b; NaN if either is NaN',
   inputs: ['a', 'b'],
   result: numbers,
+  ofSizes: 'monotone',
   scalar: extreme(min),
   known: ([a, b]) => dimMin(must(a), must(b)),
 });
@@ -138,6 +144,7 @@ export const Max = elementwise({
   doc: 'The larger of a and b; NaN if either is NaN',
   inputs: ['a', 'b'],
   result: numbers,
+  ofSizes: 'monotone',
   scalar: extreme(max),
   known: ([a, b]) => dimMax(must(a), must(b)),
 });
@@ -147,6 +154,7 @@ export const Clip = elementwise({
   inputs: ['x'],
   attrs: { lo: attr.float.optional(), hi: attr.float.optional() },
   result: numbers,
+  ofSizes: 'monotone',
   scalar: ([x], c) => {
     const { lo, hi } = c.attrs;
     const low = lo === undefined ? must(x) : max(must(x), lo);
@@ -159,6 +167,7 @@ export const Neg = elementwise({
   doc: '-x',
   inputs: ['x'],
   result: sameDType(t => isFloat(t) || isInt(t), 'numbers'),
+  ofSizes: 'monotone',
   scalar: unary(neg),
   known: ([x]) => dimNeg(must(x)),
 });
@@ -167,6 +176,7 @@ export const Abs = elementwise({
   doc: '|x|',
   inputs: ['x'],
   result: numbers,
+  ofSizes: 'other',
   scalar: unary(x => (unsigned(x) ? x : abs(x))),
   known: ([x]) => (rangeOf(must(x)).lo >= 0 ? x : undefined),
 });
@@ -185,6 +195,7 @@ export const Ceil = elementwise({
   doc: 'The least integer >= x',
   inputs: ['x'],
   result: floats,
+  ofSizes: 'ceil',
   scalar: unary(ceil),
 });
 export const Floor = elementwise({
@@ -192,6 +203,7 @@ export const Floor = elementwise({
   doc: 'The greatest integer <= x',
   inputs: ['x'],
   result: floats,
+  ofSizes: 'floor',
   scalar: unary(floor),
 });
 export const Round = elementwise({
@@ -199,6 +211,7 @@ export const Round = elementwise({
   doc: 'The nearest integer, ties to even',
   inputs: ['x'],
   result: floats,
+  ofSizes: 'monotone',
   scalar: unary(nearest),
 });
 export const Trunc = elementwise({
@@ -206,14 +219,23 @@ export const Trunc = elementwise({
   doc: 'x without its fraction',
   inputs: ['x'],
   result: floats,
+  ofSizes: 'monotone',
   scalar: unary(trunc),
 });
-export const Sqrt = elementwise({ name: 'Sqrt', doc: 'Square root', inputs: ['x'], result: floats, scalar: unary(sqrt) });
+export const Sqrt = elementwise({
+  name: 'Sqrt',
+  doc: 'Square root',
+  inputs: ['x'],
+  result: floats,
+  ofSizes: 'monotone',
+  scalar: unary(sqrt),
+});
 export const Reciprocal = elementwise({
   name: 'Reciprocal',
   doc: '1 / x',
   inputs: ['x'],
   result: floats,
+  ofSizes: 'other',
   scalar: unary(x => div(konst(x.t, 1), x)),
 });
 

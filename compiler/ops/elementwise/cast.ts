@@ -12,6 +12,7 @@ export const Cast = elementwise({
   inputs: ['x'],
   attrs: { to: attr.dtype() },
   result: (_, a) => a.to,
+  ofSizes: 'cast',
   scalar: ([x], c) => convert(c.k, must(x), must(c.types[0]), c.out),
   known: ([x], a) => {
     const d = must(x);

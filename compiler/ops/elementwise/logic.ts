@@ -18,6 +18,7 @@ export const Equal = elementwise({
   doc: 'a == b',
   inputs: ['a', 'b'],
   result: predicate(() => true, 'anything'),
+  ofSizes: 'other',
   // Truth values in vectors are masks, which have no comparison of their own on every target.
   scalar: (args, c) => {
     const [a, b] = [must(args[0]), must(args[1])];
@@ -30,6 +31,7 @@ export const Less = elementwise({
   doc: 'a < b',
   inputs: ['a', 'b'],
   result: predicate(isNumber, 'numbers'),
+  ofSizes: 'other',
   scalar: binary(lt),
   known: decide(
     d => rangeOf(d).hi < 0,
@@ -41,6 +43,7 @@ export const LessOrEqual = elementwise({
   doc: 'a <= b',
   inputs: ['a', 'b'],
   result: predicate(isNumber, 'numbers'),
+  ofSizes: 'other',
   scalar: binary(le),
   known: decide(
     d => rangeOf(d).hi <= 0,
@@ -52,6 +55,7 @@ export const Greater = elementwise({
   doc: 'a > b',
   inputs: ['a', 'b'],
   result: predicate(isNumber, 'numbers'),
+  ofSizes: 'other',
   scalar: binary(gt),
   known: decide(
     d => rangeOf(d).lo > 0,
@@ -63,6 +67,7 @@ export const GreaterOrEqual = elementwise({
   doc: 'a >= b',
   inputs: ['a', 'b'],
   result: predicate(isNumber, 'numbers'),
+  ofSizes: 'other',
   scalar: binary(ge),
   known: decide(
     d => rangeOf(d).lo >= 0,

@@ -1,12 +1,35 @@
 import { DTYPES, isFloat, isInt, regOf, type DType } from '../../core/dtype.ts';
 import { dimEq, type Dim } from '../../core/dim.ts';
 import { must } from '../../core/diagnostic.ts';
-import { fromNumbers, fromTyped, numel, typed, toNumbers, writer, type Tensor } from '../../core/tensor.ts';
+import { floatContent, wholeSize, WHOLE, type Content, type FloatRule } from '../../core/float-size.ts';
+import {
+  fromBF16,
+  fromF16,
+  fromNumbers,
+  fromTyped,
+  numel,
+  toBF16,
+  toF16,
+  toNumbers,
+  typed,
+  writer,
+  type Tensor,
+} from '../../core/tensor.ts';
 import { tensorType } from '../../core/shape.ts';
+import type { Value } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { and, shl, shr, vtype, type Expr } from '../../kernel/ir.ts';
 import { broadcastNumbers, chunkFunction, type ChunkFunction } from '../../kernel/eval/chunk.ts';
-import { defineOp, type InferCtx, type OpDef, type OpOf, type Schema, type ScalarCtx, type Typed } from '../define.ts';
+import {
+  defineOp,
+  type InferCtx,
+  type OpDef,
+  type OpOf,
+  type Schema,
+  type ScalarCtx,
+  type SymbolicCtx,
+  type Typed,
+} from '../define.ts';
 import { scalarFunction, type Scalar } from '../../kernel/eval/scalar.ts';
 
 /** The shape that two shapes broadcast to (numpy's rule). A symbolic size meets only 1 or its equal: a guard checks it at run time. */
@@ -30,6 +53,8 @@ interface ElementwiseDef<S extends Schema> {
   scalar(args: readonly Expr[], c: ScalarCtx<Typed<S>>): Expr;
   /** The same on symbolic integers, for shape arithmetic. */
   known?(args: readonly Dim[], attrs: Typed<S>): Dim | undefined;
+  /** How floats that follow from sizes go through it; absent: they do not, as where the result depends on how a function is computed. */
+  readonly ofSizes?: FloatRule;
   readonly fold?: OpDef<S>['fold'];
 }
 /** All operands and the result have one type, of the given kinds. */
@@ -87,6 +112,8 @@ export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): OpOf<
       ];
     },
     symbolic: c => {
+      const floats = c.inputs.some(v => v?.floats) || [...c.inputs.map(v => must(v).type), ...c.out].some(t => isFloat(t.dtype));
+      if (floats) return [d.ofSizes && floatsOf(d.ofSizes, c, scalar)];
       const n = Math.max(...c.symbolic.map(x => x?.length ?? 0));
       // Only scalars and vectors of equal length take part in shape arithmetic.
       if (!d.known || c.symbolic.some(x => !x || (x.length !== n && x.length !== 1))) return [];
@@ -115,6 +142,83 @@ export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): OpOf<
     lower: { k: 'elementwise', scalar },
     ...(d.fold && { fold: d.fold }),
   });
+}
+
+/** The contents of the result where floats take part and some operand follows from sizes. */
+function floatsOf<A>(
+  rule: FloatRule,
+  c: SymbolicCtx<A>,
+  scalar: (args: readonly Expr[], c: ScalarCtx<A>) => Expr,
+): readonly Content[] | undefined {
+  const sized = (v: Value | undefined): boolean =>
+    v?.floats !== undefined || (v?.symbolic?.some(x => typeof x !== 'number') ?? false);
+  const out = must(c.out[0]);
+  if (out.shape.length > 1 || !c.inputs.some(sized)) return undefined;
+  const args = c.inputs.map((_, i) => c.contents(i));
+  const n = Math.max(...args.map(a => a?.length ?? 0));
+  if (args.some(a => !a || (a.length !== n && a.length !== 1))) return undefined;
+  const types = c.inputs.map(v => must(v).type.dtype);
+  const run = scalarFunction(
+    types.map(t => vtype(regOf(t))),
+    (k, xs) => scalar(xs, { k, attrs: c.attrs, types, out: out.dtype, lanes: 1 }),
+  );
+  const round = rounding(out.dtype);
+  const wide = types.map(t => t === 'i64' || t === 'u64');
+  const at = (values: readonly number[]): number => round(Number(run(values.map((v, i) => (wide[i] === true ? BigInt(v) : v)))));
+  const made = Array.from({ length: n }, (_, i) => {
+    const x = floatContent(
+      rule,
+      args.map(a => must(must(a)[a?.length === 1 ? 0 : i])),
+      at,
+      significantBits(out.dtype),
+    );
+    return x === undefined || isFloat(out.dtype) ? x : (wholeSize(x) ?? x);
+  });
+  return made.every(x => x !== undefined) ? made : undefined;
+}
+/** How an element type rounds what is stored. */
+function rounding(dtype: DType): (v: number) => number {
+  switch (dtype) {
+    case 'f32':
+      return Math.fround;
+    case 'f16':
+      return v => fromF16(toF16(v));
+    case 'bf16':
+      return v => fromBF16(toBF16(v));
+    case 'f64':
+    case 'i8':
+    case 'u8':
+    case 'i16':
+    case 'u16':
+    case 'i32':
+    case 'u32':
+    case 'i64':
+    case 'u64':
+    case 'bool':
+      return v => v;
+  }
+}
+function significantBits(dtype: DType): number {
+  switch (dtype) {
+    case 'f64':
+      return 53;
+    case 'f32':
+      return 24;
+    case 'f16':
+      return 11;
+    case 'bf16':
+      return 8;
+    case 'i8':
+    case 'u8':
+    case 'i16':
+    case 'u16':
+    case 'i32':
+    case 'u32':
+    case 'i64':
+    case 'u64':
+    case 'bool':
+      return WHOLE;
+  }
 }
 
 /** Applies a function of whole arrays to broadcast operands. */

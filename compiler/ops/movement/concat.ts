@@ -32,9 +32,9 @@ export const Concat = defineOp({
     return [tensorType(first.dtype, shape)];
   },
   symbolic: c => {
-    if (must(c.inputs[0]).type.shape.length !== 1) return c.symbolic.length === 1 ? [c.symbolic[0]] : [];
-    const all = c.symbolic.flatMap(k => k ?? []);
-    return [c.symbolic.every(k => k !== undefined) ? all : undefined];
+    const parts = c.inputs.map((_, i) => c.contents(i));
+    if (must(c.inputs[0]).type.shape.length !== 1) return parts.length === 1 ? parts : [];
+    return [parts.every(k => k !== undefined) ? parts.flat() : undefined];
   },
   eval: (c, ...xs) => {
     const dims = c.dims(0);

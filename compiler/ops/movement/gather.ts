@@ -47,7 +47,7 @@ export const Gather = defineOp({
     return [tensorType(x.dtype, [...x.shape.slice(0, c.attrs.axis), ...i.shape, ...x.shape.slice(c.attrs.axis + 1)])];
   },
   symbolic: c => {
-    const [x, i] = c.symbolic;
+    const [x, i] = [c.contents(0), c.symbolic[1]];
     if (!x || !i || must(c.inputs[0]).type.shape.length !== 1) return [];
     const out = i.map(at => (typeof at === 'number' ? x[at < 0 ? at + x.length : at] : undefined));
     return [out.every(d => d !== undefined) ? out : undefined];

@@ -1,6 +1,7 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimAdd, dimCeilDiv, dimMax, dimMul, dimSub } from '../../core/dim.ts';
 import { isFloat, regOf } from '../../core/dtype.ts';
+import { floatContent, WHOLE, wholeSize, type Content } from '../../core/float-size.ts';
 import { tensorType } from '../../core/shape.ts';
 import { fromNumbers, toNumbers } from '../../core/tensor.ts';
 import { add, cast, ceil, div, eq, gt, int, konst, max, mul, select, splat, sub, vec, vtype } from '../../kernel/ir.ts';
@@ -54,6 +55,15 @@ export const Range = defineOp({
   },
 });
 
+/** How many numbers a range of floats has, as the standard computes it: the span in the type, the quotient in float64. */
+function floatRangeSize(start: Content, limit: Content, delta: Content, single: boolean): Content | undefined {
+  const round = single ? Math.fround : (v: number): number => v;
+  const span = floatContent('sub', [limit, start], ([a = 0, b = 0]) => round(a - b), single ? 24 : 53);
+  const steps =
+    span === undefined ? undefined : floatContent('div', [span, delta], ([a = 0, b = 0]) => (b === 0 ? 0 : a / b), 53);
+  return steps === undefined ? undefined : floatContent('ceil', [steps], ([v = 0]) => Math.ceil(v) + 0, WHOLE);
+}
+
 export const RangeSize = defineOp({
   name: 'RangeSize',
   doc: 'How many numbers there are from start on, delta apart, before limit.',
@@ -68,6 +78,15 @@ export const RangeSize = defineOp({
     return [tensorType('i64', [])];
   },
   symbolic: c => {
+    if (isFloat(must(c.inputs[0]).type.dtype)) {
+      const [start, limit, delta] = [0, 1, 2].map(i => c.contents(i)?.[0]);
+      if (start === undefined || limit === undefined || delta === undefined) return [];
+      const n = floatRangeSize(start, limit, delta, must(c.inputs[0]).type.dtype !== 'f64');
+      const whole = n === undefined ? undefined : wholeSize(n);
+      const most =
+        whole === undefined ? n && floatContent('monotone', [n], ([v = 0]) => Math.max(0, v), WHOLE) : dimMax(0, whole);
+      return [most === undefined ? undefined : [most]];
+    }
     const [start, limit, delta] = c.symbolic.map(k => k?.[0]);
     if (start === undefined || limit === undefined || typeof delta !== 'number' || delta === 0) return [];
     const span = delta > 0 ? dimSub(limit, start) : dimSub(start, limit);
@@ -75,7 +94,8 @@ export const RangeSize = defineOp({
   },
   eval: (_, ...ins) => {
     const [start = 0, limit = 0, delta = 0] = ins.map(t => toNumbers(must(t))[0] ?? 0);
-    return [fromNumbers('i64', [], [delta === 0 ? 0 : Math.max(0, Math.ceil((limit - start) / delta))])];
+    const span = must(ins[0]).dtype === 'f64' ? limit - start : Math.fround(limit - start);
+    return [fromNumbers('i64', [], [delta === 0 ? 0 : Math.max(0, Math.ceil(span / delta))])];
   },
   lower: {
     k: 'kernel',
@@ -95,7 +115,8 @@ export const RangeSize = defineOp({
         const i64 = vtype('i64');
         const d = must(delta);
         if (isFloat(ins[0]?.dtype ?? 'f32')) {
-          const n = ceil(div(sub(must(limit), must(start)), d));
+          const f64 = vtype('f64');
+          const n = ceil(div(cast(f64, sub(must(limit), must(start))), cast(f64, d)));
           out.store(k, [], select(eq(d, 0), konst(i64, 0), cast(i64, max(n, 0))));
           return;
         }

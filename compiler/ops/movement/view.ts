@@ -1,5 +1,6 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimAdd, dimEq, dimMul, dimProd, dimsEq, rangeOf, dimSub, type Dim } from '../../core/dim.ts';
+import type { Content } from '../../core/float-size.ts';
 import { dimStrides, elements, tensorType } from '../../core/shape.ts';
 import { stridesOf } from '../../core/tensor.ts';
 import { perAxis } from '../axes.ts';
@@ -20,7 +21,7 @@ export const Reshape = defineOp({
     c.same(elements(x), dimProd(c.attrs.shape), 'the number of elements before and after');
     return [tensorType(x.dtype, c.attrs.shape)];
   },
-  symbolic: c => [c.symbolic[0]],
+  symbolic: c => [c.contents(0)],
   eval: (c, x) => [withDims(must(x), c.dims(0))],
   lower: { k: 'view', ref: (x, c) => reshapeRef(x, c.out.shape) },
 });
@@ -77,7 +78,7 @@ export const Transpose = defineOp({
       ),
     ];
   },
-  symbolic: c => [c.attrs.perm.length <= 1 ? c.symbolic[0] : undefined],
+  symbolic: c => [c.attrs.perm.length <= 1 ? c.contents(0) : undefined],
   eval: (c, x) => {
     const t = must(x);
     const s = stridesOf(t.dims);
@@ -116,7 +117,7 @@ export const Slice = defineOp({
     return [tensorType(x.dtype, sizes)];
   },
   symbolic: c => {
-    const x = c.symbolic[0];
+    const x = c.contents(0);
     const [start, size, step] = [c.attrs.starts[0], c.attrs.sizes[0], c.attrs.steps[0]];
     if (!x) return [];
     if (c.attrs.starts.length === 0) return [x];
@@ -170,11 +171,11 @@ export const Expand = defineOp({
     return [tensorType(x.dtype, shape)];
   },
   symbolic: c => {
-    const x = c.symbolic[0];
+    const x = c.contents(0);
     const n = dimProd(c.attrs.shape);
     if (!x) return [];
     if (x.length === n) return [x];
-    return [x.length === 1 && typeof n === 'number' && n <= 256 ? new Array<Dim>(n).fill(must(x[0])) : undefined];
+    return [x.length === 1 && typeof n === 'number' && n <= 256 ? new Array<Content>(n).fill(must(x[0])) : undefined];
   },
   eval: (c, x) => {
     const t = must(x);

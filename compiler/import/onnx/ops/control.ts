@@ -1,5 +1,5 @@
 import { CompileError, must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimEq, dimHi, dimMax, dimMul, dimSub, dimsNeverEqual, rangeOf, type Dim } from '../../../core/dim.ts';
+import { dimAdd, dimEq, dimHi, dimMax, dimMul, dimSub, dimsNeverEqual, rangeOf, symbolsOf, type Dim } from '../../../core/dim.ts';
 import { normAxis, showType, tensorType, type TensorType } from '../../../core/shape.ts';
 import { symbolicOf, input, type Graph, type Value } from '../../../graph/graph.ts';
 import { If as IfOp, outTypes } from '../../../ops/control/if.ts';
@@ -71,12 +71,32 @@ function likeRanks(c: ImportCtx, g: Graph, other: Graph): Graph {
 function warnAbsent(c: ImportCtx, side: string, why: CompileError): void {
   c.warn('branch', `the ${side} branch cannot run with these sizes and gives NaN if it is taken: ${why.message}`);
 }
+/** The free sizes that alone decide a value, or none where data have a say. */
+function symbolsBehind(v: Value): readonly string[] {
+  const names = new Set<string>();
+  const seen = new Set<Value>();
+  const todo = [v];
+  for (let x = todo.pop(); x; x = todo.pop()) {
+    if (seen.has(x) || x.def.k === 'const') continue;
+    seen.add(x);
+    const known = symbolicOf(x);
+    if (known) for (const d of known) for (const s of symbolsOf(d)) names.add(s.name);
+    else if (x.def.k === 'node') todo.push(...x.def.inputs.filter(i => i !== undefined));
+    else return [];
+  }
+  return [...names];
+}
 /** The sizes of an output: where the two sides differ, a new symbol. */
 function joinShapes(n: OnnxNode, c: ImportCtx, a: TensorType, b: TensorType, o: number): readonly Dim[] {
-  if (a.dtype !== b.dtype || a.shape.length !== b.shape.length)
-    n.reject(
-      `output ${o} is ${showType(a)} in one branch and ${showType(b)} in the other, and the condition is known only at run time`,
+  if (a.dtype !== b.dtype || a.shape.length !== b.shape.length) {
+    const two = `output ${o} is ${showType(a)} in one branch and ${showType(b)} in the other`;
+    const sizes = symbolsBehind(n.input(0, 'cond'));
+    if (sizes.length === 0) n.reject(`${two}, and the condition is known only at run time`);
+    const flags = sizes.map(s => `--dim ${s}=N`).join(' ');
+    n.unsupported(
+      `${two}, and ${sizes.join(', ')} decide${sizes.length === 1 ? 's' : ''} which: fix it with ${flags}, or give a range without the size that makes the difference, such as --dim ${must(sizes[0])}=2..16`,
     );
+  }
   return a.shape.map((x, axis) => {
     const y = must(b.shape[axis]);
     if (dimEq(x, y)) return x;

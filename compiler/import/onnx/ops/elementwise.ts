@@ -5,6 +5,7 @@ import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
 import type { Attrs, Op } from '../../../ops/define.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { Expand, Reshape } from '../../../ops/movement/view.ts';
+import { measured } from '../../shared/sizes.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 
 /** An ONNX operator that is one of ours: the first inputs as they are, and attributes computed from the node. */
@@ -98,7 +99,7 @@ const mean: OnnxBuilder = fold(e.Add, (sum, n, c) =>
 );
 const castTo = (n: OnnxNode, c: ImportCtx, to: Value['type']['dtype']): readonly Value[] => {
   const x = n.input(0);
-  return [x.type.dtype === to ? x : c.apply1(e.Cast, [x], { to })];
+  return [x.type.dtype === to ? x : measured(c, c.apply1(e.Cast, [x], { to }))];
 };
 
 /** Gelu of x, or of x plus a bias where one is given. */

@@ -9,7 +9,7 @@ import { Slice } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, rankOf } from '../../shared/axes.ts';
 import { declaredOr } from './declared.ts';
-import { element, expectSize, lengthOf, sizeOf, sizesOf, sizesValue, spare, unbounded } from '../../shared/sizes.ts';
+import { element, expectSize, lengthOf, sizeOf, sizesOf, sizesValue, spare, unbounded, boundsIn } from '../../shared/sizes.ts';
 import { concat, cutOf, expand, reshape, slice, type Cut } from '../../shared/views.ts';
 
 const shapeOp: OnnxBuilder = (n, c) => {
@@ -35,7 +35,7 @@ const range: OnnxBuilder = (n, c) => {
   const length = sizeOf(
     c,
     count,
-    declaredOr(n, 0, 0, 'range', () => ({ lo: 0, hi: unbounded(c, 'length')() })),
+    declaredOr(n, 0, 0, 'range', () => boundsIn(count) ?? { lo: 0, hi: unbounded(c, 'length')() }),
   );
   return [c.apply1(Range, [start, delta], { n: length })];
 };
