@@ -18,13 +18,49 @@ export async function drawHtml(x: Inspection): Promise<string> {
   const graphviz = await Graphviz.load();
   const g = x.drawing();
   const d: Canvas = { lines: [], edges: new Set(), boxes: 0, drawn: 0, all: 0 };
-  const svg = graphviz.layout(dot(x, g, d), 'svg', 'dot').replace(/^[\s\S]*?(?=<svg)/, '');
+  const svg = fitted(graphviz.layout(dot(x, g, d), 'svg', 'dot').replace(/^[\s\S]*?(?=<svg)/, ''), graphviz);
   const size = x.trees
     ? `trees: ${showTrees(x.trees)}`
     : `${d.all} operators, ${x.parameters.elements.toLocaleString('en')} parameters`;
   const notes = [g.note ?? '', d.drawn < d.all ? `The first ${d.drawn} are drawn.` : ''].filter(s => s !== '');
   return page(x, svg, `${size}${trouble(x, g)}. ${notes.join(' ')}`);
 }
+/** Graphviz, as far as it is used. */
+interface Layout {
+  layout(dot: string, format: 'svg' | 'json', engine: 'dot' | 'nop2'): string;
+}
+/**
+ * A text takes the width that it was laid out with, whatever font a system has for it: its glyphs are squeezed or stretched. The widths are those
+ * of labels that Graphviz is given once more, without anything to lay out.
+ */
+function fitted(svg: string, graphviz: Layout): string {
+  const text = /<text ([^>]*)>([^<]*)<\/text>/g;
+  const label = (attributes: string, content: string): string => {
+    const size = /font-size="([\d.]+)"/.exec(attributes)?.[1] ?? '11';
+    return `fontsize=${size}, label=<${attributes.includes('font-weight="bold"') ? bold(content) : content}>`;
+  };
+  const labels = [...new Set([...svg.matchAll(text)].map(m => label(m[1] ?? '', m[2] ?? '')))];
+  const nodes = labels.map((l, i) => `${i} [${l}];`);
+  const all = ['digraph { node [shape=plain, pos="0,0", fontname="Helvetica"];', ...nodes, '}'].join('\n');
+  const { objects = [] } = JSON.parse(graphviz.layout(all, 'json', 'nop2')) as {
+    readonly objects?: readonly {
+      readonly name: string;
+      readonly _ldraw_?: readonly { readonly op: string; readonly width?: number }[];
+    }[];
+  };
+  const widths = new Map(objects.map(o => [labels[Number(o.name)], o._ldraw_?.find(x => x.op === 'T')?.width ?? 0]));
+  return svg.replaceAll(text, (whole, attributes: string, content: string) => {
+    const width = widths.get(label(attributes, content)) ?? 0;
+    return width > 0 ? `<text ${attributes} textLength="${width}" lengthAdjust="spacingAndGlyphs">${content}</text>` : whole;
+  });
+}
+/** As a font of its own, which lies on one line with the other; `<b>` lies higher. */
+const bold = (text: string): string => `<font face="Helvetica-Bold">${text}</font>`;
+/** The label of a box: rows of cells. */
+const table = (rows: readonly string[]): string =>
+  `<<table border="0" cellborder="0" cellspacing="0" cellpadding="1"><tr>${rows.join('</tr><tr>')}</tr></table>>`;
+/** Keeps cells apart. */
+const GAP = '<td width="6" fixedsize="true"></td>';
 /** What has been drawn so far. */
 interface Canvas {
   readonly lines: string[];
@@ -89,7 +125,7 @@ function dot(x: Inspection, g: Drawing, d: Canvas): string {
   );
   const port = (id: string, p: InspectedPort): void => {
     const type = quoteHtml(`${p.type} [${p.shape?.join(', ') ?? '?'}]`);
-    d.lines.push(`${id} [class="port", label=<<b>${quoteHtml(short(p.name, 40))}</b><br/>${type}>];`);
+    d.lines.push(`${id} [class="port", label=${table([`<td>${bold(quoteHtml(short(p.name, 40)))}</td>`, `<td>${type}</td>`])}];`);
   };
   x.inputs.forEach((p, i) => port(`in${i}`, p));
   const inputs = new Map(x.inputs.map((p, i) => [p.name, `in${i}`]));
@@ -138,13 +174,12 @@ function drawGraph(g: Drawing, outer: ReadonlyMap<string, string>, d: Canvas): M
 function boxText(id: string, b: readonly DrawnNode[]): string {
   const rows = b.map(
     n =>
-      `<tr><td align="left"><b>${quoteHtml(short(n.op, 40))}</b></td><td align="left">${quoteHtml(short(n.notes.slice(0, 3).join(', '), 44))}</td>` +
-      `<td align="right">${quoteHtml(short(n.shape, 30))}</td></tr>`,
+      `<td align="left">${bold(quoteHtml(short(n.op, 40)))}</td>${GAP}<td align="left">${quoteHtml(short(n.notes.slice(0, 3).join(', '), 44))}</td>${GAP}` +
+      `<td align="right">${quoteHtml(short(n.shape, 30))}</td>`,
   );
   const tip = b.map(n => `${n.name === '' ? (n.outputs[0] ?? '') : n.name} (${[n.op, ...n.notes].join(', ')})`);
   const heavy = ['bad', 'heavy', 'flow', 'reduce', 'light', 'move'].find(k => b.some(n => kind(n) === k)) ?? 'light';
-  const label = `<<table border="0" cellborder="0" cellspacing="0" cellpadding="1">${rows.join('')}</table>>`;
-  return `${id} [class="${heavy}", label=${label}, tooltip="${tip.map(quoteDot).join('\\n')}"];`;
+  return `${id} [class="${heavy}", label=${table(rows)}, tooltip="${tip.map(quoteDot).join('\\n')}"];`;
 }
 
 function trouble(x: Inspection, g: Drawing): string {
@@ -165,8 +200,7 @@ header { position: fixed; z-index: 1; inset: 0 0 auto 0; padding: 0.5rem 0.8rem;
 header b { margin-right: 0.6rem; }
 #view { position: absolute; inset: 0; cursor: grab; touch-action: none; }
 svg { position: absolute; left: 0; top: 0; transform-origin: 0 0; overflow: visible; }
-/* Smaller than laid out for, since not every system has fonts as narrow. */
-svg text { fill: var(--ink); font-size: 9.7px; }
+svg text { fill: var(--ink); font-family: Helvetica, Arial, sans-serif; }
 svg .edge path { stroke: var(--line); fill: none; }
 svg .edge polygon { fill: var(--line); stroke: var(--line); }
 svg .cluster polygon { fill: none; stroke: var(--line); stroke-dasharray: 3 3; }
@@ -202,7 +236,7 @@ const fit = () => {
   scale = Math.min(1.2, (view.clientWidth - 40) / box.width);
   scale = Math.max(scale, 0.25);
   x = Math.max(20, (view.clientWidth - box.width * scale) / 2);
-  y = 60;
+  y = document.querySelector('header').offsetHeight + 16;
   show();
 };
 const touches = new Map();

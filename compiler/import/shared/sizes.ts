@@ -80,9 +80,7 @@ export function sizesOf(c: ImportBuilder, v: Value, read: (i: number) => Read): 
   const known = symbolicOf(v);
   if (known) return known;
   const length = lengthOf(c, v);
-  return Array.from({ length }, (_, i) => {
-    return sizeOf(c, element(c, v, i), read(i));
-  });
+  return Array.from({ length }, (_, i) => sizeOf(c, element(c, v, i), read(i)));
 }
 /**
  * Whole numbers that follow from sizes by way of floats: where no expression of the sizes is equal to them, they are symbols that are read
