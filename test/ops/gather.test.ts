@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { noLoc } from '../../compiler/core/diagnostic.ts';
+import { must, noLoc } from '../../compiler/core/diagnostic.ts';
 import { dimMul, symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { DType } from '../../compiler/core/dtype.ts';
 import { fromNumbers } from '../../compiler/core/tensor.ts';
@@ -240,6 +240,51 @@ const problems: Problem[] = [
       sizes,
     },
   ]),
+  // More results than a short list holds, of more values than a long one.
+  ...(
+    [
+      ['f32', [3, 1, NaN, 4, -0, 0, 1, 5, 9, -2, 6, 5, 3, Infinity, 5, -Infinity, 8.5, 9, 7]],
+      ['f16', [3, 1, 4, 0.5, -0.25, 9]],
+      ['f64', [3, 1, NaN, -4, 0.5, -0, 0]],
+      ['i32', [3, -1, 4, 2 ** 31 - 1, -(2 ** 31), 0, 9]],
+      ['i64', [3, -1, 4, -500, 70000, 0, 9]],
+      ['u8', [3, 255, 0, 128, 9]],
+      ['i8', [3, -128, 127, 0, -9]],
+    ] as const
+  ).flatMap(([dtype, values]) =>
+    [true, false].flatMap(largest => {
+      // Mixed, and each value better than those before: the list is cut again and again.
+      const mixed = Array.from({ length: 331 }, (_, i) => must(values[(i * i) % values.length]));
+      const rising = [...mixed].sort((a, b) => (largest ? a - b : b - a));
+      return [mixed, rising].map((cycle, way): Problem => ({
+        title: `top 49 and 5 of many ${dtype}, largest ${largest}, ${way === 0 ? 'mixed' : 'each better'}`,
+        op: TopK,
+        operands: [{ shape: [2, 331], dtype, cycle }],
+        attrs: { k: largest ? 49 : 5, axis: 1, largest },
+      }));
+    }),
+  ),
+  ...(['f32', 'f64', 'u8', 'i64'] as const).flatMap(dtype =>
+    [true, false].map((sorted): Problem => ({
+      title: `unique of many ${dtype}, sorted ${sorted}`,
+      op: Unique,
+      operands: [
+        { shape: [300], dtype, cycle: [5, 3, 200, 7, 3, 1, dtype === 'u8' ? 2 : -70000, dtype.startsWith('f') ? NaN : 4] },
+      ],
+      attrs: { axis: 0, sorted, count: symbol('c', 1, 300) },
+    })),
+  ),
+  {
+    title: 'box suppression of many boxes, of which more are taken than a vector holds',
+    op: NonMaxSuppression,
+    operands: [
+      { shape: [1, 150, 4], cycle: Array.from({ length: 332 }, (_, i) => ((i * 37) % 83) / 8) },
+      { shape: [1, 2, 150], cycle: Array.from({ length: 61 }, (_, i) => ((i * 17) % 61) / 61) },
+      whole([1], [60]),
+      { shape: [1], cycle: [0.25] },
+    ],
+    attrs: { center: false, count: symbol('c', 0, 120) },
+  },
   { title: 'top 0', op: TopK, operands: [{ shape: [2, 5] }], attrs: { k: 0, axis: 1 } },
   ...[true, false].flatMap(center =>
     [1, 3, 100].map((most): Problem => ({

@@ -1,4 +1,5 @@
 import { must } from '../../core/diagnostic.ts';
+import { dimMul } from '../../core/dim.ts';
 import { tensorType } from '../../core/shape.ts';
 import { fromNumbers, toNumbers } from '../../core/tensor.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
@@ -11,23 +12,28 @@ import {
   eq,
   F32,
   f32,
-  ge,
   gt,
   I32,
   int,
   konst,
+  le,
   lt,
   max,
   min,
   mul,
-  or,
+  reduceLanes,
+  splat,
   sub,
   vtype,
   type Expr,
+  type Lanes,
 } from '../../kernel/ir.ts';
 import { attr, defineOp } from '../define.ts';
 import { checkIndices } from '../movement/indices.ts';
+import { checkIndices } from '../movement/gather.ts';
+import { lanesOf } from '../loops.ts';
 import type { LowerCtx, Source } from '../lowering.ts';
+import { keyOf, newEntries, sortEntries } from './radix.ts';
 import { countSymbols, readCount } from './select.ts';
 
 interface NmsAttrs {
@@ -109,25 +115,42 @@ function cornersOf(k: KernelBuilder, boxes: Source, batch: Expr, i: Expr, center
   const h = k.let(mul(s, f32(0.5)));
   return [sub(p, w), sub(q, h), add(p, w), add(q, h)].map(e => k.let(e));
 }
-function overlapExpr(k: KernelBuilder, p: readonly Expr[], q: readonly Expr[], limit: Expr): Expr {
-  const at = (x: readonly Expr[], i: number): Expr => must(x[i]);
+/** Corners and area of a box, or of as many boxes as the vectors have lanes. */
+type Box = readonly Expr[];
+function withArea(k: KernelBuilder, corners: readonly Expr[]): Box {
+  const [a, b, c, d] = [0, 1, 2, 3].map(i => must(corners[i]));
+  return [...corners, k.let(mul(sub(must(c), must(a)), sub(must(d), must(b))))];
+}
+/** Whether boxes overlap by more than the limit, as a truth value. */
+function overlapExpr(k: KernelBuilder, p: Box, q: Box, limit: Expr): Expr {
+  const at = (x: Box, i: number): Expr => must(x[i]);
   const w = k.let(sub(min(at(p, 2), at(q, 2)), max(at(p, 0), at(q, 0))));
   const h = k.let(sub(min(at(p, 3), at(q, 3)), max(at(p, 1), at(q, 1))));
-  const area = (x: readonly Expr[]): Expr => mul(sub(at(x, 2), at(x, 0)), sub(at(x, 3), at(x, 1)));
   const both = k.let(mul(w, h));
-  const ratio = div(both, sub(add(area(p), area(q)), both));
+  const ratio = div(both, sub(add(at(p, 4), at(q, 4)), both));
   return and(and(gt(w, 0), gt(h, 0)), gt(ratio, limit));
 }
 
+/**
+ * ```
+ * for batch, class:
+ *   entries = boxes whose score is above the threshold, sorted by it (radix.ts)
+ *   for entry, until enough are taken:
+ *     if it overlaps none of the taken boxes, by lanes: take it
+ * ```
+ */
 function nms(c: LowerCtx<NmsAttrs>): void {
   const [boxes, scores, limit] = [c.need(0), c.need(1), c.need(2)];
   const [iou, score] = [c.source(3), c.source(4)];
   const out = c.sink(0);
   const { center } = c.attrs;
   const [batches, classes, n] = [must(scores.dims[0]), must(scores.dims[1]), must(scores.dims[2])];
-  const left = c.temp('left', 'i32', n);
+  const entries = newEntries(c, 'f32', n);
+  // Of the taken boxes: all first corners, all second ones …
+  const taken = c.scratch('taken', 'f32', dimMul(n, 5));
   const cell = c.temp('count', 'i32', 1);
   const i64 = vtype('i64');
+  const lanes = lanesOf(c.profile);
   c.kernel('non_max_suppression', k => {
     const first = (s: Source | undefined): Expr =>
       s
@@ -143,52 +166,49 @@ function nms(c: LowerCtx<NmsAttrs>): void {
     const overlap = first(iou);
     const least = first(score);
     const total = k.var(int(0));
+    const plane = (j: number): Expr => mul(k.dim(n), j);
     k.for(0, batches, b =>
       k.for(0, classes, cls => {
         const m = k.var(int(0));
-        const keep = (i: Expr): void => {
-          k.store(left, m, i);
-          k.set(m, add(m, 1));
-        };
         k.for(0, n, i => {
-          if (score) k.if(gt(scores.at(k, [b, cls, i]), least), () => keep(i));
-          else keep(i);
+          const s = k.let(scores.at(k, [b, cls, i]));
+          const keep = (): void => {
+            k.store(entries.keys, m, keyOf(k, 'f32', s, true));
+            k.store(entries.indices, m, i);
+            k.set(m, add(m, 1));
+          };
+          if (score) k.if(gt(s, least), keep);
+          else keep();
         });
-        const taken = k.var(int(0));
-        const last = k.var(int(-1));
-        const go = k.var(int(1));
+        const from = sortEntries(k, entries, m);
+        const count = k.var(int(0));
+        const next = k.var(int(0));
         k.while(
-          () => and(go, lt(taken, most)),
+          () => and(lt(count, most), lt(next, m)),
           () => {
-            // One pass drops what the last taken box overlaps and finds the next one.
-            const before = cornersOf(k, boxes, b, max(last, 0), center);
-            const end = k.var(m);
-            k.set(m, int(0));
-            const best = k.var(int(-1));
-            const top = k.var(konst(F32, 0));
-            k.for(int(0), end, j => {
-              const i = k.let(k.load(left, j));
-              const box = cornersOf(k, boxes, b, i, center);
-              const dead = and(ge(last, 0), or(eq(i, last), overlapExpr(k, before, box, overlap)));
-              k.if(eq(dead, 0), () => {
-                keep(i);
-                const s = k.let(scores.at(k, [b, cls, i]));
-                k.if(or(lt(best, 0), gt(s, top)), () => {
-                  k.set(best, i);
-                  k.set(top, s);
-                });
-              });
+            const i = k.let(k.load(entries.indices, add(from, next)));
+            const box = withArea(k, cornersOf(k, boxes, b, i, center));
+            const dead = k.var(int(0));
+            const at = k.var(int(0));
+            const test = (width: Lanes): void =>
+              k.while(
+                () => and(le(add(at, width), count), eq(dead, 0)),
+                () => {
+                  const others = box.map((_, j) => k.let(k.load(taken, add(plane(j), at), width)));
+                  const own = box.map(e => splat(e, width));
+                  k.set(dead, reduceLanes('min', overlapExpr(k, others, own, splat(overlap, width))));
+                  k.set(at, add(at, width));
+                },
+              );
+            if (lanes > 1) test(lanes);
+            test(1);
+            k.if(eq(dead, 0), () => {
+              box.forEach((e, j) => k.store(taken, add(plane(j), count), e));
+              [b, cls, i].forEach((e, j) => out.store(k, [total, j], cast(i64, e)));
+              k.set(total, add(total, 1));
+              k.set(count, add(count, 1));
             });
-            k.if(
-              lt(best, 0),
-              () => k.set(go, int(0)),
-              () => {
-                [b, cls, best].forEach((e, j) => out.store(k, [total, j], cast(i64, e)));
-                k.set(total, add(total, 1));
-                k.set(taken, add(taken, 1));
-              },
-            );
-            k.set(last, best);
+            k.set(next, add(next, 1));
           },
         );
       }),

@@ -10,6 +10,7 @@ import { checkAxis } from '../movement/gather.ts';
 import type { LowerCtx } from '../lowering.ts';
 import { countSymbols, readCount } from './select.ts';
 import { refIndex } from '../ref.ts';
+import { keyOf, newEntries, sortEntries } from './radix.ts';
 import { comesBefore, elementOrder, mergeSort } from './sort.ts';
 import { cellsOf, newCells } from '../strided.ts';
 
@@ -89,10 +90,14 @@ interface Slices {
   readonly inner: Dim;
   readonly outer: Dim;
 }
+/** Whether the slices are single elements. */
+const isSingle = (s: Slices): boolean => s.inner === 1 && s.outer === 1;
 /** Compares two slices element by element: -1, 0 or 1. */
 function compareSlices(k: KernelBuilder, s: Slices, a: Expr, b: Expr): Expr {
   const inner = k.dim(s.inner);
   const total = k.let(mul(inner, k.dim(s.outer)));
+  const order = (u: Expr, v: Expr): Expr => sub(comesBefore(s.dtype, v, u, false), comesBefore(s.dtype, u, v, false));
+  if (isSingle(s)) return k.let(order(k.let(k.load(s.data, a)), k.let(k.load(s.data, b))));
   const result = k.var(int(0));
   const p = k.var(int(0));
   k.while(
@@ -101,13 +106,23 @@ function compareSlices(k: KernelBuilder, s: Slices, a: Expr, b: Expr): Expr {
       const e = k.let(rem(p, inner));
       const row = k.let(mul(div(p, inner), k.dim(s.n)));
       const load = (i: Expr): Expr => k.let(k.load(s.data, add(mul(add(row, i), inner), e)));
-      const u = load(a);
-      const v = load(b);
-      k.set(result, sub(comesBefore(s.dtype, v, u, false), comesBefore(s.dtype, u, v, false)));
+      k.set(result, order(load(a), load(b)));
       k.set(p, add(p, 1));
     },
   );
   return result;
+}
+/** The indices of the elements in their order. */
+function sortElements(c: LowerCtx<UniqueAttrs>, s: Slices, order: Buffer): void {
+  const e = newEntries(c, s.dtype, s.n);
+  c.kernel('unique_sort', k => {
+    k.for(0, s.n, i => {
+      k.store(e.keys, i, keyOf(k, s.dtype, k.load(s.data, i), false));
+      k.store(e.indices, i, i);
+    });
+    const from = sortEntries(k, e, k.dim(s.n));
+    k.for(0, s.n, i => k.store(order, i, k.load(e.indices, add(from, i))));
+  });
 }
 function unique(c: LowerCtx<UniqueAttrs>): void {
   const { axis, sorted } = c.attrs;
@@ -121,18 +136,21 @@ function unique(c: LowerCtx<UniqueAttrs>): void {
     inner: product(x.dims.slice(axis + 1)),
     outer: product(x.dims.slice(0, axis)),
   };
-  const [order, scratch, group, first, times, cell] = [
+  const [order, group, first, times, cell] = [
     c.temp('order', 'i32', n),
-    c.temp('scratch', 'i32', n),
     c.temp('group', 'i32', n),
     c.temp('first', 'i32', n),
     c.temp('times', 'i32', n),
     c.temp('count', 'i32', 1),
   ];
-  c.kernel('unique_sort', k => {
-    k.for(0, n, i => k.store(order, i, i));
-    mergeSort(k, order, scratch, k.dim(n), (a, b) => lt(compareSlices(k, slices, a, b), 0));
-  });
+  if (isSingle(slices)) sortElements(c, slices, order);
+  else {
+    const scratch = c.temp('scratch', 'i32', n);
+    c.kernel('unique_sort', k => {
+      k.for(0, n, i => k.store(order, i, i));
+      mergeSort(k, order, scratch, k.dim(n), (a, b) => lt(compareSlices(k, slices, a, b), 0));
+    });
+  }
   // Groups in sorted order; the sort is stable, so the first of a group is the one that occurs first.
   c.kernel('unique_groups', k => {
     const count = k.var(int(0));
