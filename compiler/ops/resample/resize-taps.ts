@@ -112,10 +112,13 @@ export interface TapOptions {
   readonly excludeOutside: boolean;
   readonly antialias: boolean;
 }
-/** For each output element: the same number of input elements and their weights (sum 1); `outside`: beyond the crop of tf_crop_and_resize. */
+/**
+ * For each output element: the first of `taps` neighbours in the input, which may lie outside, where the element at the border counts, and
+ * their weights (sum 1); `outside`: beyond the crop of tf_crop_and_resize.
+ */
 export interface TapTable {
   readonly taps: number;
-  readonly index: Int32Array;
+  readonly first: Int32Array;
   readonly weight: Float64Array;
   readonly outside: Uint8Array;
 }
@@ -128,7 +131,7 @@ export function tapCount(o: TapOptions, scale: number): number {
 export function tapTable(o: TapOptions, s: AxisSizes<number>): TapTable {
   const taps = tapCount(o, s.scale);
   const n = s.output;
-  const index = new Int32Array(n * taps);
+  const first = new Int32Array(n);
   const weight = new Float64Array(n * taps);
   const outside = new Uint8Array(n);
   const last = s.input - 1;
@@ -137,21 +140,22 @@ export function tapTable(o: TapOptions, s: AxisSizes<number>): TapTable {
     const at = coordinate(o.coordinates, x, s, onNumbers);
     if (o.coordinates === 'tf_crop_and_resize' && (at < 0 || at > last)) outside[x] = 1;
     if (o.mode === 'nearest') {
-      index[x] = Math.min(Math.max(nearestOf(o.nearest, at, onNumbers), 0), last);
+      first[x] = Math.min(Math.max(nearestOf(o.nearest, at, onNumbers), 0), last);
       weight[x] = 1;
       continue;
     }
-    const first = Math.floor(at) - taps / 2 + 1;
+    const begin = Math.floor(at) - taps / 2 + 1;
+    // So far outside, all neighbours are the element at the border.
+    first[x] = Math.min(Math.max(begin, -taps), last + 1);
     let sum = 0;
     for (let t = 0; t < taps; t++) {
-      const i = first + t;
+      const i = begin + t;
       const d = (i - at) * shrink;
       const w = o.excludeOutside && (i < 0 || i > last) ? 0 : weightOf(o.mode, d, o.cubic, onNumbers);
-      index[x * taps + t] = Math.min(Math.max(i, 0), last);
       weight[x * taps + t] = w;
       sum += w;
     }
     if (sum !== 0) for (let t = 0; t < taps; t++) weight[x * taps + t] = (weight[x * taps + t] ?? 0) / sum;
   }
-  return { taps, index, weight, outside };
+  return { taps, first, weight, outside };
 }

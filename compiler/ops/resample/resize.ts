@@ -77,7 +77,7 @@ function resizeAxis(t: Tensor, axis: number, table: TapTable, exact: boolean, ex
       for (let i = 0; i < output; i++)
         for (let e = 0; e < inner; e++)
           (to as unknown as number[])[(o * output + i) * inner + e] = must(
-            from[(o * input + (table.index[i] ?? 0)) * inner + e],
+            from[(o * input + (table.first[i] ?? 0)) * inner + e],
           ) as number;
     return fromTyped(t.dtype, dims, to);
   }
@@ -88,8 +88,8 @@ function resizeAxis(t: Tensor, axis: number, table: TapTable, exact: boolean, ex
       for (let e = 0; e < inner; e++) {
         let sum = 0;
         for (let k = 0; k < table.taps; k++) {
-          const at = i * table.taps + k;
-          sum += (table.weight[at] ?? 0) * (from[(o * input + (table.index[at] ?? 0)) * inner + e] ?? 0);
+          const at = Math.min(Math.max((table.first[i] ?? 0) + k, 0), input - 1);
+          sum += (table.weight[i * table.taps + k] ?? 0) * (from[(o * input + at) * inner + e] ?? 0);
         }
         to[(o * output + i) * inner + e] = table.outside[i] === 1 ? extrapolation : sum;
       }

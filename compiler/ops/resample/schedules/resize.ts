@@ -1,233 +1,265 @@
 /**
- * Resize: tables of taps for each resized axis (constants; computed by a kernel where sizes are known at run time only), then
+ * Resize, axis by axis or at once, from tables of taps (`resize-tables.ts`).
  * ```
- * for output index, parallel, axis by axis:             the taps of an axis are loaded where its loop begins
+ * several taps (rows): for output index of the axes before the last resized one, parallel:
+ *   for i in the run of the last resized axis and those behind it, by lanes:
+ *     line[i] = sum over the taps of the axes before: weight * x[index of the taps][i]          with copies of its ends around it
+ *   for j of the last resized axis:
+ *     for e behind it, by lanes: y[..][j][e] = epilogue(sum over taps: weight[j] * line[first[j] + tap][e])
+ *     (nothing behind it: lanes over the taps)
+ * one tap, or a line of which few elements count: for output index, parallel, axis by axis:
  *   for channel by lanes, if the last axis is not resized:
  *     y[..] = epilogue(sum over the taps of all axes of weight * x[index of the taps])         unrolled
  * ```
  */
-import { fail, must } from '../../../core/diagnostic.ts';
-import { dimHi, dimMul, rangeOf, type Dim } from '../../../core/dim.ts';
+import { must } from '../../../core/diagnostic.ts';
+import { dimAdd, dimHi, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';
-import { room } from '../../../core/room.ts';
-import { fromNumbers } from '../../../core/tensor.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import {
-  abs,
   add,
-  and,
   cast,
-  ceil,
   clampInt,
-  div,
   eq,
   f32,
-  F32,
-  floor,
-  I32,
   int,
   konst,
-  le,
   mul,
+  reduceLanes,
   select,
   splat,
-  sub,
   vtype,
   type Expr,
   type Lanes,
 } from '../../../kernel/ir.ts';
+import { forLanes, lanesOf, narrower } from '../../loops.ts';
 import { convert } from '../../elementwise/convert.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../../lowering.ts';
-import { forLanes, lanesOf } from '../../loops.ts';
-import { coordinate, nearestOf, tapCount, weightOf, type Arithmetic } from '../resize-taps.ts';
-import { axisTable, isWholeAxis, type ResizeAttrs } from '../resize-attrs.ts';
+import { forBlocks } from '../../reduce/schedules/axis-walk.ts';
+import { mergeSink } from '../../schedules/sink.ts';
+import { isWholeAxis, type ResizeAttrs } from '../resize-attrs.ts';
+import { makeTable, type Table } from './resize-tables.ts';
 
-/** The taps of one axis in memory: for output element o the elements o*taps … of index and weight. */
-interface Table {
-  readonly axis: number;
-  readonly taps: number;
-  readonly index: SlotBuffer;
-  readonly weight: SlotBuffer;
-  readonly outside: SlotBuffer | undefined;
-}
-
-/**
- * Tables say what each axis is made of (constants, or computed by a small kernel where sizes are known at run time only); one kernel
- * then walks the output and sums over the taps of all resized axes. Channels last runs by vectors of channels.
- */
 export function lowerResize(c: LowerCtx<ResizeAttrs>): void {
-  const attrs = c.attrs;
   const x = c.need(0);
   const out = must(c.out[0]);
-  const tables = new Map<number, Table>();
+  const tables: Table[] = [];
   out.shape.forEach((size, axis) => {
     const from = must(x.dims[axis]);
-    if (!isWholeAxis(attrs, axis, from)) tables.set(axis, makeTable(c, attrs, axis, from, size));
+    if (!isWholeAxis(c.attrs, axis, from)) tables.push(makeTable(c, c.attrs, axis, from, size));
   });
+  const last = tables.at(-1);
+  if (last && c.attrs.mode !== 'nearest' && paysLine(x, out.shape, tables)) lowerLines(c, tables, last);
+  else lowerPoints(c, new Map(tables.map(t => [t.axis, t])));
+}
+/**
+ * Whether it is less work to make whole lines of the input first: there each element of the input costs the taps of the axes before, and
+ * each result those of its own axis, while at once each result costs the product of all taps. With nothing behind the axis, only lines are
+ * computed by vectors.
+ */
+function paysLine(x: Source, shape: readonly Dim[], tables: readonly Table[]): boolean {
+  const { axis, taps } = must(tables.at(-1));
+  if (tables.some(t => t.taps > FEW)) return true;
+  const before = tables.slice(0, -1).reduce((n, t) => n * t.taps, 1);
+  const ratio = dimHi(must(x.dims[axis])) / Math.max(1, dimHi(must(shape[axis])));
+  const speed = axis === shape.length - 1 ? 4 : 1;
+  return taps + (ratio * before) / speed < taps * before;
+}
+
+/** What is stored from a sum: integers are truncated and saturate, and what lies outside of a crop is the extrapolation value. */
+function finished(k: KernelBuilder, c: LowerCtx<ResizeAttrs>, sum: Expr, outside: Expr): Expr {
+  const { dtype } = must(c.out[0]);
+  const whole = c.attrs.mode === 'nearest' || isFloat(dtype) ? sum : convert(k, k.let(sum), 'f32', dtype);
+  return outside.k === 'const' ? whole : select(eq(outside, 0), k.let(whole), konst(whole.t, c.attrs.extrapolation));
+}
+const asF32 = (e: Expr): Expr => cast(vtype('f32', e.t.lanes), e);
+/** Walks the output elements of a resized axis; `outside` becomes whether any axis so far is. */
+function forElements(
+  k: KernelBuilder,
+  size: Dim,
+  t: Table | undefined,
+  outside: Expr,
+  parallel: boolean,
+  body: (i: Expr, outside: Expr) => void,
+): void {
+  k.for(0, size, i => body(i, t?.outside ? k.let(add(outside, k.load(t.outside, i))) : outside), { parallel });
+}
+
+/** Elements that are computed at once in a line: vectors. */
+const WAYS = 4;
+/** Weights of so many taps are kept in registers. */
+const FEW = 8;
+
+function lowerLines(c: LowerCtx<ResizeAttrs>, tables: readonly Table[], last: Table): void {
+  const own = c.need(0);
+  const shape = must(c.out[0]).shape;
+  const rank = shape.length;
+  const axis = last.axis;
+  const axes = Array.from({ length: rank }, (_, i) => i);
+  const mergeable = axes.slice(axis, -1).every(i => own.canMerge(i));
+  const x = (mergeable ? own : c.sourceOf(c.contiguous(0))).merge([...axes.slice(0, axis).map(a => [a]), axes.slice(axis)]);
+  const sink = mergeSink(c.sink(0), [
+    ...axes.slice(0, axis + 1).map(a => [a]),
+    ...(axis < rank - 1 ? [axes.slice(axis + 1)] : []),
+  ]);
+  const lanes: Lanes = lanesOf(c.profile);
+  const inner = dimProd(shape.slice(axis + 1));
+  const [from, to] = [must(own.dims[axis]), must(shape[axis])];
+  const [run, around] = [dimMul(from, inner), dimMul(last.taps, inner)];
+  const line = c.scratch('line', 'f32', dimAdd(run, dimMul(around, 2)));
+  const byAxis = new Map(tables.slice(0, -1).map(t => [t.axis, t]));
+  c.kernel('resize', k => {
+    const [begin, end] = [k.let(k.dim(around)), k.let(k.dim(dimAdd(around, run)))];
+    /** The line of an index of the axes before, of which `idx` is in the output. */
+    const makeLine = (idx: readonly Expr[]): void =>
+      forBlocks(k, run, x.vector ? lanes : 1, WAYS, (i, vectors, l) => {
+        const accs = Array.from({ length: vectors }, () => k.var(konst(vtype('f32', l), 0)));
+        const nest = (at: readonly Expr[], weight: Expr | undefined): void => {
+          const t = byAxis.get(at.length);
+          const o = idx[at.length];
+          if (o === undefined) {
+            const w = weight && k.let(splat(weight, l));
+            accs.forEach((acc, u) => {
+              const v = asF32(x.at(k, [...at, add(i, u * l)], l));
+              k.set(acc, w ? add(acc, mul(v, w)) : v);
+            });
+          } else if (!t) nest([...at, o], weight);
+          else
+            k.for(0, t.taps, tap => {
+              const place = clampInt(add(k.load(t.first, o), tap), 0, add(k.dim(must(own.dims[t.axis])), -1));
+              const w = k.load(t.weight, add(mul(o, t.taps), tap));
+              nest([...at, k.let(place)], k.let(weight ? mul(weight, w) : w));
+            });
+        };
+        nest([], undefined);
+        const at = k.let(add(begin, i));
+        accs.forEach((acc, u) => k.store(line, add(at, u * l), acc));
+      });
+    const copyEnds = (): void => {
+      const edge = (first: Expr, source: Expr): void =>
+        k.for(0, last.taps, t => {
+          const at = k.let(add(first, mul(t, k.dim(inner))));
+          forLanes(k, inner, lanes, (e, l) => k.store(line, add(at, e), k.load(line, add(source, e), l)));
+        });
+      edge(int(0), begin);
+      edge(end, k.let(add(end, mul(k.dim(inner), -1))));
+    };
+    const results = (idx: readonly Expr[], outside: Expr): void =>
+      forElements(k, to, last, outside, false, (j, beyond) => {
+        const first = k.let(mul(add(k.load(last.first, j), last.taps), k.dim(inner)));
+        const weights = k.let(mul(j, last.taps));
+        if (inner === 1) {
+          sink.store(k, [...idx, j], finished(k, c, dotTaps(k, line, first, last.weight, weights, last.taps, lanes), beyond));
+          return;
+        }
+        const few =
+          last.taps <= FEW ? Array.from({ length: last.taps }, (_, t) => k.let(k.load(last.weight, add(weights, t)))) : [];
+        forLanes(k, inner, lanes, (e, l) => {
+          const at = k.let(add(first, e));
+          const value = (t: Expr, w: Expr): Expr => mul(k.load(line, add(at, mul(t, k.dim(inner))), l), splat(w, l));
+          if (few.length > 0) {
+            const sum = few.map((w, t) => value(int(t), w)).reduce((a, b) => add(k.let(a), b));
+            sink.store(k, [...idx, j, e], finished(k, c, sum, beyond));
+            return;
+          }
+          const acc = k.var(konst(vtype('f32', l), 0));
+          k.for(0, last.taps, t => k.set(acc, add(acc, value(t, k.let(k.load(last.weight, add(weights, t)))))));
+          sink.store(k, [...idx, j, e], finished(k, c, acc, beyond));
+        });
+      });
+    const walk = (idx: readonly Expr[], outside: Expr): void => {
+      if (idx.length < axis) {
+        forElements(k, must(shape[idx.length]), byAxis.get(idx.length), outside, true, (i, beyond) => walk([...idx, i], beyond));
+        return;
+      }
+      makeLine(idx);
+      copyEnds();
+      results(idx, outside);
+    };
+    walk([], int(0));
+  });
+}
+/** The sum of `n` neighbours in a line, each times its weight, by lanes over the taps. */
+function dotTaps(k: KernelBuilder, line: SlotBuffer, from: Expr, weight: SlotBuffer, at: Expr, n: number, lanes: Lanes): Expr {
+  const sums: Expr[] = [];
+  let done = 0;
+  for (const l of [lanes, ...narrower(lanes)]) {
+    const count = Math.floor((n - done) / l);
+    if (count === 0) continue;
+    const product = (i: number): Expr => mul(k.load(line, add(from, done + i * l), l), k.load(weight, add(at, done + i * l), l));
+    const total = Array.from({ length: count }, (_, i) => product(i)).reduce((a, b) => add(k.let(a), b));
+    sums.push(k.let(reduceLanes('add', total)));
+    done += count * l;
+  }
+  return k.let(sums.length === 0 ? f32(0) : sums.reduce((a, b) => add(a, b)));
+}
+
+function lowerPoints(c: LowerCtx<ResizeAttrs>, tables: ReadonlyMap<number, Table>): void {
+  const x = c.need(0);
+  const { shape } = must(c.out[0]);
   const sink = c.sink(0);
-  const last = out.shape.length - 1;
+  const last = shape.length - 1;
   const lanes: Lanes = x.vector && sink.vector && !tables.has(last) ? lanesOf(c.profile) : 1;
   c.kernel('resize', k => {
     const walk = (idx: readonly Expr[], taps: ReadonlyMap<number, readonly Tap[]>, outside: Expr): void => {
       const axis = idx.length;
+      const put = (at: readonly Expr[], n: Lanes): void =>
+        sink.store(k, at, finished(k, c, sumOfTaps(k, x, c.attrs.mode === 'nearest', at, taps, n), outside));
       if (axis > last) {
-        sink.store(k, idx, value(k, idx, taps, outside, 1));
+        put(idx, 1);
         return;
       }
-      const size = must(out.shape[axis]);
       const table = tables.get(axis);
       if (!table && axis === last) {
-        forLanes(k, size, lanes, (i, n) => sink.store(k, [...idx, i], value(k, [...idx, i], taps, outside, n)));
+        forLanes(k, must(shape[axis]), lanes, (i, n) => put([...idx, i], n));
         return;
       }
-      k.for(
-        0,
-        size,
-        i => {
-          const here = table && tapsAt(k, table, i);
-          const beyond = table?.outside ? k.let(add(outside, k.load(table.outside, i))) : outside;
-          walk([...idx, i], here ? new Map([...taps, [axis, here]]) : taps, beyond);
-        },
-        { parallel: true },
-      );
-    };
-    const value = (
-      kb: KernelBuilder,
-      idx: readonly Expr[],
-      taps: ReadonlyMap<number, readonly Tap[]>,
-      outside: Expr,
-      n: Lanes,
-    ): Expr => {
-      const nearest = attrs.mode === 'nearest';
-      const axes = [...taps];
-      const sum = (depth: number, at: readonly Expr[], weight: Expr | undefined): Expr => {
-        const next = axes[depth];
-        if (!next) {
-          const v = x.at(kb, at, n);
-          return nearest || weight === undefined ? v : mul(asF32(v), splat(weight, n));
-        }
-        const [axis, list] = next;
-        return list
-          .map(t =>
-            sum(
-              depth + 1,
-              at.map((e, i) => (i === axis ? t.index : e)),
-              nearest ? undefined : weight === undefined ? t.weight : kb.let(mul(weight, t.weight)),
-            ),
-          )
-          .reduce((a, b) => kb.let(add(kb.let(a), b)));
-      };
-      const v = sum(0, idx, undefined);
-      const whole = nearest || isFloat(out.dtype) ? v : convert(kb, kb.let(v), 'f32', out.dtype);
-      return constOf(outside) ? whole : select(eq(outside, 0), kb.let(whole), konst(whole.t, attrs.extrapolation));
+      forElements(k, must(shape[axis]), table, outside, true, (i, beyond) => {
+        const here = table && tapsAt(k, table, i, must(x.dims[axis]));
+        walk([...idx, i], here ? new Map([...taps, [axis, here]]) : taps, beyond);
+      });
     };
     walk([], new Map(), int(0));
   });
 }
-const constOf = (e: Expr): boolean => e.k === 'const';
-const asF32 = (e: Expr): Expr => (e.t.base === 'f32' ? e : cast(vtype('f32', e.t.lanes), e));
 interface Tap {
   readonly index: Expr;
   readonly weight: Expr;
 }
-const tapsAt = (k: KernelBuilder, t: Table, i: Expr): Tap[] =>
-  Array.from({ length: t.taps }, (_, j) => {
-    const at = add(mul(i, t.taps), j);
-    return { index: k.let(k.load(t.index, at)), weight: k.let(k.load(t.weight, at)) };
-  });
-
-/** Taps of one axis; each is code of its own. */
-const MOST_TAPS = 256;
-function makeTable(c: LowerCtx<ResizeAttrs>, a: ResizeAttrs, axis: number, from: Dim, to: Dim): Table {
-  const scales = c.source(1);
-  const crop = c.source(2);
-  // With a scale that is not known yet, the sizes bound it from below.
-  const least = scales || must(a.scales[axis]) === 0 ? leastScale(from, to) : must(a.scales[axis]);
-  const taps = tapCount(a, a.antialias ? least : 1);
-  if (taps > MOST_TAPS)
-    fail(
-      'E101',
-      { op: 'Resize', why: `: with antialiasing, ${taps} elements go into one of axis ${axis}; at most ${MOST_TAPS}` },
-      c.loc,
-    );
-  if (typeof from === 'number' && typeof to === 'number' && !scales && !crop) {
-    room(to * taps, `a table of axis ${axis}`, why => fail('E102', { op: 'Resize', why }, c.loc));
-    const t = axisTable(a, axis, from, to);
-    return {
-      axis,
-      taps: t.taps,
-      index: c.weights('resize_index', fromNumbers('i32', [t.index.length], t.index)),
-      weight: c.weights('resize_weight', fromNumbers('f32', [t.weight.length], t.weight)),
-      outside: t.outside.includes(1) ? c.weights('resize_outside', fromNumbers('i32', [t.outside.length], t.outside)) : undefined,
-    };
-  }
-  const size = dimMul(Math.max(1, dimHi(to)), taps);
-  const index = c.temp('resize_index', 'i32', size);
-  const weight = c.temp('resize_weight', 'f32', size);
-  const outside = a.coordinates === 'tf_crop_and_resize' ? c.temp('resize_outside', 'i32', size) : undefined;
-  c.kernel('resize_taps', k => tableKernel(k, a, axis, from, to, { axis, taps, index, weight, outside }, scales, crop));
-  return { axis, taps, index, weight, outside };
+function tapsAt(k: KernelBuilder, t: Table, i: Expr, size: Dim): Tap[] {
+  const first = k.let(k.load(t.first, i));
+  if (t.taps === 1) return [{ index: first, weight: f32(1) }];
+  return Array.from({ length: t.taps }, (_, j) => ({
+    index: k.let(clampInt(add(first, j), 0, add(k.dim(size), -1))),
+    weight: k.let(k.load(t.weight, add(mul(i, t.taps), j))),
+  }));
 }
-const leastScale = (from: Dim, to: Dim): number => Math.max(1, rangeOf(to).lo) / Math.max(1, dimHi(from));
-const F64 = vtype('f64');
-const d = (n: number): Expr => konst(F64, n);
-/** The same as `tapTable`, for sizes known at run time. */
-function tableKernel(
+/** The sum over the taps of all axes. */
+function sumOfTaps(
   k: KernelBuilder,
-  a: ResizeAttrs,
-  axis: number,
-  from: Dim,
-  to: Dim,
-  t: Table,
-  scales: Source | undefined,
-  crop: Source | undefined,
-): void {
-  const m: Arithmetic<Expr> = {
-    num: d,
-    add: (p, q) => k.let(add(p, q)),
-    sub: (p, q) => k.let(sub(p, q)),
-    mul: (p, q) => k.let(mul(p, q)),
-    div: (p, q) => k.let(div(p, q)),
-    floor: p => k.let(floor(p)),
-    ceil: p => k.let(ceil(p)),
-    abs: p => k.let(abs(p)),
-    ifLe: (p, q, x, y) => k.let(select(le(p, q), x, y)),
+  x: Source,
+  nearest: boolean,
+  idx: readonly Expr[],
+  taps: ReadonlyMap<number, readonly Tap[]>,
+  n: Lanes,
+): Expr {
+  const axes = [...taps];
+  const sum = (depth: number, at: readonly Expr[], weight: Expr | undefined): Expr => {
+    const next = axes[depth];
+    if (!next) {
+      const v = x.at(k, at, n);
+      return nearest || weight === undefined ? v : mul(asF32(v), splat(weight, n));
+    }
+    const [axis, list] = next;
+    return list
+      .map(t =>
+        sum(
+          depth + 1,
+          at.map((e, i) => (i === axis ? t.index : e)),
+          nearest ? undefined : weight === undefined ? t.weight : k.let(mul(weight, t.weight)),
+        ),
+      )
+      .reduce((a, b) => k.let(add(k.let(a), b)));
   };
-  const size = (n: Dim): Expr => k.let(cast(F64, k.dim(n)));
-  const number = (from: Source, i: number): Expr => k.let(cast(F64, from.at(k, [i])));
-  const given = must(a.scales[axis]);
-  const [input, output] = [size(from), size(to)];
-  const scale = scales ? number(scales, axis) : given === 0 ? m.div(output, input) : d(given);
-  const exact = !scales && given === 0 ? output : m.mul(scale, input);
-  const start = crop ? number(crop, axis) : d(must(a.starts[axis]));
-  const end = crop ? number(crop, a.starts.length + axis) : d(must(a.ends[axis]));
-  const sizes = { input, output, exact, scale, start, end };
-  const shrink = a.antialias ? m.ifLe(d(1), scale, d(1), scale) : undefined;
-  const lastIndex = k.let(sub(k.dim(from), 1));
-  k.for(0, to, i => {
-    const at = coordinate(a.coordinates, k.let(cast(F64, i)), sizes, m);
-    if (t.outside) {
-      const inside = and(le(d(0), at), le(at, cast(F64, lastIndex)));
-      k.store(t.outside, i, eq(inside, 0));
-    }
-    if (a.mode === 'nearest') {
-      k.store(t.index, i, clampInt(cast(I32, nearestOf(a.nearest, at, m)), 0, lastIndex));
-      k.store(t.weight, i, f32(1));
-      return;
-    }
-    const mode = a.mode;
-    const first = k.let(add(cast(I32, m.floor(at)), 1 - t.taps / 2));
-    const places = Array.from({ length: t.taps }, (_, j) => k.let(add(first, j)));
-    const kept = places.map(p => {
-      const away = m.sub(k.let(cast(F64, p)), at);
-      const w = weightOf(mode, shrink ? m.mul(away, shrink) : away, a.cubic, m);
-      return a.excludeOutside ? k.let(select(and(le(0, p), le(p, lastIndex)), w, d(0))) : w;
-    });
-    const sum = kept.reduce((p, q) => m.add(p, q));
-    kept.forEach((w, j) => {
-      const slot = add(mul(i, t.taps), j);
-      k.store(t.index, slot, clampInt(must(places[j]), 0, lastIndex));
-      k.store(t.weight, slot, cast(F32, m.div(w, sum)));
-    });
-  });
+  return sum(0, idx, undefined);
 }
