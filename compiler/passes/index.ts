@@ -7,6 +7,7 @@ import { cse } from './cse.ts';
 import { dce } from './dce.ts';
 import { expandIntegers } from './expand-integers.ts';
 import { foldAffine } from './fold-affine.ts';
+import { halfProducts } from './half-products.ts';
 import { idioms } from './idioms.ts';
 import { integerProducts } from './integer-products.ts';
 import { layout } from './layout.ts';
@@ -24,6 +25,7 @@ export const graphPasses: readonly GraphPass[] = [
   canonicalise,
   idioms,
   canonicalise,
+  halfProducts,
   // What is dequantized, while the weights are still integers.
   integerProducts,
   expandIntegers,
