@@ -1,4 +1,4 @@
-import { regOf, type DType } from '../core/dtype.ts';
+import { bytesOf, regOf, type DType } from '../core/dtype.ts';
 import { must } from '../core/diagnostic.ts';
 import { dimProd, showDim, type Dim } from '../core/dim.ts';
 import type { Node, Value } from '../graph/graph.ts';
@@ -30,8 +30,7 @@ type Groups = readonly (readonly number[])[];
 /** Types whose vectors fit the f32 lanes: what vector code computes on. */
 const vectorReg = (t: DType): boolean => regOf(t) === 'f32' || regOf(t) === 'i32' || regOf(t) === 'u32';
 /** Whether memory of this type is loaded and stored by whole vectors. */
-const vectorMemory = (t: DType, narrow: boolean): boolean =>
-  t === 'f32' || t === 'i32' || t === 'u32' || (narrow && (t === 'u8' || t === 'i8' || t === 'u16' || t === 'i16'));
+const vectorMemory = (t: DType, narrow: boolean): boolean => vectorReg(t) && t !== 'bool' && (narrow || bytesOf(t) === 4);
 
 /** Whether the code of a target loads and stores vectors of narrow integers as wide ones. */
 export const hasNarrowVectors = (p: Profile): boolean => p.backEnd.narrowVectors && p.vector.bits > 0;

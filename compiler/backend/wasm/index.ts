@@ -19,7 +19,7 @@ export const WASM: BackEnd<WasmArtifact> = {
   fields: ['features'],
   embedsIn: 'the module',
   io: 'module',
-  narrowVectors: false,
+  narrowVectors: true,
   sharedWeights: true,
   threads: false,
   check({ vector, threads }, bad) {
