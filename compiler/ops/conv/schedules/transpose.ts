@@ -5,12 +5,13 @@
  *                                                         y[row * stride + tap][x * stride + ..] = epilogue(x[row] w[tap])      gemm.ts
  * constant weights, channels last, for each phase:      for n, for output row of the phase, parallel:
  *   (outputs a stride apart use the same taps)            y[row][x * stride + phase] = epilogue(sum over its taps)              gemm.ts
+ *   few channels: the phases of the last axis are columns   y[row][x * stride + ..] = epilogue(sum over the taps of all phases)   gemm.ts
  * else:                                                 for each output, parallel: acc = 0; for ky, kx that hit an input:
  *                                                         for channel: acc += x * w;  y = epilogue(acc)
  * ```
  */
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimCeilDiv, dimHi, dimMul, dimSub, type Dim } from '../../../core/dim.ts';
+import { dimAdd, dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimSub, isMultiple, type Dim } from '../../../core/dim.ts';
 import { regOf } from '../../../core/dtype.ts';
 import { dimStrides } from '../../../core/shape.ts';
 import { fromTyped, numel, stridesOf, typed, type Tensor } from '../../../core/tensor.ts';
@@ -19,7 +20,7 @@ import { add, and, cast, div, eq, ge, int, konst, lt, mul, rem, sub, vtype, type
 import { forAll, forLanes } from '../../loops.ts';
 import type { LowerCtx } from '../../lowering.ts';
 import { channelAxis, indices, layoutShape, spatialAxes, type WindowAttrs } from '../../spatial.ts';
-import { blockSize, packedPanels, packedSize, panelsOf, gemm, type GemmProblem } from '../../schedules/gemm.ts';
+import { blockSize, loopOrder, packedPanels, packedSize, panelsOf, gemm, type GemmProblem } from '../../schedules/gemm.ts';
 import { packConstant, type ConstMatrix } from '../../schedules/pack.ts';
 import { padInto } from './pad.ts';
 import { hasLargeEpilogue, mergeSink } from '../../schedules/sink.ts';
@@ -47,10 +48,24 @@ const NARROW = 8;
 const joinsLast = (n: NodeOf<TransposeAttrs>): boolean =>
   tiles(n) && must(n.outputs[0]).type.shape.at(-1) === 1 && Number(must(n.inputs[1]).type.shape.at(-1)) < NARROW;
 
+/** With few output channels the phases of the last axis are made at once: the outputs of an input pixel are neighbours. */
+function joinsPhases(n: NodeOf<TransposeAttrs>): boolean {
+  const { layout, strides, dilations, group } = n.attrs;
+  const [y, w] = [must(n.outputs[0]).type, must(n.inputs[1])];
+  const fits =
+    layout === 'NHWC' && group === 1 && y.dtype === 'f32' && tensorOf(w) !== undefined && padsOf(n.attrs) !== undefined;
+  return fits && !tiles(n) && Number(y.shape.at(-1)) < NARROW && must(strides.at(-1)) > 1 && dilations.at(-1) === 1;
+}
+/** Pads that are numbers and take nothing away. */
+function padsOf(a: TransposeAttrs): readonly number[] | undefined {
+  const pads = a.pads.filter((p): p is number => typeof p === 'number' && p >= 0);
+  return pads.length === a.pads.length ? pads : undefined;
+}
+
 export function transposeSpace(n: NodeOf<TransposeAttrs>): readonly (readonly number[])[] {
   const rank = must(n.outputs[0]).type.shape.length;
   const each = Array.from({ length: rank }, (_, i) => [i]);
-  return joinsLast(n) ? [...each.slice(0, -2), [rank - 2, rank - 1]] : each;
+  return joinsLast(n) || joinsPhases(n) ? [...each.slice(0, -2), [rank - 2, rank - 1]] : each;
 }
 export function lowerConvTranspose(c: LowerCtx<TransposeAttrs>): void {
   if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
@@ -134,22 +149,31 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
   const { layout, strides, dilations, group, outputPadding } = c.attrs;
   const w = c.constant(1);
   const nd = strides.length;
-  const pads = c.attrs.pads.map(p => (typeof p === 'number' && p >= 0 ? p : undefined));
-  if (layout !== 'NHWC' || group !== 1 || must(c.out[0]).dtype !== 'f32' || !w || pads.includes(undefined)) return false;
+  const pads = padsOf(c.attrs);
+  if (layout !== 'NHWC' || group !== 1 || must(c.out[0]).dtype !== 'f32' || !w || !pads) return false;
   if (numel(strides) > MOST_PHASES) return false;
   const kernel = w.dims.slice(2);
   const [channels, outs] = [must(w.dims[0]), must(w.dims[1])];
+  const join = joinsPhases(c.node) ? must(strides[nd - 1]) : 1;
   const x = c.need(0);
   const out = must(c.out[0]).shape;
   const axes = kernel.map((n, d): PhaseAxis => {
     const [stride, dilation, before] = [must(strides[d]), must(dilations[d]), must(pads[d])];
     const reach = (n - 1) * dilation;
+    const size = must(out[d + 1]);
+    const joined = join > 1 && d === nd - 1;
+    const counts = (f: Phase): Dim =>
+      joined
+        ? dimSub(dimAdd(dimFloorDiv(dimAdd(size, before - 1), stride), 1), f.start)
+        : dimCeilDiv(dimSub(size, f.first), stride);
     return {
       stride,
-      size: must(out[d + 1]),
       before: Math.floor(reach / stride),
       after: Math.max(0, Math.floor((reach + must(outputPadding[d]) - must(pads[d + nd])) / stride)),
-      phases: Array.from({ length: stride }, (_, r) => phaseOf(r, n, stride, dilation, before)),
+      phases: joined
+        ? [joinedPhase(n, stride, before)]
+        : Array.from({ length: stride }, (_, r) => phaseOf(r, n, stride, dilation, before)),
+      counts,
     };
   });
   const sizes = [must(x.dims[0]), ...axes.map((a, d) => dimAdd(must(x.dims[d + 1]), a.before + a.after))];
@@ -157,21 +181,29 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
   const input = bare ? c.contiguous(0).buffer : padInto(c, x, sizes, [...axes.map(a => a.before), ...axes.map(a => a.after)]);
   const steps = dimStrides([...sizes, channels]);
   const arith = arithOf(c.profile, 'f32');
-  const sink = mergeSink(
-    c.sink(0),
-    out.map((_, i) => [i]),
-  );
-  const largeEpilogue = hasLargeEpilogue(sink, out.length, vtype('f32', arith.lanes));
-  const p = panelsOf(c.profile, outs, arith);
+  const space = transposeSpace(c.node);
+  const sink = mergeSink(c.sink(0), space);
+  const largeEpilogue = hasLargeEpilogue(sink, space.length, vtype('f32', arith.lanes));
+  const columns = outs * join;
+  const p = panelsOf(c.profile, columns, arith);
   const scratch = c.scratch('edge', 'f32', blockSize(p));
-  for (const pick of indices(axes.map(a => a.stride))) {
+  const [width, cut] = [must(out[nd]), (must(pads[nd - 1]) % join) * outs];
+  // Rows of joined phases that begin or end within a stride are made in a line, from which the outputs are taken.
+  const line =
+    join > 1 && (cut > 0 || !isMultiple(width, join))
+      ? c.scratch('line', 'f32', dimMul(dimAdd(dimCeilDiv(width, join), 1), columns))
+      : undefined;
+  for (const pick of indices(axes.map(a => a.phases.length))) {
     const phases = axes.map((a, d) => must(a.phases[must(pick[d])]));
     const depth = channels * phases.reduce((n, f) => n * f.taps.length, 1);
-    const counts = axes.map((a, d) => dimCeilDiv(dimSub(a.size, must(phases[d]).first), a.stride));
+    const counts = axes.map((a, d) => a.counts(must(phases[d])));
     const b =
       depth === 0
         ? undefined
-        : c.weights('kernel', packConstant(phaseWeights(w, phases), [{ offset: 0, kStride: 1, columnStride: depth }], depth, p));
+        : c.weights(
+            'kernel',
+            packConstant(phaseWeights(w, phases, join), [{ offset: 0, kStride: 1, columnStride: depth }], depth, p),
+          );
     // Where the first tap of the first output lies.
     const origin = phases.map((f, d) => must(axes[d]).before + f.start - must(f.taps[0]?.back ?? 0));
     c.kernel('convtranspose', k =>
@@ -180,10 +212,20 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
           a === 0 ? i : k.let(add(mul(i, must(axes[a - 1]).stride), must(phases[a - 1]).first)),
         );
         const [lastAxis, lastPhase] = [must(axes[nd - 1]), must(phases[nd - 1])];
-        const put = (row: Expr, column: Expr, v: Expr): void =>
-          sink.store(k, [...place, add(mul(row, lastAxis.stride), lastPhase.first), column], v);
+        const put = (row: Expr, column: Expr, v: Expr): void => {
+          if (line) k.store(line, add(mul(row, columns), column), v);
+          else if (join > 1) sink.store(k, [...place, add(mul(row, columns), column)], v);
+          else sink.store(k, [...place, add(mul(row, lastAxis.stride), lastPhase.first), column], v);
+        };
+        const fromLine = (): void => {
+          if (line)
+            forLanes(k, dimMul(width, outs), arith.lanes, (i, l) => sink.store(k, [...place, i], k.load(line, add(i, cut), l)));
+        };
         if (!b) {
-          k.for(0, must(counts[nd - 1]), row => forLanes(k, outs, arith.lanes, (o, l) => put(row, o, konst(vtype('f32', l), 0))));
+          k.for(0, must(counts[nd - 1]), row =>
+            forLanes(k, columns, arith.lanes, (o, l) => put(row, o, konst(vtype('f32', l), 0))),
+          );
+          fromLine();
           return;
         }
         const at = k.let(
@@ -212,10 +254,13 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
                 ]),
           ],
           scratch,
-          largeEpilogue,
+          parallel: !line,
+          largeEpilogue: largeEpilogue && !line,
           store: put,
         };
-        gemm(k, job, must(counts[nd - 1]), { k: 'rows' });
+        const bytes = 4 * depth;
+        gemm(k, job, must(counts[nd - 1]), join > 1 ? loopOrder(c.profile, p, bytes * columns, bytes) : { k: 'rows' });
+        fromLine();
       }),
     );
   }
@@ -225,12 +270,12 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
 const MOST_PHASES = 64;
 interface PhaseAxis {
   readonly stride: number;
-  /** Outputs. */
-  readonly size: Dim;
   /** Zeros around the input. */
   readonly before: number;
   readonly after: number;
   readonly phases: readonly Phase[];
+  /** Outputs of a phase; of joined phases the pixels of the input that they come from. */
+  counts(f: Phase): Dim;
 }
 /** Outputs first, first + stride, … of an axis. */
 interface Phase {
@@ -252,19 +297,27 @@ function phaseOf(r: number, kernel: number, stride: number, dilation: number, be
   const [a, b] = taps;
   return { first, start: (first + before - r) / stride, taps, step: a && b ? a.back - b.back : 1 };
 }
-/** Weights [C, O, …k] as [O, …taps, C]. */
-function phaseWeights(w: Tensor, phases: readonly Phase[]): Tensor {
-  const [channels, outs] = [must(w.dims[0]), must(w.dims[1])];
+/** All phases of a stride at once, without dilation: outputs i * stride + 0 .. stride - 1 take input i - t of elements t * stride + 0 …. */
+function joinedPhase(kernel: number, stride: number, before: number): Phase {
+  const taps = Array.from({ length: Math.ceil(kernel / stride) }, (_, t) => ({ kernel: t * stride, back: t })).reverse();
+  return { first: 0, start: Math.floor(before / stride), taps, step: 1 };
+}
+/** Weights [C, O, …k] as [joined phase, O, …taps, C]; zeros behind the last element of the kernel. */
+function phaseWeights(w: Tensor, phases: readonly Phase[], join: number): Tensor {
+  const [channels, outs, last] = [must(w.dims[0]), must(w.dims[1]), must(w.dims.at(-1))];
   const s = stridesOf(w.dims);
   const from = typed(w);
   const counts = phases.map(f => f.taps.length);
-  const out = new Float32Array(outs * channels * numel(counts));
+  const out = new Float32Array(join * outs * channels * numel(counts));
   let q = 0;
-  for (let o = 0; o < outs; o++)
-    for (const pick of indices(counts)) {
-      const at = pick.reduce((sum, t, d) => sum + must(phases[d]?.taps[t]).kernel * must(s[d + 2]), o * must(s[1]));
-      for (let i = 0; i < channels; i++) out[q++] = Number(from[at + i * must(s[0])]);
-    }
+  for (let r = 0; r < join; r++)
+    for (let o = 0; o < outs; o++)
+      for (const pick of indices(counts)) {
+        const element = pick.map((t, d) => must(phases[d]?.taps[t]).kernel + (d === counts.length - 1 ? r : 0));
+        const at = element.reduce((sum, e, d) => sum + e * must(s[d + 2]), o * must(s[1]));
+        const inside = must(element.at(-1)) < last;
+        for (let i = 0; i < channels; i++) out[q++] = inside ? Number(from[at + i * must(s[0])]) : 0;
+      }
   return fromTyped('f32', [out.length], out);
 }
 /** Each output gathers the inputs whose windows cover it. */
