@@ -1,5 +1,5 @@
 import { describe, it } from '@jest/globals';
-import { fromNumbers, type Tensor } from '../../compiler/core/tensor.ts';
+import { fromNumbers, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { asFloat, expectPeer, numbers, type Problem } from './peer.ts';
 
 const f = (dims: readonly number[], seed: number): Tensor => numbers('f32', dims, seed);
@@ -65,4 +65,58 @@ describe('recurrent operators give what onnxruntime gives', () => {
   it('LSTM with peepholes', () => check({ op: 'LSTM', peepholes: true, state: true }));
   it('LSTM with coupled gates', () => check({ op: 'LSTM', attrs: { input_forget: 1 } }));
   it('GRU with the reset gate after the product', () => check({ op: 'GRU', state: true, attrs: { linear_before_reset: 1 } }));
+});
+
+/** An LSTM with weights of 8 bits, as onnxruntime's dynamic quantization makes it. */
+function checkDynamic(o: {
+  readonly unsigned?: boolean;
+  readonly byColumn?: boolean;
+  readonly directions?: 1 | 2;
+  readonly batch?: number;
+  readonly attrs?: NonNullable<Problem['attrs']>;
+}): Promise<void> {
+  const { directions: d = 1, batch = 1, unsigned = false, byColumn = false } = o;
+  const [time, wide, hidden] = [5, 7, 13];
+  const gates = 4 * hidden;
+  const type = unsigned ? 'u8' : 'i8';
+  const weights = (rows: number, seed: number): Tensor =>
+    fromNumbers(
+      type,
+      [d, rows, gates],
+      // Signed ones of 7 bits: without VNNI onnxruntime's sums of products saturate beyond.
+      toNumbers(f([d, rows, gates], seed)).map(v => (unsigned ? Math.round(127 * v) + 128 : Math.round(63 * v))),
+    );
+  const scales = byColumn ? [d, gates] : [d];
+  const scale = (seed: number): Tensor =>
+    fromNumbers(
+      'f32',
+      scales,
+      toNumbers(f(scales, seed)).map(v => (0.7 + 0.3 * v) / 127),
+    );
+  const zero = (v: number): Tensor =>
+    fromNumbers(type, scales, new Float64Array(byColumn ? d * gates : d).fill(unsigned ? v : 0));
+  const none = undefined;
+  return expectPeer({
+    op: 'DynamicQuantizeLSTM',
+    domain: 'com.microsoft',
+    inputs: [
+      f([time, batch, wide], 1),
+      weights(wide, 2),
+      weights(hidden, 3),
+      f([d, 2 * gates], 4),
+      none,
+      none,
+      none,
+      none,
+    ].concat([scale(5), zero(121), scale(6), zero(130)]),
+    constants: [1, 2, 3, 8, 9, 10, 11],
+    outputs: ['f32', 'f32', 'f32'],
+    attrs: { hidden_size: hidden, ...(d === 2 ? { direction: 'bidirectional' } : {}), ...o.attrs },
+  });
+}
+describe('LSTM with dynamic quantization gives what onnxruntime gives', () => {
+  it('with signed weights', () => checkDynamic({}));
+  it('with unsigned weights and zero points, in both directions', () => checkDynamic({ unsigned: true, directions: 2 }));
+  it('with a scale for each column, in both directions', () => checkDynamic({ byColumn: true, directions: 2 }));
+  it('backward, with clipping', () => checkDynamic({ unsigned: true, attrs: { direction: 'reverse', clip: asFloat(0.5) } }));
 });

@@ -12,4 +12,5 @@ export interface RecurrentAttrs {
   readonly clip: number;
   readonly coupled: boolean;
   readonly resetAfter: boolean;
+  readonly dynamic: boolean;
 }

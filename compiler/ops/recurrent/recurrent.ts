@@ -3,6 +3,7 @@ import { dimFloorDiv, dimMul, dimProd, type Dim } from '../../core/dim.ts';
 import { isFloat } from '../../core/dtype.ts';
 import { showType, tensorType } from '../../core/shape.ts';
 import { fromNumbers, numel, toNumbers, type Tensor } from '../../core/tensor.ts';
+import { roundHalfEven } from '../../kernel/eval/scalar.ts';
 import { attr, defineOp } from '../define.ts';
 import { evalActivation, parseActivations } from './activation.ts';
 import { lowerRecurrent } from './schedules/recurrent.ts';
@@ -14,7 +15,8 @@ export const Recurrent = defineOp({
     'The recurrent part of LSTM, GRU and RNN in one direction (formulas: the ONNX standard). x [time, batch, gates*hidden] are the inputs after their own weights and biases; ' +
     'r [gates*hidden, hidden] the recurrent weights, gates in the order i o f c, or z r h; lengths [batch] of the sequences; first state h and, for lstm, c [batch, hidden]; ' +
     'peepholes [3*hidden] (i o f); bias [hidden] inside the reset gate (gru with resetAfter). ' +
-    'Gives all states h [time, batch, hidden], zero after the end of a sequence, the last h and, for lstm, the last c. `clip` > 0 bounds what goes into the gates.',
+    'Gives all states h [time, batch, hidden], zero after the end of a sequence, the last h and, for lstm, the last c. `clip` > 0 bounds what goes into the gates. ' +
+    '`dynamic`: each row of h is rounded to 8 bits over its range before it is multiplied (DynamicQuantizeLinear).',
   inputs: ['x', 'r', 'lengths?', 'h?', 'c?', 'peepholes?', 'bias?'],
   attrs: {
     cell: attr.oneOf(CELLS),
@@ -23,6 +25,7 @@ export const Recurrent = defineOp({
     clip: attr.float(0),
     coupled: attr.bool(false),
     resetAfter: attr.bool(false),
+    dynamic: attr.bool(false),
   },
   infer: c => {
     const { cell } = c.attrs;
@@ -116,6 +119,15 @@ function dotRow(d: CellDef, i: number, h: Float64Array): number {
   for (let k = 0; k < d.hidden; k++) sum += (d.r[i * d.hidden + k] ?? 0) * (h[k] ?? 0);
   return sum;
 }
+/** What r is multiplied with in the place of h. */
+function multiplied(a: RecurrentAttrs, h: Float64Array): Float64Array {
+  if (!a.dynamic) return h;
+  const { fround } = Math;
+  const [lo, hi] = [h.reduce((m, v) => Math.min(m, fround(v)), 0), h.reduce((m, v) => Math.max(m, fround(v)), 0)];
+  const scale = fround(fround(hi - lo) / 255) || 1;
+  const zero = roundHalfEven(fround(-lo / scale));
+  return h.map(v => (Math.min(255, Math.max(0, roundHalfEven(fround(fround(v) / scale)) + zero)) - zero) * scale);
+}
 const CELL_STEPS: Readonly<Record<Cell, (d: CellDef) => Step>> = {
   lstm: d => {
     const n = d.hidden;
@@ -123,7 +135,8 @@ const CELL_STEPS: Readonly<Record<Cell, (d: CellDef) => Step>> = {
     const [f, g, o] = [must(d.f[0]), must(d.f[1]), must(d.f[2])];
     const peep = (gate: number, j: number, c: number): number => (d.peepholes?.[gate * n + j] ?? 0) * c;
     return (x, h, c) => {
-      const fed = (gate: number, j: number): number => (x[gate * n + j] ?? 0) + dotRow(d, gate * n + j, h);
+      const state = multiplied(d.attrs, h);
+      const fed = (gate: number, j: number): number => (x[gate * n + j] ?? 0) + dotRow(d, gate * n + j, state);
       const made = Array.from({ length: n }, (_, j) => {
         const before = c[j] ?? 0;
         const i = f(clip(fed(0, j) + peep(0, j, before)));
@@ -142,9 +155,15 @@ const CELL_STEPS: Readonly<Record<Cell, (d: CellDef) => Step>> = {
     const clip = clipper(d.attrs.clip);
     const [f, g] = [must(d.f[0]), must(d.f[1])];
     return (x, h) => {
-      const z = Array.from({ length: n }, (_, j) => f(clip((x[j] ?? 0) + dotRow(d, j, h))));
-      const r = Array.from({ length: n }, (_, j) => f(clip((x[n + j] ?? 0) + dotRow(d, n + j, h))));
-      const reset = d.attrs.resetAfter ? h : h.map((v, j) => v * (r[j] ?? 0));
+      const state = multiplied(d.attrs, h);
+      const z = Array.from({ length: n }, (_, j) => f(clip((x[j] ?? 0) + dotRow(d, j, state))));
+      const r = Array.from({ length: n }, (_, j) => f(clip((x[n + j] ?? 0) + dotRow(d, n + j, state))));
+      const reset = d.attrs.resetAfter
+        ? state
+        : multiplied(
+            d.attrs,
+            h.map((v, j) => v * (r[j] ?? 0)),
+          );
       const made = z.map((v, j) => {
         const own = dotRow(d, 2 * n + j, reset);
         const inner = d.attrs.resetAfter ? (r[j] ?? 0) * (own + (d.bias?.[j] ?? 0)) : own + (d.bias?.[j] ?? 0);
@@ -156,6 +175,9 @@ const CELL_STEPS: Readonly<Record<Cell, (d: CellDef) => Step>> = {
   rnn: d => {
     const clip = clipper(d.attrs.clip);
     const f = must(d.f[0]);
-    return (x, h) => h.set(Array.from({ length: d.hidden }, (_, j) => f(clip((x[j] ?? 0) + dotRow(d, j, h)))));
+    return (x, h) => {
+      const state = multiplied(d.attrs, h);
+      h.set(Array.from({ length: d.hidden }, (_, j) => f(clip((x[j] ?? 0) + dotRow(d, j, state)))));
+    };
   },
 };

@@ -2,11 +2,14 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimMul, type Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
 import { Concat } from '../../../ops/movement/concat.ts';
-import { Add } from '../../../ops/elementwise/index.ts';
+import { Add, Mul } from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { activation, activationName, showActivations, type ActivationName } from '../../../ops/recurrent/activation.ts';
 import { Recurrent } from '../../../ops/recurrent/recurrent.ts';
 import { Reshape, Slice, Transpose } from '../../../ops/movement/view.ts';
+import { DequantizeLinear } from '../../../ops/quant/quant.ts';
+import { dynamicallyQuantized, flat, integerProduct } from '../../shared/quant.ts';
+import { cast } from '../../shared/views.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { ACTIVATIONS, GATES, type Cell } from '../../../ops/recurrent/cells.ts';
 
@@ -60,12 +63,67 @@ function activationsOf(n: OnnxNode, cell: Cell, directions: number): string[] {
 const TAKES_ALPHA: readonly ActivationName[] = ['Affine', 'LeakyRelu', 'ThresholdedRelu', 'ScaledTanh', 'HardSigmoid', 'Elu'];
 const TAKES_BETA: readonly ActivationName[] = ['Affine', 'ScaledTanh', 'HardSigmoid'];
 
+/** The weights of a cell, direction by direction. */
+interface Weights {
+  readonly hidden: Dim;
+  /** The inputs of all steps times their weights: [time, batch, gates * hidden]. */
+  fed(direction: number): Value;
+  /** The recurrent weights, [gates * hidden, hidden]. */
+  recurrent(direction: number): Value;
+  /** Whether the state is quantized before each of its products. */
+  readonly dynamic: boolean;
+}
+/** Reads the weights that x [time, batch, input] is fed through. */
+type ReadWeights = (n: OnnxNode, c: ImportCtx, x: Value, directions: number) => Weights;
+
+/** Inputs 1 and 2, W and R: a matrix for each direction. */
+function matrices(n: OnnxNode, directions: number): readonly [w: Value, r: Value] {
+  const [w, r] = [n.input(1, 'W'), n.input(2, 'R')];
+  for (const [v, what] of [
+    [w, 'W'],
+    [r, 'R'],
+  ] as const)
+    if (v.type.shape.length !== 3 || v.type.shape[0] !== directions) n.reject(`${what} is not for ${directions} direction(s)`);
+  return [w, r];
+}
+/** Floats, [directions, gates * hidden, …]. */
+const floatWeights: ReadWeights = (n, c, x, directions) => {
+  const [w, r] = matrices(n, directions);
+  return {
+    hidden: must(r.type.shape[2]),
+    fed: d => c.apply1(MatMul, [x, pick(c, w, 0, d)], { transB: true }),
+    recurrent: d => pick(c, r, 0, d),
+    dynamic: false,
+  };
+};
+/**
+ * 8-bit integers, [directions, …, gates * hidden], with a scale and a zero point for each direction or for each of its columns. What they
+ * are multiplied with is quantized in the run: the inputs of all steps together, the state at each step.
+ */
+const quantizedWeights: ReadWeights = (n, c, x, directions) => {
+  const [w, r] = matrices(n, directions);
+  const q = dynamicallyQuantized(c, x);
+  const of = (i: number, what: string, d: number): Value => flat(c, pick(c, n.input(i, what), 0, d));
+  return {
+    hidden: must(r.type.shape[1]),
+    fed: d => {
+      const sum = integerProduct(c, q.y, pick(c, w, 0, d), q.zero, of(9, 'W_zero_point', d));
+      return c.apply1(Mul, [cast(c, sum, 'f32'), c.apply1(Mul, [q.scale, of(8, 'W_scale', d)])]);
+    },
+    recurrent: d => {
+      const parts = [pick(c, r, 0, d), of(10, 'R_scale', d), of(11, 'R_zero_point', d)];
+      return transpose(c, c.apply1(DequantizeLinear, parts, { to: 'f32' }), [1, 0]);
+    },
+    dynamic: true,
+  };
+};
+
 /**
  * LSTM, GRU and RNN: the inputs of all time steps are multiplied with their weights at once; what is left is one recurrence a
  * direction.
  */
 const recurrent =
-  (cell: Cell): OnnxBuilder =>
+  (cell: Cell, read: ReadWeights = floatWeights): OnnxBuilder =>
   (n, c) => {
     const gates = GATES[cell];
     const batchFirst = n.int('layout', 0) === 1;
@@ -75,13 +133,8 @@ const recurrent =
     const given = n.input(0, 'X');
     if (given.type.shape.length !== 3) n.reject(`X has ${given.type.shape.length} axes, must have 3`);
     const x = batchFirst ? transpose(c, given, [1, 0, 2]) : given;
-    const [w, r] = [n.input(1, 'W'), n.input(2, 'R')];
-    for (const [v, what] of [
-      [w, 'W'],
-      [r, 'R'],
-    ] as const)
-      if (v.type.shape.length !== 3 || v.type.shape[0] !== directions) n.reject(`${what} is not for ${directions} direction(s)`);
-    const hidden = must(r.type.shape[2]);
+    const weights = read(n, c, x, directions);
+    const { hidden } = weights;
     const [b, lengths, h0] = [n.inputs[3], n.inputs[4], n.inputs[5]];
     const c0 = cell === 'lstm' ? n.inputs[6] : undefined;
     const peepholes = cell === 'lstm' ? n.inputs[7] : undefined;
@@ -99,7 +152,7 @@ const recurrent =
     const state = (v: Value | undefined, d: number): Value | undefined => v && pick(c, v, batchFirst ? 1 : 0, d);
 
     const outs = Array.from({ length: directions }, (_, d) => {
-      let fed = c.apply1(MatMul, [x, pick(c, w, 0, d)], { transB: true });
+      let fed = weights.fed(d);
       let inner: Value | undefined;
       if (b) {
         const row = pick(c, b, 0, d);
@@ -113,7 +166,7 @@ const recurrent =
       }
       return c.apply(
         Recurrent,
-        [fed, pick(c, r, 0, d), lengths, state(h0, d), state(c0, d), peepholes && pick(c, peepholes, 0, d), inner],
+        [fed, weights.recurrent(d), lengths, state(h0, d), state(c0, d), peepholes && pick(c, peepholes, 0, d), inner],
         {
           cell,
           reverse: direction === 'reverse' || d === 1,
@@ -121,6 +174,7 @@ const recurrent =
           clip: n.float('clip', 0),
           coupled: cell === 'lstm' && n.int('input_forget', 0) !== 0,
           resetAfter,
+          dynamic: weights.dynamic,
         },
       );
     });
@@ -139,4 +193,9 @@ const recurrent =
     return cell === 'lstm' ? [y, last(1), last(2)] : [y, last(1)];
   };
 
-export const recurrentOps: OnnxOps = { LSTM: recurrent('lstm'), GRU: recurrent('gru'), RNN: recurrent('rnn') };
+export const recurrentOps: OnnxOps = {
+  LSTM: recurrent('lstm'),
+  GRU: recurrent('gru'),
+  RNN: recurrent('rnn'),
+  'com.microsoft.DynamicQuantizeLSTM': recurrent('lstm', quantizedWeights),
+};

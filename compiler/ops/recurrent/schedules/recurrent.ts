@@ -3,6 +3,7 @@
  * ```
  * R packed into panels, once
  * for t in 0..time:                                     steps of the program, in order
+ *   for row of the batch: h to 8 bits and back          dynamic quantization
  *   sums[batch][gates * hidden] = h[batch][hidden] R    gemm.ts
  *   for row of the batch: for unit by lanes:            the cell: activations of vectors
  *     h, c = cell(x[t][row], sums[row], h, c); y[t][row] = h
@@ -13,7 +14,26 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimMul, dimSub, symbol, type Dim } from '../../../core/dim.ts';
 import { regOf, type DType } from '../../../core/dtype.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
-import { add, cast, I32, konst, lt, max, min, mul, sub, vtype, type Expr, type Lanes } from '../../../kernel/ir.ts';
+import {
+  add,
+  cast,
+  div,
+  eq,
+  I32,
+  konst,
+  lt,
+  max,
+  min,
+  mul,
+  nearest,
+  neg,
+  select,
+  splat,
+  sub,
+  vtype,
+  type Expr,
+  type Lanes,
+} from '../../../kernel/ir.ts';
 import { forLanes, lanesOf } from '../../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../../lowering.ts';
 import { emitActivation, parseActivations, type Activation } from '../activation.ts';
@@ -131,12 +151,14 @@ function packGates(j: RecurrentProblem, first: number, gates: number): Packed {
   return { buffer, panels };
 }
 /** Gives the kernel that multiplies [batch, hidden] states `a` with packed weights, and where the sums [batch, columns] go. */
-function multiplier(j: RecurrentProblem, a: SlotBuffer, b: Packed): { readonly sums: SlotBuffer; run(): void } {
+function multiplier(j: RecurrentProblem, state: SlotBuffer, b: Packed): { readonly sums: SlotBuffer; run(): void } {
   const { c, hidden, batch, arith } = j;
+  const a = c.attrs.dynamic ? c.temp('rounded', j.reg, dimMul(batch, hidden)) : state;
   const { columns } = b.panels;
   const sums = c.temp('sums', j.reg, dimMul(batch, columns));
   const scratch = c.scratch('edge', j.reg, blockSize(b.panels));
-  const run = (): void =>
+  const run = (): void => {
+    if (a !== state) roundRows(j, state, a);
     c.kernel('recurrent', k => {
       const height = k.dim(hidden);
       const width = k.dim(columns);
@@ -152,7 +174,33 @@ function multiplier(j: RecurrentProblem, a: SlotBuffer, b: Packed): { readonly s
       };
       gemm(k, g, batch, loopOrder(c.profile, b.panels, 4 * dimHi(packedSize(b.panels, hidden)), 4 * dimHi(hidden)));
     });
+  };
   return { sums, run };
+}
+/** Each row to u8 and back, with scale and zero point of its range, which always holds 0. */
+function roundRows(j: RecurrentProblem, from: SlotBuffer, to: SlotBuffer): void {
+  const { c, hidden, batch, lanes } = j;
+  c.kernel('round', k => {
+    const width = k.dim(hidden);
+    const row = (b: Expr): void => {
+      const at = k.let(mul(b, width));
+      const [low, high] = [k.var(konst(vtype(regOf(j.reg)), 0)), k.var(konst(vtype(regOf(j.reg)), 0))];
+      k.for(0, hidden, i => {
+        const v = k.let(k.load(from, add(at, i)));
+        k.set(low, min(low, v));
+        k.set(high, max(high, v));
+      });
+      const range = k.let(div(sub(high, low), 255));
+      const scale = k.let(select(eq(range, 0), 1, range));
+      const zero = k.let(nearest(div(neg(low), scale)));
+      forLanes(k, hidden, lanes, (i, n) => {
+        const all = (v: Expr): Expr => splat(v, n);
+        const q = max(min(add(nearest(div(k.load(from, add(at, i), n), all(scale))), all(zero)), 255), 0);
+        k.store(to, add(at, i), mul(sub(q, all(zero)), all(scale)));
+      });
+    };
+    k.for(0, batch, row, { parallel: true });
+  });
 }
 
 /** One row of the batch at one time, as a cell sees it: `j` is the first of n hidden units. */
