@@ -6,7 +6,9 @@ import { importSession } from '../shared/builder.ts';
 import { BATCH, inputShapes, rowRange, type DeclaredInput, type DimChoices, type SizeRange } from '../shared/dims.ts';
 import { failUnsupported, Poisoned } from '../shared/unsupported.ts';
 import { domainOf, opKey } from './node.ts';
+import { blockOf } from './blocks.ts';
 import { onnxOps } from './ops/index.ts';
+import { blockedOps } from './ops/nchwc.ts';
 import { sequenceOps } from './ops/sequence.ts';
 import { graphsOf } from './order.ts';
 import { declaredSizes, functionKey, importBody, lookupItem, newFrame, type Scope, type Session } from './scope.ts';
@@ -75,7 +77,7 @@ export function importProto(model: OnnxModel, options: OnnxOptions = {}): Import
       file,
       Object.values(meta.histogram).reduce((a, b) => a + b, 0),
     ),
-    ops: options.ops ?? onnxOps,
+    ops: options.ops ?? operatorsOf(model.graph, options.external, file),
     sequenceOps,
     functions: new Map(model.functions.map(f => [functionKey(f.domain, f.name, f.overload), f])),
     external: options.external,
@@ -105,6 +107,12 @@ export function importProto(model: OnnxModel, options: OnnxOptions = {}): Import
     name: n.name === '' ? (n.output.find(o => o !== '') ?? '') : n.name,
   }));
   return failUnsupported(file, lacking, session.unsupported);
+}
+
+/** The table of operators, with those of blocked layouts for files that have such. */
+function operatorsOf(g: GraphProto, external: ExternalResolver | undefined, file: string): ReadonlyMap<string, OnnxBuilder> {
+  const block = blockOf(g, external, file);
+  return block === undefined ? onnxOps : new Map([...onnxOps, ...Object.entries(blockedOps(block))]);
 }
 
 function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string, number>, options: OnnxOptions): Graph {

@@ -77,11 +77,15 @@ function activation(n: OnnxNode, c: ImportCtx, y: Value): Value {
       return n.unsupported(`the activation '${kind}' is not known`);
   }
 }
-const fusedConv: OnnxBuilder = (n, c) => {
-  const [x, w] = operands(n);
+/** A convolution of x with w, then a bias, a sum and an activation. */
+export function fusedConvolution(n: OnnxNode, c: ImportCtx, x: Value, w: Value): Value {
   const y = addBias(c, convolve(n, c, x, w), n.inputs[2]);
   const sum = n.inputs[3];
-  return [activation(n, c, sum ? c.apply1(e.Add, [y, sum]) : y)];
+  return activation(n, c, sum ? c.apply1(e.Add, [y, sum]) : y);
+}
+const fusedConv: OnnxBuilder = (n, c) => {
+  const [x, w] = operands(n);
+  return [fusedConvolution(n, c, x, w)];
 };
 
 /** What all pools share. */
@@ -90,13 +94,13 @@ export function poolAttrs(n: OnnxNode, x: Value): Record<string, boolean | reado
   const kernel = n.ints('kernel_shape');
   return { ...windowOf(n, spatialOf(x), kernel), kernel, ceil: n.bool('ceil_mode', false) };
 }
-const maxPool: OnnxBuilder = (n, c) => {
+export const maxPool: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const attrs = poolAttrs(n, x);
   if (!n.wants(1)) return [c.apply1(MaxPool, [x], attrs)];
   return c.apply(MaxPoolIndices, [x], { ...attrs, columns: n.int('storage_order', 0) === 1 });
 };
-const averagePool: OnnxBuilder = (n, c) => {
+export const averagePool: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   return [c.apply1(AveragePool, [x], { ...poolAttrs(n, x), countPads: n.bool('count_include_pad', false) })];
 };
@@ -111,7 +115,7 @@ const nhwcMaxPool: OnnxBuilder = (n, c) => {
   const planar = transpose(c, x, [0, rank - 1, ...axesFrom(x, 1).slice(0, -1)]);
   return [transpose(c, c.apply1(MaxPool, [planar], poolAttrs(n, planar)), [0, ...axesFrom(x, 2), 1])];
 };
-const globalPool =
+export const globalPool =
   (of: 'mean' | 'max'): OnnxBuilder =>
   (n, c) => {
     const x = n.input(0);

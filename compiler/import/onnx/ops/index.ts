@@ -1,6 +1,7 @@
 import type { OnnxBuilder, OnnxOps } from '../registry.ts';
 import { gradientOps } from './gradient.ts';
 import { nbitsOps } from './nbits.ts';
+import { nchwcOps } from './nchwc.ts';
 import { miscOps } from './misc.ts';
 import { signalOps } from './signal.ts';
 import { attentionMsOps } from './attention-ms.ts';
@@ -29,6 +30,7 @@ import { treeOnnxOps } from './trees.ts';
 const families: readonly OnnxOps[] = [
   gradientOps,
   nbitsOps,
+  nchwcOps,
   miscOps,
   signalOps,
   attentionMsOps,
