@@ -4,7 +4,8 @@ import { fromTyped, numel, typed, type Tensor } from './core/tensor.ts';
 
 /**
  * A tensor as the API and the loaders of bundles take it. `data`: its elements in row-major order, in the typed array of its type: 64-bit
- * integers as BigInts, float16 and bfloat16 as their bits in a Uint16Array, booleans as bytes 0 and 1.
+ * integers as BigInts, float16 and bfloat16 as their bits in a Uint16Array, smaller floats in a Uint8Array, int4 and smaller integers in a byte each,
+ * booleans as bytes 0 and 1.
  */
 export interface RunTensor {
   readonly data: TypedArray;

@@ -83,7 +83,7 @@ function build(dtype: DType, dims: readonly number[] | undefined, data: unknown,
 const SPECIAL: Readonly<Record<string, number>> = { NaN: NaN, Infinity: Infinity, '-Infinity': -Infinity };
 const show = (v: unknown): string => (v === undefined ? 'nothing' : JSON.stringify(v).slice(0, 40));
 function checkRange(dtype: DType, numbers: readonly number[], bad: (why: string) => never): void {
-  const span = 2 ** (8 * DTYPES[dtype].bytes);
+  const span = 2 ** DTYPES[dtype].bits;
   const low = DTYPES[dtype].kind === 'int' ? -span / 2 : 0;
   for (const n of numbers) if (n < low || n >= low + span) bad(`${n} does not fit ${dtype}`);
 }

@@ -2,6 +2,7 @@
  * NumPy's .npy format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  * Our own, because the packages for it on npm read big-endian files as little-endian and believe sizes that the data does not have.
  */
+import { isCoded, storedAs } from '../core/codes.ts';
 import { fail } from '../core/diagnostic.ts';
 import { DTYPES, type DType } from '../core/dtype.ts';
 import { fromNumbers, numel, stridesOf, toNumbers, type Tensor } from '../core/tensor.ts';
@@ -106,9 +107,14 @@ function rowMajor(data: Uint8Array, dims: readonly number[], size: number): Uint
   return out;
 }
 
-/** A .npy file (version 1.0, or 2.0 for a very long shape). bf16, which NumPy has not, is widened to f32. */
+/** A tensor of a type that NumPy has not as the bits of its elements, integers. */
+export const numpyBits = (t: Tensor): Tensor => (isCoded(t.dtype) && t.dtype !== 'f16' ? { ...t, dtype: storedAs(t.dtype) } : t);
+/**
+ * A .npy file (version 1.0, or 2.0 for a very long shape). Of the types that NumPy has not, bf16 is widened to f32, and others are the bits of their
+ * elements, a byte each.
+ */
 export function writeNpy(t: Tensor): Uint8Array {
-  const tensor = t.dtype === 'bf16' ? fromNumbers('f32', t.dims, toNumbers(t)) : t;
+  const tensor = t.dtype === 'bf16' ? fromNumbers('f32', t.dims, toNumbers(t)) : numpyBits(t);
   const code = Object.entries(CODES).find(([, dtype]) => dtype === tensor.dtype)?.[0] ?? '';
   const order = DTYPES[tensor.dtype].bytes === 1 ? '|' : '<';
   const shape = t.dims.length === 1 ? `${t.dims.join()},` : t.dims.join(', ');

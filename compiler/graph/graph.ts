@@ -133,7 +133,7 @@ function told(dtype: DType, contents: readonly Content[] | undefined): Pick<Valu
 /** Whether an element type has every value that a dimension can take. Arithmetic that wraps is not told. */
 function holds(dtype: DType, d: Dim): boolean {
   if (!isInt(dtype)) return dtype === 'bool';
-  const bits = 8 * bytesOf(dtype);
+  const { bits } = DTYPES[dtype];
   const unsigned = DTYPES[dtype].kind === 'uint';
   // Sizes are far from the bounds of signed 32 and 64 bits, intervals over several symbols perhaps not.
   if (typeof d !== 'number' && !unsigned && bits >= 32) return true;

@@ -1,6 +1,6 @@
 import { InternalError } from '../core/diagnostic.ts';
 import { DTYPES } from '../core/dtype.ts';
-import { fromBF16, fromF16 } from '../core/tensor.ts';
+import { codeOf } from '../core/codes.ts';
 import { binFn, castFn, cmpFn, getLane, isBig, normalise, unFn, wrapNumber, type Value } from './arith.ts';
 import type { Frame } from './interpret-frame.ts';
 import { baseBytes, type Expr } from './ir.ts';
@@ -49,8 +49,8 @@ export function evaluatorOf({ scalars, vectors, slotOf, cell, place, where }: Fr
       case 'load': {
         const c = cell(e.buf, e.dtype);
         const i = index(c, e.at, e.base, 1, 'load');
-        if (e.dtype === 'f16') return () => fromF16(Number(c.view[i()]));
-        if (e.dtype === 'bf16') return () => fromBF16(Number(c.view[i()]));
+        const code = codeOf(e.dtype);
+        if (code) return () => code.decode(Number(c.view[i()]));
         return () => c.view[i()] ?? 0;
       }
       case 'bin': {
@@ -160,8 +160,8 @@ export function evaluatorOf({ scalars, vectors, slotOf, cell, place, where }: Fr
       case 'load': {
         const c = cell(e.buf, e.dtype);
         const first = index(c, e.at, e.base, n, 'load');
-        const conv: (v: Value) => Value =
-          e.dtype === 'f16' ? v => fromF16(Number(v)) : e.dtype === 'bf16' ? v => fromBF16(Number(v)) : v => v;
+        const code = codeOf(e.dtype);
+        const conv: (v: Value) => Value = code ? v => code.decode(Number(v)) : v => v;
         return () => {
           const at = first();
           for (let i = 0; i < n; i++) out[i] = conv(c.view[at + i] ?? 0);

@@ -1,3 +1,4 @@
+import { isCoded } from '../core/codes.ts';
 import { bytesOf, regOf, type DType, type Reg } from '../core/dtype.ts';
 import { InternalError, type Loc } from '../core/diagnostic.ts';
 
@@ -46,7 +47,7 @@ export type UnOp = (typeof MACHINE_OPS)[number] | MathOp;
  *   scalar i32 count.
  * - `cast` converts numbers: float to integer truncates, saturates, and gives 0 for NaN; integers wrap; bits: `reinterpret`.
  * - `select` with a scalar condition picks by `!= 0`; with a vector condition it picks bit by bit.
- * - `load` of f16 and bf16 gives f32; a scalar load of a narrow integer extends it to i32.
+ * - `load` of a small float (core/codes.ts) gives f32, and a store rounds it; a scalar load of a narrow integer extends it to i32.
  * - `at` counts elements from the start of the buffer. With `base` (made by the addresses pass) the byte address is
  *   base + at * size of the element, and `at` is a constant.
  * - `fma` may round once or twice, as the target does.
@@ -197,8 +198,8 @@ export const isFloatBase = (b: Base): boolean => b === 'f32' || b === 'f64';
 export const isUnsigned = (b: Base): boolean => b.startsWith('u');
 /** The type a load of this element type gives. Vectors of narrow integers keep their base. */
 export const loadType = (dtype: DType, lanes: Lanes): VType => {
-  if (lanes === 1) return vtype(regOf(dtype));
-  return vtype(dtype === 'bool' ? 'u8' : dtype === 'f16' || dtype === 'bf16' ? 'f32' : dtype, lanes);
+  if (lanes === 1 || isCoded(dtype)) return vtype(regOf(dtype), lanes);
+  return vtype(dtype === 'bool' ? 'u8' : dtype, lanes);
 };
 /** The type of a comparison of operands of this type. */
 export function maskType(t: VType): VType {

@@ -1,6 +1,6 @@
 import { InternalError } from '../core/diagnostic.ts';
 import { DTYPES, type DType, type TypedArray } from '../core/dtype.ts';
-import { toBF16, toF16 } from '../core/tensor.ts';
+import { codeOf } from '../core/codes.ts';
 import { bitsOf, getLane, putLane, type Value } from './arith.ts';
 import { baseBytes, type Base } from './ir.ts';
 
@@ -34,8 +34,8 @@ export function bindCell(c: Cell, a: BufferArg): void {
   c.offset = offset;
 }
 export function writeFn(c: Cell, dtype: DType): (i: number, v: Value) => void {
-  if (dtype === 'f16') return (i, v) => void (c.view[i] = toF16(Number(v)));
-  if (dtype === 'bf16') return (i, v) => void (c.view[i] = toBF16(Number(v)));
+  const code = codeOf(dtype);
+  if (code) return (i, v) => void (c.view[i] = code.encode(Number(v)));
   return (i, v) => void (c.view[i] = v);
 }
 export function writeLanes(base: Base, lanes: readonly Value[]): void {

@@ -1,5 +1,5 @@
 import { must } from '../core/diagnostic.ts';
-import { bytesOf, DTYPES, isFloat, isInt, type DType } from '../core/dtype.ts';
+import { DTYPES, isFloat, isInt, type DType } from '../core/dtype.ts';
 import { fromNumbers, splatOf, toNumbers, type Tensor } from '../core/tensor.ts';
 import { constant, type Value } from '../graph/graph.ts';
 import { any, commutative, constantOf, op, rule, type Match, type Rule } from '../graph/rewrite.ts';
@@ -174,11 +174,10 @@ function holds(wide: DType, narrow: DType): boolean {
   if (wide === 'bool') return false;
   if (narrow === 'bool') return true;
   const [w, n] = [DTYPES[wide], DTYPES[narrow]];
-  if (isFloat(narrow)) return isFloat(wide) && w.bytes > n.bytes;
-  if (isFloat(wide)) return bytesOf(narrow) * 8 <= (wide === 'f64' ? 53 : wide === 'f32' ? 24 : wide === 'f16' ? 11 : 8);
-  return n.kind === 'uint'
-    ? w.bytes > n.bytes || (w.kind === 'uint' && w.bytes === n.bytes)
-    : w.kind === 'int' && w.bytes >= n.bytes;
+  // The powers of two of f8e8m0 are beyond f16, and the smallest beyond the normal numbers of others.
+  if (isFloat(narrow)) return isFloat(wide) && w.bytes > n.bytes && (narrow !== 'f8e8m0' || w.bytes >= 4);
+  if (isFloat(wide)) return n.bits <= (wide === 'f64' ? 53 : wide === 'f32' ? 24 : wide === 'f16' ? 11 : wide === 'bf16' ? 8 : 0);
+  return n.kind === 'uint' ? w.bits > n.bits || (w.kind === 'uint' && w.bits === n.bits) : w.kind === 'int' && w.bits >= n.bits;
 }
 const casts: Rule[] = [
   rule('a cast to the same type', op(Cast, [any('x')]), m => keep(m, m.value('x'))),

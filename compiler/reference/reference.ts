@@ -1,3 +1,4 @@
+import { isCoded } from '../core/codes.ts';
 import { fail } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { VERSION } from '../core/version.data.ts';
@@ -79,6 +80,7 @@ export async function reference(o: Original, against: Against): Promise<Referenc
   }
   const ort =
     against === 'evaluate' ? undefined : against === 'onnxruntime-node' ? await needOnnxruntime() : await findOnnxruntime();
+  if (against === 'auto' && !isKnownToOrt(o.graph)) return evaluator(o);
   if (!ort) return evaluator(o);
   const outputs = new Set(o.graph.outputs.map(x => x.name));
   const plain = await openOrt(ort, o.bytes, o.path, o.labels);
@@ -120,6 +122,9 @@ export async function reference(o: Original, against: Against): Promise<Referenc
     },
   };
 }
+/** Whether onnxruntime for JavaScript has arrays for all inputs and outputs. */
+const isKnownToOrt = (g: Graph): boolean =>
+  [...g.inputs, ...g.outputs.map(x => x.value)].every(v => v.type.dtype === 'f16' || !isCoded(v.type.dtype));
 function evaluator(o: Original): Reference {
   return {
     name: "Sinter's reference evaluator",

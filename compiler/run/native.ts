@@ -5,7 +5,7 @@ import { fail, must } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { outputNames } from '../backend/c/names.ts';
 import { productsOf } from '../bundle/native/toolchain.ts';
-import { readNpy, writeNpy } from '../data/npy.ts';
+import { numpyBits, readNpy, writeNpy } from '../data/npy.ts';
 import { buildProgram, isHere, type NativeBuild } from '../host/build.ts';
 import { temporaryFolder } from '../host/files.ts';
 import type { Bundle } from './bundle.ts';
@@ -31,7 +31,7 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild, thre
     run: inputs => {
       const args = manifest.inputs.map((p, i) => {
         const t = inputs.get(p.name) ?? fail('E501', { input: p.name, why: 'is missing' });
-        writeFileSync(join(work, `in${i}.npy`), writeNpy(asBits(t)));
+        writeFileSync(join(work, `in${i}.npy`), writeNpy(numpyBits(t)));
         return `in${i}.npy`;
       });
       const r = spawnSync(program, [...args, ...more, '--out', work], { cwd: work, encoding: 'utf8' });
@@ -61,5 +61,3 @@ function machineOf(program: string): string {
   const format = head.toString('latin1', 0, 4);
   return format === '\x7fELF' ? `${format}${head.readUInt16LE(18)}` : format;
 }
-/** NumPy has no bfloat16: the bits. */
-const asBits = (t: Tensor): Tensor => (t.dtype === 'bf16' ? { ...t, dtype: 'u16' } : t);

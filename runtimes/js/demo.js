@@ -83,11 +83,10 @@ function inputCard(port, sizes) {
     const put = /64$/.test(port.type) && isInt(port.type) ? v => BigInt(Math.round(v)) : v => v;
     switch (fill.value) {
       case 'ones':
-        data.fill(put(/float16/.test(port.type) ? (port.type === 'float16' ? 0x3c00 : 0x3f80) : 1));
+        data.fill(put(ONES[port.type] ?? 1));
         break;
       case 'random':
-        if (!/float16/.test(port.type))
-          for (let i = 0; i < n; i++) data[i] = put(isInt(port.type) ? Math.random() < 0.5 : Math.random());
+        if (!ONES[port.type]) for (let i = 0; i < n; i++) data[i] = put(isInt(port.type) ? Math.random() < 0.5 : Math.random());
         break;
       case 'values': {
         const given = values.value.split(/[\s,;[\]]+/).filter(t => t !== '');
@@ -141,11 +140,32 @@ async function drawImage(file, canvas, width, height) {
   Object.assign(canvas, { width, height });
   canvas.getContext('2d', { willReadFrequently: true }).drawImage(bitmap, 0, 0, width, height);
 }
+/** The bits of 1 in small floats. */
+const ONES = {
+  float16: 0x3c00,
+  bfloat16: 0x3f80,
+  float8e4m3fn: 0x38,
+  float8e4m3fnuz: 0x40,
+  float8e5m2: 0x3c,
+  float8e5m2fnuz: 0x40,
+  float8e8m0: 127,
+  float4e2m1: 2,
+};
 const ARRAYS = {
   float32: Float32Array,
   float64: Float64Array,
   float16: Uint16Array,
   bfloat16: Uint16Array,
+  float8e4m3fn: Uint8Array,
+  float8e4m3fnuz: Uint8Array,
+  float8e5m2: Uint8Array,
+  float8e5m2fnuz: Uint8Array,
+  float8e8m0: Uint8Array,
+  float4e2m1: Uint8Array,
+  int2: Int8Array,
+  uint2: Uint8Array,
+  int4: Int8Array,
+  uint4: Uint8Array,
   int8: Int8Array,
   uint8: Uint8Array,
   int16: Int16Array,

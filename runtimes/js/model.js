@@ -46,7 +46,7 @@ const checkOther = (p, x) => {
   if (t === 'Float16Array' && p.type === 'float16') return;
   // A double holds every value of these.
   if (p.type === 'float64' && /^(Float32|U?[Ii]nt(8|16|32))/.test(t)) return;
-  if (t === 'Array' && !/float16/.test(p.type)) {
+  if (t === 'Array' && !/float[148]/.test(p.type)) {
     const big = /^Big/.test(want);
     for (let i = 0; i < x.length; i++)
       if (!/^(number|bigint|boolean)$/.test(typeof x[i]) || (big && typeof x[i] === 'number' && !Number.isInteger(x[i])))
@@ -54,7 +54,7 @@ const checkOther = (p, x) => {
     return;
   }
   const how =
-    ArrayBuffer.isView(x) && !/float16/.test(p.type)
+    ArrayBuffer.isView(x) && !/float[148]/.test(p.type)
       ? `: ${want}.from(data${/64$/.test(p.type) && want[0] === 'B' ? ', BigInt' : ''})`
       : '';
   throw bad(p, `pass a ${want} instead of ${t}${how}`);

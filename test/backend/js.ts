@@ -13,7 +13,7 @@ import { InternalError, must } from '../../compiler/core/diagnostic.ts';
 import type { Dim } from '../../compiler/core/dim.ts';
 import { bytesOf, DTYPES, type DType } from '../../compiler/core/dtype.ts';
 import type { Base, BinOp, Expr, Kernel, Stmt, UnOp } from '../../compiler/kernel/ir.ts';
-import { expandHalf, expandMath, simplify } from '../../compiler/program/passes/index.ts';
+import { expandCodes, expandMath, simplify } from '../../compiler/program/passes/index.ts';
 import type { MemoryPlan, Program, Slot, Step } from '../../compiler/program/program.ts';
 import { dimSource } from '../../compiler/program/symbols.ts';
 import { weightsOf } from '../../compiler/program/weights.ts';
@@ -255,7 +255,7 @@ export const JS: BackEnd<string> = {
     if (vector.bits > 0) bad("'vector.bits' of JavaScript is 0");
     if (threads > 1) bad("'threads' of JavaScript is 1");
   },
-  kernelPasses: [simplify, expandMath, expandHalf],
+  kernelPasses: [simplify, expandMath, expandCodes],
   emit({ program, plan, profile }) {
     const artifact = programText(program, plan);
     const report = moduleReport({ program, plan, profile }, artifact.length);

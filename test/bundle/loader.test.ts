@@ -266,7 +266,7 @@ describe('sizes', () => {
 });
 
 describe('element types', () => {
-  const model = async (dtype: 'i64' | 'f16' | 'bool' | 'u8'): Promise<Loaded> =>
+  const model = async (dtype: 'i64' | 'f16' | 'bool' | 'u8' | 'i4' | 'f8e4m3fn'): Promise<Loaded> =>
     (
       await make({
         inputs: [['x', dtype, [2]]],
@@ -286,6 +286,20 @@ describe('element types', () => {
     const m = await model('f16');
     expect(m.run({ x: Uint16Array.of(0x3c00, 0x4000) })['y']?.data).toEqual(Uint16Array.of(0x3c00, 0x4000));
     expect(() => m.run({ x: [1, 2] })).toThrow('pass a Uint16Array instead of Array; it is float16 [2]');
+  });
+  it('float8 is a Uint8Array of the bits', async () => {
+    const m = await model('f8e4m3fn');
+    expect(m.run({ x: Uint8Array.of(0x38, 0x40) })['y']).toEqual({
+      data: Uint8Array.of(0x38, 0x40),
+      dims: [2],
+      type: 'float8e4m3fn',
+    });
+    expect(() => m.run({ x: [1, 2] })).toThrow('pass a Uint8Array instead of Array; it is float8e4m3fn [2]');
+  });
+  it('int4 is an Int8Array, an element a byte, or plain numbers', async () => {
+    const m = await model('i4');
+    expect(m.run({ x: Int8Array.of(-8, 7) })['y']).toEqual({ data: Int8Array.of(-8, 7), dims: [2], type: 'int4' });
+    expect(m.run({ x: [-1, 3] })['y']?.data).toEqual(Int8Array.of(-1, 3));
   });
   it('bool is a Uint8Array, or plain truth values', async () => {
     const m = await model('bool');

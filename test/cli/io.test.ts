@@ -55,6 +55,16 @@ describe('.npy', () => {
     const t = readNpy(writeNpy(fromNumbers('bf16', [2], [1.5, -3])), 'a.npy');
     expect([t.dtype, ...toNumbers(t)]).toEqual(['f32', 1.5, -3]);
   });
+  it('float8 and int4 go out as a byte for each element', () => {
+    for (const [dtype, as] of [
+      ['f8e5m2', 'u8'],
+      ['i4', 'i8'],
+      ['u2', 'u8'],
+    ] as const) {
+      const t = fromNumbers(dtype, [3], [1, 2, 3]);
+      expect(readNpy(writeNpy(t), 'a.npy')).toEqual({ ...t, dtype: as });
+    }
+  });
   const header = (text: string, data = 0, version = 1): Uint8Array => {
     const body = new TextEncoder().encode(text);
     const size = version === 1 ? [body.length & 255, body.length >> 8] : [body.length & 255, body.length >> 8, 0, 0];

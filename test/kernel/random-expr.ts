@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import type { DType } from '../../compiler/core/dtype.ts';
+import { isCoded } from '../../compiler/core/codes.ts';
+import { bytesOf, type DType } from '../../compiler/core/dtype.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Buffer, KernelBuilder } from '../../compiler/kernel/builder.ts';
 import {
@@ -74,6 +75,16 @@ export const DTYPES_ALL: readonly DType[] = [
   'f64',
   'f16',
   'bf16',
+  'f8e4m3fn',
+  'f8e4m3fnuz',
+  'f8e5m2',
+  'f8e5m2fnuz',
+  'f8e8m0',
+  'f4e2m1',
+  'i2',
+  'u2',
+  'i4',
+  'u4',
   'i8',
   'u8',
   'i16',
@@ -116,8 +127,7 @@ function load(s: Sources, t: VType, fits: (d: DType) => boolean = () => true): E
   if (fitting.length === 0) return constant(s, t);
   return s.k.load(pick(s.g, fitting), int(s.g, 0, ELEMENTS - t.lanes), t.lanes);
 }
-const bytesOfLoad = (d: DType, lanes: Lanes): number =>
-  lanes * (d === 'f16' || d === 'bf16' ? 2 : baseBytes(loadType(d, lanes).base));
+const bytesOfLoad = (d: DType, lanes: Lanes): number => lanes * (isCoded(d) ? bytesOf(d) : baseBytes(loadType(d, lanes).base));
 
 /** An expression of a type; `depth` bounds its height. */
 export function randomExpr(s: Sources, t: VType, depth: number): Expr {

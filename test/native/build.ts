@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
+import { numpyBits, readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { emitC } from '../../compiler/backend/c/emit.ts';
@@ -62,7 +62,7 @@ export function native(
   const names = namesOf(program);
   return inputs => {
     const args = program.inputs.map((p, i) => {
-      writeFileSync(join(dir, `in${i}.npy`), writeNpy(plain(must(inputs.get(p.name)))));
+      writeFileSync(join(dir, `in${i}.npy`), writeNpy(numpyBits(must(inputs.get(p.name)))));
       return `in${i}.npy`;
     });
     run('./model', [...args, '--out', '.'], dir);
@@ -75,8 +75,6 @@ export function native(
   };
 }
 
-/** NumPy has no bfloat16: the bits. */
-const plain = (t: Tensor): Tensor => (t.dtype === 'bf16' ? { ...t, dtype: 'u16' } : t);
 /** Fails with what the program says. */
 function run(command: string, args: readonly string[], cwd: string): void {
   const r = spawnSync(command, args, { cwd, encoding: 'utf8' });
@@ -117,7 +115,7 @@ export function buildBundle(
     dir,
     run: (inputs, under = o.machine?.under ?? []) => {
       const args = manifest.inputs.map((p, i) => {
-        writeFileSync(join(dir, `in${i}.npy`), writeNpy(plain(must(inputs.get(p.name)))));
+        writeFileSync(join(dir, `in${i}.npy`), writeNpy(numpyBits(must(inputs.get(p.name)))));
         return `${p.name}=in${i}.npy`;
       });
       const out = mkdtempSync(join(dir, 'out-'));

@@ -1,5 +1,5 @@
 import { nativeBundle } from '../../bundle/native/index.ts';
-import { expandHalf, expandMath, simplify, slices } from '../../program/passes/index.ts';
+import { expandCodes, expandMath, simplify, slices } from '../../program/passes/index.ts';
 import { outline } from '../../program/passes/outline.ts';
 import type { BackEnd } from '../backend.ts';
 import { moduleReport } from '../report.ts';
@@ -23,7 +23,7 @@ export const C: BackEnd<CArtifact> = {
     if (toolchain.cc === '') bad("'toolchain.cc' is empty; name a C compiler");
   },
   // A C compiler does the rest itself.
-  kernelPasses: [simplify, expandMath, expandHalf, slices, outline],
+  kernelPasses: [simplify, expandMath, expandCodes, slices, outline],
   emit({ program, plan, profile, file, flushDenormals, instrumentation }) {
     const artifact = emitC(program, plan, profile, {
       head: headOf(program, profile.name, file),

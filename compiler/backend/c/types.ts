@@ -1,3 +1,4 @@
+import { isCoded, storedAs } from '../../core/codes.ts';
 import { InternalError } from '../../core/diagnostic.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
 import { baseBytes, type Base, type VType } from '../../kernel/ir.ts';
@@ -17,14 +18,12 @@ const SCALAR: Readonly<Record<Base, string>> = {
 /** The C type of a value; vectors are typedefs of their own (see `helpers.ts`). */
 export const ctype = (t: VType): string => (t.lanes === 1 ? SCALAR[t.base] : vectorName(t));
 export const vectorName = (t: VType): string => `${t.base}x${t.lanes}`;
-/** How elements lie in memory: half floats as their bits, truth values as bytes. */
+/** How elements lie in memory: small floats as their bits, truth values as bytes. */
 export function memoryBase(dtype: DType): Base {
+  if (isCoded(dtype)) return storedAs(dtype);
   switch (dtype) {
     case 'bool':
       return 'u8';
-    case 'f16':
-    case 'bf16':
-      return 'u16';
     case 'f32':
     case 'f64':
     case 'i8':

@@ -1,3 +1,4 @@
+import { isCoded } from '../../core/codes.ts';
 import { InternalError } from '../../core/diagnostic.ts';
 import { bytesOf, type DType } from '../../core/dtype.ts';
 import { normalise, type Value } from '../../kernel/arith.ts';
@@ -133,7 +134,7 @@ function splat(f: Fn, t: VType, a: Expr): ExpressionRef {
   const { asm } = f;
   if (a.k === 'const') return asm.m.v128.const(constBytes(t.base, [normalise(t.base, a.value)]));
   const size = baseBytes(t.base);
-  if (a.k === 'load' && a.dtype !== 'f16' && a.dtype !== 'bf16' && bytesOf(a.dtype) === size) {
+  if (a.k === 'load' && !isCoded(a.dtype) && bytesOf(a.dtype) === size) {
     const at = address(f, a.buf, a.dtype, a.at, a.base);
     return asm.simdLoad(`Load${size * 8}SplatVec128`, at.offset, size, at.ptr);
   }
@@ -179,6 +180,7 @@ function scaled(f: Fn, e: Expr, size: number): ExpressionRef {
 }
 function scalarLoad(f: Fn, dtype: DType, { ptr, offset }: Address): ExpressionRef {
   const { m } = f.asm;
+  if (isCoded(dtype)) throw new InternalError(`a load of ${dtype} reached the WebAssembly emitter`);
   switch (dtype) {
     case 'f32':
       return m.f32.load(offset, 4, ptr);
@@ -199,9 +201,6 @@ function scalarLoad(f: Fn, dtype: DType, { ptr, offset }: Address): ExpressionRe
     case 'i64':
     case 'u64':
       return m.i64.load(offset, 8, ptr);
-    case 'f16':
-    case 'bf16':
-      throw new InternalError(`a load of ${dtype} reached the WebAssembly emitter`);
   }
 }
 function vectorLoad(f: Fn, t: VType, { ptr, offset }: Address): ExpressionRef {
@@ -240,6 +239,7 @@ export function emitStore(f: Fn, buf: string, dtype: DType, at: Expr, base: Expr
         throw new InternalError(`a store of ${showVType(value.t)}`);
     }
   }
+  if (isCoded(dtype)) throw new InternalError(`a store of ${dtype} reached the WebAssembly emitter`);
   switch (dtype) {
     case 'f32':
       return m.f32.store(offset, 4, ptr, v);
@@ -258,8 +258,5 @@ export function emitStore(f: Fn, buf: string, dtype: DType, at: Expr, base: Expr
     case 'i64':
     case 'u64':
       return m.i64.store(offset, 8, ptr, v);
-    case 'f16':
-    case 'bf16':
-      throw new InternalError(`a store of ${dtype} reached the WebAssembly emitter`);
   }
 }

@@ -1,6 +1,6 @@
 import { equalBytes } from '../../core/bytes.ts';
 import { wasmBundle } from '../../bundle/wasm/index.ts';
-import { addresses, cse, expandHalf, expandMath, hoist, inline, simplify } from '../../program/passes/index.ts';
+import { addresses, cse, expandCodes, expandMath, hoist, inline, simplify } from '../../program/passes/index.ts';
 import type { BackEnd } from '../backend.ts';
 import { moduleReport } from '../report.ts';
 import { codeSizes } from './code-size.ts';
@@ -29,7 +29,7 @@ export const WASM: BackEnd<WasmArtifact> = {
     if (/i8[ui]8/.test(vector.intDot)) bad("'vector.intDot' of WebAssembly is none, i16 or i8u7");
     if (vector.permute) bad("'vector.permute' is for C");
   },
-  kernelPasses: [simplify, expandMath, expandHalf, addresses, hoist, cse, simplify, inline],
+  kernelPasses: [simplify, expandMath, expandCodes, addresses, hoist, cse, simplify, inline],
   async emit({ program, plan, profile, embedBelow, instrumentation }) {
     const embedded = plan.weightsBytes <= embedBelow;
     const { bytes, functions, text } = await emitWasm(program, plan, profile, {

@@ -1,4 +1,5 @@
 import { showDim, type Dim } from '../../core/dim.ts';
+import { isCoded } from '../../core/codes.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
 import { commentBlock, commentLine, keyJs, quoteJs } from '../../core/quote.ts';
 import type { Port, SymbolInfo } from '../../program/program.ts';
@@ -46,7 +47,7 @@ export interface Tensor<Data, Dims extends readonly number[] = readonly number[]
   type: Type;
 }
 /**
- * A typed array or a tensor. 'dims' may be left out where they follow from the length. Plain numbers are converted.${inputs.some(p => p.type.dtype === 'f16' || p.type.dtype === 'bf16') ? '\n * float16 and bfloat16 are given as their bits.' : ''}
+ * A typed array or a tensor. 'dims' may be left out where they follow from the length. Plain numbers are converted.${inputs.some(p => isCoded(p.type.dtype)) ? '\n * Floats of less than 32 bits are given as their bits; elements of less than 8 bits have a byte each.' : ''}
  */
 export type InputTensor<Data, Type extends string> =
   | Data

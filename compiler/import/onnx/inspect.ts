@@ -94,7 +94,7 @@ function parameters(m: OnnxModel): ModelFacts['parameters'] {
     const n = numel(t.dims);
     tensors++;
     elements += n;
-    bytes += dtype === undefined ? (t.rawData?.length ?? 0) : n * DTYPES[dtype].bytes;
+    bytes += dtype === undefined ? (t.rawData?.length ?? 0) : Math.ceil((n * DTYPES[dtype].bits) / 8);
   };
   m.graph.initializer.forEach(add);
   m.graph.sparseInitializer.forEach(s => s.values && add(s.values));

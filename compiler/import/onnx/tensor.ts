@@ -24,18 +24,18 @@ const DATA_TYPES: readonly (readonly [name: string, dtype?: DType])[] = [
   ['complex64'],
   ['complex128'],
   ['bfloat16', 'bf16'],
-  ['float8e4m3fn'],
-  ['float8e4m3fnuz'],
-  ['float8e5m2'],
-  ['float8e5m2fnuz'],
-  ['uint4'],
-  ['int4'],
-  ['float4e2m1'],
-  ['float8e8m0'],
-  ['uint2'],
-  ['int2'],
+  ['float8e4m3fn', 'f8e4m3fn'],
+  ['float8e4m3fnuz', 'f8e4m3fnuz'],
+  ['float8e5m2', 'f8e5m2'],
+  ['float8e5m2fnuz', 'f8e5m2fnuz'],
+  ['uint4', 'u4'],
+  ['int4', 'i4'],
+  ['float4e2m1', 'f4e2m1'],
+  ['float8e8m0', 'f8e8m0'],
+  ['uint2', 'u2'],
+  ['int2', 'i2'],
 ];
-/** The element type of ONNX's number for it; undefined where Sinter has none (string, complex, 8-bit and smaller floats, int4 …). */
+/** The element type of ONNX's number for it; undefined where Sinter has none (string, complex …). */
 export const dtypeOf = (dataType: number): DType | undefined => DATA_TYPES[dataType]?.[1];
 /** ONNX's name of an element type, for messages. */
 export const dataTypeName = (dataType: number): string => DATA_TYPES[dataType]?.[0] ?? `number ${dataType}`;
@@ -65,7 +65,8 @@ export function externalRange(t: TensorProto, file = 'model'): ExternalRange {
   return { location, offset: count('offset') ?? 0, length: count('length') };
 }
 /**
- * The tensor with its elements; they are a view of the file's bytes where the file holds them as they are used.
+ * The tensor with its elements; they are a view of the file's bytes where the file holds them as they are used. Files hold several elements of less
+ * than a byte in one, the first in its lowest bits.
  * E106: an element type Sinter has not. E203: the bytes do not fit the sizes. E204: data in another file that cannot be had.
  */
 export function tensorOf(t: TensorProto, external?: ExternalResolver, file = 'model'): Tensor {
@@ -77,12 +78,15 @@ export function tensorOf(t: TensorProto, external?: ExternalResolver, file = 'mo
   if (bad !== undefined) damaged(`a size of ${bad}`);
   if (t.dims.length > MOST_AXES) damaged(`${t.dims.length} axes`);
   const count = numel(t.dims);
-  const need = count * DTYPES[dtype].bytes;
+  const { bits, bytes: each } = DTYPES[dtype];
+  const packed = bits < 8;
+  const need = packed ? Math.ceil((count * bits) / 8) : count * each;
   const shape = `${dtype}[${t.dims.join(',')}]`;
   if (!Number.isSafeInteger(need)) damaged(`${shape} is absurdly large`);
   if (t.segmented !== undefined) fail('E106', { type: 'segment', what }, { k: 'file', file, what: t.name });
+  const made = (bytes: Uint8Array): Tensor => ({ dtype, dims: t.dims, bytes: packed ? spread(bytes, count, dtype) : bytes });
   const sized = (bytes: Uint8Array): Tensor =>
-    bytes.length === need ? { dtype, dims: t.dims, bytes } : damaged(`${bytes.length} bytes of data, ${shape} has ${need}`);
+    bytes.length === need ? made(bytes) : damaged(`${bytes.length} bytes of data, ${shape} has ${need}`);
 
   if (t.dataLocation === 1) {
     const r = externalRange(t, file);
@@ -93,7 +97,7 @@ export function tensorOf(t: TensorProto, external?: ExternalResolver, file = 'mo
       return fail('E204', { why: `the data is in '${r.location}', and only the model's own bytes were given` }, loc);
     const bytes = external(r.location, r.offset, need);
     return bytes.length === need
-      ? { dtype, dims: t.dims, bytes }
+      ? made(bytes)
       : fail('E204', { why: `'${r.location}' gives ${bytes.length} bytes at ${r.offset}, ${shape} has ${need}` }, loc);
   }
   if (t.rawData !== undefined && (t.rawData.length > 0 || count === 0)) return sized(t.rawData);
@@ -101,10 +105,11 @@ export function tensorOf(t: TensorProto, external?: ExternalResolver, file = 'mo
   if (field.bytes === undefined) return count === 0 ? sized(new Uint8Array(0)) : damaged(`no data for ${shape}`);
   if (!field.varint) return sized(field.bytes);
   // Every varint is at least a byte: refuse before anything is allocated.
-  if (field.bytes.length < count)
-    damaged(`${field.bytes.length} bytes of data hold fewer than the ${count} elements of ${shape}`);
-  const out = unpack(field.bytes, count, DTYPES[dtype].bytes);
-  return out === undefined ? damaged(`its data does not hold ${count} numbers for ${shape}`) : sized(out);
+  const numbers = packed ? need : count;
+  if (field.bytes.length < numbers)
+    damaged(`${field.bytes.length} bytes of data hold fewer than the ${numbers} numbers of ${shape}`);
+  const out = unpack(field.bytes, numbers, each);
+  return out === undefined ? damaged(`its data does not hold ${numbers} numbers for ${shape}`) : sized(out);
 }
 /** Which field of numbers holds elements of a type. */
 function fieldOf(t: TensorProto, dtype: DType): { readonly bytes: Uint8Array | undefined; readonly varint: boolean } {
@@ -120,6 +125,16 @@ function fieldOf(t: TensorProto, dtype: DType): { readonly bytes: Uint8Array | u
       return { bytes: t.uint64Data, varint: true };
     case 'f16':
     case 'bf16':
+    case 'f8e4m3fn':
+    case 'f8e4m3fnuz':
+    case 'f8e5m2':
+    case 'f8e5m2fnuz':
+    case 'f8e8m0':
+    case 'f4e2m1':
+    case 'i2':
+    case 'u2':
+    case 'i4':
+    case 'u4':
     case 'i8':
     case 'u8':
     case 'i16':
@@ -128,6 +143,18 @@ function fieldOf(t: TensorProto, dtype: DType): { readonly bytes: Uint8Array | u
     case 'bool':
       return { bytes: t.int32Data, varint: true };
   }
+}
+/** Elements of less than a byte in a byte each; signs are extended. */
+function spread(bytes: Uint8Array, count: number, dtype: DType): Uint8Array {
+  const { bits, kind } = DTYPES[dtype];
+  const per = 8 / bits;
+  const up = 32 - bits;
+  const out = new Uint8Array(count);
+  for (let i = 0; i < count; i++) {
+    const low = (bytes[Math.floor(i / per)] ?? 0) >> ((i % per) * bits);
+    out[i] = kind === 'int' ? (low << up) >> up : low & (2 ** bits - 1);
+  }
+  return out;
 }
 /** `count` varints as little-endian integers of `size` bytes, or undefined where there are more or fewer, or one is malformed. */
 function unpack(bytes: Uint8Array, count: number, size: number): Uint8Array | undefined {

@@ -2,7 +2,7 @@ import type { Pass } from '../../core/pass.ts';
 import type { Kernel } from '../ir.ts';
 import { addresses } from './addresses.ts';
 import { cse } from './cse.ts';
-import { expandHalf } from './expand-half.ts';
+import { expandCodes } from './expand-codes.ts';
 import { expandMath } from './expand-math.ts';
 import { hoist } from './hoist.ts';
 import { inline } from './inline.ts';
@@ -18,10 +18,10 @@ export const EXPAND_MATH: KernelPass = {
   doc: 'replaces exp, log, tanh, … by polynomials, of fused multiply-adds where the target has them',
   run: (k, { profile }) => expandMath(k, profile.vector.fma !== 'none'),
 };
-export const EXPAND_HALF: KernelPass = {
-  name: 'expand-half',
-  doc: 'half floats as u16 and integer arithmetic',
-  run: expandHalf,
+export const EXPAND_CODES: KernelPass = {
+  name: 'expand-codes',
+  doc: 'small floats and integers of less than a byte as integers and arithmetic',
+  run: expandCodes,
 };
 export const ADDRESSES: KernelPass = {
   name: 'addresses',

@@ -1,5 +1,5 @@
 import { dimAdd, dimFloorDiv, dimMax, dimMin, dimMod, dimMul, dimNeg, dimSub, rangeOf } from '../../core/dim.ts';
-import { isFloat, isInt, type DType } from '../../core/dtype.ts';
+import { DTYPES, isFloat, isInt, type DType } from '../../core/dtype.ts';
 import { must } from '../../core/diagnostic.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import {
@@ -304,7 +304,6 @@ function floatPow(k: KernelBuilder, a: Expr, b: Expr, out: DType): Expr {
   return castTo(a.t.base, isFloat(out) ? v : select(whole, nearest(v), v));
 }
 
-const WIDTH: Partial<Record<DType, number>> = { u8: 8, u16: 16, u32: 32, u64: 64, i8: 8, i16: 16, i32: 32, i64: 64 };
 export const BitShift = elementwise({
   name: 'BitShift',
   doc: 'a shifted by b bits, `left` or right; counts of the width or more shift everything out',
@@ -314,7 +313,7 @@ export const BitShift = elementwise({
   scalar: (args, c) =>
     perLane(args, ([x, y]) => {
       const [a, n] = [must(x), must(y)];
-      return select(ge(n, must(WIDTH[c.out])), 0, c.attrs.left ? shl(a, n) : shr(a, n));
+      return select(ge(n, DTYPES[c.out].bits), 0, c.attrs.left ? shl(a, n) : shr(a, n));
     }),
 });
 export const BitAnd = elementwise({ name: 'BitAnd', doc: 'a & b', inputs: ['a', 'b'], result: integers, scalar: binary(and) });

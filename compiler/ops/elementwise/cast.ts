@@ -1,4 +1,4 @@
-import { bytesOf, isInt } from '../../core/dtype.ts';
+import { bytesOf, DTYPES, isInt } from '../../core/dtype.ts';
 import { must } from '../../core/diagnostic.ts';
 import { rangeOf } from '../../core/dim.ts';
 import { tensorType } from '../../core/shape.ts';
@@ -8,7 +8,7 @@ import { elementwise } from './op.ts';
 
 export const Cast = elementwise({
   name: 'Cast',
-  doc: 'x as another element type: floats to integers truncate and saturate, NaN gives 0, integers wrap, bool is x != 0',
+  doc: 'x as another element type: floats to integers truncate and saturate (to less than a byte they wrap), NaN gives 0, integers wrap, bool is x != 0',
   inputs: ['x'],
   attrs: { to: attr.dtype() },
   result: (_, a) => a.to,
@@ -29,7 +29,7 @@ export const BitCast = defineOp({
   attrs: { to: attr.dtype() },
   infer: c => {
     const t = must(c.types[0]);
-    if (bytesOf(t.dtype) !== bytesOf(c.attrs.to)) c.reject(`${t.dtype} and ${c.attrs.to} differ in width`);
+    if (DTYPES[t.dtype].bits !== DTYPES[c.attrs.to].bits) c.reject(`${t.dtype} and ${c.attrs.to} differ in width`);
     if (c.attrs.to === 'bool' && t.dtype !== 'bool') c.reject('cannot give bool');
     return [tensorType(c.attrs.to, t.shape)];
   },

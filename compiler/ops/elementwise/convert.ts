@@ -1,5 +1,7 @@
+import { isCoded } from '../../core/codes.ts';
 import { isFloat, regOf, type DType } from '../../core/dtype.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
+import { decoded, encoded } from '../../kernel/codes.ts';
 import {
   abs,
   add,
@@ -42,7 +44,7 @@ function roundToHalf(k: KernelBuilder, x: Expr, to: 'f16' | 'bf16'): Expr {
   const finite = k.let(select(small, sub(add(x, 0.75), 0.75), r));
   return select(ge(abs(finite), 65536), mul(finite, Infinity), finite);
 }
-/** Converts a register value between element types: floats to integers truncate and saturate, integers wrap, bool is `!= 0`. */
+/** Converts a register value between element types: floats to integers truncate and saturate (to less than a byte they wrap), integers wrap, bool is `!= 0`. */
 export function convert(k: KernelBuilder, x: Expr, from: DType, to: DType): Expr {
   if (from === to) return x;
   if (to === 'bool') return ne(x, konst(x.t, 0));
@@ -50,5 +52,6 @@ export function convert(k: KernelBuilder, x: Expr, from: DType, to: DType): Expr
   const range = isFloat(from) ? NARROW[to] : undefined;
   const y = castTo(regOf(to), x);
   if (to === 'f16' || to === 'bf16') return roundToHalf(k, k.let(y), to);
+  if (isCoded(to) && isFloat(to)) return decoded(to, k.let(encoded(to, k.let(y), e => k.let(e))), e => k.let(e));
   return range ? clampInt(y, range[0], range[1]) : y;
 }

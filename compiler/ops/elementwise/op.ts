@@ -1,3 +1,4 @@
+import { isCoded } from '../../core/codes.ts';
 import { DTYPES, isFloat, isInt, regOf, type DType } from '../../core/dtype.ts';
 import { dimEq, type Dim } from '../../core/dim.ts';
 import { must } from '../../core/diagnostic.ts';
@@ -18,7 +19,8 @@ import {
 import { tensorType } from '../../core/shape.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { and, shl, shr, vtype, type Expr } from '../../kernel/ir.ts';
+import { wrapped } from '../../kernel/codes.ts';
+import { vtype, type Expr } from '../../kernel/ir.ts';
 import { broadcastNumbers, chunkFunction, type ChunkFunction } from '../../kernel/eval/chunk.ts';
 import {
   defineOp,
@@ -77,15 +79,9 @@ export const predicate =
     return 'bool';
   };
 
-/** Brings i32 lanes into the range of a narrow integer type, as storing and loading them would. */
-export function wrapNarrow(dtype: DType, e: Expr): Expr {
-  if (e.t.base !== 'i32') return e;
-  if (dtype === 'u8') return and(e, 255);
-  if (dtype === 'u16') return and(e, 65535);
-  if (dtype === 'i8') return shr(shl(e, 24), 24);
-  if (dtype === 'i16') return shr(shl(e, 16), 16);
-  return e;
-}
+/** Brings i32 lanes into the range of a narrow integer type. */
+export const wrapNarrow = (dtype: DType, e: Expr): Expr =>
+  e.t.base === 'i32' && isInt(dtype) && DTYPES[dtype].bits < 32 ? wrapped(dtype, e) : e;
 
 /** An elementwise operator is its scalar function; shape, reference evaluation, vector kernel and fusion follow from it. */
 export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): OpOf<S> {
@@ -249,7 +245,7 @@ function elementReader(t: Tensor): (i: number) => Scalar {
     const a = typed(t);
     return i => a[i] ?? 0n;
   }
-  const a = t.dtype === 'f16' || t.dtype === 'bf16' ? toNumbers(t) : typed(t);
+  const a = isCoded(t.dtype) ? toNumbers(t) : typed(t);
   return i => a[i] ?? 0;
 }
 function elementWriter(dtype: DType, data: InstanceType<(typeof DTYPES)[DType]['array']>): (i: number, v: Scalar) => void {

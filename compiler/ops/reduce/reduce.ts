@@ -1,3 +1,4 @@
+import { isCoded } from '../../core/codes.ts';
 import { must } from '../../core/diagnostic.ts';
 import { dimMax, dimMin, dimProd, dimSum } from '../../core/dim.ts';
 import { isFloat, isInt, limitsOf } from '../../core/dtype.ts';
@@ -114,7 +115,7 @@ export const ArgReduce = defineOp({
     const t = must(x);
     const { of, last, axis } = c.attrs;
     const g = groupsAlong(t.dims, [axis]);
-    const data = t.dtype === 'f16' || t.dtype === 'bf16' ? toNumbers(t) : typed(t);
+    const data = isCoded(t.dtype) ? toNumbers(t) : typed(t);
     const out = BigInt64Array.from(g.starts, at => {
       let best = 0;
       for (let i = 1; i < g.members.length; i++) {

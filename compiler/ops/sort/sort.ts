@@ -1,3 +1,4 @@
+import { isCoded } from '../../core/codes.ts';
 import { isFloat, type DType } from '../../core/dtype.ts';
 import { toNumbers, typed, type Tensor } from '../../core/tensor.ts';
 import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
@@ -10,7 +11,7 @@ export function comesBefore(dtype: DType, a: Expr, b: Expr, descending: boolean)
 }
 /** The same of elements of a tensor, for the evaluator. */
 export function elementOrder(t: Tensor, descending: boolean): (a: number, b: number) => number {
-  const wide = t.dtype === 'f16' || t.dtype === 'bf16' ? toNumbers(t) : typed(t);
+  const wide = isCoded(t.dtype) ? toNumbers(t) : typed(t);
   const before = (u: number | bigint, v: number | bigint): boolean => (descending ? u > v : u < v) || (v !== v && u === u);
   return (p, q) => {
     const u = wide[p] ?? 0;

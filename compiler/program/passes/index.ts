@@ -3,7 +3,7 @@ import type { Kernel } from '../../kernel/ir.ts';
 import {
   ADDRESSES,
   CSE,
-  EXPAND_HALF,
+  EXPAND_CODES,
   EXPAND_MATH,
   HOIST,
   INLINE,
@@ -30,7 +30,7 @@ const eachKernel = (pass: KernelPass): ProgramPass => ({
 });
 export const simplify = eachKernel(SIMPLIFY);
 export const expandMath = eachKernel(EXPAND_MATH);
-export const expandHalf = eachKernel(EXPAND_HALF);
+export const expandCodes = eachKernel(EXPAND_CODES);
 export const addresses = eachKernel(ADDRESSES);
 export const hoist = eachKernel(HOIST);
 export const cse = eachKernel(CSE);

@@ -1,4 +1,4 @@
-import { isFloat, isInt } from '../../../core/dtype.ts';
+import { isFloat, isInt, type DType } from '../../../core/dtype.ts';
 import { must } from '../../../core/diagnostic.ts';
 import { numel, splatOf, toNumbers } from '../../../core/tensor.ts';
 import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
@@ -7,6 +7,7 @@ import * as e from '../../../ops/elementwise/index.ts';
 import { Expand, Reshape } from '../../../ops/movement/view.ts';
 import { measured } from '../../shared/sizes.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { castTo, type RoundMode } from '../../shared/small.ts';
 
 /** An ONNX operator that is one of ours: the first inputs as they are, and attributes computed from the node. */
 const direct =
@@ -97,9 +98,11 @@ const bitShift: OnnxBuilder = (n, c) => {
 const mean: OnnxBuilder = fold(e.Add, (sum, n, c) =>
   n.inputs.length === 1 ? sum : c.apply1(e.Div, [sum, c.literal(sum.type.dtype, n.inputs.length)]),
 );
-const castTo = (n: OnnxNode, c: ImportCtx, to: Value['type']['dtype']): readonly Value[] => {
-  const x = n.input(0);
-  return [x.type.dtype === to ? x : measured(c, c.apply1(e.Cast, [x], { to }))];
+const ROUND_MODES: readonly RoundMode[] = ['up', 'down', 'nearest'];
+const convert = (n: OnnxNode, c: ImportCtx, to: DType): readonly Value[] => {
+  const mode = n.string('round_mode', 'up');
+  const round = ROUND_MODES.find(r => r === mode) ?? n.reject(`round_mode is '${mode}', not up, down or nearest`);
+  return [measured(c, castTo(c, n.input(0), to, { saturate: n.bool('saturate', true), round }))];
 };
 
 /** Gelu of x, or of x plus a bias where one is given. */
@@ -210,8 +213,8 @@ export const elementwiseOps: OnnxOps = {
   'com.microsoft.BiasGelu': biased('none'),
   'com.microsoft.QuickGelu': direct(e.Swish, n => ({ alpha: n.float('alpha', 1.702) })),
 
-  Cast: (n, c) => castTo(n, c, n.dtype('to')),
-  CastLike: (n, c) => castTo(n, c, n.input(1).type.dtype),
+  Cast: (n, c) => convert(n, c, n.dtype('to')),
+  CastLike: (n, c) => convert(n, c, n.input(1).type.dtype),
   BitCast: direct(e.BitCast, n => ({ to: n.dtype('to') })),
   Dropout: dropout,
   Identity: n => [n.input(0)],

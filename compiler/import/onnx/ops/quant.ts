@@ -1,7 +1,8 @@
 import { dimEq, dimFloorDiv, dimMod, dimProd, type Dim } from '../../../core/dim.ts';
-import { isFloat, type DType } from '../../../core/dtype.ts';
+import { DTYPES, isFloat, type DType } from '../../../core/dtype.ts';
+import { toNumbers } from '../../../core/tensor.ts';
 import { must } from '../../../core/diagnostic.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { tensorOf, type Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { Gather } from '../../../ops/movement/gather.ts';
 import { Softmax } from '../../../ops/reduce/norm.ts';
@@ -14,6 +15,7 @@ import { convAttrs, operands, poolAttrs } from './conv.ts';
 import { axesFrom, axisOf, rankOf } from '../../shared/axes.ts';
 import { cast, concat, reshape, transpose } from '../../shared/views.ts';
 import { reduceOver } from '../../shared/reduce.ts';
+import { castTo } from '../../shared/small.ts';
 import { addBias } from '../../shared/channels.ts';
 import {
   dequantized,
@@ -62,19 +64,42 @@ function sharing(n: OnnxNode, c: ImportCtx, x: Value, scale: Value): Shared {
 const quantizeLinear: OnnxBuilder = (n, c) => {
   const [given, scale] = [n.input(0, 'x'), n.input(1, 'y_scale')];
   const zero = n.inputs[2];
-  const to = zero?.type.dtype ?? n.dtype('output_dtype', 'u8');
+  const to = zero?.type.dtype ?? typeOf(n, 'output_dtype', 'u8');
   const s = sharing(n, c, given, scale);
-  const z = zero ? s.fit(zero) : c.literal(to, 0);
-  const real: DType = isFloat(given.type.dtype) && given.type.dtype === scale.type.dtype ? given.type.dtype : 'f32';
-  return [s.back(c.apply1(QuantizeLinear, [cast(c, s.x, real), cast(c, s.fit(scale), real), z]))];
+  const same = isFloat(given.type.dtype) && given.type.dtype === scale.type.dtype ? given.type.dtype : 'f32';
+  const real = typeOf(n, 'precision', same);
+  const [x, by] = [cast(c, s.x, real), cast(c, s.fit(scale), real)];
+  if (!isFloat(to)) return [s.back(c.apply1(QuantizeLinear, [x, by, zero ? s.fit(zero) : c.literal(to, 0)]))];
+  const quotient = c.apply1(e.Div, [x, by]);
+  const from = offset(n, zero);
+  const y = from ? c.apply1(e.Add, [quotient, cast(c, s.fit(from), real)]) : quotient;
+  return [s.back(castTo(c, y, to, { saturate: n.bool('saturate', true), round: 'up' }))];
 };
+/** An attribute that may name an element type; 0 is none. */
+const typeOf = (n: OnnxNode, name: string, otherwise: DType): DType => (n.int(name, 0) === 0 ? otherwise : n.dtype(name));
+/** The zero point of small floats, where there is one. Of 8 bits it must be 0. */
+function offset(n: OnnxNode, zero: Value | undefined): Value | undefined {
+  const t = tensorOf(zero);
+  if (!zero || (t && toNumbers(t).every(v => v === 0))) return undefined;
+  if (t && DTYPES[zero.type.dtype].bits === 8) n.reject('the zero point of an 8-bit float must be 0');
+  return zero;
+}
 const dequantizeLinear: OnnxBuilder = (n, c) => {
   const [given, scale] = [n.input(0, 'x'), n.input(1, 'x_scale')];
   const zero = n.inputs[2];
   const s = sharing(n, c, given, scale);
-  const z = zero ? s.fit(zero) : c.literal(given.type.dtype, 0);
-  const to = n.opset >= 23 ? n.dtype('output_dtype', scale.type.dtype) : scale.type.dtype;
-  return [s.back(c.apply1(DequantizeLinear, [s.x, s.fit(scale), z], { to }))];
+  const to = n.opset >= 23 ? typeOf(n, 'output_dtype', scale.type.dtype) : scale.type.dtype;
+  const { dtype } = given.type;
+  if (isFloat(dtype)) {
+    const x = cast(c, s.x, 'f32');
+    const from = offset(n, zero);
+    const moved = from ? c.apply1(e.Sub, [x, cast(c, s.fit(from), 'f32')]) : x;
+    return [s.back(cast(c, c.apply1(e.Mul, [moved, cast(c, s.fit(scale), 'f32')]), to))];
+  }
+  // What follows knows integers of a byte.
+  const whole: DType = DTYPES[dtype].bits >= 8 ? dtype : DTYPES[dtype].kind === 'int' ? 'i8' : 'u8';
+  const z = zero ? cast(c, s.fit(zero), whole) : c.literal(whole, 0);
+  return [s.back(c.apply1(DequantizeLinear, [cast(c, s.x, whole), s.fit(scale), z], { to }))];
 };
 const dynamicQuantizeLinear: OnnxBuilder = (n, c) => {
   const { y, scale, zero } = dynamicallyQuantized(c, n.input(0));
