@@ -66,7 +66,7 @@ const EXAMPLES: Readonly<Record<Code, readonly [act: () => unknown, message: str
   E202: [
     () => compile({ model: new TextEncoder().encode('<html>'), file: 'm.onnx' }),
     'E202: m.onnx is not a model that Sinter reads: this looks like a web page, as servers send it that refuse a download. Sinter reads ONNX; ' +
-      'XGBoost as JSON, UBJSON, binary, pickle or the model.tar.gz of SageMaker; LightGBM as text or pickle',
+      'XGBoost as JSON, UBJSON, binary, pickle or the model.tar.gz of SageMaker; LightGBM as text, JSON or pickle',
   ],
   E203: [
     () => compile({ model: abs.subarray(0, abs.length - 5), file: 'm.onnx' }),

@@ -126,7 +126,7 @@ export interface Importer<Name extends string = string> {
   readonly name: Name;
   /** What people call it. */
   readonly title: string;
-  /** The forms of files that are read, in words for messages: `LightGBM as text or pickle`. */
+  /** The forms of files that are read, in words for messages: `LightGBM as text, JSON or pickle`. */
   readonly accepts: string;
   /** The file to begin with where a model is a folder. */
   readonly mainFile?: string;

@@ -182,12 +182,42 @@ describe('trees that are none', () => {
     [/leaf_value=(\S+)/, 'leaf_value=much', "tree 0: E203: m is truncated or damaged: 'leaf_value' has 'much' for a number"],
     [/num_tree_per_iteration=\d+/, 'num_tree_per_iteration=4000000', 'header: E203'],
     [/max_feature_idx=\d+/, 'max_feature_idx=4000000000', 'E203'],
-    [/is_linear=0/, 'is_linear=1', 'tree 0: E102: linear_tree'],
+    [/is_linear=0/, 'is_linear=1', "tree 0: E203: m is truncated or damaged: 'num_features' has 0 numbers instead of 7"],
   ] as const)('LightGBM: %s', (from, to, words) => {
     const text = new TextDecoder().decode(filesOf('lightgbm-4.7.0.tar.gz').get('plain.txt'));
     expect(text).toMatch(from);
     const e = errorOf(utf8(text.replace(from, to)));
     expect(e.message).toContain(words);
+  });
+  const linear = filesOf('lightgbm-4.7.0-linear.tar.gz');
+  it.each([
+    [/num_features=\d/, 'num_features=2147483647', "'leaf_features' has"],
+    [/num_features=\d/, 'num_features=-1', "'leaf_features' has"],
+    [/leaf_features=\S+/, 'leaf_features=4', 'leaf 0 uses feature 4 of 4'],
+    [/leaf_coeff=\S+/, 'leaf_coeff=', "'leaf_coeff' has"],
+    [/leaf_const=\S+ /, 'leaf_const=', "'leaf_const' has 5 numbers instead of 6"],
+  ] as const)('linear trees of LightGBM: %s', (from, to, words) => {
+    // Those of the second tree: the first has constants alone.
+    const text = new TextDecoder().decode(linear.get('linear.txt'));
+    const second = text.indexOf('Tree=1');
+    const changed = text.slice(0, second) + text.slice(second).replace(from, to);
+    expect(errorOf(utf8(changed)).message).toMatch(new RegExp(`tree 1: E203.*${words}`));
+  });
+  it.each([
+    ['"tree_structure": {', '"tree_structure": 5, "other": {', 'tree 0: E203: m is truncated or damaged: a node is no object'],
+    ['"split_index": 0', '"split_index": 7', 'are not numbered from 0'],
+    ['"leaf_index": 0', '"leaf_index": 1', 'are not numbered from 0'],
+    ['"left_child": {', '"left": {', 'a node is no object'],
+    ['"leaf_value": ', '"leaf_value": "x", "y": ', "'leaf_value' of a node is missing or no number"],
+    ['"split_feature": ', '"split_feature": 9, "x": ', 'it tests feature 9'],
+    ['"threshold": "', '"threshold": "4000000000||', 'a category of 4000000000'],
+    ['"threshold": "', '"threshold": "-1||', "its categories are '-1||"],
+    ['"tree_info": ', '"trees": ', "header: E203: m is truncated or damaged: 'tree_info' is missing"],
+    ['"num_tree_per_iteration": 1', '"num_tree_per_iteration": 3', '4 trees for 3 outputs'],
+  ] as const)('dumps of LightGBM: %s as %s', (from, to, words) => {
+    const text = new TextDecoder().decode(linear.get('dump-categories.json'));
+    expect(text).toContain(from);
+    expect(errorOf(utf8(text.replace(from, to))).message).toContain(words);
   });
   it('a chain without an end in sight', () => {
     let t: Tree = 1;
@@ -417,7 +447,7 @@ describe('what is no model', () => {
   ])('%s', (_, bytes, words) => refused(bytes, 'E202', words));
   it('says what is read', () => {
     expect(errorOf(utf8('<?xml version="1.0"?>')).message).toContain(
-      'Sinter reads ONNX; XGBoost as JSON, UBJSON, binary, pickle or the model.tar.gz of SageMaker; LightGBM as text or pickle',
+      'Sinter reads ONNX; XGBoost as JSON, UBJSON, binary, pickle or the model.tar.gz of SageMaker; LightGBM as text, JSON or pickle',
     );
   });
   it('is not believed where the format is forced', () => {

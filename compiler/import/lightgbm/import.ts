@@ -20,14 +20,15 @@ import {
   type TreeImport,
   type TreeOptions,
 } from '../shared/trees.ts';
-import type { LgbModel } from './parse.ts';
+import type { LgbModel, LgbTree } from './parse.ts';
 import { needsDoubles } from './doubles.ts';
+import { linearScores } from './linear.ts';
 import { lgbTables, type LgbTables } from './tables.ts';
 
 /** A model and how the object that it was found in would predict with it. */
 export interface LgbFound {
   readonly model: LgbModel;
-  readonly form: 'text' | 'pickle';
+  readonly form: 'text' | 'JSON' | 'pickle';
   /** Rounds that a pickled booster would use after early stopping; all where it does not say. */
   readonly rounds?: number;
   /** The names of the classes. */
@@ -38,7 +39,7 @@ export interface LgbFound {
  * A model of LightGBM as a graph: `features` [batch, features], f32 or (see `needsDoubles`) f64, NaN for missing, to `prediction` f64: what `Booster.predict`
  * gives, [batch] or [batch, classes]. Sums are in float64 as LightGBM's. Other outputs as asked: `margin` (`raw_score=True`), `leaf` i32
  * [batch, trees], `contributions` f64 [batch, features + 1] or [batch, classes, features + 1].
- * E101: an objective that is not known. E102: linear trees; outputs or rounds that the model has not. E203: damaged.
+ * E101: an objective that is not known. E102: outputs or rounds that the model has not. E203: damaged. E403: contributions of linear trees.
  */
 export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport {
   const file = o.file ?? 'model';
@@ -56,7 +57,9 @@ export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport
     });
   const { from, to } = rounds(found, o.iterations, loc, warnings);
   const trees = m.trees.slice(from * m.groups, to * m.groups);
-  const dtype = needsDoubles(trees, m.ranges) ? 'f64' : 'f32';
+  const linear = trees.some(tree => tree.linear);
+  // Linear leaves multiply the features as doubles.
+  const dtype = linear || needsDoubles(trees, m.ranges) ? 'f64' : 'f32';
   const t = lgbTables(trees, from * m.groups, m.groups, m.features, dtype, file);
   const x = featuresInput(
     m.features,
@@ -67,7 +70,11 @@ export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport
   );
   const values = tableValues(t.tables);
   const rules = { truncate: true };
-  const margin = c.apply1(TreeEnsemble, [x, ...values], rules);
+  const leaves = (id: Int32Array): Value =>
+    c.apply1(TreeLeaves, [x, ...values, constant(fromTyped('i32', [id.length], id), 'id')], rules);
+  const margin = linear
+    ? linearScores(c, x, leaves(countedLeaves(t.id, trees)), trees, m.groups, file)
+    : c.apply1(TreeEnsemble, [x, ...values], rules);
   // Of a forest LightGBM's raw score is the sum; predictions come from the mean over the rounds.
   const f64 = (v: number): Value => c.literal('f64', v);
   const mean = m.average && to > from ? c.apply1(e.Div, [margin, f64(to - from)]) : margin;
@@ -79,8 +86,10 @@ export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport
         name === 'margin'
           ? flat(c, margin)
           : name === 'leaf'
-            ? c.apply1(TreeLeaves, [x, ...values, constant(fromTyped('i32', [t.id.length], t.id), 'id')], rules)
-            : contributions(c, x, values, t, loc),
+            ? leaves(t.id)
+            : linear
+              ? fail('E403', { option: 'outputs', why: 'linear trees have no contributions, in LightGBM either' }, loc)
+              : contributions(c, x, values, t, loc),
     });
   return {
     graph: { name: o.name ?? 'model', inputs: [x], outputs, symbolDefinitions: [] },
@@ -88,6 +97,16 @@ export function importLightgbm(found: LgbFound, o: TreeOptions = {}): TreeImport
     ...(m.featureNames.length === m.features && { featureNames: m.featureNames }),
     ...(found.labels?.length === Math.max(2, m.groups) && { labels: found.labels }),
   };
+}
+/** The numbers of leaves in their trees as numbers among the leaves of all trees. */
+function countedLeaves(id: Int32Array, trees: readonly LgbTree[]): Int32Array {
+  const out = id.slice();
+  let first = 0;
+  for (const t of trees) {
+    for (let i = 0; i < t.values.length; i++) out[first + i] = (out[first + i] ?? 0) + first;
+    first += t.values.length;
+  }
+  return out;
 }
 function rounds(found: LgbFound, asked: Iterations | undefined, loc: Loc, warnings: Warning[]): Rounds {
   const all = found.model.trees.length / found.model.groups;

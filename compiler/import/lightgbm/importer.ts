@@ -2,6 +2,7 @@ import type { Facts, Importer } from '../importer.ts';
 import { textOf } from '../shared/cursor.ts';
 import { isPickle } from '../shared/pickle-names.ts';
 import { openTrees } from '../shared/tree-model.ts';
+import { looksDumped, parseDump } from './dump.ts';
 import { importLightgbm, type LgbFound } from './import.ts';
 import { looksLightgbm, parseLightgbm } from './parse.ts';
 import { looksPickledLightgbm, readPickledLightgbm } from './pickled.ts';
@@ -9,16 +10,19 @@ import { looksPickledLightgbm, readPickledLightgbm } from './pickled.ts';
 export const lightgbm: Importer<'lightgbm'> = {
   name: 'lightgbm',
   title: 'LightGBM',
-  accepts: 'LightGBM as text or pickle',
+  accepts: 'LightGBM as text, JSON or pickle',
   takes: ['iterations', 'outputs'],
   sniff: b => {
-    const ours = isPickle(b) ? looksPickledLightgbm(b) : looksLightgbm(textOf(b.subarray(0, 64)));
+    const head = textOf(b.subarray(0, 64));
+    const ours = isPickle(b) ? looksPickledLightgbm(b) : looksLightgbm(head) || looksDumped(head);
     return ours ? 'certain' : 'no';
   },
   open: ({ name, bytes }) => {
     const found: LgbFound = isPickle(bytes)
       ? readPickledLightgbm(bytes, name)
-      : { model: parseLightgbm(textOf(bytes), name), form: 'text' };
+      : looksDumped(textOf(bytes.subarray(0, 64)))
+        ? { model: parseDump(bytes, name), form: 'JSON' }
+        : { model: parseLightgbm(textOf(bytes), name), form: 'text' };
     const title = `LightGBM (format ${found.model.version}), ${found.form}`;
     return openTrees(
       title,

@@ -39,6 +39,14 @@ export interface LgbTree {
   /** Split i with `threshold` k goes by words `boundaries[k]` to `boundaries[k + 1]` of `words`. */
   readonly boundaries: Int32Array;
   readonly words: Uint32Array;
+  /** Of a linear tree. */
+  readonly linear: LinearLeaves | undefined;
+}
+/** The linear models of the leaves, by leaf: a constant, and a coefficient for each of some features. */
+export interface LinearLeaves {
+  readonly constants: Float64Array;
+  readonly features: readonly (readonly number[])[];
+  readonly coefficients: readonly (readonly number[])[];
 }
 
 /** Whether a file begins as LightGBM's text models do. */
@@ -47,7 +55,7 @@ export const looksLightgbm = (head: string): boolean => /^tree\r?\n(?:\w+=|\r?\n
 type Fields = ReadonlyMap<string, string>;
 /**
  * Reads a model that `Booster.save_model` of LightGBM wrote (versions v2 to v4 of the format).
- * E203, with the tree: a field that is missing, of another length or no number. E102: linear trees.
+ * E203, with the tree: a field that is missing, of another length or no number.
  */
 export function parseLightgbm(text: string, file: string): LgbModel {
   const end = /^end of trees\s*$/m.exec(text);
@@ -94,12 +102,6 @@ function fields(block: string): Fields {
 }
 function tree(f: Fields, file: string, index: number): LgbTree {
   const bad = (why: string): never => fail('E203', { file, why }, treeLoc(file, index));
-  if ((f.get('is_linear') ?? '0') !== '0')
-    fail(
-      'E102',
-      { op: 'linear_tree', why: 'leaves that are linear models are not supported; train with linear_tree=false' },
-      treeLoc(file, index),
-    );
   const leaves = Number(f.get('num_leaves') ?? NaN);
   const cats = Number(f.get('num_cat') ?? 0);
   if (!Number.isInteger(leaves) || leaves < 1 || !Number.isInteger(cats) || cats < 0)
@@ -124,6 +126,16 @@ function tree(f: Fields, file: string, index: number): LgbTree {
   };
   const optional = (key: string, size: number): Float64Array | undefined =>
     f.has(key) && (f.get(key) !== '' || size === 0) ? list(Float64Array, key, size) : undefined;
+  const linear = (): LinearLeaves => {
+    const counts = list(Int32Array, 'num_features', leaves);
+    const total = counts.reduce((a, b) => a + b, 0);
+    const [features, coefficients] = [list(Int32Array, 'leaf_features', total), list(Float64Array, 'leaf_coeff', total)];
+    let at = 0;
+    const ends = Array.from(counts, n => (n >= 0 ? (at += n) : bad(`a leaf has ${n} features`)));
+    const parts = (of: Int32Array | Float64Array): number[][] =>
+      ends.map((end, i) => [...of.subarray(end - (counts[i] ?? 0), end)]);
+    return { constants: list(Float64Array, 'leaf_const', leaves), features: parts(features), coefficients: parts(coefficients) };
+  };
   const boundaries = cats === 0 ? new Int32Array(1) : list(Int32Array, 'cat_boundaries', cats + 1);
   return {
     feature: list(Int32Array, 'split_feature', n),
@@ -136,6 +148,7 @@ function tree(f: Fields, file: string, index: number): LgbTree {
     nodeCount: optional('internal_count', n),
     boundaries,
     words: cats === 0 ? new Uint32Array(0) : list(Uint32Array, 'cat_threshold', boundaries[cats] ?? 0),
+    linear: (f.get('is_linear') ?? '0') === '0' ? undefined : linear(),
   };
 }
 /** A number as C prints it; NaN where it is none. */
