@@ -5,7 +5,8 @@ import type { Tensor } from '../../compiler/core/tensor.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
 import { decodeModel, type ModelProto } from '../../compiler/import/onnx/decode.ts';
 import { importProto } from '../../compiler/import/onnx/import.ts';
-import { ATOL, RTOL, type BackendCase } from '../suites/onnx-backend.ts';
+import { partName } from '../../compiler/import/onnx/border.ts';
+import { ATOL, RTOL, type BackendCase, type Datum } from '../suites/onnx-backend.ts';
 import { difference } from './compare.ts';
 import { runner, type Way } from './runners.ts';
 
@@ -56,18 +57,28 @@ export async function runCase(c: BackendCase, o: CaseOptions): Promise<Outcome> 
         continue;
       }
       const inputs = new Map<string, Tensor>();
-      set.inputs.forEach((t, i) => t && inputs.set(c.inputNames[i] ?? '', t));
-      const graph = importCase(model, c, inputs, o.symbolic);
+      const dims: Record<string, number> = {};
+      set.inputs.forEach((t, i) => {
+        const name = c.inputNames[i] ?? '';
+        for (const [part, x] of partsOf(name, t)) inputs.set(part, x);
+        if (isList(t)) dims[name] = t.length;
+        else if (!t && isOptional(model, name)) dims[name] = 0;
+      });
+      const graph = importCase(model, c, inputs, o.symbolic, dims);
       const outs = (await runner(o.way, graph))(inputs);
       for (const [i, want] of set.outputs.entries()) {
         const name = c.outputNames[i] ?? '';
-        const d = want && difference(outs.get(name), want, { rtol: RTOL, atol: NOISY.get(c.name)?.atol ?? ATOL });
-        if (d !== undefined) return done('wrong', `output '${name}' ${d}`);
+        if (isList(want) && outs.has(partName(name, want.length)))
+          return done('wrong', `output '${name}' has more than ${want.length} tensors`);
+        for (const [part, t] of partsOf(name, want)) {
+          const d = difference(outs.get(part), t, { rtol: RTOL, atol: NOISY.get(c.name)?.atol ?? ATOL });
+          if (d !== undefined) return done('wrong', `output '${part}' ${d}`);
+        }
       }
       ran++;
     }
     if (ran > 0) return done('passed');
-    importCase(model, c, new Map(), false);
+    importCase(model, c, new Map(), false, {});
     return done('skipped', skip);
   } catch (e) {
     if (e instanceof CompileError) return done('refused', e.bare, e.code);
@@ -75,16 +86,25 @@ export async function runCase(c: BackendCase, o: CaseOptions): Promise<Outcome> 
   }
 }
 
+const isList = (d: Datum): d is readonly Tensor[] => Array.isArray(d);
+/** The tensors of a value by the names that they have as inputs and outputs. */
+function partsOf(name: string, d: Datum): (readonly [string, Tensor])[] {
+  if (isList(d)) return d.map((t, i) => [partName(name, i), t] as const);
+  return d ? [[name, d]] : [];
+}
+const isOptional = (model: { readonly graph: NonNullable<ModelProto['graph']> }, name: string): boolean =>
+  model.graph.input.some(i => i.name === name && i.type?.optionalType !== undefined);
 function importCase(
   model: ModelProto & { readonly graph: NonNullable<ModelProto['graph']> },
   c: BackendCase,
   inputs: ReadonlyMap<string, Tensor>,
   symbolic: boolean,
+  dims: Readonly<Record<string, number>>,
 ): Graph {
   const shapes: Record<string, readonly Dim[]> = {};
   // Short lists of integers are axes, sizes or indices: how many there are is part of the model.
   for (const [name, t] of inputs) shapes[name] = symbolic && !(isInt(t.dtype) && t.dims.length < 2) ? t.dims.map(open) : t.dims;
-  return importProto(model, { file: c.name, shapes }).graph;
+  return importProto(model, { file: c.name, shapes, dims }).graph;
 }
 /** A symbol for a size, the same one for equal sizes. */
 const open = (n: number): Dim => (n < 2 ? n : symbol(`n${n}`, 1, Math.max(2 * n, 8)));

@@ -25,14 +25,13 @@ needs(onnxTests).describe("ONNX's backend tests", () => {
     }
     expect(count.models).toBeGreaterThan(1800);
     expect(count.data).toBeGreaterThan(1600);
-    for (const r of reasons) expect(r).toMatch(/^(string|sequence|optional|u?int[24]|float8\w+|float4e2m1)$/);
+    for (const r of reasons) expect(r).toMatch(/^(string|map)$/);
   });
   it('inputs and outputs belong together', () => {
     const set = one('test_abs').dataSets[0];
     if (set?.k !== 'data') throw new Error('no data');
-    const [x] = set.inputs;
-    const [y] = set.outputs;
-    if (x === undefined || y === undefined) throw new Error('no tensors');
+    const [x, y] = [set.inputs[0], set.outputs[0]];
+    if (!x || !y || !('dtype' in x) || !('dtype' in y)) throw new Error('no tensors');
     expect(toNumbers(y)).toEqual(toNumbers(x).map(Math.abs));
   });
 });

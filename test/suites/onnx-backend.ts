@@ -6,7 +6,16 @@ import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CompileError } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
-import { decodeModel, decodeTensor, tensorOf, type ModelProto, type TypeProto } from '../../compiler/import/onnx/decode.ts';
+import {
+  decodeModel,
+  decodeTensor,
+  tensorOf,
+  type ModelProto,
+  type TensorProto,
+  type TypeProto,
+} from '../../compiler/import/onnx/decode.ts';
+import { Tensor as TensorSchema } from '../../compiler/import/onnx/schema.ts';
+import { decodeMessage, message, messages, type Message } from '../../compiler/import/shared/protobuf.ts';
 import { cacheDir } from '../../fixtures/paths.ts';
 
 export const SUITES = ['node', 'simple', 'pytorch-converted', 'pytorch-operator'] as const;
@@ -15,9 +24,11 @@ export type Suite = (typeof SUITES)[number];
 export const RTOL = 1e-3;
 export const ATOL = 1e-7;
 
-/** Inputs and outputs in the order of the model's own; an optional input left out is undefined. */
+/** A tensor, the tensors of a sequence, or undefined for an optional input left out. */
+export type Datum = Tensor | readonly Tensor[] | undefined;
+/** Inputs and outputs in the order of the model's own. */
 export type DataSet =
-  | { readonly k: 'data'; readonly inputs: readonly (Tensor | undefined)[]; readonly outputs: readonly (Tensor | undefined)[] }
+  | { readonly k: 'data'; readonly inputs: readonly Datum[]; readonly outputs: readonly Datum[] }
   | { readonly k: 'unsupported'; readonly why: string };
 export interface BackendCase {
   readonly suite: Suite;
@@ -75,19 +86,41 @@ function interfaceOf(model: ModelProto) {
   const held = new Set(model.graph?.initializer.map(t => t.name));
   return { inputs: model.graph?.input.filter(v => !held.has(v.name)) ?? [], outputs: model.graph?.output ?? [] };
 }
+/** SequenceProto and OptionalProto of onnx.in.proto, as far as they hold tensors. */
+const Sequence: Message<{ readonly tensors: readonly TensorProto[] }> = {
+  name: 'SequenceProto',
+  fields: { tensors: messages(3, () => TensorSchema) },
+};
+const Optional: Message<{
+  readonly tensor: TensorProto | undefined;
+  readonly sequence: { readonly tensors: readonly TensorProto[] } | undefined;
+}> = {
+  name: 'OptionalProto',
+  fields: { tensor: message(3, () => TensorSchema), sequence: message(5, () => Sequence) },
+};
+function datumOf(bytes: Uint8Array, type: TypeProto | undefined, path: string): Datum {
+  const tensor = (t: TensorProto): Tensor => tensorOf(t, undefined, path);
+  if (type?.sequenceType) return decodeMessage(bytes, Sequence, 'a sequence', path).tensors.map(tensor);
+  if (!type?.optionalType) return tensor(decodeTensor(bytes, path));
+  const o = decodeMessage(bytes, Optional, 'an optional value', path);
+  return o.sequence ? o.sequence.tensors.map(tensor) : o.tensor && tensor(o.tensor);
+}
 function readSet(dir: string, inputs: readonly (TypeProto | undefined)[], outputs: readonly (TypeProto | undefined)[]): DataSet {
   for (const type of [...inputs, ...outputs]) {
-    const kind = type?.sequenceType ? 'sequence' : type?.optionalType ? 'optional' : type?.mapType ? 'map' : undefined;
-    if (kind !== undefined) return { k: 'unsupported', why: `a value of type ${kind}` };
+    if (type?.mapType) return { k: 'unsupported', why: 'a value of type map' };
   }
-  const read = (kind: 'input' | 'output', i: number): Tensor | undefined => {
+  const read = (kind: 'input' | 'output', type: TypeProto | undefined, i: number): Datum => {
     const path = join(dir, `${kind}_${i}.pb`);
     if (!existsSync(path)) return undefined;
     const bytes = readFileSync(path);
-    return bytes.length === 0 ? undefined : tensorOf(decodeTensor(bytes, path), undefined, path);
+    return bytes.length === 0 && !type?.sequenceType ? undefined : datumOf(bytes, type, path);
   };
   try {
-    return { k: 'data', inputs: inputs.map((_, i) => read('input', i)), outputs: outputs.map((_, i) => read('output', i)) };
+    return {
+      k: 'data',
+      inputs: inputs.map((t, i) => read('input', t, i)),
+      outputs: outputs.map((t, i) => read('output', t, i)),
+    };
   } catch (e) {
     if (e instanceof CompileError && e.code === 'E106') return { k: 'unsupported', why: e.message };
     throw e;

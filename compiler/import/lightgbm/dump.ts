@@ -58,7 +58,7 @@ function tree(root: Json | undefined, file: string, index: number, budget: { lef
   const sets: number[][] = [];
   const threshold = (j: Json): number => {
     if (field(j, 'decision_type') !== '==') return number(j, 'threshold');
-    sets.push(bitset(String(field(j, 'threshold')), budget, bad));
+    sets.push(bitset(textOf(field(j, 'threshold')), budget, bad));
     return sets.length - 1;
   };
   const decision = (j: Json): number => {
@@ -111,7 +111,7 @@ function nodesOf(
 }
 /** Categories, `0||3||5`, as bits of 32-bit words. */
 function bitset(text: string, budget: { left: number }, bad: (why: string) => never): number[] {
-  const all = text.split('||').map(Number);
+  const all = text.split('||').map(w => (/^\d+$/.test(w) ? Number(w) : -1));
   const most = all.reduce((a, b) => Math.max(a, b), -1);
   if (!all.every(n => Number.isInteger(n) && n >= 0)) bad(`its categories are '${text.slice(0, 20)}'`);
   const size = Math.floor(most / 32) + 1;

@@ -34,7 +34,7 @@ export function linearScores(
   const columns = must(x.type.shape[1]);
   const models = trees.map((t, i) => checked(t.linear ?? plain(t), t, Number(columns), file, i));
   const slots = models.reduce((most, m) => m.features.reduce((a, f) => Math.max(a, f.length), most), 0);
-  const table = <T extends TypedArray>(dtype: DType, values: T): Value =>
+  const table = (dtype: DType, values: TypedArray): Value =>
     c.apply1(Gather, [constant(fromTyped(dtype, [values.length], values)), leaf], { axis: 0 });
   const all = <T>(of: (m: LinearLeaves) => readonly T[]): T[] => models.flatMap(of);
   const features = all(m => m.features);

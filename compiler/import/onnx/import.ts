@@ -1,4 +1,4 @@
-import { CompileError, fail, type Loc, type Warning } from '../../core/diagnostic.ts';
+import { CompileError, fail, must, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { symbolsOf, type Dim } from '../../core/dim.ts';
 import { input, type Graph, type Value } from '../../graph/graph.ts';
 import { dataTypeName, decodeModel, dtypeOf } from './decode.ts';
@@ -7,6 +7,7 @@ import { BATCH, inputShapes, rowRange, type DeclaredInput, type DimChoices, type
 import { failUnsupported, Poisoned } from '../shared/unsupported.ts';
 import { domainOf, opKey } from './node.ts';
 import { blockOf } from './blocks.ts';
+import { bordersOf, partName, tensorsOf } from './border.ts';
 import { onnxOps } from './ops/index.ts';
 import { blockedOps } from './ops/nchwc.ts';
 import { sequenceOps } from './ops/sequence.ts';
@@ -59,7 +60,8 @@ const OPSETS = { from: 7, to: 28 };
  * Imports an ONNX model. Weights stay views of `bytes`.
  *
  * Everything peculiar to the format ends here: versions of operators, functions (inlined), names (sub-graphs have explicit captures),
- * initialisers that are also inputs (constants here). Inputs that are not used stay inputs.
+ * initialisers that are also inputs (constants here). Inputs that are not used stay inputs. The tensors of sequences are inputs and outputs of
+ * their own; see `bordersOf`.
  *
  * E103: operators that are not supported, all of them. E104: a cycle. E105: a value that nothing defines. E106: an input that is no
  * tensor, or of an element type that Sinter has not. E102: an operator does not take what it is given. E2xx: the file is not what it
@@ -134,15 +136,16 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
   const seenNames = new Set<string>();
   for (const name of constantNames(g))
     if (seenNames.size === seenNames.add(name).size) fail('E202', { file, why: `two initialisers have the name '${name}'` }, loc);
-  const free = freeInputs(g);
+  const { dims = {}, shapes: given = {} } = options;
+  const border = bordersOf(freeInputs(g), dims, loc);
+  const free = border.borders.flatMap(tensorsOf);
   if (new Set(free.map(i => i.name)).size < free.length) fail('E202', { file, why: 'two inputs have one name' }, loc);
   const dtypes = free.map(i => {
     const elem = i.type?.tensorType?.elemType;
     const dtype = elem === undefined ? undefined : dtypeOf(elem);
     return dtype ?? fail('E106', { type: showTypeProto(i.type), what: `input '${i.name}'` }, { ...loc, what: i.name });
   });
-  const { dims = {}, shapes: given = {} } = options;
-  const shapes = inputShapes(declaredInputs(free), { file, dims, shapes: given, batch: batchOf(g) }, w =>
+  const shapes = inputShapes(declaredInputs(free), { file, dims: border.dims, shapes: given, batch: batchOf(g) }, w =>
     session.warnings.push(w),
   );
   const inputs = free.map((i, at): Value => {
@@ -150,23 +153,23 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     for (const d of shape) for (const s of symbolsOf(d)) session.symbols.add(s.name);
     return input(i.name, { dtype: dtypes[at] ?? 'f32', shape });
   });
-  free.forEach((i, at) => {
-    const value = inputs[at];
-    if (value) scope.names.set(i.name, { k: 'value', value });
-  });
+  const byName = new Map(free.map((i, at) => [i.name, must(inputs[at])]));
+  for (const b of border.borders)
+    if (b.k === 'absent') scope.names.set(b.name, { k: 'absent' });
+    else if (b.k === 'tensor') scope.names.set(b.input.name, { k: 'value', value: must(byName.get(b.input.name)) });
+    else scope.names.set(b.name, { k: 'value', value: { items: b.parts.map(p => must(byName.get(p.name))) } });
   importBody(scope, g);
   if (options.onValue)
     for (const [name, e] of scope.names) if (e.k === 'value' && !isSequence(e.value)) options.onValue(name, e.value);
-  const outputs = g.output.map(o => {
-    const at = { ...loc, what: o.name };
-    const value = lookupItem(scope, o.name, at);
-    if (isSequence(value)) fail('E106', { type: 'sequence', what: `output '${o.name}'` }, at);
-    return { name: o.name, value };
+  const outputs = g.output.flatMap(o => {
+    const value = lookupItem(scope, o.name, { ...loc, what: o.name });
+    if (!isSequence(value)) return [{ name: o.name, value }];
+    return value.items.map((v, i) => ({ name: partName(o.name, i), value: v }));
   });
   const seen = new Set<string>();
   for (const o of outputs)
     if (seen.size === seen.add(o.name).size) fail('E202', { file, why: `two outputs have the name '${o.name}'` }, loc);
-  if (outputs.length === 0) fail('E202', { file, why: 'its graph has no outputs' }, loc);
+  if (g.output.length === 0) fail('E202', { file, why: 'its graph has no outputs' }, loc);
   return { name: options.name ?? g.name, inputs, outputs, symbolDefinitions: frame.definers };
 }
 
@@ -200,7 +203,7 @@ function batchOf(g: GraphProto): SizeRange {
 }
 
 /** A type in words, as the standard writes it. */
-function showTypeProto(t: TypeProto | undefined): string {
+export function showTypeProto(t: TypeProto | undefined): string {
   if (t?.tensorType) return dataTypeName(t.tensorType.elemType);
   if (t?.sparseTensorType) return `sparse_tensor(${dataTypeName(t.sparseTensorType.elemType)})`;
   if (t?.sequenceType) return `seq(${showTypeProto(t.sequenceType.elemType)})`;

@@ -7,13 +7,15 @@ import { macsHi } from '../../graph/stats.ts';
 import { treeStats } from '../../ops/trees/stats.ts';
 import type { InspectedPort, ModelFacts } from '../importer.ts';
 import { freeSizes, symbolName } from '../shared/dims.ts';
-import { dataTypeName, dtypeOf } from './decode.ts';
+import { sequenceInputs } from './border.ts';
+import { dtypeOf } from './decode.ts';
 import {
   allNodes,
   declaredInputs,
   freeInputs,
   importProto,
   keyOf,
+  showTypeProto,
   type Imported,
   type OnnxModel,
   type OnnxOptions,
@@ -33,7 +35,10 @@ interface Trial {
 }
 export function tryImport(model: OnnxModel, o: OnnxOptions): Trial {
   const free = freeSizes(declaredInputs(freeInputs(model.graph)));
-  const dims = Object.fromEntries([...free.values()].map(f => [f.name, trialSize(f)]));
+  const dims = Object.fromEntries([
+    ...[...free.values()].map(f => [f.name, trialSize(f)] as const),
+    ...sequenceInputs(freeInputs(model.graph)).map(name => [name, 1] as const),
+  ]);
   const shapes = new Map<string, string>();
   const onValue = (name: string, v: Value): void => void shapes.set(name, v.type.shape.map(showDim).join('×'));
   try {
@@ -67,10 +72,13 @@ export function inspectModel(model: OnnxModel, { imported, sizes, problem }: Tri
     },
     inputs: inputs.map(port),
     outputs: g.output.map(port),
-    free: [...freeSizes(declaredInputs(inputs)).values()].map(f => ({
-      name: f.name,
-      places: f.places.map(p => `axis ${p.axis} of '${p.input}'`),
-    })),
+    free: [
+      ...sequenceInputs(inputs).map(name => ({ name, places: [`the number of tensors of '${name}'`] })),
+      ...[...freeSizes(declaredInputs(inputs)).values()].map(f => ({
+        name: f.name,
+        places: f.places.map(p => `axis ${p.axis} of '${p.input}'`),
+      })),
+    ],
     operators: Object.fromEntries([...operators].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))),
     parameters: parameters(model),
     macs: macs === undefined ? undefined : { count: macs, at: sizes },
@@ -85,7 +93,7 @@ function port(v: ValueInfoProto): InspectedPort {
     if (d.dimValue !== undefined && d.dimValue >= 0) return d.dimValue;
     return d.dimParam === undefined || d.dimParam === '' ? symbolName(`${v.name}_${i}`) : d.dimParam;
   });
-  return { name: v.name, type: t ? dataTypeName(t.elemType) : 'not a tensor', shape: shape ?? null };
+  return { name: v.name, type: showTypeProto(v.type), shape: shape ?? null };
 }
 function parameters(m: OnnxModel): ModelFacts['parameters'] {
   let [tensors, elements, bytes] = [0, 0, 0];

@@ -12,7 +12,7 @@ export type { OnnxNode };
  * quirks of opset versions end there. It may be called more than once for one node (bodies of loops, inlined functions), so it keeps
  * no state.
  */
-export type OnnxBuilder = (n: OnnxNode, c: ImportCtx) => readonly (Value | undefined)[];
+export type OnnxBuilder = (n: OnnxNode, c: ImportCtx) => readonly (Item | undefined)[];
 /** By operator name: `Relu` for the standard domain, `com.microsoft.Gelu`, `ai.onnx.ml.Scaler` … for the others. */
 export type OnnxOps = Readonly<Record<string, OnnxBuilder>>;
 
@@ -45,6 +45,8 @@ export interface ImportCtx extends ImportBuilder {
   graphs(subs: readonly SubGraph[]): { readonly graphs: readonly Graph[]; readonly captures: readonly Value[] };
   /** Imports a sub-graph in place, with the given values for its inputs: a branch whose condition is known, an unrolled loop. */
   inline(graph: GraphProto, inputs: readonly Value[]): readonly Value[];
+  /** The same where inputs or results may be sequences. */
+  inlineItems(graph: GraphProto, inputs: readonly Item[]): readonly Item[];
   /** A value by its name, for the few attributes that name values. E105: nothing has the name. */
   named(name: string): Value;
 }

@@ -35,11 +35,12 @@ export interface Session extends ImportSession {
   readonly external: ExternalResolver | undefined;
 }
 
-/** A name's meaning: a value, a constant still to be decoded, or the result of a node that is not supported. */
+/** A name's meaning: a value, a constant still to be decoded, an optional input left out, or the result of a node that is not supported. */
 type Entry =
   | { readonly k: 'value'; readonly value: Item }
   | { readonly k: 'tensor'; readonly proto: TensorProto }
   | { readonly k: 'sparse'; readonly proto: SparseTensorProto }
+  | { readonly k: 'absent' }
   | { readonly k: 'poison' };
 
 /** A graph that is being made. Values of the graphs around it enter through captures. */
@@ -108,11 +109,21 @@ export function lookupItem(s: Scope, name: string, loc: Loc): Item {
   }
   return fail('E105', { what: `value '${name}'` }, loc);
 }
+/** Whether a name is that of an optional input left out. */
+function isAbsent(s: Scope, name: string): boolean {
+  for (let at: Scope | undefined = s; at; at = at.parent) {
+    const e = at.names.get(name);
+    if (e) return e.k === 'absent';
+  }
+  return false;
+}
 function itemOf(s: Scope, name: string, e: Entry): Item {
   const { external, file, room } = s.session;
   switch (e.k) {
     case 'value':
       return e.value;
+    case 'absent':
+      return fail('E105', { what: `the optional value '${name}', which is left out` }, { k: 'file', file, what: name });
     case 'poison':
       throw new Poisoned();
     case 'tensor':
@@ -208,7 +219,7 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] 
   const builder = session.ops.get(key);
   const sequences = session.sequenceOps.get(key);
   if (!fn && !builder && !sequences) throw new Unsupported(key, '', loc);
-  const items = n.input.map(name => (name === '' ? undefined : lookupItem(s, name, loc)));
+  const items = n.input.map(name => (name === '' || isAbsent(s, name) ? undefined : lookupItem(s, name, loc)));
   if (fn) return call(s, called, fn, items, attrs, n, loc);
   const overSequences = sequences && (!builder || items.some(isSequence));
   const inputs = items.map((x, i) => {
@@ -251,7 +262,8 @@ function ctxOf(s: Scope, loc: Loc): ImportCtx {
   const ctx: ImportCtx = {
     ...importBuilder(s.session, at, s.frame.definers),
     graphs: subs => importGraphs(s, subs, at.loc),
-    inline: (g, values) => inlineGraph(s, s.frame, g, values, at.loc),
+    inline: (g, values) => tensorsAmong(inlineGraph(s, s.frame, g, values, at.loc), g, at.loc),
+    inlineItems: (g, items) => inlineGraph(s, s.frame, g, items, at.loc),
     named: name => lookup(s, name, at.loc),
   };
   contexts.set(s, { at, ctx });
@@ -324,7 +336,7 @@ function importGraphs(
   const made = subs.map(sub => {
     const frame = newFrame(s.frame);
     const formals = sub.inputs.map((f, i) => formal(sub.graph.input[i]?.name ?? '', f));
-    const values = inlineGraph(s, frame, sub.graph, formals, loc);
+    const values = tensorsAmong(inlineGraph(s, frame, sub.graph, formals, loc), sub.graph, loc);
     return {
       name: sub.graph.name,
       frame,
@@ -344,7 +356,7 @@ function formal(name: string, f: Formal): Value {
   return f.symbolic ? { ...v, symbolic: f.symbolic } : v;
 }
 /** Imports a sub-graph's nodes into `frame`, a graph that is being made at this scope. */
-function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: readonly Value[], loc: Loc): readonly Value[] {
+function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: readonly Item[], loc: Loc): readonly Item[] {
   if (inputs.length !== g.input.length)
     fail(
       'E102',
@@ -358,5 +370,11 @@ function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: readonly Val
   const inner: Scope = { ...s, names: new Map(), parent: s, frame, declared, depth: deeper(s, loc) };
   g.input.forEach((i, at) => inner.names.set(i.name, { k: 'value', value: must(inputs[at]) }));
   importBody(inner, g);
-  return g.output.map(o => lookup(inner, o.name, loc));
+  return g.output.map(o => lookupItem(inner, o.name, loc));
 }
+/** What a sub-graph gives, where it gives tensors only. */
+const tensorsAmong = (items: readonly Item[], g: GraphProto, loc: Loc): readonly Value[] =>
+  items.map((x, i) => {
+    if (!isSequence(x)) return x;
+    throw new Unsupported(opOf(loc) || 'the graph', `'${g.output[i]?.name ?? ''}' is a sequence`, loc);
+  });

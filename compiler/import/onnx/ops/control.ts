@@ -7,7 +7,7 @@ import { atIteration, Loop as LoopOp } from '../../../ops/control/loop.ts';
 import { Guarded } from '../../../ops/movement/shape.ts';
 import { Reshape } from '../../../ops/movement/view.ts';
 import type { GraphProto } from '../records.ts';
-import type { Formal, ImportCtx, OnnxNode, OnnxOps } from '../registry.ts';
+import type { Formal, ImportCtx, Item, OnnxNode, OnnxOps } from '../registry.ts';
 
 /** The most iterations of a loop whose number comes out only when it runs, where memory for each iteration's results is needed. */
 const LOOP_LIMIT = 1024;
@@ -29,10 +29,10 @@ function attempt(c: ImportCtx, graph: GraphProto): Imported | CompileError {
   }
 }
 
-function importIf(n: OnnxNode, c: ImportCtx): readonly Value[] {
+function importIf(n: OnnxNode, c: ImportCtx): readonly Item[] {
   const cond = n.input(0, 'cond');
   const [known] = symbolicOf(cond) ?? [];
-  if (typeof known === 'number') return c.inline(n.graph(known === 0 ? 'else_branch' : 'then_branch'), []);
+  if (typeof known === 'number') return c.inlineItems(n.graph(known === 0 ? 'else_branch' : 'then_branch'), []);
   const a = attempt(c, n.graph('then_branch'));
   const b = attempt(c, n.graph('else_branch'));
   if (a instanceof CompileError) {

@@ -86,6 +86,40 @@ const sequenceMap: SequenceBuilder = (n, c, inputs) => {
   return body.output.map((_, o) => ({ items: runs.map(r => must(r[o])) }));
 };
 
+/** A loop that carries sequences: its iterations, whose number must be known, one after the other. */
+const loop: SequenceBuilder = (n, c, inputs) => {
+  const body = n.graph('body');
+  const [trip] = (n.inputs[0] && symbolicOf(n.inputs[0])) ?? [];
+  if (typeof trip !== 'number')
+    return n.unsupported('a loop that carries a sequence and whose number of iterations is not known');
+  if (trip > MOST_PARTS) n.reject(`${trip} iterations that carry a sequence`);
+  const first = n.inputs[1];
+  let on = first ? conditionOf(n, first) : true;
+  let carried = inputs.slice(2).map((x, i) => x ?? n.input(i + 2));
+  const results: Value[][] = Array.from({ length: body.output.length - 1 - carried.length }, () => []);
+  for (let i = 0; i < trip && on; i++) {
+    const [next, ...made] = c.inlineItems(body, [c.literal('i64', i), c.literal('bool', 1), ...carried]);
+    on = conditionOf(n, tensor(n, next, 1));
+    results.forEach((r, j) => r.push(tensor(n, made[carried.length + j], j)));
+    carried = made.slice(0, carried.length);
+  }
+  if (results.some(r => r.length === 0)) n.unsupported('results of a loop without iterations');
+  const stacked = results.map(r =>
+    concat(
+      c,
+      r.map(v => reshape(c, v, [1, ...v.type.shape])),
+      0,
+    ),
+  );
+  return [...carried, ...stacked];
+};
+function conditionOf(n: OnnxNode, v: Value): boolean {
+  const [known] = symbolicOf(v) ?? [];
+  return typeof known === 'number'
+    ? known !== 0
+    : n.unsupported('a loop that carries a sequence and ends by a condition on data');
+}
+
 export const sequenceOps: ReadonlyMap<string, SequenceBuilder> = new Map<string, SequenceBuilder>([
   ['Identity', (n, _, [x]) => [x ?? n.input(0)]],
   ['SequenceEmpty', () => [{ items: [] }]],
@@ -119,6 +153,7 @@ export const sequenceOps: ReadonlyMap<string, SequenceBuilder> = new Map<string,
   ['SplitToSequence', splitToSequence],
   ['ConcatFromSequence', concatFromSequence],
   ['SequenceMap', sequenceMap],
+  ['Loop', loop],
   ['Optional', (n, _, [x]) => [x ?? n.unsupported('an optional value that is never there')]],
   ['OptionalHasElement', (_, c, [x]) => [c.literal('bool', x === undefined ? 0 : 1)]],
   ['OptionalGetElement', (n, _, [x]) => [x ?? n.reject('the optional value is not there')]],
