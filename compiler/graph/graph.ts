@@ -1,6 +1,6 @@
 import { assert, CompileError, fail, located, type Loc } from '../core/diagnostic.ts';
 import { dimEq, rangeOf, showDim, staticDims, symbolsOf, type Dim } from '../core/dim.ts';
-import { bytesOf, DTYPES, isInt, type DType, isFloat } from '../core/dtype.ts';
+import { DTYPES, isFloat, isInt, type DType } from '../core/dtype.ts';
 import { isFloatNode, type Content } from '../core/float-size.ts';
 import { numel, toNumbers, type Tensor } from '../core/tensor.ts';
 import { MOST_AXES, type TensorType } from '../core/shape.ts';

@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { expect } from '@jest/globals';
 import { drawHtml } from '../../compiler/cli/draw.ts';
 import { inspect } from '../../compiler/inspect.ts';
 import { needs } from '../needs.ts';

@@ -1,5 +1,6 @@
 /** ONNX models as plain data, which a test draws, cuts and writes as files. */
 import { bytes, encode, float, int, sub, text, type Part } from '../onnx-writer.ts';
+import { must } from '../../compiler/core/diagnostic.ts';
 import type { DType } from '../../compiler/core/dtype.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 
@@ -22,12 +23,12 @@ export interface Model {
   readonly outputs: readonly string[];
 }
 /** TensorProto.DataType. */
-const ELEMENT: Readonly<Record<DType, number>> = {
+const ELEMENT: Readonly<Partial<Record<DType, number>>> = {
   ...{ f32: 1, u8: 2, i8: 3, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11, u32: 12, u64: 13, bf16: 16 },
 };
 const tensorParts = (t: Tensor, name = ''): Part[] => [
   ...t.dims.map(d => int(1, d)),
-  int(2, ELEMENT[t.dtype]),
+  int(2, must(ELEMENT[t.dtype])),
   ...(name === '' ? [] : [text(8, name)]),
   bytes(9, t.bytes),
 ];
@@ -51,7 +52,7 @@ const nodePart = (n: Node): Part =>
 /** The file of a model. Outputs have neither type nor shape: readers find them out. */
 export function fileOf(m: Model): Uint8Array {
   const input = ([name, t]: readonly [string, Tensor]): Part =>
-    sub(11, text(1, name), sub(2, sub(1, int(1, ELEMENT[t.dtype]), sub(2, ...t.dims.map(d => sub(1, int(1, d)))))));
+    sub(11, text(1, name), sub(2, sub(1, int(1, must(ELEMENT[t.dtype])), sub(2, ...t.dims.map(d => sub(1, int(1, d)))))));
   const domains = new Set(m.nodes.flatMap(n => n.domain ?? []));
   return encode(
     int(1, 8),

@@ -94,7 +94,7 @@ ${r.names ? r.names.map(n => `  readonly ${keyJs(n)}?: Feature;`).join('\n') : '
 }
 /** One row or several, as objects or as lists in the order of 'featureNames'; or the numbers of whole rows one after another. */
 export type Rows =
-  | InputTensor<${dtype === 'f64' ? 'Float64Array | Float32Array' : arrayName(dtype)}, ${js(DTYPES[dtype].ort)}>
+  | InputTensor<${dtype === 'f64' ? 'Float64Array | Float32Array' : arrayName(dtype)}, ${quoteJs(DTYPES[dtype].ort)}>
   | Row
   | readonly (Row | readonly Feature[] | Float32Array | Float64Array)[]
   | readonly Feature[];

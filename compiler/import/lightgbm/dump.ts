@@ -1,7 +1,7 @@
 import { fail, type Loc } from '../../core/diagnostic.ts';
 import { asNumber, field, isArray, isObject, parseJson, type Json } from '../shared/json.ts';
 import { treeLoc } from '../shared/trees.ts';
-import type { LgbModel, LgbTree, LinearLeaves } from './parse.ts';
+import type { FeatureRange, LgbModel, LgbTree, LinearLeaves } from './parse.ts';
 
 /** Whether a file begins as the JSON of `Booster.dump_model` does, its keys as LightGBM writes them or sorted. */
 export const looksDumped = (head: string): boolean => /^\s*\{\s*"(?:name"\s*:\s*"tree"|average_output"\s*:)/.test(head);
@@ -28,6 +28,8 @@ export function parseDump(bytes: Uint8Array, file: string): LgbModel {
   const groups = count('num_tree_per_iteration');
   if (groups === 0 || trees.length % groups !== 0) bad(`${trees.length} trees for ${groups} outputs`);
   const [objective, names, recoded] = ['objective', 'feature_names', 'pandas_categorical'].map(key => field(root, key));
+  const featureNames = isArray(names) ? Array.from(names, textOf) : [];
+  const infos = field(root, 'feature_infos');
   return {
     version: textOf(field(root, 'version')),
     groups,
@@ -36,10 +38,16 @@ export function parseDump(bytes: Uint8Array, file: string): LgbModel {
       .split(/\s+/)
       .filter(w => w !== ''),
     average: field(root, 'average_output') === true,
-    featureNames: isArray(names) ? Array.from(names, textOf) : [],
+    featureNames,
+    ranges: featureNames.map(name => rangeIn(field(infos, name))),
     recoded: isArray(recoded) && recoded.length > 0,
     trees,
   };
+}
+/** `{ min_value, max_value }` of a feature in the training data. */
+function rangeIn(info: Json | undefined): FeatureRange | undefined {
+  const [lo = NaN, hi = NaN] = ['min_value', 'max_value'].map(key => asNumber(field(info, key)));
+  return lo <= hi ? { lo, hi } : undefined;
 }
 const textOf = (j: Json | undefined): string => (typeof j === 'string' ? j : '');
 const MISSING_TYPES = ['None', 'Zero', 'NaN'];

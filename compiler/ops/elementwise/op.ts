@@ -1,16 +1,12 @@
-import { isCoded } from '../../core/codes.ts';
+import { codeOf, isCoded, isMiniFloat, MINI_FLOATS } from '../../core/codes.ts';
 import { DTYPES, isFloat, isInt, regOf, type DType } from '../../core/dtype.ts';
 import { dimEq, type Dim } from '../../core/dim.ts';
 import { must } from '../../core/diagnostic.ts';
 import { floatContent, wholeSize, WHOLE, type Content, type FloatRule } from '../../core/float-size.ts';
 import {
-  fromBF16,
-  fromF16,
   fromNumbers,
   fromTyped,
   numel,
-  toBF16,
-  toF16,
   toNumbers,
   typed,
   writer,
@@ -174,47 +170,16 @@ function floatsOf<A>(
 }
 /** How an element type rounds what is stored. */
 function rounding(dtype: DType): (v: number) => number {
-  switch (dtype) {
-    case 'f32':
-      return Math.fround;
-    case 'f16':
-      return v => fromF16(toF16(v));
-    case 'bf16':
-      return v => fromBF16(toBF16(v));
-    case 'f64':
-    case 'i8':
-    case 'u8':
-    case 'i16':
-    case 'u16':
-    case 'i32':
-    case 'u32':
-    case 'i64':
-    case 'u64':
-    case 'bool':
-      return v => v;
-  }
+  if (dtype === 'f32') return Math.fround;
+  const code = codeOf(dtype);
+  return code && isFloat(dtype) ? v => code.decode(code.encode(v)) : v => v;
 }
+/** Bits of a mantissa with the one that is not stored; a power of two has no other. */
+const SIGNIFICANT: Partial<Record<DType, number>> = { f64: 53, f32: 24, f16: 11, bf16: 8 };
 function significantBits(dtype: DType): number {
-  switch (dtype) {
-    case 'f64':
-      return 53;
-    case 'f32':
-      return 24;
-    case 'f16':
-      return 11;
-    case 'bf16':
-      return 8;
-    case 'i8':
-    case 'u8':
-    case 'i16':
-    case 'u16':
-    case 'i32':
-    case 'u32':
-    case 'i64':
-    case 'u64':
-    case 'bool':
-      return WHOLE;
-  }
+  if (!isFloat(dtype)) return WHOLE;
+  if (isMiniFloat(dtype)) return MINI_FLOATS[dtype].mantissa + 1;
+  return SIGNIFICANT[dtype] ?? 1;
 }
 
 /** Applies a function of whole arrays to broadcast operands. */

@@ -30,7 +30,6 @@ import {
 } from '../../kernel/ir.ts';
 import { attr, defineOp } from '../define.ts';
 import { checkIndices } from '../movement/indices.ts';
-import { checkIndices } from '../movement/gather.ts';
 import { lanesOf } from '../loops.ts';
 import type { LowerCtx, Source } from '../lowering.ts';
 import { keyOf, newEntries, sortEntries } from './radix.ts';
