@@ -99,7 +99,13 @@ export function apply(op: Op, inputs: readonly (Value | undefined)[], attrs: Att
   }
   const known = types.some(isTracked)
     ? unlessTooLong(() =>
-        op.symbolic?.({ inputs, symbolic: inputs.map(symbolicOf), contents: i => contentsOf(inputs[i]), attrs: full, out: types }),
+        op.symbolic?.({
+          inputs,
+          symbolic: inputs.map(symbolicOf),
+          contents: i => contentsOf(inputs[i]),
+          attrs: full,
+          out: types,
+        }),
       )
     : [];
   const outputs: Value[] = [];

@@ -3,15 +3,7 @@ import { DTYPES, isFloat, isInt, regOf, type DType } from '../../core/dtype.ts';
 import { dimEq, type Dim } from '../../core/dim.ts';
 import { must } from '../../core/diagnostic.ts';
 import { floatContent, wholeSize, WHOLE, type Content, type FloatRule } from '../../core/float-size.ts';
-import {
-  fromNumbers,
-  fromTyped,
-  numel,
-  toNumbers,
-  typed,
-  writer,
-  type Tensor,
-} from '../../core/tensor.ts';
+import { fromNumbers, fromTyped, numel, toNumbers, typed, writer, type Tensor } from '../../core/tensor.ts';
 import { tensorType } from '../../core/shape.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
