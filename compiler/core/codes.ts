@@ -1,7 +1,7 @@
 import { DTYPES, type DType } from './dtype.ts';
 
 /** How a number lies in the bits of an element whose type JavaScript has no array for. */
-export interface Code {
+interface Code {
   /** The number that the bits of an element stand for. */
   decode(bits: number): number;
   /** The bits of the nearest number, ties to even; integers wrap. */
@@ -72,7 +72,7 @@ export const MINI_FLOATS = {
   f8e5m2fnuz: { mantissa: 2, bias: 16, sign: 0x80, max: 0x7f, over: 0x80, nan: 0x80, unsignedZero: true },
   f4e2m1: { mantissa: 1, bias: 1, sign: 8, max: 7, over: 7, nan: 8, unsignedZero: false },
 } as const satisfies Partial<Record<DType, MiniFloat>>;
-export type MiniFloatType = keyof typeof MINI_FLOATS;
+type MiniFloatType = keyof typeof MINI_FLOATS;
 export const isMiniFloat = (t: DType): t is MiniFloatType => Object.hasOwn(MINI_FLOATS, t);
 
 /** The number of a magnitude that is finite. */

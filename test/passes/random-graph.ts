@@ -186,6 +186,11 @@ export function randomGraph(seed: number, size: number): Graph {
   };
   steps.push(
     () => {
+      const half = make(Cast, [image], { to: 'f16' });
+      const w = constant(randomTensor('f16', [5, 3], seed + values.length));
+      return make(Cast, [make(MatMul, [half, w])], { to: 'f32' });
+    },
+    () => {
       const q = integers();
       const sums = make(ConvInteger, [q.x, q.w, q.zero], window);
       return make(Mul, [make(Cast, [sums], { to: 'f32' }), f32(0.001)]);

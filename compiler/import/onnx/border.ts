@@ -6,7 +6,7 @@ import type { TypeProto, ValueInfoProto } from './records.ts';
  * Inputs that are sequences or optional. How many tensors a sequence has, and whether an optional tensor is there, is fixed when a model is compiled:
  * the tensors of a sequence are inputs of their own, `name_0`, `name_1`, …
  */
-export type Border =
+type Border =
   | { readonly k: 'tensor'; readonly input: ValueInfoProto }
   | { readonly k: 'absent'; readonly name: string }
   | { readonly k: 'sequence'; readonly name: string; readonly parts: readonly ValueInfoProto[] };

@@ -7,7 +7,7 @@ import { cast } from './views.ts';
 
 /** How a number between two powers of two becomes one of them. */
 export type RoundMode = 'up' | 'down' | 'nearest';
-export interface SmallCast {
+interface SmallCast {
   /** Whether numbers beyond the greatest, and infinities, become the greatest; else they become what the type has for them. */
   readonly saturate: boolean;
   /** For f8e8m0. */
