@@ -20,6 +20,7 @@ import {
   quoteMarkdown,
   quotePython,
   quoteShell,
+  quoteTerminal,
   quoteToml,
 } from '../compiler/core/quote.ts';
 
@@ -143,6 +144,10 @@ describe('a text', () => {
     const svg = (await Graphviz.load()).layout(`digraph {\n${nodes.join('\n')}\n}`, 'svg', 'dot');
     expect(svg.match(/class="node"/g)).toHaveLength(TEXTS.length);
     expect(svg).not.toMatch(/<script|href/);
+  });
+  it('does nothing to a terminal', () => {
+    for (const s of TEXTS) expect(quoteTerminal(s)).not.toMatch(/[\p{Cc}\p{Cf}](?<![\n\t])/u);
+    expect(quoteTerminal('a\u001b[31m\u202e\n\tb é😀')).toBe('a\\u{1b}[31m\\u{202e}\n\tb é😀');
   });
   it('is text of a line of Markdown, and code that comes back', async () => {
     const { __debug } = (await import('prettier')) as unknown as {

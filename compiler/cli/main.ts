@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { getHeapStatistics } from 'node:v8';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { quoteTerminal } from '../core/quote.ts';
 import { endAll, onChange, type Change, type Unfinished } from '../host/ending.ts';
 import type { ExitCode } from './terminal.ts';
 
@@ -30,10 +31,10 @@ function listener(): { readonly open: ReadonlyMap<number, Unfinished>; readonly 
     hear: m => {
       switch (m.k) {
         case 'out':
-          process.stdout.write(m.text);
+          process.stdout.write(shown(m.text));
           return;
         case 'err':
-          process.stderr.write(m.text);
+          process.stderr.write(shown(m.text));
           return;
         case 'change':
           if (m.change.what) open.set(m.change.key, m.change.what);
@@ -81,6 +82,10 @@ function supervise(): void {
     void stop().then(() => process.exit(e.code === 'EPIPE' ? 0 : 1));
   });
 }
+/** How a line that is written over begins; of the rest nothing moves the cursor. */
+const AGAIN = '\r\x1b[K';
+const shown = (text: string): string =>
+  text.startsWith(AGAIN) ? AGAIN + quoteTerminal(text.slice(AGAIN.length)) : quoteTerminal(text);
 const isLive = (): boolean => process.stderr.isTTY && process.env['TERM'] !== 'dumb';
 async function work(say: (m: Message) => void, { sinter: { live } }: Start): Promise<void> {
   onChange(change => say({ k: 'change', change }));

@@ -58,6 +58,8 @@ export const quoteToml = (s: string): string =>
 /** A word of a POSIX shell. It cannot hold NUL, which is left out. */
 export const quoteShell = (s: string): string =>
   /^[\w./:=,@%+-]+$/.test(s) ? s : `'${s.replaceAll('\0', '').replaceAll("'", `'\\''`)}'`;
+/** Text of several lines for a terminal: what it would obey, or not show, is seen as its number. */
+export const quoteTerminal = (s: string): string => s.replace(/[^\P{C}\n\t]/gu, c => `\\u{${hex(c.codePointAt(0) ?? 0, 2)}}`);
 /** Text or the value of a quoted attribute in HTML and SVG, in one line. */
 export const quoteHtml = (s: string): string =>
   oneLine(s).replace(/[&<>"']/g, c => `&${{ '&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": '#39' }[c] ?? ''};`);

@@ -1,5 +1,5 @@
 /** A signal ends the program at once, whatever it is doing, and leaves nothing half-written. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { build } from 'esbuild';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { CHAINS } from '../limits/chains.ts';
+import { model, node, value } from '../onnx-writer.ts';
 
 jest.setTimeout(120_000);
 const root = mkdtempSync(join(tmpdir(), 'sinter-signals-'));
@@ -77,6 +78,14 @@ it('SIGTERM while a compiler runs for it; the bundle that was there stays', asyn
   const run = await started(short, dir => existsSync(join(dir, 'compiling')), { PATH: `${tools}:${process.env['PATH'] ?? ''}` });
   expect([143, 'SIGTERM']).toContain(await run.end('SIGTERM'));
   expect(readdirSync(run.dir)).toEqual(['compiling']);
+});
+it('a name in the model does nothing to the terminal', () => {
+  const file = join(root, 'name.onnx');
+  writeFileSync(file, model([node('Nothing', ['x'], ['\u001b[31my']), value(11, 'x', 1, [1]), value(12, '\u001b[31my', 1, [1])]));
+  const r = spawnSync(process.execPath, [main, 'compile', file, '-o', join(root, 'none')], { encoding: 'utf8' });
+  expect([r.status, r.stdout]).toEqual([1, '']);
+  expect(r.stderr).toContain('\\u{1b}[31my');
+  expect(r.stderr).not.toContain('\u001b');
 });
 it('without a signal there is the bundle and nothing else', async () => {
   const run = await started(short, dir => existsSync(join(dir, 'bundle')));

@@ -113,7 +113,9 @@ function knownTiles(
   block: (k: KernelBuilder, at: Expr, rows: number, body: BlockBody) => void,
 ): RowTiles {
   const low: number[] = [];
-  let [full, at] = [0, 0];
+  // While more than most * most rows are left, lower blocks would be more in number.
+  let full = Math.max(0, Math.floor(n / most) - most);
+  let at = full * most;
   while (at < n) {
     const blocks = Math.ceil((n - at) / most);
     const rows = heights.findLast(h => blocks * h >= n - at) ?? most;

@@ -1,0 +1,13 @@
+/** Files that ask for more than any machine has: each ends with a code, soon and in little memory, or compiles. */
+import { afterAll, expect, it, jest } from '@jest/globals';
+import { HOSTILE } from './hostile.ts';
+import { limited, said } from './limited.ts';
+
+jest.setTimeout(200_000);
+const child = limited();
+afterAll(() => child.end());
+
+it.each(HOSTILE)('%s', async (_, model) => {
+  const done = await child.compile({ model, target: 'c-portable' });
+  expect(said(done)).toMatch(/^(?:compiled|E1\d\d|E2\d\d|E3\d\d|E402)$/);
+});
