@@ -7,7 +7,8 @@ jest.setTimeout(200_000);
 const child = limited();
 afterAll(() => child.end());
 
-it.each(HOSTILE)('%s', async (_, model) => {
-  const done = await child.compile({ model, target: 'c-portable' });
+it.each(HOSTILE)('%s', async (name, model) => {
+  // Trees take rows, of which there are many where nothing is said.
+  const done = await child.compile({ model, target: 'c-portable', ...(/tree/.test(name) && { dims: { n: 1 } }) });
   expect(said(done)).toMatch(/^(?:compiled|E1\d\d|E2\d\d|E3\d\d|E402)$/);
 });

@@ -1,3 +1,4 @@
+import { onnxTreeModel } from '../trees/onnx-tree-writer.ts';
 import { attribute, bytes, encode, float, int, model, node, sub, tensor, text, value, type Part } from '../onnx-writer.ts';
 
 /** Files of some hundred bytes that ask for more than any machine has, by name: numbers where sizes, counts, axes and repetitions stand. */
@@ -68,7 +69,26 @@ const sparse = (name: string, dims: readonly number[]): Part =>
     ...dims.map(d => int(3, d)),
   );
 
+/** One split on the last of so many features. */
+const tree = (features: number, targets = 1): Uint8Array =>
+  onnxTreeModel('TreeEnsembleRegressor', 'f32', features, 1, {
+    nodes_treeids: [0, 0, 0],
+    nodes_nodeids: [0, 1, 2],
+    nodes_featureids: [features - 1, 0, 0],
+    nodes_modes: ['BRANCH_LEQ', 'LEAF', 'LEAF'],
+    nodes_values: { floats: [0.5, 0, 0] },
+    nodes_truenodeids: [1, 0, 0],
+    nodes_falsenodeids: [2, 0, 0],
+    target_treeids: [0, 0],
+    target_nodeids: [1, 2],
+    target_ids: [0, 0],
+    target_weights: { floats: [1, 2] },
+    n_targets: targets,
+  });
+
 export const HOSTILE: Hostile = [
+  ...each('features of a tree', [1e6, 5e7, BIG, HUGE], n => tree(n)),
+  ...each('targets of a tree', [1e6, HUGE, ABSURD, -1], n => tree(2, n)),
   ...each('Split num_outputs', [BIG, HUGE, ABSURD, -1, 0], n => one('Split', ['x'], [attribute('num_outputs', n)])),
   ...each('Split split', [BIG, -5], n => one('Split', ['x', 's'], [longs('s', [n])])),
   ...each('HannWindow', [BIG, HUGE, ABSURD, -5], n => one('HannWindow', ['n'], [longs('n', [n], [])], { opset: 17 })),

@@ -34,6 +34,8 @@ const GATHER_UNIT = 4;
 const MOST_DEPTH = 12;
 /** Masks of more tests than this (16 MiB) are not kept. */
 const MOST_TESTS = 2 ** 20;
+/** Tests are listed by feature, of which there are hardly more: rows of more (4 MiB) are walked. */
+const MOST_FEATURES = 2 ** 20;
 
 /**
  * The sums of an ensemble, by the strategy that the caller asks for, or else by the cheapest for its size. Falls back to the plain walk
@@ -50,8 +52,9 @@ function sumBy(c: LowerCtx<TreeAttrs>, t: TreeTables, asked: Exclude<TreeStrateg
   const depths = treeDepths(t);
   const depth = depths.reduce((a, b) => Math.max(a, b), 0);
   if (depth === 0) return false;
-  if (asked !== 'gather') {
-    const tests = testsOf(t, Number(must(c.types[0]).shape[1]));
+  const features = Number(must(c.types[0]).shape[1]);
+  if (asked !== 'gather' && features <= MOST_FEATURES) {
+    const tests = testsOf(t, features);
     const steps = depths.reduce((a, b) => a + b, 0);
     const trees = tests.count <= MOST_TESTS ? (completed(c, t, tests, depth) ?? listed(c, t, tests, steps)) : undefined;
     if (trees && (asked !== 'auto' || worthTests(c, tests, trees, steps, t.root.length))) {
