@@ -112,5 +112,6 @@ const expansions = (profile: Profile): readonly Rule[] => [
 export const expandIntegers: GraphPass = {
   name: 'expand-integers',
   doc: 'Products and convolutions of integers become exact ones of floats where the target has no faster dot products.',
+  rules: profile => [...promises, ...expansions(profile)],
   run: (g, { profile }) => rewriteGraph(rewriteGraph(g, promises), expansions(profile)),
 };

@@ -77,8 +77,11 @@ const product = (profile: Profile): Rule =>
     return scaled(m, sums, transB ? scales.slice(0, 1) : scales.slice(-1));
   });
 
+const rules = (profile: Profile): readonly Rule[] => [convolution(profile), product(profile)];
+
 export const integerProducts: GraphPass = {
   name: 'integer-products',
   doc: 'Products and convolutions of dequantized integers become products of the integers and a scale.',
-  run: (g, { profile }) => rewriteGraph(g, [convolution(profile), product(profile)]),
+  rules,
+  run: (g, { profile }) => rewriteGraph(g, rules(profile)),
 };

@@ -11,5 +11,6 @@ const direct = rule('a convolution', op(Conv, [], { more: true }), m => {
 export const noWinograd: GraphPass = {
   name: 'no-winograd',
   doc: 'Convolutions use their weights as they are where the memory of the target is scarce.',
+  rules: ({ memory }) => (memory.scarce ? [direct] : []),
   run: (g, { profile }) => (profile.memory.scarce ? rewriteGraph(g, [direct]) : g),
 };

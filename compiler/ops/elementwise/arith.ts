@@ -35,7 +35,7 @@ import {
 } from '../../kernel/ir.ts';
 import { attr } from '../define.ts';
 import { elementwise, floats, integers, numbers, sameDType } from './op.ts';
-import { binary, castTo, constantOf, perLane, unary } from './util.ts';
+import { binary, castTo, constantOf, greatest, least, perLane, unary } from './util.ts';
 
 export const Add = elementwise({
   name: 'Add',
@@ -124,11 +124,10 @@ function floatMod(k: KernelBuilder, a: Expr, b: Expr, fmod: boolean): Expr {
   return castTo(a.t.base, select(and(inf, lt(abs(x), Infinity)), whole, r));
 }
 
-/** NaN in either operand gives NaN. The kernel language's min and max keep only that of the first. */
-const extreme = (pick: (a: Expr, b: Expr) => Expr) => (args: readonly Expr[], c: { readonly out: DType }) => {
+/** Beside a number that is known there is one operation less. */
+const extreme = (pick: (a: Expr, b: Expr) => Expr, plain: (a: Expr, b: Expr) => Expr) => (args: readonly Expr[]) => {
   const [a, b] = [must(args[0]), must(args[1])];
-  const isNumber = !Number.isNaN(constantOf(b) ?? NaN);
-  return isFloat(c.out) && !isNumber ? select(ne(b, b), b, pick(a, b)) : pick(a, b);
+  return Number.isNaN(constantOf(b) ?? NaN) ? pick(a, b) : plain(a, b);
 };
 export const Min = elementwise({
   name: 'Min',
@@ -136,7 +135,7 @@ export const Min = elementwise({
   inputs: ['a', 'b'],
   result: numbers,
   ofSizes: 'monotone',
-  scalar: extreme(min),
+  scalar: extreme(least, min),
   known: ([a, b]) => dimMin(must(a), must(b)),
 });
 export const Max = elementwise({
@@ -145,7 +144,7 @@ export const Max = elementwise({
   inputs: ['a', 'b'],
   result: numbers,
   ofSizes: 'monotone',
-  scalar: extreme(max),
+  scalar: extreme(greatest, max),
   known: ([a, b]) => dimMax(must(a), must(b)),
 });
 export const Clip = elementwise({
@@ -185,8 +184,9 @@ export const Sign = elementwise({
   doc: '-1, 0 or 1; NaN stays NaN',
   inputs: ['x'],
   result: numbers,
+  // The sign of -0 is 0.
   scalar: unary(x => {
-    const positive = select(gt(x, 0), 1, x);
+    const positive = select(gt(x, 0), 1, add(x, 0));
     return unsigned(x) ? positive : select(lt(x, 0), -1, positive);
   }),
 });

@@ -1,6 +1,23 @@
 import { must } from '../../core/diagnostic.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, cast, div, konst, lane, math, sub, vec, vtype, type Base, type Expr } from '../../kernel/ir.ts';
+import {
+  add,
+  cast,
+  div,
+  isFloatBase,
+  konst,
+  lane,
+  math,
+  max,
+  min,
+  ne,
+  select,
+  sub,
+  vec,
+  vtype,
+  type Base,
+  type Expr,
+} from '../../kernel/ir.ts';
 
 /** A scalar function of one operand. */
 export const unary =
@@ -12,6 +29,14 @@ export const binary =
   (f: (a: Expr, b: Expr) => Expr) =>
   (args: readonly Expr[]): Expr =>
     f(must(args[0]), must(args[1]));
+
+/** The kernel language's min and max keep NaN of the first operand only: of `b`, which is bound, it stays as well. */
+const keepNaN =
+  (pick: (a: Expr, b: Expr) => Expr) =>
+  (a: Expr, b: Expr): Expr =>
+    isFloatBase(a.t.base) ? select(ne(b, b), b, pick(a, b)) : pick(a, b);
+export const greatest = keepNaN(max);
+export const least = keepNaN(min);
 
 /** Applies a scalar function lane by lane: for what has no vector instruction. Operands must be bound. */
 export function perLane(args: readonly Expr[], f: (args: readonly Expr[]) => Expr): Expr {

@@ -2,8 +2,9 @@ import { must } from '../../core/diagnostic.ts';
 import { isFloat, type DType } from '../../core/dtype.ts';
 import { fromNumbers, numel, stridesOf, toNumbers, typed, type Tensor } from '../../core/tensor.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, cast, I32, lt, max, min, mul, rem, select, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
+import { add, cast, I32, lt, max, mul, rem, select, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
 import { attr, defineOp, type InferCtx } from '../define.ts';
+import { greatest, least as lesser } from '../elementwise/util.ts';
 import { checkAxis } from './gather.ts';
 import { checkIndices, safeIndex, wrapIndex } from './indices.ts';
 import { forLanes, inOrder, lanesOf } from '../loops.ts';
@@ -19,7 +20,7 @@ import { cellsOf, indexOf } from '../strided.ts';
 export const REDUCTIONS = ['none', 'add', 'mul', 'min', 'max'] as const;
 export type Reduction = (typeof REDUCTIONS)[number];
 
-function combine(r: Reduction, old: () => Expr, v: Expr): Expr {
+function combine(k: KernelBuilder, r: Reduction, old: () => Expr, v: Expr): Expr {
   switch (r) {
     case 'none':
       return v;
@@ -28,9 +29,9 @@ function combine(r: Reduction, old: () => Expr, v: Expr): Expr {
     case 'mul':
       return mul(old(), v);
     case 'min':
-      return min(old(), v);
+      return lesser(old(), k.let(v));
     case 'max':
-      return max(old(), v);
+      return greatest(old(), k.let(v));
   }
 }
 /** Combines element p of a tensor with element q of another of its type. */
@@ -67,8 +68,9 @@ function combiner(r: Reduction, into: Tensor, from: Tensor): { put(p: number, q:
     result: () => fromNumbers(into.dtype, into.dims, x),
   };
 }
-const least = <T extends number | bigint>(a: T, b: T): T => (b < a ? b : a);
-const most = <T extends number | bigint>(a: T, b: T): T => (a < b ? b : a);
+// NaN of either stays.
+const least = <T extends number | bigint>(a: T, b: T): T => (b < a || b !== b ? b : a);
+const most = <T extends number | bigint>(a: T, b: T): T => (a < b || b !== b ? b : a);
 
 function checkScatter(c: InferCtx<{ readonly reduction: Reduction }>): void {
   const [x, indices, updates] = c.types.map(t => must(t));
@@ -87,7 +89,7 @@ function update(k: KernelBuilder, r: Reduction, out: Ref, idx: readonly Num[], v
   k.store(
     out.buffer,
     at,
-    combine(r, () => k.load(out.buffer, at, v.t.lanes), v),
+    combine(k, r, () => k.load(out.buffer, at, v.t.lanes), v),
   );
 }
 /** Vector loads of these types are vectors of what they compute with. */

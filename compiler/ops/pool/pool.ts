@@ -75,9 +75,11 @@ const readsOnce = (n: NodeOf<PoolAttrs>): 'indexMap' | 'buffer' => {
   const a = n.attrs;
   return a.kernel.every((k, i) => (k - 1) * must(a.dilations[i]) < must(a.strides[i])) ? 'indexMap' : 'buffer';
 };
+/** NaN stays. */
+const larger = (m: number, v: number): number => (v > m || Number.isNaN(v) ? v : m);
 export const MaxPool = defineOp({
   name: 'MaxPool',
-  doc: 'The largest element of each window.',
+  doc: 'The largest element of each window; NaN if there is one.',
   inputs: ['x'],
   attrs: poolAttrs,
   infer: c => {
@@ -88,7 +90,7 @@ export const MaxPool = defineOp({
   eval: (c, x) => {
     const t = planar(must(x), c.attrs.layout);
     const least = Number(limitsOf(t.dtype)[0]);
-    const r = foldWindows(c, t, c.attrs.layout, values => values.reduce((m, v) => (v > m ? v : m), least));
+    const r = foldWindows(c, t, c.attrs.layout, values => values.reduce(larger, least));
     return [finish(t, r, c.attrs.layout)];
   },
   macs: n => poolMacs(n),
@@ -120,11 +122,11 @@ export const MaxPoolIndices = defineOp({
       let at = -1;
       let m = least;
       values.forEach((v, i) => {
-        if (v > m || at < 0) [m, at] = [Math.max(v, m), i];
+        if (at < 0 || v > m || (Number.isNaN(v) && !Number.isNaN(m))) [m, at] = [v, i];
       });
       return at;
     };
-    const y = foldWindows(c, t, 'NCHW', values => values.reduce((m, v) => (v > m ? v : m), least));
+    const y = foldWindows(c, t, 'NCHW', values => values.reduce(larger, least));
     const plane = numel(sizes);
     const area = numel(y.dims.slice(2));
     const i = foldWindows(c, t, 'NCHW', (values, positions) => position(positions[best(values)] ?? 0));

@@ -103,7 +103,7 @@ export const Reduce = defineOp({
 
 export const ArgReduce = defineOp({
   name: 'ArgReduce',
-  doc: 'The index of the greatest (or least) element along an axis, as i64; of equals the first, or the last.',
+  doc: 'The index of the greatest (or least) element along an axis, as i64; of equals the first, or the last. NaN wins over all numbers.',
   inputs: ['x'],
   attrs: { of: attr.oneOf(['max', 'min']), axis: attr.int(), keep: attr.bool(true), last: attr.bool(false) },
   infer: c => {
@@ -121,7 +121,9 @@ export const ArgReduce = defineOp({
       for (let i = 1; i < g.members.length; i++) {
         const a = data[at + (g.members[i] ?? 0)] ?? 0;
         const b = data[at + (g.members[best] ?? 0)] ?? 0;
-        if ((of === 'max' ? a > b : a < b) || (last && a === b)) best = i;
+        const [newNaN, hadNaN] = [a !== a, b !== b];
+        const wins = newNaN ? last || !hadNaN : (of === 'max' ? a > b : a < b) || (last && a === b);
+        if (wins) best = i;
       }
       return BigInt(best);
     });

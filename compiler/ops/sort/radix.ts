@@ -57,7 +57,7 @@ const keyType = (dtype: DType): 'i32' | 'i64' => (bytesOf(dtype) === 8 ? 'i64' :
 
 /**
  * The key of a value: as unsigned integers, keys are in the order of `comesBefore`, and equal where neither of two values comes before the
- * other: NaN is last either way, zeros are equal.
+ * other: NaN is the largest, zeros are equal.
  */
 export function keyOf(k: KernelBuilder, dtype: DType, value: Expr, descending: boolean): Expr {
   const type = vtype(keyType(dtype));
@@ -77,7 +77,7 @@ export function keyOf(k: KernelBuilder, dtype: DType, value: Expr, descending: b
   const b = k.let(select(eq(v, 0), konst(type, 0), reinterpret(type, v)));
   // All bits of a negative number are turned over, of others only the sign.
   const key = xor(b, or(shr(b, bits - 1), top));
-  return select(ne(v, v), konst(type, bits === 64 ? -1n : -1), whole(key));
+  return whole(select(ne(v, v), konst(type, bits === 64 ? -1n : -1), key));
 }
 const digit = (key: Expr, d: number): Expr => and(cast(I32, d === 0 ? key : shr(key, 8 * d)), RADIX - 1);
 

@@ -2,21 +2,22 @@ import { isCoded } from '../../core/codes.ts';
 import { isFloat, type DType } from '../../core/dtype.ts';
 import { toNumbers, typed, type Tensor } from '../../core/tensor.ts';
 import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
-import { add, and, eq, ge, gt, int, lt, min, mul, ne, or, type Expr } from '../../kernel/ir.ts';
+import { add, and, eq, ge, int, lt, min, mul, ne, or, type Expr } from '../../kernel/ir.ts';
 
-/** Order of values: ascending or descending, NaN last either way and equal to itself. */
+/** Order of values, ascending or descending: NaN is the largest and equal to itself, as in NumPy and onnxruntime. */
 export function comesBefore(dtype: DType, a: Expr, b: Expr, descending: boolean): Expr {
-  const strictly = descending ? gt(a, b) : lt(a, b);
-  return isFloat(dtype) ? or(strictly, and(ne(b, b), eq(a, a))) : strictly;
+  const [less, more] = descending ? [b, a] : [a, b];
+  return isFloat(dtype) ? or(lt(less, more), and(ne(more, more), eq(less, less))) : lt(less, more);
 }
 /** The same of elements of a tensor, for the evaluator. */
 export function elementOrder(t: Tensor, descending: boolean): (a: number, b: number) => number {
   const wide = isCoded(t.dtype) ? toNumbers(t) : typed(t);
-  const before = (u: number | bigint, v: number | bigint): boolean => (descending ? u > v : u < v) || (v !== v && u === u);
+  const less = (u: number | bigint, v: number | bigint): boolean => u < v || (v !== v && u === u);
+  const sign = descending ? -1 : 1;
   return (p, q) => {
     const u = wide[p] ?? 0;
     const v = wide[q] ?? 0;
-    return before(u, v) ? -1 : before(v, u) ? 1 : 0;
+    return less(u, v) ? -sign : less(v, u) ? sign : 0;
   };
 }
 

@@ -41,7 +41,7 @@ interface TopKAttrs {
 }
 export const TopK = defineOp({
   name: 'TopK',
-  doc: 'The k largest (or smallest) elements along an axis in order, and their indices; of equal ones the lower index comes first, NaN last.',
+  doc: 'The k largest (or smallest) elements along an axis in order, and their indices; of equal ones the lower index comes first. NaN is larger than all numbers.',
   inputs: ['x'],
   attrs: { k: attr.dim(), axis: attr.int(), largest: attr.bool(true) },
   infer: c => {

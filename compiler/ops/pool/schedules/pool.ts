@@ -13,7 +13,7 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimProd } from '../../../core/dim.ts';
 import { limitsOf, regOf } from '../../../core/dtype.ts';
 import { dimStrides } from '../../../core/shape.ts';
-import { add, and, cast, ge, gt, I32, int, konst, lt, max, mul, or, vtype, type Expr } from '../../../kernel/ir.ts';
+import { add, and, cast, eq, ge, gt, I32, int, isFloatBase, konst, lt, mul, ne, or, vtype, type Expr } from '../../../kernel/ir.ts';
 import { forAll, forLanes, lanesOf } from '../../loops.ts';
 import type { LowerCtx } from '../../lowering.ts';
 import { vectorLanes } from '../../reduce/schedules/axis-walk.ts';
@@ -80,8 +80,9 @@ export function lowerMaxIndices(c: LowerCtx<PoolAttrs & { readonly columns: bool
       forTaps(k, spans, at => {
         const v = k.let(cast(reg, src.at(k, [...idx.slice(0, 2), ...at])));
         const flat = at.reduce<Expr>((sum, p, i) => add(sum, mul(p, k.dim(must(strides[i])))), int(0));
-        k.if(or(gt(v, best), none), () => {
-          k.set(best, max(v, best));
+        const better = isFloatBase(reg.base) ? or(gt(v, best), and(ne(v, v), eq(best, best))) : gt(v, best);
+        k.if(or(better, none), () => {
+          k.set(best, v);
           k.set(where, flat);
           k.set(none, int(0));
         });

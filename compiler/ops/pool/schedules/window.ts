@@ -24,6 +24,7 @@ import {
   type Expr,
   type Lanes,
 } from '../../../kernel/ir.ts';
+import { greatest } from '../../elementwise/util.ts';
 import type { LowerCtx, Sink, Source } from '../../lowering.ts';
 import type { PoolAttrs } from '../windows.ts';
 
@@ -69,13 +70,14 @@ export function forTaps(k: KernelBuilder, spans: readonly Span[], body: (at: rea
 interface Fold {
   readonly start: number;
   take(k: KernelBuilder, acc: Expr, v: Expr): Expr;
+  /** `b` must be bound. */
   join(a: Expr, b: Expr): Expr;
 }
 export function foldOf(kind: PoolKind, dtype: DType): Fold {
   const sum = { start: 0, join: add };
   switch (kind.k) {
     case 'max':
-      return { start: Number(limitsOf(dtype)[0]), join: max, take: (_, acc, v) => max(acc, v) };
+      return { start: Number(limitsOf(dtype)[0]), join: greatest, take: (k, acc, v) => greatest(acc, k.let(v)) };
     case 'average':
       return { ...sum, take: (_, acc, v) => add(acc, v) };
     case 'norm':

@@ -29,8 +29,6 @@ import {
   lane,
   le,
   lt,
-  max,
-  min,
   mul,
   ne,
   or,
@@ -43,7 +41,7 @@ import {
   type Lanes,
 } from '../../../kernel/ir.ts';
 import { wrapNarrow } from '../../elementwise/op.ts';
-import { perLane } from '../../elementwise/util.ts';
+import { greatest, least, perLane } from '../../elementwise/util.ts';
 import type { LowerCtx } from '../../lowering.ts';
 import { forAll, inOrder } from '../../loops.ts';
 import { forBlocks, forAccumulators, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
@@ -58,10 +56,7 @@ interface Fold {
   step(acc: Expr, x: Expr): Expr;
 }
 function foldOf(of: Reduction, dtype: DType): Fold {
-  const [least, greatest] = limitsOf(dtype);
-  // A NaN stays: it is taken, and then nothing is greater or less.
-  const keepNaN = (f: (a: Expr, b: Expr) => Expr) => (a: Expr, x: Expr) =>
-    isFloat(dtype) ? select(ne(x, x), x, f(a, x)) : f(a, x);
+  const [lowest, highest] = limitsOf(dtype);
   switch (of) {
     case 'sum':
     case 'mean':
@@ -69,9 +64,9 @@ function foldOf(of: Reduction, dtype: DType): Fold {
     case 'prod':
       return { start: 1, step: mul };
     case 'max':
-      return { start: least, step: keepNaN(max) };
+      return { start: lowest, step: greatest };
     case 'min':
-      return { start: greatest, step: keepNaN(min) };
+      return { start: highest, step: least };
   }
 }
 /** Folds accumulators, then their lanes. */
@@ -234,7 +229,19 @@ export function buildArgReduce(
   const base = regOf(dtype);
   const lanes = vectorLanes(c.profile, dtype, w.x);
   const start = of === 'max' ? limitsOf(dtype)[0] : limitsOf(dtype)[1];
-  const beats = of === 'max' ? (last ? ge : gt) : last ? le : lt;
+  const float = isFloat(dtype);
+  /** NaN wins over all numbers, as in NumPy. */
+  const isBetter = (x: Expr, best: Expr): Expr => {
+    const better = of === 'max' ? gt(x, best) : lt(x, best);
+    return float ? or(better, and(ne(x, x), eq(best, best))) : better;
+  };
+  const isEqual = (x: Expr, best: Expr): Expr => (float ? or(eq(x, best), and(ne(x, x), ne(best, best))) : eq(x, best));
+  /** Whether x, which comes later, wins: of equals the first does, or the last. */
+  const beats = (x: Expr, best: Expr): Expr => {
+    if (!last) return isBetter(x, best);
+    const asGood = of === 'max' ? ge(x, best) : le(x, best);
+    return float ? or(asGood, ne(x, x)) : asGood;
+  };
   // An axis of size 1 may have been merged away.
   const g = w.inside[0] ?? -1;
   const n = w.dims[g] ?? 1;
@@ -268,8 +275,8 @@ export function buildArgReduce(
             const x = k.let(lane(best, i));
             const j = k.let(lane(where, i));
             // Lanes hold different places: of equals the first wins, or the last.
-            const tie = and(eq(x, b), last ? gt(j, at) : lt(j, at));
-            const wins = k.let(or(of === 'max' ? gt(x, b) : lt(x, b), tie));
+            const tie = and(isEqual(x, b), last ? gt(j, at) : lt(j, at));
+            const wins = k.let(or(isBetter(x, b), tie));
             k.set(b, select(wins, x, b));
             k.set(at, select(wins, j, at));
           }

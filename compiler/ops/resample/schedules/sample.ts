@@ -44,6 +44,7 @@ import {
   type VType,
 } from '../../../kernel/ir.ts';
 import { forAll } from '../../loops.ts';
+import { greatest } from '../../elementwise/util.ts';
 import type { LowerCtx, Source } from '../../lowering.ts';
 import type { Steps } from '../../spatial.ts';
 import type { Border, SampleMode } from '../sample-modes.ts';
@@ -271,8 +272,8 @@ export function lowerRoiAlign(
                 ),
               );
             else {
-              const best = k.let(parts.reduce((p, q) => max(p, q)));
-              k.set(acc, select(ne(first, 0), best, max(acc, best)));
+              const best = parts.reduce((p, q) => k.let(greatest(p, k.let(q))));
+              k.set(acc, select(ne(first, 0), best, greatest(acc, best)));
               k.set(first, int(0));
             }
           }),
@@ -310,7 +311,7 @@ export function lowerRoiPool(c: LowerCtx<{ readonly height: number; readonly wid
       const empty = k.let(or(le(yb, ya), le(xb, xa)));
       k.for(0, must(sink.dims[1]), channel => {
         const best = k.var(select(empty, num(0), num(-Infinity)));
-        k.for(ya, yb, y => k.for(xa, xb, xx => k.set(best, max(best, real(t, x.at(k, [picture, channel, y, xx]))))));
+        k.for(ya, yb, y => k.for(xa, xb, xx => k.set(best, greatest(best, k.let(real(t, x.at(k, [picture, channel, y, xx])))))));
         sink.store(k, [r, channel, ph, pw], best);
       });
     }),
