@@ -151,6 +151,9 @@ function chain(m: Match, v: Value, axis: number, size: number, offsets: boolean)
   return now;
 }
 const finite = (a: Float64Array): boolean => a.every(Number.isFinite);
+/** Scales between which and 1 nothing overflows or underflows, where x and its sums stay within 2^64 of 1. */
+const FAR = 2 ** 64;
+const moderate = (scale: Float64Array): boolean => scale.every(k => k === 0 || (Math.abs(k) <= FAR && Math.abs(k) >= 1 / FAR));
 
 /** Visits the weights in runs that lie between the same two channels. */
 function eachRun(l: Linear, visit: (from: number, to: number, start: number, end: number) => void): void {
@@ -212,7 +215,7 @@ const after: Rule = rule('scale and offset after a product', op(CHAIN, [], { mor
   const l = below(m, root);
   if (!l) return undefined;
   const c = chain(m, root, l.outAxis, l.outs, true);
-  if (c.x !== out(l.node) || !m.usedOnce(c.x) || !finite(c.scale) || !finite(c.offset)) return undefined;
+  if (c.x !== out(l.node) || !m.usedOnce(c.x) || !moderate(c.scale) || !finite(c.offset)) return undefined;
   const plain = c.scale.every(v => v === 1);
   // One Add of constants is how an offset is written.
   if (plain && m.root.op === Add && m.root.inputs.includes(c.x)) return undefined;
@@ -250,7 +253,7 @@ const before: Rule = rule('scale before a product', op(linearOps, [], { more: tr
   const l = linear(m.root);
   if (!l || !m.usedOnce(l.x) || !ownWeights(m, l)) return undefined;
   const c = chain(m, l.x, l.inAxis, l.ins, false);
-  const w = c.x === l.x || !finite(c.scale) ? undefined : scaled(l, from => must(c.scale[from]));
+  const w = c.x === l.x || !moderate(c.scale) ? undefined : scaled(l, from => must(c.scale[from]));
   return w && m.apply1(l.node.op, [c.x, w], l.node.attrs);
 });
 

@@ -1,6 +1,7 @@
 import type { Tensor } from '../core/tensor.ts';
 import { probing } from '../data/probe.ts';
 import { random } from '../data/random.ts';
+import { sharpened } from '../data/sharp.ts';
 import type { Original } from '../reference/reference.ts';
 import type { Bundle } from '../run/bundle.ts';
 import { inputsOfFile, makeInputs } from '../run/inputs.ts';
@@ -8,8 +9,8 @@ import { inputsOfFile, makeInputs } from '../run/inputs.ts';
 /** The sizes of later samples are spread over the ranges up to this many times the first try. */
 const SPREAD = 256;
 /**
- * Samples with the inputs of a file, and random ones for the rest, whose sizes differ from sample to sample. Rows of features are such
- * that they try the splits of the model's trees.
+ * Samples with the inputs of a file, and random ones for the rest, whose sizes differ from sample to sample. All but the first hold numbers
+ * at which the model changes its ways (`sharpened`); rows of features are such that they try the splits of the model's trees.
  */
 export function samplesOf(
   bundle: Bundle,
@@ -30,6 +31,7 @@ export function samplesOf(
     const made = makeInputs(bundle.manifest, [], { given, seed, ...((i > 0 || trees) && { size }) });
     const rows = made.get(table);
     if (trees && rows && !given.has(table)) made.set(table, trees(rows, seed));
+    else if (i > 0) for (const [name, t] of made) if (!given.has(name)) made.set(name, sharpened(original.graph, name, t, seed));
     return made;
   });
 }
