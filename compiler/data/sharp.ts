@@ -71,9 +71,7 @@ function numbersOf(n: Node): readonly number[] {
   return n.op === Add ? constants.map(c => -c) : constants;
 }
 
-/** Larger numbers make rounding errors beyond the tolerances, which are those of results of about 1. */
-const LARGE = 8;
-/** Bounds beyond this are there to stop infinities. */
+/** Bounds beyond this are there to stop infinities. Larger numbers than a graph names make rounding errors beyond the tolerances. */
 const BOUND = 1e6;
 /** What hides a score. */
 const HIDES = -1e4;
@@ -82,7 +80,7 @@ const DECIDES: ReadonlySet<Op> = new Set<Op>([ArgReduce, TopK, NonMaxSuppression
 
 /**
  * Random elements of an input mixed with those at which models change their ways: zeros of both signs, numbers that they are compared with
- * and their neighbours, large and repeated numbers, rows of zeros, masks, the first and the last index. The same for the same seed.
+ * and their neighbours, repeated numbers, rows of zeros, masks, the first and the last index. The same for the same seed.
  */
 export function sharpened(graph: Graph, name: string, t: Tensor, seed: number): Tensor {
   const { numbers, indices, isMask } = usesOf(graph, name);
@@ -91,11 +89,7 @@ export function sharpened(graph: Graph, name: string, t: Tensor, seed: number): 
   const float = isFloat(t.dtype);
   const known = [...numbers].filter(c => Math.abs(c) <= BOUND && (float || Number.isInteger(c)));
   const beside = known.flatMap(c => (float ? [c, nextFloat(c), -nextFloat(-c)] : [c - 1, c, c + 1]));
-  const usual = float
-    ? [0, -0, 1, -1, LARGE, -LARGE, ...(isMask ? [HIDES] : [])]
-    : indices === undefined
-      ? [0, 1]
-      : [0, indices - 1];
+  const usual = float ? [0, -0, 1, -1, ...(isMask ? [HIDES] : [])] : indices === undefined ? [0, 1] : [0, indices - 1];
   const data = toNumbers(t);
   for (let i = 0; i < data.length; i++) {
     if (t.dtype !== 'bool' && next() < 1 / 4) data[i] = pick(beside.length > 0 && next() < 1 / 2 ? beside : usual);
