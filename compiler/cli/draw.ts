@@ -195,10 +195,11 @@ function page(x: Inspection, svg: string, about: string): string {
 <title>${quoteHtml(x.file)}</title>
 <style>
 :root { color-scheme: light dark; --back: light-dark(#fff, #15171b); --ink: light-dark(#1c2026, #e6e9ee); --line: light-dark(#8a93a0, #6c7684); }
-html, body { margin: 0; height: 100%; overflow: hidden; background: var(--back); color: var(--ink); font: 14px/1.4 system-ui, sans-serif; }
-header { position: fixed; z-index: 1; inset: 0 0 auto 0; padding: 0.5rem 0.8rem; background: color-mix(in srgb, var(--back) 85%, transparent); border-bottom: 1px solid var(--line); }
+html, body { margin: 0; height: 100%; overflow: hidden; }
+body { display: flex; flex-direction: column; background: var(--back); color: var(--ink); font: 14px/1.4 system-ui, sans-serif; }
+header { padding: 0.5rem 0.8rem; border-bottom: 1px solid var(--line); }
 header b { margin-right: 0.6rem; }
-#view { position: absolute; inset: 0; cursor: grab; touch-action: none; }
+#view { position: relative; flex: 1; overflow: hidden; cursor: grab; touch-action: none; }
 svg { position: absolute; left: 0; top: 0; transform-origin: 0 0; overflow: visible; }
 svg text { fill: var(--ink); font-family: Helvetica, Arial, sans-serif; }
 svg .edge path { stroke: var(--line); fill: none; }
@@ -225,7 +226,8 @@ svg.setAttribute('width', box.width);
 svg.setAttribute('height', box.height);
 let scale = 1, x = 0, y = 0;
 const show = () => { svg.style.transform = \`translate(\${x}px, \${y}px) scale(\${scale})\`; };
-const zoom = (by, px, py) => {
+const zoom = (by, clientX, clientY) => {
+  const [px, py] = [clientX - view.offsetLeft, clientY - view.offsetTop];
   const next = Math.min(4, Math.max(0.02, scale * by));
   x = px - ((px - x) * next) / scale;
   y = py - ((py - y) * next) / scale;
@@ -236,7 +238,7 @@ const fit = () => {
   scale = Math.min(1.2, (view.clientWidth - 40) / box.width);
   scale = Math.max(scale, 0.25);
   x = Math.max(20, (view.clientWidth - box.width * scale) / 2);
-  y = document.querySelector('header').offsetHeight + 16;
+  y = 16;
   show();
 };
 const touches = new Map();
