@@ -82,6 +82,14 @@ describe('sizes that pass through floats, as exporters write them', () => {
     ];
     expect(await check(model(...sized, ...parts, ...resized))).toBe('1, 1, -32*floor((-1*h)/(32)), -32*floor((-1*w)/(32))');
   });
+  it('scales of a Resize, constant or worked out from sizes', async () => {
+    const by = (scales: readonly Part[]): Uint8Array =>
+      model(...sized, ...scales, node('Resize', ['x', '', 'scales'], ['y'], attribute('mode', 'linear')), out('y', F32));
+    expect(await check(by([floats('scales', 1, 1, 0.7, 2)]))).toBe('1, 1, floor((7*h)/(10)), 2*w');
+    expect(await check(by([floats('scales', 1, 1, 1.37, 3)]))).toMatch(/^1, 1, floor\(\(\d+\*h.*, 3\*w$/);
+    const target = [floats('one', 1, 1), floats('to', 33, 48), node('Div', ['to', 'hw'], ['q'])];
+    expect(await check(by([...target, node('Concat', ['one', 'q'], ['scales'], attribute('axis', 0))]))).toMatch(/^1, 1, /);
+  });
   it('one scale for both axes, which no expression of them gives', async () => {
     const parts = [
       floats('most', 96),

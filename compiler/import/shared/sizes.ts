@@ -34,9 +34,10 @@ export function unbounded(c: ImportBuilder, what: string, axes = 1): () => numbe
 }
 
 /** The one integer in `v` as a dimension: as known, else a symbol that is read when the model runs. */
-export function sizeOf(c: ImportBuilder, v: Value, r: Read): Dim {
+export function sizeOf(c: ImportBuilder, v: Value, read: Read | (() => Read)): Dim {
   const known = symbolicOf(v)?.[0];
   if (known !== undefined) return known;
+  const r = typeof read === 'function' ? read() : read;
   if (r.declared !== undefined) {
     expectSize(c, v, r.declared, `its ${r.what} is not what the file declares`, r.what);
     return r.declared;
@@ -80,7 +81,7 @@ export function sizesOf(c: ImportBuilder, v: Value, read: (i: number) => Read): 
   const known = symbolicOf(v);
   if (known) return known;
   const length = lengthOf(c, v);
-  return Array.from({ length }, (_, i) => sizeOf(c, element(c, v, i), read(i)));
+  return Array.from({ length }, (_, i) => sizeOf(c, element(c, v, i), () => read(i)));
 }
 /**
  * Whole numbers that follow from sizes by way of floats: where no expression of the sizes is equal to them, they are symbols that are read

@@ -1,5 +1,5 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimFloorDiv, dimMul, rangeOf, type Dim } from '../../../core/dim.ts';
+import type { Dim } from '../../../core/dim.ts';
 import { toNumbers } from '../../../core/tensor.ts';
 import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Add, Div, Floor, Mul } from '../../../ops/elementwise/index.ts';
@@ -12,7 +12,7 @@ import { COORDINATES, NEAREST_MODES, RESIZE_MODES } from '../../../ops/resample/
 import type { ImportCtx, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf } from '../../shared/axes.ts';
 import { declaredOr } from './declared.ts';
-import { element, sizeOf, sizesValue } from '../../shared/sizes.ts';
+import { boundsIn, element, sizeOf, sizesValue } from '../../shared/sizes.ts';
 import { cast, concat, slice } from '../../shared/views.ts';
 
 const word = <const W extends readonly string[]>(n: OnnxNode, words: W, name: string, otherwise: string): W[number] => {
@@ -25,24 +25,6 @@ const numbers = (v: Value | undefined): readonly number[] | undefined => {
   const t = tensorOf(v);
   return t && [...toNumbers(t)];
 };
-/** What a size becomes, in the arithmetic of onnxruntime: floor of a float32 product of a float32 scale. */
-const floorScaled = (size: number, scale: number): number => Math.floor(Math.fround(size * Math.fround(scale)));
-/** Ranges of sizes up to this are tried out whole. */
-const MOST_TRIED = 2 ** 16;
-/** The same for a symbolic size, where it is that of a fraction for every size of its range. */
-function scaled(n: OnnxNode, size: Dim, scale: number): Dim {
-  if (typeof size === 'number') return floorScaled(size, scale);
-  if (Number.isInteger(scale)) return dimMul(size, scale);
-  const { lo, hi } = rangeOf(size);
-  const tried = Array.from({ length: Math.min(hi - lo + 1, MOST_TRIED) }, (_, i) => lo + i);
-  for (let den = 2; den <= 64; den++) {
-    const num = Math.round(scale * den);
-    if (num <= 0 || Math.abs(num / den - scale) >= 1e-6) continue;
-    if (tried.every(s => floorScaled(s, scale) === Math.floor((s * num) / den))) return dimFloorDiv(dimMul(size, num), den);
-  }
-  return n.unsupported(`scale ${scale} of a size that is open until the model runs`);
-}
-
 interface Given {
   readonly scales?: Value | undefined;
   readonly sizes?: Value | undefined;
@@ -85,9 +67,11 @@ function resize(n: OnnxNode, c: ImportCtx, given: Given): readonly Value[] {
           keep: true,
         })
       : undefined;
-  const sizeAtRunTime = (i: number, from: Dim): Value => {
+  // In the arithmetic of onnxruntime: a float32 product of a float32 scale.
+  const sizeOfAxis = (i: number, from: Dim): Value => {
     if (asked && !one) return element(c, asked, i);
-    const scale = one ?? element(c, must(given.scales), i);
+    const factor = factors?.[i];
+    const scale = one ?? (factor === undefined ? element(c, must(given.scales), i) : c.literal('f32', [factor]));
     const size = c.apply1(Mul, [float(sizesValue(c, [from])), float(scale)]);
     return cast(c, c.apply1(Floor, [one ? c.apply1(Add, [size, c.literal('f32', 0.5)]) : size]), 'i64');
   };
@@ -96,10 +80,8 @@ function resize(n: OnnxNode, c: ImportCtx, given: Given): readonly Value[] {
   axes.forEach((axis, i) => {
     const from = must(x.type.shape[axis]);
     scales[axis] = factors?.[i] ?? 0;
-    shape[axis] =
-      factors?.[i] !== undefined
-        ? scaled(n, from, factors[i])
-        : (sizes?.[i] ?? sizeOf(c, sizeAtRunTime(i, from), declaredOr(n, 0, axis, 'size', open)));
+    const size = sizeOfAxis(i, from);
+    shape[axis] = sizeOf(c, size, () => declaredOr(n, 0, axis, 'size', () => boundsIn(size) ?? open()));
   });
   let scalesInput = factors || !given.scales ? undefined : onAllAxes(c, given.scales, axes, rank, 1);
   if (one) scalesInput = onAllAxes(c, c.apply1(Expand, [one], { shape: [axes.length] }), axes, rank, 1);

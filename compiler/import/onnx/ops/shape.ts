@@ -1,5 +1,16 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimFloorDiv, dimMax, dimMin, dimNeg, dimProd, dimSub, rangeOf, type Dim } from '../../../core/dim.ts';
+import {
+  dimAdd,
+  dimFloorDiv,
+  dimMax,
+  dimMin,
+  dimNeg,
+  dimProd,
+  dimSub,
+  rangeOf,
+  type Dim,
+  type Range as Bounds,
+} from '../../../core/dim.ts';
 import { zeros } from '../../../core/tensor.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Pad, PAD_MODES } from '../../../ops/movement/pad.ts';
@@ -32,11 +43,8 @@ const range: OnnxBuilder = (n, c) => {
   const step = n.inputs[2] ?? c.literal(n.input(0).type.dtype, 1);
   const [start, limit, delta] = [n.input(0), n.input(1), step].map(v => reshape(c, v, []));
   const count = c.apply1(RangeSize, [start, limit, delta]);
-  const length = sizeOf(
-    c,
-    count,
-    declaredOr(n, 0, 0, 'range', () => boundsIn(count) ?? { lo: 0, hi: unbounded(c, 'length')() }),
-  );
+  const most = (): Bounds => boundsIn(count) ?? { lo: 0, hi: unbounded(c, 'length')() };
+  const length = sizeOf(c, count, () => declaredOr(n, 0, 0, 'range', most));
   return [c.apply1(Range, [start, delta], { n: length })];
 };
 const eyeLike: OnnxBuilder = (n, c) => {
