@@ -5,6 +5,7 @@ import type { Node, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import {
   add,
+  and,
   cast,
   ex,
   int,
@@ -30,7 +31,7 @@ type Groups = readonly (readonly number[])[];
 /** Types whose vectors fit the f32 lanes: what vector code computes on. */
 const vectorReg = (t: DType): boolean => regOf(t) === 'f32' || regOf(t) === 'i32' || regOf(t) === 'u32';
 /** Whether memory of this type is loaded and stored by whole vectors. */
-const vectorMemory = (t: DType, narrow: boolean): boolean => vectorReg(t) && t !== 'bool' && (narrow || bytesOf(t) === 4);
+const vectorMemory = (t: DType, narrow: boolean): boolean => vectorReg(t) && (narrow || bytesOf(t) === 4);
 
 /** Whether the code of a target loads and stores vectors of narrow integers as wide ones. */
 export const hasNarrowVectors = (p: Profile): boolean => p.backEnd.narrowVectors && p.vector.bits > 0;
@@ -60,7 +61,10 @@ export function memorySource(ref: Ref, narrow: boolean): Source {
         const v = splat(k.load(ref.buffer, at), lanes);
         return dtype === 'bool' ? ne(v, konst(v.t, 0)) : v;
       }
-      if (last === 1 && vectorMemory(dtype, narrow)) return cast(valueType(dtype, lanes), k.load(ref.buffer, at, lanes));
+      if (last === 1 && vectorMemory(dtype, narrow)) {
+        const v = cast(valueType(dtype, lanes), k.load(ref.buffer, at, lanes));
+        return dtype === 'bool' ? ne(v, konst(v.t, 0)) : v;
+      }
       return gatherLanes(lanes, i => k.load(ref.buffer, refIndex(k, ref, stepLast(idx, i))), dtype);
     },
     broadcast: dims => memorySource(broadcastRef(ref, dims), narrow),
@@ -257,7 +261,8 @@ export function memorySink(ref: Ref, narrow: boolean): Sink {
         return;
       }
       if (last === 1 && vectorMemory(dtype, narrow)) {
-        k.store(ref.buffer, refIndex(k, ref, idx), cast(loadType(dtype, value.t.lanes), value));
+        const own = dtype === 'bool' ? and(value, konst(value.t, 1)) : value;
+        k.store(ref.buffer, refIndex(k, ref, idx), cast(loadType(dtype, value.t.lanes), own));
         return;
       }
       const v = k.let(value);
