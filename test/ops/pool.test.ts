@@ -61,6 +61,42 @@ describe('pools', () => {
       { numRuns: 120 },
     );
   });
+  it('share the parts of large windows', () => {
+    const large = fc.record({
+      kind: fc.constantFrom('max' as const, 'average' as const, 'norm' as const),
+      kernel: fc.integer({ min: 5, max: 70 }),
+      stride: fc.integer({ min: 1, max: 3 }),
+      dilation: fc.constantFrom(1, 1, 2),
+      more: fc.nat(20),
+      channels: fc.constantFrom(1, 3, 5),
+      nhwc: fc.boolean(),
+      symbolic: fc.boolean(),
+      f16: fc.boolean(),
+      seed: fc.nat(1000),
+      profile: fc.nat(3),
+    });
+    fc.assert(
+      fc.property(large, r => {
+        const op = { max: MaxPool, average: AveragePool, norm: LpPool }[r.kind];
+        const layout = r.nhwc ? 'NHWC' : 'NCHW';
+        const pad = Math.floor(r.kernel / 2);
+        const size = (r.kernel - 1) * r.dilation + 1 - 2 * pad + r.more;
+        if (size < 1) return;
+        const width: Dim = r.symbolic ? symbol('w', size, size + 9) : size;
+        const g = single(op, [{ shape: layoutShape<Dim>(layout, 1, r.channels, [3, width]), dtype: r.f16 ? 'f16' : 'f32' }], {
+          layout,
+          kernel: [2, r.kernel],
+          strides: [1, r.stride],
+          dilations: [1, r.dilation],
+          pads: [1, pad, 0, pad],
+          ceil: false,
+        });
+        const profile = profiles[r.profile] ?? target('wasm-simd');
+        expectAgreement(g, inputsFor(g, { w: size }, r.seed), profile, r.f16 ? 2 ** -10 : 1e-4);
+      }),
+      { numRuns: 60 },
+    );
+  });
   it('are undone by positions, and positions outside are left out', () => {
     for (const p of profiles) {
       const g = single(MaxUnpool, [{ shape: [1, 2, 2, 2] }, { shape: [1, 2, 2, 2], dtype: 'i64' }], { shape: [1, 2, 4, 4] });

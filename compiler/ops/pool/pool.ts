@@ -8,7 +8,6 @@ import { partsOf } from '../conv/conv.ts';
 import { attr, defineOp, type EvalCtx, type InferCtx } from '../define.ts';
 import { lowerMaxIndices, lowerPool, lowerUnpool } from './schedules/pool.ts';
 import {
-  channelsLast,
   checkWindow,
   indices,
   inLayout,
@@ -16,6 +15,8 @@ import {
   planar,
   slidSizes,
   taps,
+  toChannelsLast,
+  toPlanar,
   type Layout,
   type Tap,
 } from '../spatial.ts';
@@ -77,6 +78,14 @@ const readsOnce = (n: NodeOf<PoolAttrs>): 'indexMap' | 'buffer' => {
 };
 /** NaN stays. */
 const larger = (m: number, v: number): number => (v > m || Number.isNaN(v) ? v : m);
+/**
+ * Pools follow the layout that their input has: by themselves they are as fast with channels first, and their result is smaller to turn.
+ */
+function followsLayout<A extends PoolAttrs>(n: NodeOf<A>, perm: readonly number[]): A | undefined {
+  const { layout } = n.attrs;
+  const turned = layout === 'NCHW' ? toChannelsLast(perm.length) : toPlanar(perm.length);
+  return perm.every((p, i) => p === turned[i]) ? { ...n.attrs, layout: layout === 'NCHW' ? 'NHWC' : 'NCHW' } : undefined;
+}
 export const MaxPool = defineOp({
   name: 'MaxPool',
   doc: 'The largest element of each window; NaN if there is one.',
@@ -94,7 +103,7 @@ export const MaxPool = defineOp({
     return [finish(t, r, c.attrs.layout)];
   },
   macs: n => poolMacs(n),
-  channelsLast,
+  permuteAxes: followsLayout,
   lower: { k: 'kernel', accepts: (_, n) => readsOnce(n), iterationSpace: eachAxis, build: c => lowerPool(c, { k: 'max' }) },
 });
 
@@ -166,7 +175,7 @@ export const AveragePool = defineOp({
     return [finish(t, r, c.attrs.layout)];
   },
   macs: n => poolMacs(n),
-  channelsLast,
+  permuteAxes: followsLayout,
   lower: {
     k: 'kernel',
     accepts: (_, n) => readsOnce(n),
@@ -193,7 +202,7 @@ export const LpPool = defineOp({
     return [finish(t, r, c.attrs.layout)];
   },
   macs: n => poolMacs(n),
-  channelsLast,
+  permuteAxes: followsLayout,
   lower: {
     k: 'kernel',
     accepts: (_, n) => readsOnce(n),
