@@ -1,5 +1,5 @@
 /**
- * Transposed convolution, one of three ways.
+ * Transposed convolution: depthwise (`transpose-depthwise.ts`), or one of three ways.
  * ```
  * windows that tile the output (kernel = stride):       for n, for input row, parallel: for tap:
  *                                                         y[row * stride + tap][x * stride + ..] = epilogue(x[row] w[tap])      gemm.ts
@@ -23,6 +23,7 @@ import { channelAxis, indices, layoutShape, spatialAxes, type WindowAttrs } from
 import { blockSize, loopOrder, packedPanels, packedSize, panelsOf, gemm, type GemmProblem } from '../../schedules/gemm.ts';
 import { packConstant, type ConstMatrix } from '../../schedules/pack.ts';
 import { padInto } from './pad.ts';
+import { isDepthwise, lowerDepthwiseTranspose } from './transpose-depthwise.ts';
 import { hasLargeEpilogue, mergeSink } from '../../schedules/sink.ts';
 import { arithOf, type ReductionLoop } from '../../schedules/tile.ts';
 
@@ -70,6 +71,7 @@ export function transposeSpace(n: NodeOf<TransposeAttrs>): readonly (readonly nu
 export function lowerConvTranspose(c: LowerCtx<TransposeAttrs>): void {
   if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
   if (tiles(c.node)) lowerTiles(c);
+  else if (isDepthwise(c.node)) lowerDepthwiseTranspose(c);
   else if (!lowerPhases(c)) lowerPlain(c);
 }
 
