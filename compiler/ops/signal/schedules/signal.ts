@@ -1,5 +1,5 @@
 /**
- * The discrete Fourier transform by its definition, for lengths that no matrix of constants serves; and mel filters.
+ * The discrete Fourier transform by its definition, for lengths that neither a matrix of constants nor `fft.ts` serves; and mel filters.
  * ```
  * for i in 0..length: cos[i], sin[i]
  * for outer, parallel: for inner: for bin:
@@ -39,11 +39,17 @@ import {
 } from '../../../kernel/ir.ts';
 import type { LowerCtx, Source } from '../../lowering.ts';
 import type { DftAttrs } from '../dft.ts';
+import { factorsOf, lowerFft } from './fft.ts';
 
 export function lowerDft(c: LowerCtx<DftAttrs>): void {
   const { axis, length, inverse, onesided } = c.attrs;
   const out = must(c.out[0]);
   if (out.shape.some(d => dimHi(d) === 0)) return;
+  const factors = factorsOf(length);
+  if (factors) {
+    lowerFft(c, Number(length), factors);
+    return;
+  }
   const t = vtype(regOf(out.dtype));
   const x = c.contiguous(0);
   const sink = c.sink(0);
