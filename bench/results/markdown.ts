@@ -50,8 +50,10 @@ export function readmePart(f: Figures): string {
   const size = `The code to download is ${((web?.code ?? 0) / 1e6).toFixed(0)} MB for onnxruntime-web and at most ${Math.ceil(most / 1e3)} KB for each of these.`;
   return `${table(head, [...rows, mean])}\n${size} All runs, and the circumstances: [bench/RESULTS.md](bench/RESULTS.md).\n`;
 }
-/** The section of bench/RESULTS.md: every run against every peer. */
-export function resultsPart(f: Figures): string {
+/** The sections of bench/RESULTS.md: every run against every peer. */
+export const resultsPart = (f: Figures): string => section(f, 'networks');
+export const operatorsPart = (f: Figures): string => section(f, 'operators, one by one,');
+function section(f: Figures, what: string): string {
   const targets = [...new Set(f.rows.map(r => r.target))].join(', ');
   const [cells, heads] = [f.peers.map(p => p.name), f.peers.flatMap(p => [`${p.name}, ms`, 'times faster', 'differs'])];
   const rows = f.rows.map(r => [
@@ -68,7 +70,7 @@ export function resultsPart(f: Figures): string {
     return `${geomean(all).toFixed(2)} times faster than ${p.name} ${p.version} in the geometric mean of ${all.length} runs, at least ${Math.min(...all).toFixed(2)} times`;
   });
   const { rounds, processes } = f.settings;
-  return `## ${f.date}, Sinter ${f.sinter} at ${f.commit}: networks in WebAssembly
+  return `## ${f.date}, Sinter ${f.sinter} at ${f.commit}: ${what} in WebAssembly
 
 \`${f.command}\`:
 ${targets}, ${f.machine.engine}, ${threads(f)}, ${f.machine.cpu} with ${f.machine.cores} processors. Times of a call are medians in
