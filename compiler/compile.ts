@@ -10,8 +10,17 @@ import { treeStats } from './ops/trees/stats.ts';
 import type { CompiledModule } from './backend/backend.ts';
 import { portReport } from './bundle/about.ts';
 import { sha256 } from './core/bytes.ts';
-import type { DimChoice } from './import/shared/dims.ts';
-import type { CompileOptions, CompileResult, DimOption, Phase, Progress, Report, Stage } from './options.ts';
+import type { DimChoice, ShapeChoices } from './import/shared/dims.ts';
+import {
+  modelChoices,
+  type CompileOptions,
+  type CompileResult,
+  type DimOption,
+  type Phase,
+  type Progress,
+  type Report,
+  type Stage,
+} from './options.ts';
 import { runPasses } from './passes/index.ts';
 import { runKernelPasses } from './program/passes/index.ts';
 import { planMemory } from './program/plan.ts';
@@ -49,10 +58,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     trees: report.trees,
     passes: [...new Set(run.passes.flatMap(p => (p.phase === 'passes' ? [p.name] : [])))],
     options: {
-      ...(options.dims && { dims: options.dims }),
-      ...(options.format && { format: options.format }),
-      ...(options.iterations && { iterations: options.iterations }),
-      ...(options.outputs && { outputs: options.outputs }),
+      ...modelChoices(options),
       ...(options.treeStrategy && { treeStrategy: options.treeStrategy }),
       ...(options.embedBelow !== undefined && { embedBelow: options.embedBelow }),
     },
@@ -121,18 +127,22 @@ export function compileGraph(graph: Graph, profile: Profile, settings: LowerSett
 /** Imports a model as `compile` does; `onValue` is told what each name of an ONNX file became. */
 export function importFor(o: CompileOptions, onValue?: (name: string, value: Value) => void): ImportedModel {
   const file = o.file ?? 'model';
+  const { dims, shapes, ...chosen } = modelChoices(o);
   return importModel(o.model, {
     file,
     name: o.name ?? modelName(file),
-    dims: Object.fromEntries(Object.entries(o.dims ?? {}).map(([name, d]) => [name, dimChoice(d)] as const)),
-    ...(o.format && { format: o.format }),
-    ...(o.iterations && { iterations: o.iterations }),
-    ...(o.outputs && { outputs: o.outputs }),
+    ...chosen,
+    dims: Object.fromEntries(Object.entries(dims ?? {}).map(([name, d]) => [name, dimChoice(d)] as const)),
+    ...(shapes && { shapes: shapeChoices(shapes) }),
     ...(o.external && { external: o.external }),
     ...(o.importers && { importers: o.importers }),
     ...(onValue && { onValue }),
   });
 }
+const shapeChoices = (shapes: NonNullable<CompileOptions['shapes']>): ShapeChoices =>
+  Object.fromEntries(
+    Object.entries(shapes).map(([name, ds]) => [name, ds.map(d => (d === null ? null : dimChoice(d)))] as const),
+  );
 /** The importers' word for a size or its range. */
 const dimChoice = (d: DimOption): DimChoice =>
   typeof d === 'number' ? d : { lo: d.min, hi: d.max, ...(d.step !== undefined && { step: d.step }) };

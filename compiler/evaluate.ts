@@ -1,12 +1,9 @@
 import { importFor } from './compile.ts';
 import { evaluate as evaluateGraph } from './graph/evaluate.ts';
-import type { CompileOptions } from './options.ts';
+import type { CompileOptions, ModelChoices } from './options.ts';
 import { fromRun, toRun, type RunTensor, type TypedTensor } from './tensors.ts';
 
-export interface EvaluateOptions extends Pick<
-  CompileOptions,
-  'model' | 'format' | 'dims' | 'iterations' | 'outputs' | 'file' | 'external' | 'importers'
-> {
+export interface EvaluateOptions extends ModelChoices, Pick<CompileOptions, 'model' | 'file' | 'external' | 'importers'> {
   /** The inputs by name. */
   readonly inputs: Readonly<Record<string, RunTensor>>;
 }

@@ -32,6 +32,15 @@ export interface CompileOptions {
    * 10,000, or to as many rows as 64 MiB hold of inputs and outputs.
    */
   readonly dims?: Readonly<Record<string, DimOption>>;
+  /**
+   * Sizes of whole inputs, axis by axis, beside or in the place of `dims`: `{ x: [1, 3, 48, { min: 160, max: 320 }] }`. null leaves an axis
+   * as the model has it. ONNX only.
+   */
+  readonly shapes?: Readonly<Record<string, readonly (DimOption | null)[]>>;
+  /** Names of nodes, or of values: what they give are the outputs, in the place of the model's own. ONNX only. */
+  readonly outputsAt?: readonly string[];
+  /** The same: what they give are inputs, and what computes them is left out. ONNX only. */
+  readonly inputsAt?: readonly string[];
   /** Boosting rounds to use of XGBoost and LightGBM models, from the first to the last, both included. Default: as the model says. */
   readonly iterations?: Iterations;
   /** Outputs of XGBoost and LightGBM models besides `prediction`. */
@@ -57,6 +66,12 @@ export interface CompileOptions {
   /** Is given the text of the program's stages, in order: `01-import.graph`, … Only made if asked for. */
   readonly onText?: (stage: Stage) => void;
 }
+/** What is chosen of a model: with it, a bundle's manifest tells how to import the model again. */
+const MODEL_CHOICES = ['dims', 'format', 'iterations', 'outputs', 'shapes', 'outputsAt', 'inputsAt'] as const;
+export type ModelChoices = Pick<CompileOptions, (typeof MODEL_CHOICES)[number]>;
+export const modelChoices = (o: ModelChoices): ModelChoices =>
+  Object.fromEntries(MODEL_CHOICES.flatMap(k => (o[k] === undefined ? [] : [[k, o[k]]])));
+
 /** A stage of the compilation as text: what `--dump` and `--print-after` show. */
 export interface Stage {
   readonly phase: Phase;

@@ -81,7 +81,7 @@ const EXAMPLES: Readonly<Record<Code, readonly [act: () => unknown, message: str
   E207: [() => openBundle(at('none')), 'E207: bundle DIR/none: it has no manifest.json of Sinter'],
   E301: [
     () => onnx(node('Abs', ['x'], ['y']), value(11, 'x', F32, [3, 'width']), value(12, 'y', F32, [3, 'width'])),
-    "m.onnx: E301: dimension width is free: give a size or a range, such as --dim width=1..512 (width is axis 1 of 'x')",
+    "m.onnx: E301: dimension width is free: width is axis 1 of 'x'; give a size or a range, such as --dim width=1..512",
   ],
   E302: [
     () => compile({ model: abs, file: 'm.onnx', dims: { width: 4 } }),

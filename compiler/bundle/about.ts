@@ -2,7 +2,7 @@ import { rangeOf, showDim } from '../core/dim.ts';
 import { DTYPES } from '../core/dtype.ts';
 import { VERSION } from '../core/version.data.ts';
 import type { RowsOfFeatures } from '../import/importer.ts';
-import type { CompileOptions, PortReport, Report } from '../options.ts';
+import type { CompileOptions, ModelChoices, PortReport, Report } from '../options.ts';
 import type { Port, Program } from '../program/program.ts';
 import type { Profile } from '../target/profile.ts';
 
@@ -15,7 +15,7 @@ export interface ModelInfo {
   readonly trees?: Report['trees'];
   /** Names of the passes that ran, in order. */
   readonly passes: readonly string[];
-  readonly options: Pick<CompileOptions, 'dims' | 'embedBelow' | 'format' | 'iterations' | 'outputs' | 'treeStrategy'>;
+  readonly options: ModelChoices & Pick<CompileOptions, 'embedBelow' | 'treeStrategy'>;
   readonly labels?: readonly string[] | undefined;
   /** The input that takes rows of features. */
   readonly rows?: RowsOfFeatures | undefined;

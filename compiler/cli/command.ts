@@ -72,6 +72,19 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('-t, --target <name|file.json>', 'what to compile for; may be given several times (default: wasm-simd)', collect, [])
     .option('-o, --out <dir>', "the bundle's folder; a folder in it for each of several targets (default: the model's name)")
     .option('-d, --dim <name=n|a..b|a..b:step>', 'the size of a free dimension, or its range', collect, [])
+    .option(
+      '--shape <input=axbxc>',
+      'the sizes of a whole input, or their ranges: x=1x3x48x160..320; ? leaves an axis as it is',
+      collect,
+      [],
+    )
+    .option(
+      '--outputs-at <name>',
+      'cut the model: what this node gives, or this value, is an output; may be given several times',
+      collect,
+      [],
+    )
+    .option('--inputs-at <name>', 'cut the model: what this node gives, or this value, is an input', collect, [])
     .option('--iterations <a..b>', 'boosting rounds to use of XGBoost and LightGBM models, counted from 0')
     .option('--outputs <list>', `outputs of XGBoost and LightGBM models besides prediction: ${TREE_OUTPUTS.join(',')}`)
     .addOption(new Option('--tree-strategy <name>', 'how trees become code (default: auto)').choices(TREE_STRATEGIES))
@@ -209,6 +222,8 @@ function explain(e: unknown, argv: readonly string[], t: Terminal): ExitCode {
   // The loader of a bundle is not of this program's modules: it is known by its code.
   if (e instanceof CompileError || (e instanceof Error && 'code' in e && /^E\d{3}$/.test(String(e.code)))) {
     t.err(`error: ${e.message}\n`);
+    if (e instanceof CompileError && e.code === 'E301' && argv[0] === 'compile')
+      t.err(`try: sinter ${argv.map(quoteShell).join(' ')} ${e.holes['flags'] ?? ''}\n`);
     // A target and other options are of the command, not of the model.
     return 'code' in e && (e.code === 'E401' || e.code === 'E403') ? 2 : 1;
   }

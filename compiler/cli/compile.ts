@@ -5,7 +5,7 @@ import { didYouMean } from '../core/suggest.ts';
 import { TREE_OUTPUTS, type Iterations, type TreeOutput } from '../import/shared/trees.ts';
 import { modelName } from '../compile.ts';
 import type { TreeStrategy } from '../ops/lowering.ts';
-import type { CompileOptions, DimOption, Phase, Report, Stage } from '../options.ts';
+import type { CompileOptions, DimOption, ModelChoices, Phase, Report, Stage } from '../options.ts';
 import { graphPasses } from '../passes/index.ts';
 import { parseTarget, resolveTarget, type Target } from '../target/resolve.ts';
 import { compile } from '../host/compile.ts';
@@ -26,6 +26,9 @@ interface CompileFlags {
   readonly target: readonly string[];
   readonly out?: string;
   readonly dim: readonly string[];
+  readonly shape: readonly string[];
+  readonly outputsAt: readonly string[];
+  readonly inputsAt: readonly string[];
   readonly iterations?: string;
   readonly outputs?: string;
   readonly treeStrategy?: TreeStrategy;
@@ -53,6 +56,22 @@ export function parseDims(flags: readonly string[]): Record<string, DimOption> {
     const name = f.slice(0, at);
     if (Object.hasOwn(out, name)) throw new UsageError(`--dim ${f}: ${name} is given twice`);
     out[name] = size;
+  }
+  return out;
+}
+
+/** `--shape NAME=AxBxC`, each a size, a range or `?`. */
+export function parseShapes(flags: readonly string[]): Record<string, readonly (DimOption | null)[]> {
+  const out: Record<string, readonly (DimOption | null)[]> = {};
+  for (const f of flags) {
+    const at = f.lastIndexOf('=');
+    const name = f.slice(0, Math.max(0, at));
+    const text = f.slice(at + 1);
+    const sizes = text === '' ? [] : text.split('x').map(s => (s === '?' ? null : parseDimOption(s)));
+    if (at < 1 || !sizes.every(s => s !== undefined))
+      throw new UsageError(`--shape ${f}: write NAME=AxBxC, such as x=1x3x48x160..320; each is N, A..B, A..B:STEP or ?`);
+    if (Object.hasOwn(out, name)) throw new UsageError(`--shape ${f}: ${name} is given twice`);
+    out[name] = sizes;
   }
   return out;
 }
@@ -97,7 +116,10 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
   if (twice !== undefined) throw new UsageError(`--target ${twice} is given twice`);
   for (const p of o.printAfter) checkPass(p, targets);
   const dims = parseDims(o.dim);
-  const ofModel: Pick<CompileOptions, 'format' | 'iterations' | 'outputs'> = {
+  const ofModel: ModelChoices = {
+    ...(o.shape.length > 0 && { shapes: parseShapes(o.shape) }),
+    ...(o.outputsAt.length > 0 && { outputsAt: o.outputsAt }),
+    ...(o.inputsAt.length > 0 && { inputsAt: o.inputsAt }),
     ...(o.format && { format: o.format }),
     ...(o.iterations !== undefined && { iterations: iterationsOf(o.iterations) }),
     ...(o.outputs !== undefined && { outputs: parseOutputs(o.outputs) }),

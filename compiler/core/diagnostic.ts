@@ -31,7 +31,7 @@ export const CODES = {
   E205: 'cannot read {file}: {why}',
   E206: 'cannot write {file}: {why}',
   E207: 'bundle {dir}: {why}',
-  E301: 'dimension {dim} is free: {why}',
+  E301: 'dimension {dim} is free: {why}; give a size or a range, such as {flags}',
   E302: 'dimension {dim}: {why}',
   E401: 'target {target}: {why}',
   E402: 'the model needs {need} of memory, more than the {limit} of {target}',

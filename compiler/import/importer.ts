@@ -2,7 +2,7 @@ import type { Warning } from '../core/diagnostic.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import type { TreeStats } from '../ops/trees/stats.ts';
 import type { TarFile } from './shared/archive.ts';
-import type { DimChoices } from './shared/dims.ts';
+import type { DimChoices, ShapeChoices } from './shared/dims.ts';
 import type { ExternalResolver } from './shared/external.ts';
 import type { Iterations } from './shared/trees.ts';
 
@@ -21,6 +21,9 @@ export interface ModelFile {
 export const SPECIAL_OPTIONS = {
   iterations: 'boosting rounds to choose from',
   outputs: 'outputs to choose from',
+  shapes: 'shapes of inputs to choose',
+  'outputs-at': 'nodes to cut at',
+  'inputs-at': 'nodes to cut at',
 } as const;
 export type SpecialOption = keyof typeof SPECIAL_OPTIONS;
 
@@ -29,6 +32,12 @@ export interface ImportOptions {
   readonly name?: string;
   /** What free dimensions may be. */
   readonly dims?: DimChoices;
+  /** What whole inputs may be. */
+  readonly shapes?: ShapeChoices;
+  /** Names of nodes or values whose results are the outputs. */
+  readonly outputsAt?: readonly string[];
+  /** Names of nodes or values whose results are inputs. */
+  readonly inputsAt?: readonly string[];
   /** Boosting rounds to use. */
   readonly iterations?: Iterations;
   /** Outputs besides the ones that are always there. */

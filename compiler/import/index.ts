@@ -102,5 +102,8 @@ export function importModel(bytes: Uint8Array, o: ModelOptions): ImportedModel {
   };
   check('iterations', o.iterations !== undefined);
   check('outputs', (o.outputs ?? []).length > 0);
+  check('shapes', Object.keys(o.shapes ?? {}).length > 0);
+  check('outputs-at', (o.outputsAt ?? []).length > 0);
+  check('inputs-at', (o.inputsAt ?? []).length > 0);
   return { format: m.importer.name, ...m.import(o) };
 }

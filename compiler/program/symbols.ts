@@ -36,7 +36,8 @@ export function solveSymbols(inputs: readonly Port[], symbols: readonly SymbolIn
     if (!best)
       return fail('E301', {
         dim: open.map(o => o.symbol.name).join(', '),
-        why: 'its value does not follow from the sizes of the inputs; fix it with --dim NAME=N',
+        why: 'its value does not follow from the sizes of the inputs',
+        flags: open.map(o => `--dim ${o.symbol.name}=${o.symbol.hi}`).join(' '),
       });
     solved.add(best.symbol.name);
     out.push(best);

@@ -5,7 +5,7 @@ import { VERSION } from '../core/version.data.ts';
 import { importFor } from '../compile.ts';
 import { evaluate } from '../graph/evaluate.ts';
 import { nodesOf, type Graph, type Value } from '../graph/graph.ts';
-import type { CompileOptions } from '../options.ts';
+import { modelChoices, type ModelChoices } from '../options.ts';
 import { readModel } from '../host/model.ts';
 import { findOnnxruntime, needOnnxruntime, openOrt, withOutputs } from './onnxruntime.ts';
 
@@ -29,30 +29,19 @@ export interface Original {
   readonly graph: Graph;
   /** The names of the classes, where the model has them as text or for a map. */
   readonly labels: readonly string[];
+  /** Whether it is a part of the model, which only Sinter runs. */
+  readonly part: boolean;
   /** The values that nodes make, in the order of evaluation. */
   readonly named: readonly { readonly name: string; readonly value: Value }[];
 }
 
 /** Imports a model as the compilation of a bundle did. */
-export function openOriginal(
-  path: string,
-  options: Pick<CompileOptions, 'dims' | 'format' | 'iterations' | 'outputs'>,
-): Original {
+export function openOriginal(path: string, options: ModelChoices): Original {
   const source = readModel(path);
   const byValue = new Map<Value, string>();
-  const { dims, format, iterations, outputs } = options;
-  const imported = importFor(
-    {
-      ...source,
-      ...(dims && { dims }),
-      ...(format && { format }),
-      ...(iterations && { iterations }),
-      ...(outputs && { outputs }),
-    },
-    (name, value) => {
-      if (!byValue.has(value)) byValue.set(value, name);
-    },
-  );
+  const imported = importFor({ ...source, ...modelChoices(options) }, (name, value) => {
+    if (!byValue.has(value)) byValue.set(value, name);
+  });
   const { graph } = imported;
   // Where the file does not name the values inside, the graph does.
   if (byValue.size === 0) {
@@ -65,7 +54,8 @@ export function openOriginal(
       return name === undefined ? [] : [{ name, value }];
     }),
   );
-  return { path, bytes: source.model, format: imported.format, graph, labels: imported.labels ?? [], named };
+  const part = (options.outputsAt ?? options.inputsAt) !== undefined;
+  return { path, bytes: source.model, format: imported.format, graph, labels: imported.labels ?? [], part, named };
 }
 
 /**
@@ -76,6 +66,11 @@ export async function reference(o: Original, against: Against): Promise<Referenc
   if (o.format !== 'onnx') {
     if (against === 'onnxruntime-node')
       fail('E403', { option: 'against', why: `${o.path} is no ONNX model, which onnxruntime takes` });
+    return evaluator(o);
+  }
+  if (o.part) {
+    if (against === 'onnxruntime-node')
+      fail('E403', { option: 'against', why: 'the bundle is a part of the model, and onnxruntime runs all of it' });
     return evaluator(o);
   }
   const ort =

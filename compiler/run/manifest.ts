@@ -6,7 +6,7 @@ import { DTYPES, isDType, type DType } from '../core/dtype.ts';
 import type { Columns } from '../data/csv.ts';
 import type { NativeBuild } from '../host/build.ts';
 import { isBundle, readText } from '../host/files.ts';
-import type { CompileOptions, PortReport, Report } from '../options.ts';
+import type { CompileOptions, ModelChoices, PortReport, Report } from '../options.ts';
 import type { ProfileData } from '../target/profile.ts';
 import type { Want } from './load.ts';
 
@@ -15,7 +15,7 @@ export interface Manifest {
   readonly name: string;
   readonly target: string;
   readonly source: Report['source'];
-  readonly options: Pick<CompileOptions, 'dims' | 'format' | 'iterations' | 'outputs' | 'treeStrategy'>;
+  readonly options: ModelChoices & Pick<CompileOptions, 'treeStrategy'>;
   readonly inputs: readonly PortReport[];
   readonly outputs: readonly PortReport[];
   readonly symbols: Report['symbols'];

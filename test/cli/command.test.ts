@@ -42,6 +42,8 @@ describe('usage', () => {
     [['compile'], 2, "missing required argument 'model'"],
     [['compile', 'x.onnx', '--dim', 'batch'], 2, '--dim batch: write NAME=N, NAME=A..B or NAME=A..B:STEP'],
     [['compile', 'x.onnx', '--dim', 'n=1', '--dim', 'n=2'], 2, 'n is given twice'],
+    [['compile', 'x.onnx', '--shape', 'x=1xax3'], 2, '--shape x=1xax3: write NAME=AxBxC, such as x=1x3x48x160..320'],
+    [['compile', 'x.onnx', '--shape', 'x=1', '--shape', 'x=2'], 2, 'x is given twice'],
     [['compile', 'x.onnx', '--stop-after', 'lunch'], 2, 'Allowed choices are import, passes'],
     [['compile', 'x.onnx', '--print-after', 'ces'], 2, "there is no such pass; did you mean 'cse'?"],
     [['compile', 'x.onnx', '--target', 'wasm-smid'], 2, 'E401: target wasm-smid: is none of'],
@@ -118,6 +120,21 @@ describe('compile', () => {
     const reports = JSON.parse(r.out) as { target: string; files: object; operators: object }[];
     expect(reports.map(x => x.target)).toEqual(['wasm-simd', 'mine']);
     expect(reports[0]?.operators).toEqual({ before: 2, after: 2 });
+  });
+  it('takes shapes, cuts, and verifies what is left', async () => {
+    const flags = ['--shape', 'x=2..3x4', '--outputs-at', 's', '--verify'];
+    const r = await sinter('compile', at('small.onnx'), '-o', at('part'), ...flags);
+    expect(r).toMatchObject({ code: 0, err: '' });
+    expect(r.out).toContain("compared with Sinter's reference evaluator");
+    const manifest = json(readFileSync(at('part', 'manifest.json'), 'utf8'));
+    expect(manifest).toMatchObject({ outputs: [{ name: 's' }], symbols: [{ name: 'batch', lo: 2, hi: 3 }] });
+  });
+  it('says the whole command where a size is missing', async () => {
+    const bytes = model([node('Neg', ['x'], ['y']), value(11, 'x', F32, [2, 'seq len']), value(12, 'y', F32, [2, 'seq len'])]);
+    writeFileSync(at('open one.onnx'), bytes);
+    const r = await sinter('compile', at('open one.onnx'), '-t', 'wasm-mvp');
+    expect(r.code).toBe(1);
+    expect(r.err).toContain(`\ntry: sinter compile '${at('open one.onnx')}' -t wasm-mvp --dim seq_len=1..512\n`);
   });
   it.each([
     ['unknown.onnx', 'E103: the model uses 1 operator that Sinter does not support:\n  Frobnicate; first'],

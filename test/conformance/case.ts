@@ -104,7 +104,7 @@ function importCase(
   const shapes: Record<string, readonly Dim[]> = {};
   // Short lists of integers are axes, sizes or indices: how many there are is part of the model.
   for (const [name, t] of inputs) shapes[name] = symbolic && !(isInt(t.dtype) && t.dims.length < 2) ? t.dims.map(open) : t.dims;
-  return importProto(model, { file: c.name, shapes, dims }).graph;
+  return importProto(model, { file: c.name, inputSizes: shapes, dims }).graph;
 }
 /** A symbol for a size, the same one for equal sizes. */
 const open = (n: number): Dim => (n < 2 ? n : symbol(`n${n}`, 1, Math.max(2 * n, 8)));

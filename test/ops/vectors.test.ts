@@ -60,7 +60,7 @@ function check(name: string, got: Tensor | undefined, want: Stored, labels: read
 async function runCase(name: string, v: Vector, way: Way, size: (n: number) => Dim): Promise<void> {
   const inputs = new Map(Object.entries(v.inputs).map(([k, s]) => [k, tensor(s)]));
   const shapes = Object.fromEntries(Object.entries(v.inputs).map(([k, s]) => [k, s.dims.map((d, i) => (i === 0 ? size(d) : d))]));
-  const { graph, labels } = importOnnx(Buffer.from(v.model, 'base64'), { file: name, shapes });
+  const { graph, labels } = importOnnx(Buffer.from(v.model, 'base64'), { file: name, inputSizes: shapes });
   const outs = (await runner(way, graph))(inputs);
   for (const [out, want] of Object.entries(v.outputs)) {
     check(`${name}.${out}`, outs.get(out), want, labels ?? []);

@@ -1,9 +1,19 @@
 import { CompileError, fail, must, type Loc, type Warning } from '../../core/diagnostic.ts';
+import { quoteShell } from '../../core/quote.ts';
 import { symbolsOf, type Dim } from '../../core/dim.ts';
 import { input, type Graph, type Value } from '../../graph/graph.ts';
 import { dataTypeName, decodeModel, dtypeOf } from './decode.ts';
 import { importSession } from '../shared/builder.ts';
-import { BATCH, inputShapes, rowRange, type DeclaredInput, type DimChoices, type SizeRange } from '../shared/dims.ts';
+import {
+  BATCH,
+  inputShapes,
+  rowRange,
+  type DeclaredInput,
+  type DimChoices,
+  type ShapeChoices,
+  type SizeRange,
+} from '../shared/dims.ts';
+import { cutGraph, type Cut } from './cut.ts';
 import { failUnsupported, Poisoned } from '../shared/unsupported.ts';
 import { domainOf, opKey } from './node.ts';
 import { blockOf } from './blocks.ts';
@@ -11,7 +21,7 @@ import { bordersOf, partName, tensorsOf } from './border.ts';
 import { onnxOps } from './ops/index.ts';
 import { blockedOps } from './ops/nchwc.ts';
 import { sequenceOps } from './ops/sequence.ts';
-import { graphsOf } from './order.ts';
+import { graphsOf, namesUsed } from './order.ts';
 import { declaredSizes, functionKey, importBody, lookupItem, newFrame, type Scope, type Session } from './scope.ts';
 import type { FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto, ValueInfoProto } from './records.ts';
 import { isSequence, type OnnxBuilder } from './registry.ts';
@@ -23,8 +33,12 @@ export interface OnnxOptions {
   readonly file?: string;
   /** What the model's free dimensions may be; see `inputShapes` for the names and the defaults. */
   readonly dims?: DimChoices;
+  /** The same for whole inputs, axis by axis. */
+  readonly shapes?: ShapeChoices;
   /** Sizes of whole inputs, in the place of what the file says. */
-  readonly shapes?: Readonly<Record<string, readonly Dim[]>>;
+  readonly inputSizes?: Readonly<Record<string, readonly Dim[]>>;
+  /** Where the main graph is cut. */
+  readonly cut?: Cut;
   /** Gives bytes of files beside the model. */
   readonly external?: ExternalResolver;
   /** The graph's name; else the file's own. */
@@ -71,8 +85,9 @@ export function importOnnx(bytes: Uint8Array, options: OnnxOptions = {}): Import
   return importProto(decodeModel(bytes, options.file), options);
 }
 /** The same for records that are decoded already. */
-export function importProto(model: OnnxModel, options: OnnxOptions = {}): Imported {
+export function importProto(whole: OnnxModel, options: OnnxOptions = {}): Imported {
   const file = options.file ?? 'model';
+  const model = options.cut ? { ...whole, graph: cutGraph(whole.graph, options.cut, file) } : whole;
   const meta = metaOf(model);
   const session: Session = {
     ...importSession(
@@ -108,7 +123,19 @@ export function importProto(model: OnnxModel, options: OnnxOptions = {}): Import
     op: keyOf(n),
     name: n.name === '' ? (n.output.find(o => o !== '') ?? '') : n.name,
   }));
-  return failUnsupported(file, lacking, session.unsupported);
+  return failUnsupported(file, lacking, session.unsupported, howToCut(session));
+}
+
+/** More places to cut at are not told. */
+const FEW = 4;
+/** What a user can do where a part of the model is not supported. */
+function howToCut({ frontier: at = [], unsupported }: Session): string {
+  const flags = (option: string, names: readonly string[]): string =>
+    names.map(name => `${option} ${quoteShell(name)}`).join(' ');
+  if (at.length > 0 && at.length <= FEW) return `what comes before can be compiled with ${flags('--outputs-at', at)}`;
+  const [first] = unsupported;
+  const behind = first?.loc.k === 'part' ? first.loc.name : '';
+  return behind === '' ? '' : `what comes behind can be compiled with ${flags('--inputs-at', [behind])}`;
 }
 
 /** The table of operators, with those of blocked layouts for files that have such. */
@@ -136,7 +163,7 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
   const seenNames = new Set<string>();
   for (const name of constantNames(g))
     if (seenNames.size === seenNames.add(name).size) fail('E202', { file, why: `two initialisers have the name '${name}'` }, loc);
-  const { dims = {}, shapes: given = {} } = options;
+  const { dims = {}, shapes: chosen = {}, inputSizes = {} } = options;
   const border = bordersOf(freeInputs(g), dims, loc);
   const free = border.borders.flatMap(tensorsOf);
   if (new Set(free.map(i => i.name)).size < free.length) fail('E202', { file, why: 'two inputs have one name' }, loc);
@@ -145,7 +172,7 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     const dtype = elem === undefined ? undefined : dtypeOf(elem);
     return dtype ?? fail('E106', { type: showTypeProto(i.type), what: `input '${i.name}'` }, { ...loc, what: i.name });
   });
-  const shapes = inputShapes(declaredInputs(free), { file, dims: border.dims, shapes: given, batch: batchOf(g) }, w =>
+  const shapes = inputShapes(declaredInputs(free), { file, dims: border.dims, shapes: chosen, inputSizes, batch: batchOf(g) }, w =>
     session.warnings.push(w),
   );
   const inputs = free.map((i, at): Value => {
@@ -159,6 +186,7 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     else if (b.k === 'tensor') scope.names.set(b.input.name, { k: 'value', value: must(byName.get(b.input.name)) });
     else scope.names.set(b.name, { k: 'value', value: { items: b.parts.map(p => must(byName.get(p.name))) } });
   importBody(scope, g);
+  session.frontier = frontier(g, scope.names);
   if (options.onValue)
     for (const [name, e] of scope.names) if (e.k === 'value' && !isSequence(e.value)) options.onValue(name, e.value);
   const outputs = g.output.flatMap(o => {
@@ -177,6 +205,12 @@ const constantNames = (g: GraphProto): string[] => [
   ...g.initializer.map(t => t.name),
   ...g.sparseInitializer.map(t => t.values?.name ?? ''),
 ];
+/** What could be computed and is wanted by nodes that could not be imported: where to cut the model. */
+function frontier(g: GraphProto, names: Scope['names']): readonly string[] {
+  const lost = (n: NodeProto): boolean => n.output.some(o => names.get(o)?.k === 'poison');
+  const computed = new Set(g.node.filter(n => !lost(n) && n.opType !== 'Constant').flatMap(n => n.output));
+  return [...new Set(g.node.filter(lost).flatMap(namesUsed))].filter(name => name !== '' && computed.has(name));
+}
 /** The inputs that a run is given: those that are initialisers too have fixed values. */
 export function freeInputs(g: GraphProto): readonly ValueInfoProto[] {
   const fixed = new Set(constantNames(g));

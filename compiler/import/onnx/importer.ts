@@ -10,18 +10,20 @@ export const onnx: Importer<'onnx'> = {
   title: 'ONNX',
   accepts: 'ONNX',
   mainFile: 'model.onnx',
-  takes: [],
+  takes: ['shapes', 'outputs-at', 'inputs-at'],
   // A bare protobuf message has no mark: it is ONNX where nothing tells that it is something else.
   sniff: b => (foreignFormat(b) === undefined ? 'possible' : 'no'),
   open: ({ name: file, bytes, beside }) => {
     const model = decodeModel(bytes, file);
     const source = { file, ...(beside && { external: beside }) };
     return {
-      import: ({ name, dims, onValue }) => {
+      import: ({ name, dims, shapes, outputsAt, inputsAt, onValue }) => {
         const { graph, warnings, labels, meta } = importProto(model, {
           ...source,
           ...(name !== undefined && { name }),
           ...(dims && { dims }),
+          ...(shapes && { shapes }),
+          ...((outputsAt ?? inputsAt) && { cut: { ...(outputsAt && { outputsAt }), ...(inputsAt && { inputsAt }) } }),
           ...(onValue && { onValue }),
         });
         return { graph, warnings, histogram: meta.histogram, ...(labels && { labels }) };

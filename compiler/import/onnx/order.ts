@@ -34,7 +34,7 @@ function freeNames(g: GraphProto): ReadonlySet<string> {
   return out;
 }
 /** The names that a node needs before it can run: its inputs, and what its sub-graphs take from around. */
-function namesUsed(n: NodeProto): readonly string[] {
+export function namesUsed(n: NodeProto): readonly string[] {
   const subs = graphsOf(n);
   return subs.length === 0 ? n.input : [...n.input, ...subs.flatMap(g => [...freeNames(g)])];
 }

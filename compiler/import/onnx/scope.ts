@@ -33,6 +33,8 @@ export interface Session extends ImportSession {
   readonly sequenceOps: ReadonlyMap<string, SequenceBuilder>;
   readonly functions: ReadonlyMap<string, FunctionProto>;
   readonly external: ExternalResolver | undefined;
+  /** What could be computed and is wanted by nodes that could not be imported. */
+  frontier?: readonly string[];
 }
 
 /** A name's meaning: a value, a constant still to be decoded, an optional input left out, or the result of a node that is not supported. */

@@ -1,10 +1,15 @@
+import { quoteShell } from '../../core/quote.ts';
 import { fail, type Warning, type Loc } from '../../core/diagnostic.ts';
 import { MOST_AXES } from '../../core/shape.ts';
+import { didYouMean } from '../../core/suggest.ts';
 import { dimMul, parseDim, substitute, symbol, type Dim } from '../../core/dim.ts';
 
 /** What a free dimension may be: one size, or sizes from `lo` to `hi` in steps of `step` (1). */
 export type DimChoice = number | { readonly lo: number; readonly hi: number; readonly step?: number };
 export type DimChoices = Readonly<Record<string, DimChoice>>;
+
+/** What whole inputs may be, axis by axis; null leaves an axis as the file has it. */
+export type ShapeChoices = Readonly<Record<string, readonly (DimChoice | null)[]>>;
 
 /** An input as a file declares it. */
 export interface DeclaredInput {
@@ -52,8 +57,9 @@ function namesIn(text: string): readonly string[] | undefined {
 interface SizesOptions {
   readonly file: string;
   readonly dims: DimChoices;
+  readonly shapes?: ShapeChoices;
   /** Sizes of whole inputs, which go before what the file says. */
-  readonly shapes?: Readonly<Record<string, readonly Dim[]>>;
+  readonly inputSizes?: Readonly<Record<string, readonly Dim[]>>;
   /** What is taken for the batch; default: `BATCH`. */
   readonly batch?: SizeRange;
 }
@@ -66,15 +72,16 @@ interface SizesOptions {
  * E302: a choice for a name that is not open, or one that makes no sense. E301: an input whose number of axes is not declared.
  */
 export function inputShapes(
-  inputs: readonly DeclaredInput[],
+  declared: readonly DeclaredInput[],
   o: SizesOptions,
   warn: (w: Warning) => void,
 ): Map<string, readonly Dim[]> {
   const loc: Loc = { k: 'file', file: o.file, what: '' };
-  const given = new Map(Object.entries(o.shapes ?? {}));
+  const given = new Map(Object.entries(o.inputSizes ?? {}));
+  const { inputs, dims } = withShapes(declared, o.shapes ?? {}, o.dims, loc);
   const left = inputs.filter(i => !given.has(i.name));
   for (const i of left) declaredShape(i, loc);
-  const chosen = choose(freeSizes(left), o.dims, o.batch ?? BATCH, loc, warn);
+  const chosen = choose(freeSizes(left), dims, o.batch ?? BATCH, loc, warn);
   const sizeOf = (raw: string): Dim => chosen.get(symbolName(raw)) ?? 1;
   const out = new Map<string, readonly Dim[]>();
   for (const i of inputs) {
@@ -95,6 +102,47 @@ export function inputShapes(
   }
   return out;
 }
+/**
+ * The inputs and the choices by name that choices for whole inputs amount to. An input of which the file does not say how many axes it has gets as
+ * many as are chosen. E302: there is no such input, or the choice does not fit what the file or another choice says.
+ */
+function withShapes(
+  declared: readonly DeclaredInput[],
+  shapes: ShapeChoices,
+  dims: DimChoices,
+  loc: Loc,
+): { readonly inputs: readonly DeclaredInput[]; readonly dims: DimChoices } {
+  const names = declared.map(i => i.name);
+  for (const name of Object.keys(shapes))
+    if (!names.includes(name))
+      fail('E302', { dim: `of '${name}'`, why: `there is no such input${didYouMean(name, names)} (${names.join(', ')})` }, loc);
+  const chosen = new Map(Object.entries(dims));
+  const inputs = declared.map(i => {
+    const sizes = Object.hasOwn(shapes, i.name) ? shapes[i.name] : undefined;
+    if (!sizes) return i;
+    const shape = i.shape ?? sizes.map(() => undefined);
+    const bad = (axis: number, why: string): never => fail('E302', { dim: `${axis} of '${i.name}'`, why }, loc);
+    if (shape.length !== sizes.length) bad(sizes.length, `the input has ${shape.length} axes, not ${sizes.length}`);
+    sizes.forEach((c, axis) => {
+      const d = shape[axis];
+      if (c === null || c === d) return;
+      if (typeof d === 'number') return bad(axis, `it is ${d} in the file, which cannot be changed`);
+      const [raw, ...others] = openNames(d, i.name, axis);
+      if (raw === undefined || raw === '' || others.length > 0 || (d !== undefined && namesIn(d)))
+        return bad(axis, `it is ${d ?? ''} in the file; choose that with --dim`);
+      const name = symbolName(raw);
+      const before = chosen.get(name);
+      if (before !== undefined && !sameChoice(before, c)) bad(axis, `${name} is chosen as two different sizes`);
+      chosen.set(name, c);
+    });
+    return { ...i, shape };
+  });
+  return { inputs, dims: Object.fromEntries(chosen) };
+}
+function sameChoice(a: DimChoice, b: DimChoice): boolean {
+  if (typeof a === 'number' || typeof b === 'number') return a === b;
+  return a.lo === b.lo && a.hi === b.hi && (a.step ?? 1) === (b.step ?? 1);
+}
 /** The sizes that inputs leave open, by the name to give them by. */
 export function freeSizes(inputs: readonly DeclaredInput[]): Map<string, Free> {
   const free = new Map<string, Free>();
@@ -114,7 +162,11 @@ const declaredShape = (i: DeclaredInput, loc: Loc): NonNullable<DeclaredInput['s
   i.shape ??
   fail(
     'E301',
-    { dim: `of '${i.name}'`, why: 'the model does not say how many axes this input has; export it with a shape' },
+    {
+      dim: `of '${i.name}'`,
+      why: 'the model does not say how many axes this input has',
+      flags: `--shape ${quoteShell(i.name)}=1x3x224x224`,
+    },
     loc,
   );
 function openNames(param: string | undefined, input: string, axis: number): readonly string[] {
@@ -161,9 +213,9 @@ function choose(
     } else ask.push(f);
   }
   if (ask.length > 0) {
-    const where = ask.map(f => `${f.name} is ${places(f)}`).join('; ');
+    const why = ask.map(f => `${f.name} is ${places(f)}`).join('; ');
     const flags = ask.map(f => `--dim ${f.name}=${suggestion(f)}`).join(' ');
-    fail('E301', { dim: ask.map(f => f.name).join(', '), why: `give a size or a range, such as ${flags} (${where})` }, loc);
+    fail('E301', { dim: ask.map(f => f.name).join(', '), why, flags }, loc);
   }
   return out;
 }

@@ -32,9 +32,9 @@ interface Lacking {
 }
 /**
  * Reports everything that is not supported at once: what no table has, anywhere in the file, and what was refused on the way.
- * E103; E101 where it is one thing that was refused.
+ * E103; E101 where it is one thing that was refused. `help`: what the user can do; may be empty.
  */
-export function failUnsupported(file: string, lacking: readonly Lacking[], met: readonly Unsupported[]): never {
+export function failUnsupported(file: string, lacking: readonly Lacking[], met: readonly Unsupported[], help = ''): never {
   interface Row {
     readonly op: string;
     readonly why: string;
@@ -51,14 +51,18 @@ export function failUnsupported(file: string, lacking: readonly Lacking[], met: 
   const refused = met.filter(u => u.why !== '');
   for (const u of refused) add(u.op, u.why, u.loc.k === 'part' ? u.loc.name : '');
   const [only] = refused;
-  if (lacking.length === 0 && refused.length === 1 && only) throw only;
+  if (lacking.length === 0 && refused.length === 1 && only)
+    throw help === '' ? only : new Unsupported(only.op, `${only.why}; ${help}`, only.loc);
   const all = [...rows.values()].sort((a, b) => b.count - a.count);
   const list = all.map(
     r => `  ${r.op}${r.count > 1 ? ` (${r.count} times)` : ''}${r.why === '' ? '' : `: ${r.why}`}; first '${r.first}'`,
   );
   return fail(
     'E103',
-    { count: all.length === 1 ? '1 operator' : `${all.length} operators`, list: list.join('\n') },
+    {
+      count: all.length === 1 ? '1 operator' : `${all.length} operators`,
+      list: [...list, ...(help === '' ? [] : [`  ${help}`])].join('\n'),
+    },
     { k: 'file', file, what: '' },
   );
 }
