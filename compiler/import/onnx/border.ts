@@ -53,7 +53,7 @@ export function bordersOf(
     if (!element) return { k: 'tensor', input };
     const n =
       count(name, MOST_PARTS) ??
-      fail('E301', { dim: name, why: `it is a sequence; say of how many tensors, such as --dim ${name}=3` }, loc);
+      fail('E301', { dim: name, why: 'it is the number of tensors in a sequence', flags: `--dim ${name}=3` }, loc);
     return { k: 'sequence', name, parts: Array.from({ length: n }, (_, i) => ({ name: partName(name, i), type: element })) };
   });
   return { borders, dims: Object.fromEntries(left) };

@@ -68,7 +68,7 @@ export interface Imported {
 }
 
 /** The oldest and the newest version of the standard operators that the tables are written for. */
-const OPSETS = { from: 7, to: 28 };
+const OPSETS = { from: 1, to: 28 };
 
 /**
  * Imports an ONNX model. Weights stay views of `bytes`.
@@ -106,7 +106,8 @@ export function importProto(whole: OnnxModel, options: OnnxOptions = {}): Import
     session.warnings.push({ code: 'opset', message, loc });
   }
   const opsets = new Map(Object.entries(meta.opsets));
-  if (version === undefined) opsets.set('', OPSETS.to);
+  // Files from before there were operator sets are of the first one.
+  if (version === undefined) opsets.set('', model.irVersion > 0 && model.irVersion < 3 ? 1 : OPSETS.to);
   try {
     const graph = importGraph(model.graph, session, opsets, options);
     if (session.unsupported.length === 0)

@@ -22,6 +22,10 @@ export function resolveAttrs(list: readonly AttributeProto[], scope: AttrScope):
   return out;
 }
 
+/** Attributes with others added, or in the place of those of their names. */
+export const withAttrs = (attrs: AttrScope, more: readonly AttributeProto[]): AttrScope =>
+  more.length === 0 ? attrs : new Map([...attrs, ...more.map(a => [a.name, a] as const)]);
+
 /** An operator's name as tables have it. */
 export const opKey = (domain: string, op: string): string => (domain === '' ? op : `${domain}.${op}`);
 /** The standard domain is written in two ways. */

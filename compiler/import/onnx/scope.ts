@@ -4,7 +4,8 @@ import { constant, input, symbolicOf, type Graph, type Value } from '../../graph
 import { collecting, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
 import type { ExternalResolver } from '../shared/external.ts';
 import { importedAt, Poisoned, Unsupported } from '../shared/unsupported.ts';
-import { domainOf, OnnxNode, opKey, resolveAttrs, type AttrScope } from './node.ts';
+import { domainOf, OnnxNode, opKey, resolveAttrs, withAttrs, type AttrScope } from './node.ts';
+import { FIRST_OPSET, oldWords } from './old.ts';
 import { sorted } from './order.ts';
 import { denseOf } from './sparse.ts';
 import { tensorOf } from './tensor.ts';
@@ -231,7 +232,7 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] 
   });
   const opset = s.opsets.get(domain) ?? 1;
   const declared = n.output.map(name => s.declared.get(name));
-  const node = new OnnxNode({
+  const parts = {
     proto: n,
     attrs,
     inputs,
@@ -241,9 +242,12 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] 
     external: session.external,
     room: session.room,
     declared,
-  });
+  };
   return importedAt(loc, () => {
     const c = ctxOf(s, loc);
+    const given = new OnnxNode(parts);
+    const old = domain === '' && opset < FIRST_OPSET ? oldWords.get(n.opType)?.(given, c) : undefined;
+    const node = old ? new OnnxNode({ ...parts, inputs: old.inputs ?? inputs, attrs: withAttrs(attrs, old.attrs ?? []) }) : given;
     const outs = overSequences ? sequences(node, c, items) : must(builder)(node, c);
     const waiting = c.waiting();
     return outs.map(x => (x === undefined ? x : isSequence(x) ? { items: x.items.map(waiting) } : waiting(x)));

@@ -42,6 +42,13 @@ export const dataTypeName = (dataType: number): string => DATA_TYPES[dataType]?.
 /** ONNX's number of an element type. */
 export const dataTypeNumber = (t: DType): number => DATA_TYPES.findIndex(d => d[1] === t);
 
+/** The number that the schema's word for an element type stands for (FLOAT, INT64 …); undefined: there is no such word. */
+export function dataTypeOfWord(word: string): number | undefined {
+  const name = { float: 'float32', double: 'float64' }[word.toLowerCase()] ?? word.toLowerCase();
+  const at = DATA_TYPES.findIndex(d => d[0] === name);
+  return at > 0 ? at : undefined;
+}
+
 /** Where the bytes of a tensor are in another file. E204 where that is not said properly. */
 interface ExternalRange {
   readonly location: string;

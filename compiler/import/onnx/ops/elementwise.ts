@@ -4,7 +4,7 @@ import { numel, splatOf, toNumbers } from '../../../core/tensor.ts';
 import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
 import type { Attrs, Op } from '../../../ops/define.ts';
 import * as e from '../../../ops/elementwise/index.ts';
-import { Expand, Reshape } from '../../../ops/movement/view.ts';
+import { Expand } from '../../../ops/movement/view.ts';
 import { measured } from '../../shared/sizes.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { castTo, type RoundMode } from '../../shared/small.ts';
@@ -48,15 +48,6 @@ const pow: OnnxBuilder = (n, c) => {
     if (left > 1) square = c.apply1(e.Mul, [square, square]);
   }
   return [must(result)];
-};
-
-/** Before opset 7 a vector of slopes was one a channel, which is axis 1; later it is broadcast as usual. */
-const prelu: OnnxBuilder = (n, c) => {
-  const [x, slope] = [n.input(0, 'X'), n.input(1, 'slope')];
-  const { shape } = slope.type;
-  const channels = n.opset < 7 && shape.length === 1 && shape[0] !== 1;
-  const one = channels ? [...shape, ...new Array<number>(Math.max(0, x.type.shape.length - 2)).fill(1)] : shape;
-  return [c.apply1(e.PRelu, [x, channels ? c.apply1(Reshape, [slope], { shape: one }) : slope])];
 };
 
 /** Bounds are attributes before opset 11, inputs from then on. Constant bounds become attributes of ours. */
@@ -191,7 +182,7 @@ export const elementwiseOps: OnnxOps = {
 
   Relu: direct(e.Relu),
   LeakyRelu: direct(e.LeakyRelu, n => ({ alpha: n.float('alpha', 0.01) })),
-  PRelu: prelu,
+  PRelu: direct(e.PRelu),
   Elu: direct(e.Elu, n => ({ alpha: n.float('alpha', 1) })),
   Selu: direct(e.Elu, n => ({
     alpha: n.float('alpha', 1.67326319217681884765625),

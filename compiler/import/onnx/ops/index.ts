@@ -1,4 +1,5 @@
 import type { OnnxBuilder, OnnxOps } from '../registry.ts';
+import { experimentalOps } from './experimental.ts';
 import { gradientOps } from './gradient.ts';
 import { nbitsOps } from './nbits.ts';
 import { nchwcOps } from './nchwc.ts';
@@ -29,6 +30,7 @@ import { treeOnnxOps } from './trees.ts';
  */
 const families: readonly OnnxOps[] = [
   gradientOps,
+  experimentalOps,
   nbitsOps,
   nchwcOps,
   miscOps,
