@@ -26,7 +26,7 @@ export async function check(m: Model, known: ReadonlyMap<string, Known>, way: Wa
     for (const [name, t] of m.inputs)
       shapes.set(name, free && !(isInt(t.dtype) && t.dims.length < 2) ? t.dims.map(open) : t.dims);
     const proto = decodeModel(fileOf(m), 'random');
-    const { graph } = importProto(proto, { file: 'random', shapes: Object.fromEntries(shapes) });
+    const { graph } = importProto(proto, { file: 'random', inputSizes: Object.fromEntries(shapes) });
     const got: ReadonlyMap<string, Tensor> = (await runner(way, graph))(m.inputs);
     for (const output of m.outputs) {
       const why = departure(got.get(output), must(known.get(output)));
