@@ -20,7 +20,7 @@ export interface Done {
   readonly peak: number;
 }
 /** Past these a job is stopped: far more than any needs, so that what comes here would go on to take all there is. */
-const LIMITS = { ms: 120_000, bytes: 2 ** 30 };
+const LIMITS = { ms: 300_000, bytes: 2 ** 30 };
 
 export interface Limited {
   compile(options: CompileOptions, measure?: boolean): Promise<Done>;
