@@ -78,6 +78,17 @@ const HIDES = -1e4;
 /** Operators that decide between numbers that may be equal but for rounding. */
 const DECIDES: ReadonlySet<Op> = new Set<Op>([ArgReduce, TopK, NonMaxSuppression]);
 
+/** Elements of an input of which some are indices into a table: taken to its range. */
+export function withinTables(graph: Graph, name: string, t: Tensor): Tensor {
+  const { indices } = usesOf(graph, name);
+  return indices === undefined
+    ? t
+    : fromNumbers(
+        t.dtype,
+        t.dims,
+        toNumbers(t).map(i => Math.max(0, Math.min(i, indices - 1))),
+      );
+}
 /**
  * Random elements of an input mixed with those at which models change their ways: zeros of both signs, numbers that they are compared with
  * and their neighbours, repeated numbers, rows of zeros, masks, the first and the last index. The same for the same seed.
@@ -90,10 +101,9 @@ export function sharpened(graph: Graph, name: string, t: Tensor, seed: number): 
   const known = [...numbers].filter(c => Math.abs(c) <= BOUND && (float || Number.isInteger(c)));
   const beside = known.flatMap(c => (float ? [c, nextFloat(c), -nextFloat(-c)] : [c - 1, c, c + 1]));
   const usual = float ? [0, -0, 1, -1, ...(isMask ? [HIDES] : [])] : indices === undefined ? [0, 1] : [0, indices - 1];
-  const data = toNumbers(t);
+  const data = toNumbers(withinTables(graph, name, t));
   for (let i = 0; i < data.length; i++) {
     if (t.dtype !== 'bool' && next() < 1 / 4) data[i] = pick(beside.length > 0 && next() < 1 / 2 ? beside : usual);
-    if (indices !== undefined) data[i] = Math.max(0, Math.min(data[i] ?? 0, indices - 1));
   }
   const width = t.dims.at(-1) ?? 1;
   const decides = [...allNodes(graph)].some(n => DECIDES.has(n.op));

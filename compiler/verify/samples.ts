@@ -1,7 +1,7 @@
 import type { Tensor } from '../core/tensor.ts';
 import { probing } from '../data/probe.ts';
 import { random } from '../data/random.ts';
-import { sharpened } from '../data/sharp.ts';
+import { sharpened, withinTables } from '../data/sharp.ts';
 import type { Original } from '../reference/reference.ts';
 import type { Bundle } from '../run/bundle.ts';
 import { inputsOfFile, makeInputs } from '../run/inputs.ts';
@@ -31,7 +31,10 @@ export function samplesOf(
     const made = makeInputs(bundle.manifest, [], { given, seed, ...((i > 0 || trees) && { size }) });
     const rows = made.get(table);
     if (trees && rows && !given.has(table)) made.set(table, trees(rows, seed));
-    else if (i > 0) for (const [name, t] of made) if (!given.has(name)) made.set(name, sharpened(original.graph, name, t, seed));
+    else
+      for (const [name, t] of made)
+        if (!given.has(name))
+          made.set(name, i === 0 ? withinTables(original.graph, name, t) : sharpened(original.graph, name, t, seed));
     return made;
   });
 }
