@@ -48,7 +48,7 @@ const EXAMPLES: Readonly<Record<Code, readonly [act: () => unknown, message: str
   ],
   E103: [
     () => onnx(node('Abs', ['x'], ['a']), node('Magic', ['a'], ['y']), x, y),
-    "m.onnx: E103: the model uses 1 operator that Sinter does not support:\n  Magic; first 'y'",
+    "m.onnx: E103: the model uses 1 operator that Sinter does not support:\n  Magic; first 'y'\n  what comes before can be compiled with --outputs-at a",
   ],
   E104: [
     () => onnx(node('Add', ['x', 'b'], ['a']), node('Abs', ['a'], ['b']), node('Abs', ['b'], ['y']), x, y),
@@ -96,7 +96,7 @@ const EXAMPLES: Readonly<Record<Code, readonly [act: () => unknown, message: str
       const big = model([node('Abs', ['x'], ['y']), value(11, 'x', F32, [1e5]), value(12, 'y', F32, [1e5])]);
       return compile({ model: big, target: { name: 'tiny', extends: 'wasm-mvp', memory: { arenaLimit: 65536 } } });
     },
-    "E402: the model needs 0.8 MB of memory, more than the 0.1 MB of tiny; narrow a dimension's range with --dim NAME=A..B",
+    "E402: the model needs 0.4 MB of memory, more than the 0.1 MB of tiny; narrow a dimension's range with --dim NAME=A..B",
   ],
   E403: [
     () => compile({ model: abs, file: 'm.onnx', iterations: { first: 0, last: 9 } }),

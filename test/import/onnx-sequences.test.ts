@@ -35,7 +35,7 @@ describe('sequences at the border of a model', () => {
     expect(importOnnx(mapped, { dims: { xs: 0 } }).graph.inputs).toEqual([]);
   });
   it('ask for their length', () => {
-    expect(() => importOnnx(mapped, { dims: { n: 2 } })).toThrow(/E301.*xs.*of how many tensors, such as --dim xs=3/);
+    expect(() => importOnnx(mapped, { dims: { n: 2 } })).toThrow(/E301.*xs.*number of tensors.*such as --dim xs=3/);
     expect(() => importOnnx(mapped, { dims: { xs: { lo: 1, hi: 3 }, n: 2 } })).toThrow(/E302.*xs.*a number from 0 to 4096/);
     expect(() => importOnnx(mapped, { dims: { xs: 1e6, n: 2 } })).toThrow(/E302.*xs/);
   });

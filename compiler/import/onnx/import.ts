@@ -173,8 +173,10 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     const dtype = elem === undefined ? undefined : dtypeOf(elem);
     return dtype ?? fail('E106', { type: showTypeProto(i.type), what: `input '${i.name}'` }, { ...loc, what: i.name });
   });
-  const shapes = inputShapes(declaredInputs(free), { file, dims: border.dims, shapes: chosen, inputSizes, batch: batchOf(g) }, w =>
-    session.warnings.push(w),
+  const shapes = inputShapes(
+    declaredInputs(free),
+    { file, dims: border.dims, shapes: chosen, inputSizes, batch: batchOf(g) },
+    w => session.warnings.push(w),
   );
   const inputs = free.map((i, at): Value => {
     const shape = shapes.get(i.name) ?? [];
