@@ -3,9 +3,9 @@ import { dimAdd, dimFloorDiv, dimMul, dimProd, dimSub, type Dim } from '../../co
 import { isFloat, isInt } from '../../core/dtype.ts';
 import { tensorType } from '../../core/shape.ts';
 import { fromNumbers, numel, stridesOf, toNumbers } from '../../core/tensor.ts';
-import { add, and, int, konst, loadType, mul, sub, within, type Expr } from '../../kernel/ir.ts';
+import { add, div, int, konst, loadType, max, min, mul, rem, sub, within, type Expr, type Lanes } from '../../kernel/ir.ts';
 import { attr, defineOp } from '../define.ts';
-import { forAll } from '../loops.ts';
+import { forAll, lanesOf } from '../loops.ts';
 import { refIndex } from '../ref.ts';
 import { indexOf } from '../strided.ts';
 
@@ -74,6 +74,8 @@ export const Col2Im = defineOp({
       const a: Geometry = c.attrs;
       const x = c.need(0);
       const out = must(c.sink(0).ref, 'memory of the result');
+      const plain = out.buffer.dtype === 'f32' || out.buffer.dtype === 'i32';
+      const lanes: Lanes = plain && x.vector && out.strides.at(-1) === 1 ? lanesOf(c.profile) : 1;
       c.kernel('col2im_clear', k => {
         const zero = konst(loadType(out.buffer.dtype, 1), 0);
         forAll(k, out.dims, idx => k.store(out.buffer, refIndex(k, out, idx), zero));
@@ -83,24 +85,36 @@ export const Col2Im = defineOp({
         idx.reduce<Expr>((sum, e, i) => add(mul(sum, k.dim(must(sizes[i]))), e), int(0));
       c.kernel('col2im', k =>
         forAll(k, out.dims.slice(0, 2), ([n, ch]) => {
-          const nest = (b: readonly Expr[], l: readonly Expr[]): void => {
-            const rank = a.block.length;
-            if (b.length < rank) k.for(0, must(a.block[b.length]), i => nest([...b, i], l));
-            else if (l.length < rank) k.for(0, must(grid[l.length]), i => nest(b, [...l, i]));
-            else {
-              const pos = b.map((e, i) =>
-                k.let(sub(add(mul(must(l[i]), must(a.strides[i])), mul(e, must(a.dilations[i]))), must(a.pads[i]))),
-              );
-              const inside = pos.map((p, i) => within(p, 0, k.dim(must(a.image[i])))).reduce(and);
-              k.if(inside, () => {
-                const row = add(mul(must(ch), k.dim(dimProd(a.block))), flat(k, b, a.block));
-                const v = x.at(k, [must(n), row, flat(k, l, grid)]);
-                const at = k.let(refIndex(k, out, [must(n), must(ch), ...pos]));
-                k.store(out.buffer, at, add(k.load(out.buffer, at), v));
-              });
-            }
+          const rank = a.block.length;
+          /** Adds the places of a row of the grid whose last index is between bounds, so that they lie in the image. */
+          const row = (b: readonly Expr[], l: readonly Expr[], pos: readonly Expr[]): void => {
+            const d = rank - 1;
+            const stride = must(a.strides[d]);
+            const start = k.let(sub(mul(must(b[d]), must(a.dilations[d])), must(a.pads[d])));
+            const past = (end: Expr): Expr => k.let(div(max(add(sub(end, start), stride - 1), 0), stride));
+            const lo = past(int(0));
+            const hi = k.let(min(past(k.dim(must(a.image[d]))), k.dim(must(grid[d]))));
+            const from = k.let(add(mul(must(ch), k.dim(dimProd(a.block))), flat(k, b, a.block)));
+            const put = (i: Expr, width: Lanes): void => {
+              const v = x.at(k, [must(n), from, flat(k, [...l, i], grid)], width);
+              const at = k.let(refIndex(k, out, [must(n), must(ch), ...pos, add(start, mul(i, stride))]));
+              k.store(out.buffer, at, add(k.load(out.buffer, at, width), v));
+            };
+            const middle = lanes === 1 || stride > 1 ? lo : k.let(sub(hi, rem(max(sub(hi, lo), 0), lanes)));
+            if (middle !== lo) k.for(lo, middle, i => put(i, lanes), { step: lanes });
+            k.for(middle, hi, i => put(i, 1));
           };
-          nest([], []);
+          const nest = (b: readonly Expr[], l: readonly Expr[], pos: readonly Expr[]): void => {
+            const i = l.length;
+            if (b.length < rank) k.for(0, must(a.block[b.length]), e => nest([...b, e], l, pos));
+            else if (i === rank - 1) row(b, l, pos);
+            else
+              k.for(0, must(grid[i]), g => {
+                const p = k.let(sub(add(mul(g, must(a.strides[i])), mul(must(b[i]), must(a.dilations[i]))), must(a.pads[i])));
+                k.if(within(p, 0, k.dim(must(a.image[i]))), () => nest(b, [...l, g], [...pos, p]));
+              });
+          };
+          nest([], [], []);
         }),
       );
     },

@@ -4,7 +4,7 @@
  * GridSample:      for n, for output place, parallel: taps = corners and weights of grid[n][place]
  *                    for channel: y[n][channel][place] = epilogue(sum of weight * x[n][channel][tap])         taps unrolled, scalar
  * DeformedColumns: the same for n, offset group, kernel element and output place, with mask
- * RoiAlign:        for roi, for bin y, for bin x, parallel: for channel: for sample y: for sample x: mean or max of 4 neighbours
+ * RoiAlign:        for roi, for bin y, for bin x, parallel: for sample y: for sample x: for channel: mean or max of 4 neighbours
  * RoiPool:         for roi, for bin y, for bin x, parallel: for channel: for y, x of the bin: max
  * ```
  */
@@ -229,7 +229,8 @@ export function lowerRoiAlign(
   const { height, width, samples, scale, halfPixel, of } = c.attrs;
   const t = vtype(regOf(sink.dtype));
   const num = (v: number): Expr => konst(t, v);
-  const [pictures, h, w] = [must(x.dims[0]), must(x.dims[2]), must(x.dims[3])];
+  const [pictures, channels, h, w] = [must(x.dims[0]), must(x.dims[1]), must(x.dims[2]), must(x.dims[3])];
+  const sums = c.scratch('sums', regOf(sink.dtype), channels);
   c.kernel('roialign', k =>
     forAll(k, [must(sink.dims[0]), height, width], ([r = int(0), ph = int(0), pw = int(0)]) => {
       const corner = (i: number): Expr => k.let(sub(mul(real(t, rois.at(k, [r, i])), num(scale)), num(halfPixel ? 0.5 : 0)));
@@ -244,42 +245,44 @@ export function lowerRoiAlign(
       const picture = k.let(clampInt(cast(I32, batch.at(k, [r])), 0, sub(k.dim(pictures), 1)));
       const start = (at: Expr, p: Expr, b: Expr): Expr => k.let(add(at, mul(real(t, p), b)));
       const [sy, sx] = [start(y0, ph, binH), start(x0, pw, binW)];
-      k.for(0, must(sink.dims[1]), channel => {
-        const acc = k.var(num(0));
-        const first = k.var(int(1));
-        k.for(0, nh, iy =>
-          k.for(0, nw, ix => {
-            const place = (from: Expr, i: Expr, b: Expr, n: Expr): Expr =>
-              k.let(add(from, div(mul(add(real(t, i), num(0.5)), b), real(t, n))));
-            const a = roiAxis(k, place(sy, iy, binH, nh), h);
-            const b = roiAxis(k, place(sx, ix, binW, nw), w);
-            const ok = k.let(and(a.ok, b.ok));
-            const [ga, gb] = [k.let(sub(num(1), a.f)), k.let(sub(num(1), b.f))];
-            const part = (wy: Expr, wx: Expr, y: Expr, xx: Expr): Expr =>
-              k.let(select(ok, mul(mul(wy, wx), real(t, x.at(k, [picture, channel, y, xx]))), num(0)));
-            const parts = [
-              part(ga, gb, a.lo, b.lo),
-              part(ga, b.f, a.lo, b.hi),
-              part(a.f, gb, a.hi, b.lo),
-              part(a.f, b.f, a.hi, b.hi),
-            ];
-            if (of === 'mean')
-              k.set(
-                acc,
-                add(
-                  acc,
-                  parts.reduce((p, q) => add(p, q)),
-                ),
-              );
-            else {
-              const best = parts.reduce((p, q) => k.let(greatest(p, k.let(q))));
-              k.set(acc, select(ne(first, 0), best, greatest(acc, best)));
-              k.set(first, int(0));
-            }
-          }),
-        );
-        const total = max(mul(nh, nw), 1);
-        sink.store(k, [r, channel, ph, pw], of === 'mean' ? div(acc, real(t, total)) : acc);
+      k.for(0, channels, channel => k.store(sums, channel, num(0)));
+      const first = k.var(int(1));
+      k.for(0, nh, iy =>
+        k.for(0, nw, ix => {
+          const place = (from: Expr, i: Expr, b: Expr, n: Expr): Expr =>
+            k.let(add(from, div(mul(add(real(t, i), num(0.5)), b), real(t, n))));
+          const a = roiAxis(k, place(sy, iy, binH, nh), h);
+          const b = roiAxis(k, place(sx, ix, binW, nw), w);
+          const ok = k.let(and(a.ok, b.ok));
+          const [ga, gb] = [k.let(sub(num(1), a.f)), k.let(sub(num(1), b.f))];
+          const corners = [
+            { weight: k.let(mul(ga, gb)), y: a.lo, x: b.lo },
+            { weight: k.let(mul(ga, b.f)), y: a.lo, x: b.hi },
+            { weight: k.let(mul(a.f, gb)), y: a.hi, x: b.lo },
+            { weight: k.let(mul(a.f, b.f)), y: a.hi, x: b.hi },
+          ];
+          k.for(0, channels, channel => {
+            const parts = corners.map(p =>
+              k.let(select(ok, mul(p.weight, real(t, x.at(k, [picture, channel, p.y, p.x]))), num(0))),
+            );
+            const had = k.let(k.load(sums, channel));
+            const best = (): Expr => parts.reduce((p, q) => k.let(greatest(p, q)));
+            const next =
+              of === 'mean'
+                ? add(
+                    had,
+                    parts.reduce((p, q) => add(p, q)),
+                  )
+                : best();
+            k.store(sums, channel, of === 'mean' ? next : select(ne(first, 0), next, greatest(had, next)));
+          });
+          k.set(first, int(0));
+        }),
+      );
+      const total = k.let(real(t, max(mul(nh, nw), 1)));
+      k.for(0, channels, channel => {
+        const sum = k.load(sums, channel);
+        sink.store(k, [r, channel, ph, pw], of === 'mean' ? div(sum, total) : sum);
       });
     }),
   );
