@@ -55,7 +55,14 @@ function joinsPhases(n: NodeOf<TransposeAttrs>): boolean {
   const [y, w] = [must(n.outputs[0]).type, must(n.inputs[1])];
   const fits =
     layout === 'NHWC' && group === 1 && y.dtype === 'f32' && tensorOf(w) !== undefined && padsOf(n.attrs) !== undefined;
-  return fits && !tiles(n) && Number(y.shape.at(-1)) < NARROW && must(strides.at(-1)) > 1 && dilations.at(-1) === 1;
+  return (
+    fits &&
+    numel(strides.slice(0, -1)) <= MOST_PHASES &&
+    !tiles(n) &&
+    Number(y.shape.at(-1)) < NARROW &&
+    must(strides.at(-1)) > 1 &&
+    dilations.at(-1) === 1
+  );
 }
 /** Pads that are numbers and take nothing away. */
 function padsOf(a: TransposeAttrs): readonly number[] | undefined {
@@ -153,10 +160,11 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
   const nd = strides.length;
   const pads = padsOf(c.attrs);
   if (layout !== 'NHWC' || group !== 1 || must(c.out[0]).dtype !== 'f32' || !w || !pads) return false;
-  if (numel(strides) > MOST_PHASES) return false;
   const kernel = w.dims.slice(2);
   const [channels, outs] = [must(w.dims[0]), must(w.dims[1])];
   const join = joinsPhases(c.node) ? must(strides[nd - 1]) : 1;
+  // Joined phases are one kernel.
+  if (numel(strides) / join > MOST_PHASES) return false;
   const x = c.need(0);
   const out = must(c.out[0]).shape;
   const axes = kernel.map((n, d): PhaseAxis => {
