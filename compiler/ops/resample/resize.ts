@@ -38,16 +38,19 @@ export const Resize = defineOp({
       ...(part && { starts: part.slice(0, dims.length), ends: part.slice(dims.length) }),
     };
     let t = must(x);
-    const exact = c.attrs.mode === 'nearest';
-    for (let axis = 0; axis < dims.length; axis++)
-      if (!isWholeAxis(c.attrs, axis, must(t.dims[axis])))
-        t = resizeAxis(t, axis, axisTable(attrs, axis, must(t.dims[axis]), must(dims[axis])), exact, c.attrs.extrapolation);
-    const dtype = must(x).dtype;
-    if (t.dtype === dtype) return [t];
-    // Cubic weights overshoot.
+    const { dtype } = t;
     const [least, greatest] = limitsOf(dtype).map(Number);
-    const whole = (v: number): number => Math.min(Math.max(Math.trunc(v), must(least)), must(greatest));
-    return [fromNumbers(dtype, t.dims, isFloat(dtype) ? toNumbers(t) : toNumbers(t).map(whole))];
+    const held = (v: number): number => Math.min(Math.max(v, must(least)), must(greatest));
+    const exact = c.attrs.mode === 'nearest';
+    const resized = dims.flatMap((_, axis) => (isWholeAxis(c.attrs, axis, must(t.dims[axis])) ? [] : [axis]));
+    // Cubic weights overshoot: integers saturate after each axis, the last one first.
+    const overshoots = c.attrs.mode === 'cubic' && !isFloat(dtype);
+    for (const axis of overshoots ? resized.reverse() : resized) {
+      t = resizeAxis(t, axis, axisTable(attrs, axis, must(t.dims[axis]), must(dims[axis])), exact, c.attrs.extrapolation);
+      if (overshoots) t = fromNumbers(t.dtype, t.dims, toNumbers(t).map(held));
+    }
+    if (t.dtype === dtype) return [t];
+    return [fromNumbers(dtype, t.dims, isFloat(dtype) ? toNumbers(t) : toNumbers(t).map(v => held(Math.trunc(v))))];
   },
   permuteAxes: (n, perm) => {
     const a = n.attrs;

@@ -14,7 +14,7 @@
  */
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimHi, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
-import { isFloat } from '../../../core/dtype.ts';
+import { isFloat, limitsOf } from '../../../core/dtype.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import {
   add,
@@ -24,6 +24,8 @@ import {
   f32,
   int,
   konst,
+  max,
+  min,
   mul,
   reduceLanes,
   select,
@@ -49,7 +51,7 @@ export function lowerResize(c: LowerCtx<ResizeAttrs>): void {
     if (!isWholeAxis(c.attrs, axis, from)) tables.push(makeTable(c, c.attrs, axis, from, size));
   });
   const last = tables.at(-1);
-  if (last && c.attrs.mode !== 'nearest' && paysLine(x, out.shape, tables)) lowerLines(c, tables, last);
+  if (last && c.attrs.mode !== 'nearest' && !overshoots(c) && paysLine(x, out.shape, tables)) lowerLines(c, tables, last);
   else lowerPoints(c, new Map(tables.map(t => [t.axis, t])));
 }
 /**
@@ -66,6 +68,8 @@ function paysLine(x: Source, shape: readonly Dim[], tables: readonly Table[]): b
   return taps + (ratio * before) / speed < taps * before;
 }
 
+/** Integers saturate after each axis, the last one first, as those of pictures that are resized row by row and then column by column. */
+const overshoots = (c: LowerCtx<ResizeAttrs>): boolean => c.attrs.mode === 'cubic' && !isFloat(must(c.out[0]).dtype);
 /** What is stored from a sum: integers are truncated and saturate, and what lies outside of a crop is the extrapolation value. */
 function finished(k: KernelBuilder, c: LowerCtx<ResizeAttrs>, sum: Expr, outside: Expr): Expr {
   const { dtype } = must(c.out[0]);
@@ -204,7 +208,16 @@ function lowerPoints(c: LowerCtx<ResizeAttrs>, tables: ReadonlyMap<number, Table
     const walk = (idx: readonly Expr[], taps: ReadonlyMap<number, readonly Tap[]>, outside: Expr): void => {
       const axis = idx.length;
       const put = (at: readonly Expr[], n: Lanes): void =>
-        sink.store(k, at, finished(k, c, sumOfTaps(k, x, c.attrs.mode === 'nearest', at, taps, n), outside));
+        sink.store(
+          k,
+          at,
+          finished(
+            k,
+            c,
+            overshoots(c) ? heldSum(k, x, [...tables.values()], at, n) : sumOfTaps(k, x, c.attrs.mode === 'nearest', at, taps, n),
+            outside,
+          ),
+        );
       if (axis > last) {
         put(idx, 1);
         return;
@@ -233,6 +246,20 @@ function tapsAt(k: KernelBuilder, t: Table, i: Expr, size: Dim): Tap[] {
     index: k.let(clampInt(add(first, j), 0, add(k.dim(size), -1))),
     weight: k.let(k.load(t.weight, add(mul(i, t.taps), j))),
   }));
+}
+/** The sums over the taps of one axis after the other, the last one innermost, each in the range of integers. */
+function heldSum(k: KernelBuilder, x: Source, tables: readonly Table[], idx: readonly Expr[], n: Lanes): Expr {
+  const [least, greatest] = limitsOf(x.dtype).map(Number);
+  const [t, ...inner] = tables;
+  if (!t) return asF32(x.at(k, idx, n));
+  const o = must(idx[t.axis]);
+  const acc = k.var(konst(vtype('f32', n), 0));
+  k.for(0, t.taps, tap => {
+    const place = k.let(clampInt(add(k.load(t.first, o), tap), 0, add(k.dim(must(x.dims[t.axis])), -1)));
+    const v = heldSum(k, x, inner, idx.with(t.axis, place), n);
+    k.set(acc, add(acc, mul(v, splat(k.let(k.load(t.weight, add(mul(o, t.taps), tap))), n))));
+  });
+  return k.let(min(max(acc, must(least)), must(greatest)));
 }
 /** The sum over the taps of all axes. */
 function sumOfTaps(
