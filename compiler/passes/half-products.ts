@@ -27,5 +27,6 @@ const inSingles = rule(
 export const halfProducts: GraphPass = {
   name: 'half-products',
   doc: 'Convolutions, products and other operators that read half floats many times compute on floats of single precision.',
+  rules: () => [inSingles],
   run: g => rewriteGraph(g, [inSingles]),
 };

@@ -409,6 +409,13 @@ export const RULE_GRAPHS: Readonly<Record<string, RuleGraphs>> = {
     const s = make(d.pick([Mul, Div]), [shifted, k]);
     return make(conv ? Conv : MatMul, [s, random(d, conv ? [2, 3, 3, 3] : [5, 2])], conv ? padded(d) : {});
   }),
+  // Rounded to f32 and then to f16: a unit in the last place of that is 2^13 of these.
+  'products of half floats': rounded(2 ** 13, d => {
+    const half = (v: Value): Value => make(Cast, [v], { to: 'f16' });
+    const conv = d.roll(2) === 0;
+    const w = half(random(d, conv ? [2, 3, 3, 3] : [5, 2]));
+    return make(Cast, [make(conv ? Conv : MatMul, [half(z), w], conv ? padded(d) : {})], { to: 'f32' });
+  }),
   'a convolution': exact(d => make(Conv, [z, random(d, [2, 3, 3, 3])], padded(d))),
   'sums of integers as floats': exact(d =>
     make(Cast, [make(ConvInteger, [u8, random(d, [2, 3, 3, 3], 'i8', -100, 100), num(d.roll(200), 'u8')], padded(d))], {
