@@ -87,7 +87,7 @@ int main(void) {
       if (code != 0) die("%s", error_text(code));
       for (int j = 0; answer && j < OUTPUTS; j++) {
         char path[9000];
-        snprintf(path, sizeof path, "%s/%s.npy", order + 7, OUTPUT_PORTS[j].file);
+        snprintf(path, sizeof path, "%s/%s.npy", order + 7, OUTPUT_PORTS[j].word);
         write_npy(path, &OUTPUT_PORTS[j], &outputs[j]);
       }
       printf("%lld\n", taken);

@@ -61,7 +61,7 @@ export function parseDims(flags: readonly string[]): Record<string, DimOption> {
 }
 
 /** `--shape NAME=AxBxC`, each a size, a range or `?`. */
-export function parseShapes(flags: readonly string[]): Record<string, readonly (DimOption | null)[]> {
+function parseShapes(flags: readonly string[]): Record<string, readonly (DimOption | null)[]> {
   const out: Record<string, readonly (DimOption | null)[]> = {};
   for (const f of flags) {
     const at = f.lastIndexOf('=');
