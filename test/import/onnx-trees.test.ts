@@ -62,7 +62,11 @@ function check(name: string, got: Tensor | undefined, want: Stored, labels: read
 async function run(t: Case, way: Way, size: (n: number) => Dim): Promise<void> {
   const inputs = new Map(Object.entries(t.inputs).map(([k, s]) => [k, tensor(s)]));
   const shapes = Object.fromEntries([...inputs].map(([k, s]) => [k, s.dims.map((d, i) => (i === 0 ? size(d) : d))]));
-  const { graph, labels = [], warnings } = importOnnx(files.get(`${t.name}.onnx`) ?? new Uint8Array(), { file: t.name, inputSizes: shapes });
+  const {
+    graph,
+    labels = [],
+    warnings,
+  } = importOnnx(files.get(`${t.name}.onnx`) ?? new Uint8Array(), { file: t.name, inputSizes: shapes });
   const outs = (await runner(way, graph))(inputs);
   // onnxruntime's exponentials are approximations.
   for (const [out, want] of Object.entries(t.outputs)) {

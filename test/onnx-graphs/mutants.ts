@@ -61,8 +61,11 @@ function run(): Promise<void> {
     }, 100);
     child.on('exit', (code, signal) => {
       clearInterval(watch);
-      if (at === undefined && signal !== null) return resolve();
-      if (at === undefined) throw new Error('the process that compiles does not start');
+      if (at === undefined && signal === null) throw new Error('the process that compiles does not start');
+      if (at === undefined) {
+        resolve();
+        return;
+      }
       const why = stopped ?? `the process ends with ${code ?? signal}`;
       report({ k: at, end: 'stopped', why, fault: true });
       resolve(run());

@@ -54,22 +54,22 @@ function tensor(next: Next, t: Tensor): Tensor {
 }
 function node(next: Next, n: Node, names: readonly string[]): Node {
   const inputs = [...n.inputs];
-  const attrs = { ...n.attrs };
+  const { attrs } = n;
   const keys = Object.keys(attrs);
   switch (Math.floor(next() * 7)) {
     case 0:
       return { ...n, op: pick(next, GENERATORS).name };
     case 1:
       inputs[Math.floor(next() * (inputs.length + 1))] = pick(next, names);
-      return { ...n, inputs: Array.from(inputs, i => i ?? '') };
+      return { ...n, inputs };
     case 2:
       return { ...n, inputs: inputs.slice(0, -1) };
     case 3:
       return { ...n, inputs: inputs.toReversed() };
     case 4:
       if (keys.length === 0) return { ...n, attrs: { axis: pick(next, SIZES) } };
-      delete attrs[pick(next, keys)];
-      return { ...n, attrs };
+      keys.splice(Math.floor(next() * keys.length), 1);
+      return { ...n, attrs: Object.fromEntries(keys.map(key => [key, must(attrs[key])])) };
     default: {
       if (keys.length === 0) return { ...n, attrs: { axis: pick(next, SIZES) } };
       const key = pick(next, keys);

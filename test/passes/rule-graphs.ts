@@ -163,7 +163,7 @@ const quantized = (d: Dice): [Value, Value] => [
   make(DequantizeLinear, [random(d, [2, 3, 3, 3], 'i8', -100, 100), num(d.pick([0.01, 1e-12])), num(0, 'i8')], { to: 'f32' }),
 ];
 /** A product, and what its channels are scaled and shifted by. */
-function product(d: Dice, from: Value): { y: Value; channel(lo: number, hi: number): Value } {
+function product(d: Dice, from: Value): { readonly y: Value; readonly channel: (lo: number, hi: number) => Value } {
   const conv = d.roll(2) === 0;
   const w = random(d, conv ? [2, 3, 3, 3] : [5, 2]);
   const scale = d.pick([1, 1, 1, 1e-30, 1e-37]);

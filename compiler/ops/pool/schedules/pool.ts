@@ -13,7 +13,24 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimProd } from '../../../core/dim.ts';
 import { limitsOf, regOf } from '../../../core/dtype.ts';
 import { dimStrides } from '../../../core/shape.ts';
-import { add, and, cast, eq, ge, gt, I32, int, isFloatBase, konst, lt, mul, ne, or, vtype, type Expr } from '../../../kernel/ir.ts';
+import {
+  add,
+  and,
+  cast,
+  eq,
+  ge,
+  gt,
+  I32,
+  int,
+  isFloatBase,
+  konst,
+  lt,
+  mul,
+  ne,
+  or,
+  vtype,
+  type Expr,
+} from '../../../kernel/ir.ts';
 import { forAll, forLanes, lanesOf } from '../../loops.ts';
 import type { LowerCtx } from '../../lowering.ts';
 import { vectorLanes } from '../../reduce/schedules/axis-walk.ts';
