@@ -119,7 +119,7 @@ describe('rows of features', () => {
   it('are in the manifest and in README.md', async () => {
     const files = await bundleOf([copy], { rows: named });
     expect(JSON.parse(text(files, 'manifest.json'))).toMatchObject({ rows: { input: 'features' }, featureNames: named.names });
-    expect(text(files, 'README.md')).toContain('model.run({ "features": [{ "temp": 0.5, "wind speed": 0.5, /* … */ }] })');
+    expect(text(files, 'README.md')).toContain('model.run({ features: [{ temp: 0.5, "wind speed": 0.5, /* … */ }] })');
   });
   it('take a kilobyte of bundles that have them, and nothing of others', async () => {
     const size = async (rows?: RowsOfFeatures): Promise<number> =>

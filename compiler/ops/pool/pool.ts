@@ -27,6 +27,7 @@ function inferPool(c: InferCtx<PoolAttrs>): TensorType {
   const n = x.shape.length - 2;
   if (n < 1) c.reject(`x has ${x.shape.length} axes, at least 3 are needed`);
   checkWindow(c.attrs, c.attrs.kernel, n, why => c.reject(why));
+  if (c.attrs.kernel.some(k => k < 1)) c.reject('kernel must be positive');
   const p = partsOf(x, c.attrs.layout);
   return tensorType(
     x.dtype,
