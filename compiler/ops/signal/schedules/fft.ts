@@ -12,9 +12,10 @@
  *   y = re, im
  * ```
  */
-import { must } from '../../../core/diagnostic.ts';
+import { fail, must } from '../../../core/diagnostic.ts';
 import { dimProd, type Dim } from '../../../core/dim.ts';
 import { regOf } from '../../../core/dtype.ts';
+import { room } from '../../../core/room.ts';
 import { fromNumbers } from '../../../core/tensor.ts';
 import { unflatten, type KernelBuilder } from '../../../kernel/builder.ts';
 import { add, div, konst, lt, mul, splat, sub, vtype, type Expr, type Lanes } from '../../../kernel/ir.ts';
@@ -60,6 +61,7 @@ export function lowerFft(c: LowerCtx<DftAttrs>, n: number, factors: readonly num
     im: c.scratch(`${name}_im`, base, n),
   });
   const buffers = [complex('from'), complex('to')] as const;
+  room(n, 'a table of its length', why => fail('E102', { op: 'DFT', why }, c.loc));
   const turn = (f: (k: number, n: number) => number, sign: number): SlotBuffer =>
     c.weights(
       'turns',
