@@ -97,6 +97,7 @@ const borders: readonly Problem[] = [
   ...at('Upsample', [7], { inputs: [picture], attrs: { scales: { floats: [1, 1, 2, 1.5] } } }),
   ...at('Upsample', [9], { inputs: [picture, f32(1, 1, 2, 1.5)], constants: [1], attrs: { mode: 'linear' } }),
   ...at('Resize', [10], { inputs: [picture, f32(1, 1, 2, 0.5)], constants: [1] }),
+  ...at('Resize', [10], { inputs: [picture, f32(1, 1, 1.6, 0.7)], constants: [1] }),
   ...at('Resize', [10], { inputs: [picture, f32(1, 1, 2, 0.5)], constants: [1], attrs: { mode: 'linear' } }),
   ...['nearest', 'linear', 'cubic'].flatMap(mode => [
     ...at('Resize', [11], { inputs: [picture, f32(), f32(1, 1, 1.6, 0.5)], constants: [1, 2], attrs: { mode } }),

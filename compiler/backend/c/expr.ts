@@ -1,6 +1,6 @@
 import { InternalError } from '../../core/diagnostic.ts';
 import type { DType } from '../../core/dtype.ts';
-import { isFloatBase, maskType, sameType, vtype, type Expr } from '../../kernel/ir.ts';
+import { isFloatBase, isUnsigned, maskType, sameType, vtype, type Expr } from '../../kernel/ir.ts';
 import type { Helpers } from './helpers.ts';
 import { isPlace } from '../../kernel/passes/places.ts';
 import { elementBytes, elementType, identifier, literal, memoryBase } from './types.ts';
@@ -195,6 +195,7 @@ function unary(e: Extract<Expr, { k: 'un' }>, x: Scope): Text {
   const { op } = e;
   if (op === 'neg') {
     if (e.t.lanes === 1 && (e.t.base === 'i32' || e.t.base === 'i64')) return call(h.wrap('neg', e.t), a.s);
+    if (e.t.lanes > 1 && !isFloatBase(e.t.base) && !isUnsigned(e.t.base)) return call(h.wrap('neg', e.t), a.s);
     return { s: `-${paren(a, ATOM)}`, p: UNARY };
   }
   if (op === 'not') return { s: `~${paren(a, ATOM)}`, p: UNARY };

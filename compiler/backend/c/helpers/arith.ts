@@ -1,5 +1,5 @@
 import { InternalError } from '../../../core/diagnostic.ts';
-import { baseBytes, isFloatBase, isUnsigned, maskType, vtype, type VType } from '../../../kernel/ir.ts';
+import { baseBytes, isFloatBase, isUnsigned, maskType, vtype, type Base, type VType } from '../../../kernel/ir.ts';
 import { ctype } from '../types.ts';
 import { pick } from './pick.ts';
 import { intel, type HelperWriter } from './writer.ts';
@@ -7,8 +7,15 @@ import { intel, type HelperWriter } from './writer.ts';
 export type WrapOp = 'add' | 'sub' | 'mul' | 'shl' | 'shr' | 'neg';
 export type UnaryOp = 'abs' | 'sqrt' | 'ceil' | 'floor' | 'trunc' | 'nearest';
 
+const UNSIGNED: Partial<Record<Base, Base>> = { i8: 'u8', i16: 'u16', i32: 'u32', i64: 'u64' };
 /** Arithmetic of integers that wraps, and shifts whose count is taken modulo the width: both are undefined in C. */
 export function wrap(w: HelperWriter, op: WrapOp, t: VType): string {
+  if (t.lanes > 1) {
+    // Of vectors too: GCC takes -a <= -b for b <= a.
+    if (op !== 'neg') throw new InternalError(`${op} of vectors, which wrap`);
+    const [v, u] = [w.type(t), w.type(vtype(UNSIGNED[t.base] ?? t.base, t.lanes))];
+    return w.fn(`neg_${v}`, v, `${v} a`, `return (${v})(-(${u})a);`);
+  }
   const v = ctype(t);
   const u = ctype(vtype(t.base === 'i64' ? 'u64' : 'u32'));
   const width = baseBytes(t.base) * 8;
@@ -31,7 +38,7 @@ export function unary(w: HelperWriter, op: UnaryOp, t: VType): string {
   if (!isFloatBase(t.base)) {
     if (op !== 'abs') throw new InternalError(`${op} of ${t.base}`);
     if (isUnsigned(t.base)) return w.fn(`abs_${v}`, v, `${v} a`, 'return a;');
-    if (t.lanes > 1) return w.fn(`abs_${v}`, v, `${v} a`, `return ${pick(w, t)}(a < 0, -a, a);`);
+    if (t.lanes > 1) return w.fn(`abs_${v}`, v, `${v} a`, `return ${pick(w, t)}(a < 0, ${wrap(w, 'neg', t)}(a), a);`);
     return w.fn(`abs_${t.base}`, v, `${v} a`, `return a < 0 ? ${wrap(w, 'neg', t)}(a) : a;`);
   }
   const c =

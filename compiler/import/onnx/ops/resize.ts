@@ -106,18 +106,35 @@ function resize(n: OnnxNode, c: ImportCtx, given: Given): readonly Value[] {
       : undefined;
   const bilinear = upsample && n.string('mode', 'nearest') === 'bilinear';
   const mode = bilinear ? 'linear' : word(n, RESIZE_MODES, 'mode', 'nearest');
-  return c.apply(Resize, [x, scalesInput, crop], {
-    shape,
-    scales,
+  const attrs = {
     mode,
     coordinates,
-    nearest: old ? 'floor' : word(n, NEAREST_MODES, 'nearest_mode', 'round_prefer_floor'),
     cubic: n.float('cubic_coeff_a', -0.75),
     excludeOutside: n.bool('exclude_outside', false),
     antialias: n.bool('antialias', false) && mode !== 'nearest',
     starts,
     ends,
     extrapolation: n.float('extrapolation_value', 0),
+  };
+  if (!old) {
+    const nearest = word(n, NEAREST_MODES, 'nearest_mode', 'round_prefer_floor');
+    return c.apply(Resize, [x, scalesInput, crop], { ...attrs, shape, scales, nearest });
+  }
+  // Sets before 11 do not say how nearest elements are found: as in onnxruntime, rounded up along axes that get smaller.
+  const smaller = scales.map(s => mode === 'nearest' && s > 0 && s < 1);
+  const shrunk = smaller.includes(true)
+    ? c.apply1(Resize, [x], {
+        ...attrs,
+        shape: shape.map((d, a) => (smaller[a] === true ? d : must(x.type.shape[a]))),
+        scales: scales.map((s, a) => (smaller[a] === true ? s : 1)),
+        nearest: 'ceil',
+      })
+    : x;
+  return c.apply(Resize, [shrunk, scalesInput, crop], {
+    ...attrs,
+    shape,
+    scales: scales.map((s, a) => (smaller[a] === true ? 1 : s)),
+    nearest: 'floor',
   });
 }
 const half = (c: ImportCtx, v: Value, side: number, size: number): Value =>
