@@ -23,6 +23,14 @@ const ORDERS: readonly string[] = [
 const TAME: readonly string[] = ['LSTM', 'GRU', 'RNN', 'LRN'];
 const some = (t: Tensor, what: (x: number) => boolean): boolean => isFloat(t.dtype) && toNumbers(t).some(what);
 const undefinedFor = (op: string, t: Tensor): boolean =>
+  // Powers of integers go through doubles there, and their overflow is what the processor makes of it.
+  (op === 'Pow' && !isFloat(t.dtype)) ||
+  // Its numbers are floats there, whatever the type.
+  (op === 'Shrink' && t.dtype === 'f64') ||
+  // Of nothing it makes as much, reduced or not.
+  (op.startsWith('Reduce') && numel(t.dims) === 0) ||
+  // It becomes zero before its end.
+  (op === 'Sigmoid' && some(t, x => x < -80)) ||
   (TO_INTEGERS.includes(op) && some(t, x => !(Math.abs(x) < 2 ** 31))) ||
   (ORDERS.includes(op) && some(t, Number.isNaN)) ||
   (TAME.includes(op) && some(t, x => !(Math.abs(x) < 50)));
