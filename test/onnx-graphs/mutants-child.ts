@@ -44,4 +44,6 @@ async function ended(m: Model, file: Uint8Array): Promise<Pick<Answer, 'end' | '
   return c.k === 'right' || c.k === 'refused' ? { end: c.k, why: '', fault: false } : { end: c.k, why: c.why, fault: true };
 }
 process.on('message', k => void answer(Number(k)).then(a => process.send?.(a)));
+// What the first compilation loads is not a mutant's.
+await compile({ model: fileOf((await randomProblem(1, [3])).model), file: 'first.onnx' });
 process.send?.({ ready: true });
