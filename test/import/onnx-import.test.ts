@@ -278,6 +278,7 @@ describe('what is not supported', () => {
     fails(model([x, node('Add', ['x'], ['y']), y]), 'E102', /Add/);
   });
   it('element types that do not go together', () => {
+    fails(model([value(11, 'i', I64, [3]), x, node('Clip', ['i', 'x'], ['y']), y]), 'E102', /Clip.*a bound is of f32/);
     fails(model([x, value(11, 'i', I64, [3]), node('Add', ['x', 'i'], ['y']), y]), 'E102', /Add/);
   });
 });

@@ -32,7 +32,7 @@ import {
   Where,
 } from '../../compiler/ops/elementwise/index.ts';
 import { ScatterElements } from '../../compiler/ops/movement/scatter.ts';
-import { MaxPool, MaxPoolIndices } from '../../compiler/ops/pool/pool.ts';
+import { LpPool, MaxPool, MaxPoolIndices } from '../../compiler/ops/pool/pool.ts';
 import { LayerNorm, Softmax } from '../../compiler/ops/reduce/norm.ts';
 import { ArgReduce, Reduce } from '../../compiler/ops/reduce/reduce.ts';
 import { Resize } from '../../compiler/ops/resample/resize.ts';
@@ -206,6 +206,7 @@ describe('NaN', () => {
       expect(one(MaxPool, [picture([...x])], pool)).toEqual([...y]);
       expect(results(MaxPoolIndices, [picture([...x])], pool)).toEqual([[...y], [...at]]);
     }
+    for (const p of [1, 2, 3]) expect(one(LpPool, [picture([N, 0, 0, 0, 0, 0])], { ...pool, p })[0]).toBe(N);
     const indices: Given = { dims: [5], data: [0, 1, 2, 3, 3], dtype: 'i64' };
     const scattered = (reduction: string): readonly number[] =>
       one(ScatterElements, [[N, 1, 5, 2], indices, [1, N, 7, N, 9]], { axis: 0, reduction });

@@ -57,8 +57,12 @@ const clip: OnnxBuilder = (n, c) => {
   if (n.opset < 11) {
     const lo = n.float('min', undefined);
     const hi = n.float('max', undefined);
+    if (!isFloat(x.type.dtype) && [lo, hi].some(v => v !== undefined && !Number.isInteger(v)))
+      n.reject('bounds of integers must be whole');
     return [c.apply1(e.Clip, [x], { ...(lo === undefined ? {} : { lo }), ...(hi === undefined ? {} : { hi }) })];
   }
+  for (const b of n.inputs.slice(1))
+    if (b && b.type.dtype !== x.type.dtype) n.reject(`a bound is of ${b.type.dtype}, and the input of ${x.type.dtype}`);
   const bound = (i: number): number | undefined => {
     const t = tensorOf(n.inputs[i]);
     const v = t && splatOf(t);

@@ -135,7 +135,7 @@ export function result(kind: PoolKind, acc: Expr, count: Expr | undefined): Expr
       if (kind.p === 1) return acc;
       if (kind.p === 2) return sqrt(acc);
       const root = math('exp', div(math('log', acc), konst(acc.t, kind.p)));
-      return select(gt(acc, konst(acc.t, 0)), root, konst(acc.t, 0));
+      return select(gt(acc, konst(acc.t, 0)), root, acc);
     }
   }
 }
