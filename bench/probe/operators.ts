@@ -325,32 +325,20 @@ const probes: readonly Probe[] = [
     'RoiAlign',
   ),
   // Sequences and signals.
-  ...each(
-    [50, 64, 128],
-    [37, 61, 67],
-    ([t = 1, d = 1, h = 1]) => ({
-      operands: [x([t, 1, d]), w([1, 4 * h, d]), w([1, 4 * h, h]), w([1, 8 * h])],
-      attributes: { hidden_size: h },
-    }),
-    'LSTM',
-  ),
-  ...each(
-    [50, 64, 128],
-    [37, 61, 67],
-    ([t = 1, d = 1, h = 1]) => ({
-      operands: [x([t, 1, d]), w([1, 3 * h, d]), w([1, 3 * h, h]), w([1, 6 * h])],
-      attributes: { hidden_size: h },
-    }),
-    'GRU',
-  ),
-  ...each(
-    [50, 64, 128],
-    [37, 61, 67],
-    ([t = 1, d = 1, h = 1]) => ({
-      operands: [x([t, 1, d]), w([1, h, d]), w([1, h, h]), w([1, 2 * h])],
-      attributes: { hidden_size: h },
-    }),
-    'RNN',
+  ...[
+    { op: 'LSTM', gates: 4 },
+    { op: 'GRU', gates: 3 },
+    { op: 'RNN', gates: 1 },
+  ].flatMap(({ op, gates }) =>
+    each(
+      [50, 64, 128],
+      [37, 61, 67],
+      ([t = 1, d = 1, h = 1]) => ({
+        operands: [x([t, 1, d]), w([1, gates * h, d]), w([1, gates * h, h]), w([1, 2 * gates * h])],
+        attributes: { hidden_size: h },
+      }),
+      op,
+    ),
   ),
   ...each([64, 1024], [31, 509], ([b = 1, n = 1]) => ({ operands: [x([b, n, 1])], attributes: { axis: 1 } }), 'DFT'),
   ...each([1, 16000], [1, 15013], ([b = 1, n = 1]) => ({ operands: [x([b, n, 1]), i64([160], []), w([400])] }), 'STFT'),

@@ -261,6 +261,9 @@ describe('what is not supported', () => {
       '  what comes behind can be compiled with --inputs-at a',
     ]);
   });
+  it('has no part behind it to compile where it is the end of the model', () => {
+    expect(failure(model([x, node('Nothing', ['x'], ['y']), y])).message).not.toContain('--inputs-at');
+  });
   it('inputs of a type that Sinter has not, or of a number of tensors that nobody chose', () => {
     fails(model([value(11, 'x', 8, [3]), node('Identity', ['x'], ['y']), y]), 'E106', /string of input 'x'/);
     fails(

@@ -36,34 +36,11 @@ import {
 } from '../../compiler/ops/elementwise/index.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
+import { FLOAT_EDGES, MOST } from './float-edges.ts';
 import { dice, type Dice } from './random-graph.ts';
 
 const profile = must(resolveTarget('wasm-simd').profiles[0]);
-const MOST = 3.4028234663852886e38;
-const POSITIVE = [
-  0,
-  1e-45,
-  1e-40,
-  1.2e-38,
-  1e-20,
-  1e-6,
-  0.1,
-  0.5,
-  1,
-  1.5,
-  2.5,
-  3,
-  6,
-  20,
-  87,
-  89,
-  1e4,
-  1e20,
-  2e38,
-  MOST,
-  Infinity,
-];
-const X = [NaN, ...POSITIVE, ...POSITIVE.map(v => -v)];
+const X = FLOAT_EDGES;
 const x = input('x', { dtype: 'f32', shape: [X.length] });
 const num = (v: number): Value => constant(fromNumbers('f32', [], [v]));
 const of = (op: Op, inputs: readonly Value[], attrs: Attrs = {}): Value => apply1(op, inputs, attrs, noLoc);

@@ -44,6 +44,7 @@ import { Expand, Reshape, Slice, Transpose } from '../../compiler/ops/movement/v
 import { DequantizeLinear } from '../../compiler/ops/quant/quant.ts';
 import { Softmax } from '../../compiler/ops/reduce/norm.ts';
 import { Reduce } from '../../compiler/ops/reduce/reduce.ts';
+import { FLOAT_EDGES, MOST } from './float-edges.ts';
 import type { Dice } from './random-graph.ts';
 
 export interface RuleGraphs {
@@ -66,31 +67,7 @@ const list = (dims: readonly number[], data: readonly number[], dtype: DType = '
 const random = (d: Dice, dims: readonly number[], dtype: DType = 'f32', lo = -1, hi = 1): Value =>
   constant(randomTensor(dtype, dims, d.roll(1e6), lo, hi));
 
-const MOST = 3.4028234663852886e38;
-const POSITIVE = [
-  0,
-  1e-45,
-  1e-40,
-  1.2e-38,
-  1e-20,
-  1e-6,
-  0.1,
-  0.5,
-  1,
-  1.5,
-  2.5,
-  3,
-  6,
-  20,
-  87,
-  89,
-  1e4,
-  1e20,
-  2e38,
-  MOST,
-  Infinity,
-];
-const EDGES = [NaN, ...POSITIVE, ...POSITIVE.map(v => -v), 7, -8, 9, 1e-3, 12];
+const EDGES = [...FLOAT_EDGES, 7, -8, 9, 1e-3, 12];
 /** 48 numbers at which floats end, and the same in another order; integers; truth values. */
 const x = input('x', { dtype: 'f32', shape: [48] });
 const y = input('y', { dtype: 'f32', shape: [48] });

@@ -124,19 +124,21 @@ export function importProto(whole: OnnxModel, options: OnnxOptions = {}): Import
     op: keyOf(n),
     name: n.name === '' ? (n.output.find(o => o !== '') ?? '') : n.name,
   }));
-  return failUnsupported(file, lacking, session.unsupported, howToCut(session));
+  return failUnsupported(file, lacking, session.unsupported, howToCut(session, model.graph));
 }
 
 /** More places to cut at are not told. */
 const FEW = 4;
 /** What a user can do where a part of the model is not supported. */
-function howToCut({ frontier: at = [], unsupported }: Session): string {
+function howToCut({ frontier: at = [], unsupported }: Session, g: GraphProto): string {
   const flags = (option: string, names: readonly string[]): string =>
     names.map(name => `${option} ${quoteShell(name)}`).join(' ');
   if (at.length > 0 && at.length <= FEW) return `what comes before can be compiled with ${flags('--outputs-at', at)}`;
   const [first] = unsupported;
   const behind = first?.loc.k === 'part' ? first.loc.name : '';
-  return behind === '' ? '' : `what comes behind can be compiled with ${flags('--inputs-at', [behind])}`;
+  const node = g.node.find(n => n.name === behind || n.output.includes(behind));
+  const used = node?.output.some(o => g.node.some(other => other.input.includes(o))) === true;
+  return !used ? '' : `what comes behind can be compiled with ${flags('--inputs-at', [behind])}`;
 }
 
 /** The table of operators, with those of blocked layouts for files that have such. */
