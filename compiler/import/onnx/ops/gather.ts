@@ -1,46 +1,23 @@
-import { maxOf, minOf } from '../../../core/extremes.ts';
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimHi, dimMin, dimMul, dimProd, dimSub, rangeOf, staticDims, type Dim } from '../../../core/dim.ts';
-import { toNumbers, type Tensor } from '../../../core/tensor.ts';
-import { tensorOf, symbolicOf, type Value } from '../../../graph/graph.ts';
+import { dimAdd, dimHi, dimMin, dimMul, dimProd, dimSub } from '../../../core/dim.ts';
+import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import { Col2Im } from '../../../ops/conv/col2im.ts';
-import { Gather, GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from '../../../ops/movement/gather.ts';
+import { GatherElements, GatherND, OneHot, ReverseSequence, Trilu } from '../../../ops/movement/gather.ts';
 import { NonMaxSuppression } from '../../../ops/sort/nms.ts';
 import { REDUCTIONS, ScatterElements, ScatterND, TensorScatter, type Reduction } from '../../../ops/movement/scatter.ts';
-import { Compress, NonZero } from '../../../ops/sort/select.ts';
 import { TopK } from '../../../ops/sort/topk.ts';
-import { Unique } from '../../../ops/sort/unique.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 import { axisOf, rankOf } from '../../shared/axes.ts';
 import { declaredOr } from './declared.ts';
 import { dilationsOf, perAxis, stridesOf } from './window.ts';
+import { compress, flatten, gather as gatherAlong, indexTuples, nonZero, unique } from '../../shared/gather.ts';
 import { indicesInto } from '../../shared/indices.ts';
 import { sizeOf, sizesOf, unbounded } from '../../shared/sizes.ts';
-import { cast, reshape, slice } from '../../shared/views.ts';
+import { cast, reshape } from '../../shared/views.ts';
 
-/** Indices that are known and evenly spaced: then a gather is a slice. */
-function evenly(indices: readonly Dim[] | undefined, n: Dim): { readonly start: Dim; readonly step: number } | undefined {
-  const known = indices && staticDims(indices);
-  const [first, second] = known ?? [];
-  if (!known || first === undefined) return undefined;
-  const step = second === undefined ? 1 : second - first;
-  if (step === 0 || known.some((v, i) => v !== first + i * step || v < 0 !== first < 0)) return undefined;
-  const [low, high] = [minOf(known, Infinity), maxOf(known, -Infinity)];
-  const size = rangeOf(n).lo;
-  // Perhaps out of range: that is for the run to say.
-  if (low < 0 ? -low > size : high >= size) return undefined;
-  return { start: first < 0 ? dimAdd(first, n) : first, step };
-}
 const gather: OnnxBuilder = (n, c) => {
   const x = n.input(0);
-  const indices = n.input(1);
-  const { shape } = x.type;
-  const axis = axisOf(n, n.int('axis', 0), shape.length);
-  const even = evenly(symbolicOf(indices), must(shape[axis]));
-  if (!even) return [c.apply1(Gather, [x, indicesInto(c, indices, [must(shape[axis])])], { axis })];
-  const size = dimProd(indices.type.shape);
-  const cut = slice(c, x, new Map([[axis, { ...even, size }]]));
-  return [reshape(c, cut, [...shape.slice(0, axis), ...indices.type.shape, ...shape.slice(axis + 1)])];
+  return [gatherAlong(c, x, n.input(1), axisOf(n, n.int('axis', 0), rankOf(x)))];
 };
 
 const gatherElements: OnnxBuilder = (n, c) => {
@@ -58,23 +35,16 @@ const scatterElements: OnnxBuilder = (n, c) => {
   const at = indicesInto(c, n.input(1), [must(x.type.shape[axis])]);
   return [c.apply1(ScatterElements, [x, at, n.input(2)], { axis, reduction: reductionOf(n) })];
 };
-/** Tuples of indices, the last axis of `v`, into the axes of x from `first` on. */
-function tuples(c: ImportCtx, x: Value, v: Value, first: number): Value {
-  const length = v.type.shape.at(-1);
-  // What does not fit the axes is for the operator to say.
-  if (typeof length !== 'number' || length === 0 || first + length > rankOf(x)) return v;
-  return indicesInto(c, v, x.type.shape.slice(first, first + length));
-}
 const gatherND =
   (batched: boolean): OnnxBuilder =>
   (n, c) => {
     const [x, at] = [n.input(0), n.input(1)];
     const batch = batched ? n.int('batch_dims', 0) : 0;
-    return [c.apply1(GatherND, [x, tuples(c, x, at, batch)], { batch })];
+    return [c.apply1(GatherND, [x, indexTuples(c, x, at, batch)], { batch })];
   };
 const scatterND: OnnxBuilder = (n, c) => {
   const x = n.input(0);
-  return [c.apply1(ScatterND, [x, tuples(c, x, n.input(1), 0), n.input(2)], { reduction: reductionOf(n) })];
+  return [c.apply1(ScatterND, [x, indexTuples(c, x, n.input(1), 0), n.input(2)], { reduction: reductionOf(n) })];
 };
 const tensorScatter: OnnxBuilder = (n, c) => {
   const x = n.input(0);
@@ -98,37 +68,18 @@ const oneHot: OnnxBuilder = (n, c) => {
   return [c.apply1(OneHot, [indices, n.input(2)], { axis, depth })];
 };
 
-/** All elements as a vector. */
-const flat = (c: ImportCtx, x: Value): Value => reshape(c, x, [dimProd(x.type.shape)]);
-const truths = (t: Tensor | undefined): number | undefined => t && toNumbers(t).reduce((sum, v) => sum + (v !== 0 ? 1 : 0), 0);
-
-const compress: OnnxBuilder = (n, c) => {
-  const all = n.input(0);
-  const x = n.has('axis') ? all : flat(c, all);
-  const axis = n.has('axis') ? axisOf(n, n.int('axis'), rankOf(x)) : 0;
-  const condition = n.input(1);
-  const size = must(x.type.shape[axis]);
-  const known = symbolicOf(condition);
-  if (known && staticDims(known)) {
-    const kept = known.flatMap((b, i) => (b !== 0 ? [i] : []));
-    return [c.apply1(Gather, [x, c.literal('i64', kept)], { axis })];
-  }
-  const count = c.symbol('count', 0, dimHi(dimMin(size, condition.type.shape[0] ?? 0)));
-  return [c.apply1(Compress, [x, condition], { axis, count })];
+/** The input and the axis of an operator that takes all elements as a vector where it has no axis. */
+function alongAxisOrAll(n: OnnxNode, c: ImportCtx): readonly [x: Value, axis: number] {
+  const x = n.input(0);
+  return n.has('axis') ? [x, axisOf(n, n.int('axis'), rankOf(x))] : [flatten(c, x), 0];
+}
+const compressOp: OnnxBuilder = (n, c) => {
+  const [x, axis] = alongAxisOrAll(n, c);
+  return [compress(c, x, n.input(1), axis)];
 };
-const nonZero: OnnxBuilder = (n, c) => {
-  const given = n.input(0);
-  const x = rankOf(given) === 0 ? reshape(c, given, [1]) : given;
-  const count = truths(tensorOf(x)) ?? c.symbol('count', 0, dimHi(dimProd(x.type.shape)));
-  return [c.apply1(NonZero, [x], { count })];
-};
-const unique: OnnxBuilder = (n, c) => {
-  const all = n.input(0);
-  const x = n.has('axis') ? all : flat(c, all);
-  const axis = n.has('axis') ? axisOf(n, n.int('axis'), rankOf(x)) : 0;
-  const size = must(x.type.shape[axis]);
-  const count = c.symbol('unique', rangeOf(size).lo > 0 ? 1 : 0, dimHi(size));
-  return c.apply(Unique, [x], { axis, sorted: n.bool('sorted', true), count });
+const uniqueOp: OnnxBuilder = (n, c) => {
+  const [x, axis] = alongAxisOrAll(n, c);
+  return unique(c, x, axis, n.bool('sorted', true));
 };
 
 const topK: OnnxBuilder = (n, c) => {
@@ -194,9 +145,9 @@ export const gatherOps: OnnxOps = {
   ScatterND: scatterND,
   TensorScatter: tensorScatter,
   OneHot: oneHot,
-  Compress: compress,
-  NonZero: nonZero,
-  Unique: unique,
+  Compress: compressOp,
+  NonZero: (n, c) => [nonZero(c, n.input(0))],
+  Unique: uniqueOp,
   TopK: topK,
   NonMaxSuppression: nonMaxSuppression,
   Trilu: trilu,

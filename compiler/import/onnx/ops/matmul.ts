@@ -3,8 +3,8 @@ import { tensorOf, type Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import type { ImportCtx, OnnxBuilder, OnnxOps } from '../registry.ts';
-import { einsum } from './einsum.ts';
 import { axesFrom, rankOf } from '../../shared/axes.ts';
+import { einsum } from '../../shared/einsum.ts';
 import { transpose } from '../../shared/views.ts';
 
 /** x times a number: a constant is multiplied now. */
@@ -53,7 +53,13 @@ const fusedMatMul: OnnxBuilder = (n, c) => {
 export const matMulOps: OnnxOps = {
   MatMul: matMul,
   Gemm: gemm,
-  Einsum: einsum,
+  Einsum: (n, c) => [
+    einsum(
+      c,
+      n.string('equation'),
+      n.inputs.map((_, i) => n.input(i)),
+    ),
+  ],
   'com.microsoft.FusedMatMul': fusedMatMul,
   'com.microsoft.TransposeMatMul': fusedMatMul,
 };

@@ -1,12 +1,12 @@
-import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimEq, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
-import type { Value } from '../../../graph/graph.ts';
-import * as e from '../../../ops/elementwise/index.ts';
-import { MatMul } from '../../../ops/matmul/matmul.ts';
-import type { ImportCtx, OnnxBuilder, OnnxNode } from '../registry.ts';
-import { rankOf } from '../../shared/axes.ts';
-import { expand, reshape, slice, transpose } from '../../shared/views.ts';
-import { reduceOver } from '../../shared/reduce.ts';
+import { must } from '../../core/diagnostic.ts';
+import { dimAdd, dimEq, dimMul, dimProd, type Dim } from '../../core/dim.ts';
+import type { Value } from '../../graph/graph.ts';
+import * as e from '../../ops/elementwise/index.ts';
+import { MatMul } from '../../ops/matmul/matmul.ts';
+import { rankOf } from './axes.ts';
+import type { ImportBuilder } from './builder.ts';
+import { expand, reshape, slice, transpose } from './views.ts';
+import { reduceOver } from './reduce.ts';
 
 /** A value whose axes have names. */
 interface Named {
@@ -16,7 +16,7 @@ interface Named {
 const sizeOf = (x: Named, label: string): Dim => must(x.value.type.shape[x.labels.indexOf(label)]);
 
 /** The labels of one operand; an ellipsis becomes labels `.1`, `.0` counted from its right end. */
-function labelsOf(n: OnnxNode, text: string, rank: number): string[] {
+function labelsOf(c: ImportBuilder, text: string, rank: number): string[] {
   const out: string[] = [];
   const named = text.replace('...', '').length;
   for (let i = 0; i < text.length;) {
@@ -25,12 +25,12 @@ function labelsOf(n: OnnxNode, text: string, rank: number): string[] {
       i += 3;
     } else out.push(text.charAt(i++));
   }
-  if (out.some(l => !/^([A-Za-z]|\.\d+)$/.test(l))) n.reject(`the equation has '${text}'`);
-  if (out.length !== rank) n.reject(`'${text}' names ${out.length} axes, the operand has ${rank}`);
+  if (out.some(l => !/^([A-Za-z]|\.\d+)$/.test(l))) c.reject(`the equation has '${text}'`);
+  if (out.length !== rank) c.reject(`'${text}' names ${out.length} axes, the operand has ${rank}`);
   return out;
 }
 /** Where a label comes twice in one operand only the elements on the diagonal count. */
-function diagonal(c: ImportCtx, x: Named): Named {
+function diagonal(c: ImportBuilder, x: Named): Named {
   const twice = x.labels.findIndex((l, i) => x.labels.indexOf(l) !== i);
   if (twice < 0) return x;
   const label = must(x.labels[twice]);
@@ -44,18 +44,18 @@ function diagonal(c: ImportCtx, x: Named): Named {
   return diagonal(c, { value, labels: [...others.map(i => must(x.labels[i])), label] });
 }
 /** Sums over the axes that nothing else needs. */
-function sumOut(c: ImportCtx, x: Named, needed: ReadonlySet<string>): Named {
+function sumOut(c: ImportBuilder, x: Named, needed: ReadonlySet<string>): Named {
   const axes = x.labels.flatMap((l, i) => (needed.has(l) ? [] : [i]));
   return { value: reduceOver(c, 'sum', x.value, axes, false), labels: x.labels.filter(l => needed.has(l)) };
 }
-const arrange = (c: ImportCtx, x: Named, order: readonly string[]): Value =>
+const arrange = (c: ImportBuilder, x: Named, order: readonly string[]): Value =>
   transpose(
     c,
     x.value,
     order.map(l => x.labels.indexOf(l)),
   );
 /** The product of two operands, summed over the labels that are not needed any more. */
-function contract(c: ImportCtx, a: Named, b: Named, needed: ReadonlySet<string>): Named {
+function contract(c: ImportBuilder, a: Named, b: Named, needed: ReadonlySet<string>): Named {
   const shared = a.labels.filter(l => b.labels.includes(l));
   const summed = shared.filter(l => !needed.has(l));
   const batch = shared.filter(l => needed.has(l));
@@ -94,30 +94,30 @@ function contract(c: ImportCtx, a: Named, b: Named, needed: ReadonlySet<string>)
   return { value: reshape(c, z, [...z.type.shape.slice(0, batch.length), ...sizes(p, left), ...sizes(q, right)]), labels };
 }
 
-/** Einsum as transposes, products and sums, from left to right. */
-export const einsum: OnnxBuilder = (n, c) => {
-  const equation = n.string('equation').replaceAll(/\s/g, '');
+/** Einsum of some operands as transposes, products and sums, from left to right. E102: an equation that is not for them. */
+export function einsum(c: ImportBuilder, text: string, operands: readonly Value[]): Value {
+  const equation = text.replaceAll(/\s/g, '');
   const [inputs = '', output, more] = equation.split('->');
-  if (more !== undefined) n.reject(`the equation '${equation}'`);
+  if (more !== undefined) c.reject(`the equation '${equation}'`);
   const texts = inputs.split(',');
-  if (texts.length !== n.inputs.length) n.reject(`the equation is for ${texts.length} operands, there are ${n.inputs.length}`);
-  const named = texts.map((t, i): Named => ({ value: n.input(i), labels: labelsOf(n, t, rankOf(n.input(i))) }));
+  if (texts.length !== operands.length) c.reject(`the equation is for ${texts.length} operands, there are ${operands.length}`);
+  const named = operands.map((value, i): Named => ({ value, labels: labelsOf(c, must(texts[i]), rankOf(value)) }));
   const all = named.flatMap(x => x.labels);
   const dots = [...new Set(all.filter(l => l.startsWith('.')))].sort((a, b) => Number(b.slice(1)) - Number(a.slice(1)));
   const target =
     output === undefined
       ? [...dots, ...[...new Set(all)].filter(l => !l.startsWith('.') && all.filter(m => m === l).length === 1).sort()]
       : (output.match(/\.\.\.|./g)?.flatMap(l => (l === '...' ? dots : [l])) ?? []);
-  for (const l of target) if (!all.includes(l)) n.reject(`no operand has the axis '${l}' of the result`);
-  const operands = named.map(x => diagonal(c, x));
+  for (const l of target) if (!all.includes(l)) c.reject(`no operand has the axis '${l}' of the result`);
+  const parts = named.map(x => diagonal(c, x));
   let acc: Named | undefined;
-  operands.forEach((x, i) => {
-    const later = new Set([...target, ...operands.slice(i + 1).flatMap(o => o.labels)]);
+  parts.forEach((x, i) => {
+    const later = new Set([...target, ...parts.slice(i + 1).flatMap(o => o.labels)]);
     const before = acc;
     const own = sumOut(c, x, new Set([...later, ...(before?.labels ?? [])]));
     acc = before ? contract(c, before, own, later) : own;
     acc = sumOut(c, acc, later);
   });
   const result = must<Named>(acc, 'an operand');
-  return [arrange(c, result, target)];
-};
+  return arrange(c, result, target);
+}
