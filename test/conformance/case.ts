@@ -1,4 +1,3 @@
-import { CompileError } from '../../compiler/core/diagnostic.ts';
 import { isInt } from '../../compiler/core/dtype.ts';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
@@ -8,6 +7,7 @@ import { importProto } from '../../compiler/import/onnx/import.ts';
 import { partName } from '../../compiler/import/onnx/border.ts';
 import { ATOL, RTOL, type BackendCase, type Datum } from '../suites/onnx-backend.ts';
 import { difference } from './compare.ts';
+import { judged, type End, type Outcome } from './outcome.ts';
 import { runner, type Way } from './runners.ts';
 
 /** Cases whose wanted values are themselves rounding errors, where the true value is 0. */
@@ -18,16 +18,6 @@ const NOISY: ReadonlyMap<string, { readonly atol: number; readonly why: string }
   ]),
 );
 
-export interface Outcome {
-  readonly suite: string;
-  readonly name: string;
-  readonly way: Way;
-  /** `refused`: an E-code. `wrong`: other numbers. `broken`: a bug of ours, or it never ended. `skipped`: the data is not tensors. */
-  readonly k: 'passed' | 'refused' | 'wrong' | 'broken' | 'skipped';
-  readonly code?: string;
-  readonly why?: string;
-  readonly ms: number;
-}
 export interface CaseOptions {
   readonly way: Way;
   /** Sizes of inputs stay open: equal sizes from 2 up share a symbol. */
@@ -35,18 +25,8 @@ export interface CaseOptions {
 }
 
 /** Runs all data sets of a case. */
-export async function runCase(c: BackendCase, o: CaseOptions): Promise<Outcome> {
-  const start = performance.now();
-  const done = (k: Outcome['k'], why?: string, code?: string): Outcome => ({
-    suite: c.suite,
-    name: c.name,
-    way: o.way,
-    k,
-    ...(why === undefined ? {} : { why }),
-    ...(code === undefined ? {} : { code }),
-    ms: performance.now() - start,
-  });
-  try {
+export function runCase(c: BackendCase, o: CaseOptions): Promise<Outcome> {
+  return judged({ suite: c.suite, name: c.name, way: o.way }, async () => {
     const model = decodeModel(c.modelBytes, c.name);
     let ran = 0;
     let skip = 'it has no data';
@@ -69,22 +49,20 @@ export async function runCase(c: BackendCase, o: CaseOptions): Promise<Outcome> 
       for (const [i, want] of set.outputs.entries()) {
         const name = c.outputNames[i] ?? '';
         if (isList(want) && outs.has(partName(name, want.length)))
-          return done('wrong', `output '${name}' has more than ${want.length} tensors`);
+          return wrong(`output '${name}' has more than ${want.length} tensors`);
         for (const [part, t] of partsOf(name, want)) {
           const d = difference(outs.get(part), t, { rtol: RTOL, atol: NOISY.get(c.name)?.atol ?? ATOL });
-          if (d !== undefined) return done('wrong', `output '${part}' ${d}`);
+          if (d !== undefined) return wrong(`output '${part}' ${d}`);
         }
       }
       ran++;
     }
-    if (ran > 0) return done('passed');
+    if (ran > 0) return { k: 'passed' };
     importCase(model, c, new Map(), false, {});
-    return done('skipped', skip);
-  } catch (e) {
-    if (e instanceof CompileError) return done('refused', e.bare, e.code);
-    return done('broken', e instanceof Error ? (e.stack ?? e.message) : String(e));
-  }
+    return { k: 'skipped', why: skip };
+  });
 }
+const wrong = (why: string): End => ({ k: 'wrong', why });
 
 const isList = (d: Datum): d is readonly Tensor[] => Array.isArray(d);
 /** The tensors of a value by the names that they have as inputs and outputs. */

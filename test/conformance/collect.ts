@@ -1,20 +1,38 @@
-import { backendCases, type Suite } from '../suites/onnx-backend.ts';
-import { operatorsOf, type Outcome } from './case.ts';
+import { must } from '../../compiler/core/diagnostic.ts';
+import { backendCases, findBackendTests, isOnnxSuite, SUITES, type Suite } from '../suites/onnx-backend.ts';
+import { findTfCases, isTfSuite, readTfCase, TF_SUITES, tfCases, type Form } from '../suites/tensorflow-cases.ts';
+import { operatorsOf } from './case.ts';
+import type { Outcome } from './outcome.ts';
 import { runAll, type Job, type PoolOptions } from './pool.ts';
 import type { CaseRow } from './report.ts';
 import type { Way } from './runners.ts';
 
+export type AnySuite = Suite | Form;
+export const ALL_SUITES: readonly AnySuite[] = [...SUITES, ...TF_SUITES];
+/** Where the cases of a suite are; undefined where they are not on this machine. */
+export const rootOf = (s: AnySuite): string | undefined => (isTfSuite(s) ? findTfCases() : findBackendTests());
+
 export interface Selection {
-  readonly suites: readonly Suite[];
+  readonly suites: readonly AnySuite[];
   readonly match: RegExp;
   readonly ways: readonly Way[];
   readonly symbolic: boolean;
   /** A sample: one case of this many. */
   readonly every?: number;
 }
+/** Cases by suite, each with a list of the operators that it has. */
+function* selected(s: Selection): Generator<Pick<Job, 'suite' | 'name' | 'folder'> & Pick<CaseRow, 'operators'>> {
+  for (const suite of s.suites) {
+    const root = must(rootOf(suite), `the cases of ${suite}`);
+    if (isTfSuite(suite))
+      for (const c of tfCases(root, suite, s.match)) yield { suite, ...c, operators: readTfCase(suite, c.folder).operators };
+    if (isOnnxSuite(suite))
+      for (const c of backendCases(root, [suite], s.match))
+        yield { suite, name: c.name, folder: c.folder, operators: operatorsOf(c) };
+  }
+}
 /** Runs the selected cases; `report` sees each outcome as it comes. */
 export async function collect(
-  root: string,
   s: Selection,
   o: PoolOptions,
   report: (outcome: Outcome, done: number, of: number) => void,
@@ -22,11 +40,10 @@ export async function collect(
   const rows: CaseRow[] = [];
   const jobs: Job[] = [];
   let seen = 0;
-  for (const c of backendCases(root, s.suites, s.match)) {
+  for (const { operators, ...c } of selected(s)) {
     if (seen++ % (s.every ?? 1) !== 0) continue;
-    rows.push({ suite: c.suite, name: c.name, operators: operatorsOf(c), outcomes: [] });
-    for (const way of s.ways)
-      jobs.push({ row: rows.length - 1, suite: c.suite, name: c.name, folder: c.folder, way, symbolic: s.symbolic });
+    rows.push({ suite: c.suite, name: c.name, operators, outcomes: [] });
+    for (const way of s.ways) jobs.push({ row: rows.length - 1, ...c, way, symbolic: s.symbolic });
   }
   let count = 0;
   await runAll(jobs, o, (job, outcome) => {

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { expect, it } from '@jest/globals';
-import { must } from '../../compiler/core/diagnostic.ts';
 import { needs, onnxTests } from '../needs.ts';
-import { findBackendTests, SUITES } from '../suites/onnx-backend.ts';
+import { SUITES } from '../suites/onnx-backend.ts';
 import { collect } from './collect.ts';
 import { endsOf, floorFile, type Floor } from './report.ts';
 
@@ -14,7 +13,6 @@ const WAYS = ['evaluate', 'wasm'] as const;
 needs(onnxTests).describe("ONNX's backend tests", () => {
   it('pass, but for those that floor.json names, which are refused for the reason that is given there', async () => {
     const rows = await collect(
-      must(findBackendTests()),
       { suites: SUITES, match: /(?:)/, ways: WAYS, symbolic: false },
       { workers: availableParallelism(), timeoutMs: 60_000 },
       () => undefined,
@@ -30,7 +28,6 @@ needs(onnxTests).describe("ONNX's backend tests", () => {
 needs(onnxTests, 'cc').describe("one of ten of ONNX's backend tests", () => {
   it('ends as C as it does otherwise', async () => {
     const rows = await collect(
-      must(findBackendTests()),
       { suites: SUITES, match: /(?:)/, ways: ['c'], symbolic: false, every: 10 },
       { workers: availableParallelism(), timeoutMs: 60_000 },
       () => undefined,

@@ -1,12 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Suite } from '../suites/onnx-backend.ts';
-import type { Outcome } from './case.ts';
+import type { Outcome } from './outcome.ts';
 import type { Way } from './runners.ts';
 
 export interface Job {
   readonly row: number;
-  readonly suite: Suite;
+  readonly suite: string;
   readonly name: string;
   readonly folder: string;
   readonly way: Way;

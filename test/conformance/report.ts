@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onnxOps } from '../../compiler/import/onnx/ops/index.ts';
 import { sequenceOps } from '../../compiler/import/onnx/ops/sequence.ts';
-import type { Outcome } from './case.ts';
+import type { Outcome } from './outcome.ts';
 import type { Way } from './runners.ts';
 
 export interface CaseRow {
@@ -31,15 +31,15 @@ export function subject(r: CaseRow): string {
 }
 const isExpanded = (r: CaseRow): boolean => r.name.includes('_expanded');
 
-const outcomeOf = (r: CaseRow, way: Way): Outcome | undefined => r.outcomes.find(o => o.way === way);
+export const outcomeOf = (r: CaseRow, way: Way): Outcome | undefined => r.outcomes.find(o => o.way === way);
 const passed = (rows: readonly CaseRow[], way: Way): number => rows.filter(r => outcomeOf(r, way)?.k === 'passed').length;
-function groups<K extends string>(rows: readonly CaseRow[], key: (r: CaseRow) => K): [K, CaseRow[]][] {
-  const all = new Map<K, CaseRow[]>();
+export function groups<R, K extends string>(rows: readonly R[], key: (r: R) => K): [K, R[]][] {
+  const all = new Map<K, R[]>();
   for (const r of rows) all.set(key(r), [...(all.get(key(r)) ?? []), r]);
   return [...all];
 }
 /** Why cases do not pass, the most frequent first. */
-function reasons(rows: readonly CaseRow[], way: Way): string[] {
+export function reasons(rows: readonly CaseRow[], way: Way): string[] {
   const count = new Map<string, number>();
   const types = new Map<string, number>();
   for (const r of rows) {
@@ -98,19 +98,25 @@ export function endsOf(rows: readonly CaseRow[], way: Way): Floor {
     rest: Object.fromEntries(rest.map(([e, list]) => [e, list.map(r => `${r.suite}/${r.name}`)])),
   };
 }
-/** Writes the table of operators and the floor; throws where a case ends in one way otherwise than in another. */
-export function writeReport(rows: readonly CaseRow[], ways: readonly Way[]): void {
+/** How cases end in all ways, as text; throws where a case ends in one way otherwise than in another. */
+export function commonEnds(rows: readonly CaseRow[], ways: readonly Way[]): string {
   const [first, ...more] = ways.map(w => JSON.stringify(endsOf(rows, w), undefined, 2));
   const odd = more.findIndex(text => text !== first);
   if (odd >= 0) throw new Error(`cases end otherwise in ${ways[0] ?? ''} than in ${ways[odd + 1] ?? ''}: nothing was written`);
-  writeFileSync(floorFile, `${first ?? ''}\n`);
+  return `${first ?? ''}\n`;
+}
+/** Writes the table of operators and the floor of ONNX's cases. */
+export function writeOnnxReport(rows: readonly CaseRow[], ways: readonly Way[]): void {
+  writeFileSync(floorFile, commonEnds(rows, ways));
   writeFileSync(tableFile, table(rows, ways));
 }
 
+/** A line of a Markdown table. */
+export const line = (cells: readonly string[]): string =>
+  `| ${cells.map(s => s.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+
 function table(rows: readonly CaseRow[], ways: readonly Way[]): string {
-  const cell = (s: string): string => s.replaceAll('|', '\\|').replaceAll('\n', ' ');
   const cases = (list: readonly CaseRow[]): string[] => [String(list.length), ...ways.map(w => String(passed(list, w)))];
-  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
   const head = (first: readonly string[]): string[] => {
     const cells = [...first, 'cases', ...ways];
     return [line(cells), line(cells.map((_, i) => (i < first.length ? '---' : '---:')))];
@@ -155,4 +161,4 @@ function untested(rows: readonly CaseRow[]): string[] {
   const seen = new Set(rows.flatMap(r => [subject(r), ...r.operators]));
   return [...onnxOps.keys(), ...sequenceOps.keys()].filter(op => !seen.has(op)).sort();
 }
-const suitesOf = (rows: readonly CaseRow[]): [string, CaseRow[]][] => groups(rows, r => r.suite);
+export const suitesOf = (rows: readonly CaseRow[]): [string, CaseRow[]][] => groups(rows, r => r.suite);

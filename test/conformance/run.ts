@@ -1,24 +1,29 @@
 /**
- * Runs ONNX's backend tests: `npm run conformance -- [--suite node,simple] [--filter REGEX] [--on evaluate,program,wasm,c]
- * [--symbolic] [--verbose] [--jobs N] [--write]`. `--write` writes OPERATORS.md and the floor that the test suite holds.
+ * Runs the tests of the frameworks themselves: ONNX's backend tests, and those of TensorFlow's family where the corpus is:
+ * `npm run conformance -- [--suite node,simple | onnx | graphdef,… | tensorflow] [--filter REGEX] [--on evaluate,program,wasm,c]
+ * [--symbolic] [--verbose] [--jobs N] [--every N] [--write]`. `--write` writes the tables of operators and the floors.
  * As C, C_TARGET names the target, and C_FLAGS flags for the compiler, such as those of sanitizers. Cases run in a process of their
  * own, which is replaced when a case hangs or takes it down.
  */
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { findBackendTests, SUITES, type Suite } from '../suites/onnx-backend.ts';
-import { collect } from './collect.ts';
-import { summary, writeReport } from './report.ts';
+import { isOnnxSuite, SUITES } from '../suites/onnx-backend.ts';
+import { isTfSuite, TF_SUITES } from '../suites/tensorflow-cases.ts';
+import { ALL_SUITES, collect, rootOf, type AnySuite } from './collect.ts';
+import { floorFileOf, FAMILIES, writeTfReports } from './report-tensorflow.ts';
+import { endsOf, summary, writeOnnxReport, type CaseRow, type Floor } from './report.ts';
 import { WAYS, type Way } from './runners.ts';
 
 const { values: args } = parseArgs({
   options: {
-    suite: { type: 'string', default: SUITES.join() },
+    suite: { type: 'string', default: 'onnx' },
     filter: { type: 'string', default: '' },
     on: { type: 'string', default: 'evaluate' },
     symbolic: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     jobs: { type: 'string', default: '1' },
+    every: { type: 'string', default: '1' },
     timeout: { type: 'string', default: '20' },
   },
 });
@@ -28,16 +33,21 @@ function die(why: string): never {
   console.error(why);
   process.exit(2);
 }
-const suites: readonly Suite[] = oneOf(args.suite, SUITES, 'suite');
+const TOGETHER: Readonly<Record<string, readonly AnySuite[]>> = { onnx: SUITES, tensorflow: TF_SUITES };
+const suites: readonly AnySuite[] = TOGETHER[args.suite] ?? oneOf(args.suite, ALL_SUITES, 'suite');
 const ways: readonly Way[] =
   args.on === 'both' ? ['evaluate', 'wasm'] : args.on === 'all' ? ['evaluate', 'program', 'wasm'] : oneOf(args.on, WAYS, 'way');
-const found = findBackendTests();
-if (found === undefined) die("no ONNX backend tests here; 'npm run fixtures -- onnx-tests' fetches them");
+for (const s of suites)
+  if (rootOf(s) === undefined)
+    die(
+      isTfSuite(s)
+        ? `the cases of ${s} are not here: they are in the folder tensorflow-cases of the corpus, which SINTER_CORPUS names`
+        : "no ONNX backend tests here; 'npm run fixtures -- onnx-tests' fetches them",
+    );
 
 const start = performance.now();
 const rows = await collect(
-  found,
-  { suites, match: new RegExp(args.filter), ways, symbolic: args.symbolic },
+  { suites, match: new RegExp(args.filter), ways, symbolic: args.symbolic, every: Number(args.every) },
   { workers: Number(args.jobs), timeoutMs: 1000 * Number(args.timeout) },
   (o, done, of) => {
     if (args.verbose || o.k === 'broken' || o.k === 'wrong') {
@@ -50,4 +60,26 @@ const rows = await collect(
 );
 console.log(summary(rows, ways));
 console.log(`${rows.length * ways.length} runs in ${((performance.now() - start) / 1000).toFixed(1)} s`);
-if (args.write) writeReport(rows, ways);
+const onnx = rows.filter(r => isOnnxSuite(r.suite));
+if (args.write) {
+  if (onnx.length > 0) writeOnnxReport(onnx, ways);
+  writeTfReports(rows, ways);
+} else if (worse(rows)) process.exitCode = 1;
+
+/** Tells of cases of TensorFlow's family that pass according to the floor, and do not now. */
+function worse(all: readonly CaseRow[]): boolean {
+  const lost = FAMILIES.flatMap(f => {
+    const own = all.filter(r => f.suites.some(s => s === r.suite));
+    if (own.length === 0) return [];
+    let floor: Floor;
+    try {
+      floor = JSON.parse(readFileSync(floorFileOf(f.name), 'utf8')) as Floor;
+    } catch {
+      return [];
+    }
+    const known = new Set(Object.values(floor.rest).flat());
+    return ways.flatMap(way => Object.values(endsOf(own, way).rest).flatMap(names => names.filter(n => !known.has(n))));
+  });
+  if (lost.length > 0) console.log(`below the floor: ${[...new Set(lost)].join(', ')}`);
+  return lost.length > 0;
+}

@@ -20,6 +20,7 @@ import { cacheDir } from '../../fixtures/paths.ts';
 
 export const SUITES = ['node', 'simple', 'pytorch-converted', 'pytorch-operator'] as const;
 export type Suite = (typeof SUITES)[number];
+export const isOnnxSuite = (s: string): s is Suite => SUITES.some(x => x === s);
 /** What the standard's own runner allows. */
 export const RTOL = 1e-3;
 export const ATOL = 1e-7;
