@@ -4,7 +4,7 @@ import type { Iterations, TreeOutput } from './import/shared/trees.ts';
 import type { TreeStrategy } from './ops/lowering.ts';
 import type { TreeStats } from './ops/trees/stats.ts';
 import type { ExternalResolver } from './import/shared/external.ts';
-import type { Importer } from './import/importer.ts';
+import type { Importer, TfliteRounding } from './import/importer.ts';
 import type { Format } from './import/index.ts';
 
 /** The phases of a compilation, in order. Lowering to emission run once for each module of the target. */
@@ -45,6 +45,8 @@ export interface CompileOptions {
   readonly iterations?: Iterations;
   /** Outputs of XGBoost and LightGBM models besides `prediction`. */
   readonly outputs?: readonly TreeOutput[];
+  /** How integers of TensorFlow Lite models are rounded: `xnnpack` (default), as LiteRT does, or `reference`, as TFLite Micro does. */
+  readonly tfliteRounding?: TfliteRounding;
   /** How ensembles of trees become code; default: `auto`, by their size. A strategy that does not serve is the plain walk. */
   readonly treeStrategy?: TreeStrategy;
   /** The name of the bundle's model; default: the file's name without its ending. */
@@ -67,7 +69,7 @@ export interface CompileOptions {
   readonly onText?: (stage: Stage) => void;
 }
 /** What is chosen of a model: with it, a bundle's manifest tells how to import the model again. */
-const MODEL_CHOICES = ['dims', 'format', 'iterations', 'outputs', 'shapes', 'outputsAt', 'inputsAt'] as const;
+const MODEL_CHOICES = ['dims', 'format', 'iterations', 'outputs', 'shapes', 'outputsAt', 'inputsAt', 'tfliteRounding'] as const;
 export type ModelChoices = Pick<CompileOptions, (typeof MODEL_CHOICES)[number]>;
 export const modelChoices = (o: ModelChoices): ModelChoices =>
   Object.fromEntries(MODEL_CHOICES.flatMap(k => (o[k] === undefined ? [] : [[k, o[k]]])));

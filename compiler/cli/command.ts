@@ -18,6 +18,7 @@ import { UsageError, type ExitCode, type Terminal } from './terminal.ts';
 import { AGAINST } from '../reference/reference.ts';
 import { DEFAULTS } from '../verify/verify.ts';
 import { verifyCommand } from './verify.ts';
+import { TFLITE_ROUNDINGS } from '../import/importer.ts';
 import { FORMATS } from '../import/index.ts';
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
@@ -87,6 +88,11 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--inputs-at <name>', 'cut the model: what this node gives, or this value, is an input', collect, [])
     .option('--iterations <a..b>', 'boosting rounds to use of XGBoost and LightGBM models, counted from 0')
     .option('--outputs <list>', `outputs of XGBoost and LightGBM models besides prediction: ${TREE_OUTPUTS.join(',')}`)
+    .addOption(
+      new Option('--tflite-rounding <name>', 'how integers of TensorFlow Lite models are rounded (default: xnnpack)').choices(
+        TFLITE_ROUNDINGS,
+      ),
+    )
     .addOption(new Option('--tree-strategy <name>', 'how trees become code (default: auto)').choices(TREE_STRATEGIES))
     .addOption(new Option('--format <name>', 'what the model is (default: told from its bytes)').choices(FORMATS))
     .option(

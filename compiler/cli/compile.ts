@@ -20,6 +20,7 @@ import { verify } from '../verify/verify.ts';
 import { parseDimOption, parseIterations } from '../ranges.ts';
 import { beginJson, type JsonFlag } from './json.ts';
 import { showParity } from './verify.ts';
+import type { TfliteRounding } from '../import/importer.ts';
 import type { Format } from '../import/index.ts';
 
 interface CompileFlags {
@@ -30,6 +31,7 @@ interface CompileFlags {
   readonly outputsAt: readonly string[];
   readonly inputsAt: readonly string[];
   readonly iterations?: string;
+  readonly tfliteRounding?: TfliteRounding;
   readonly outputs?: string;
   readonly treeStrategy?: TreeStrategy;
   readonly threads?: number;
@@ -123,6 +125,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
     ...(o.format && { format: o.format }),
     ...(o.iterations !== undefined && { iterations: iterationsOf(o.iterations) }),
     ...(o.outputs !== undefined && { outputs: parseOutputs(o.outputs) }),
+    ...(o.tfliteRounding && { tfliteRounding: o.tfliteRounding }),
   };
   const labels =
     o.labels === undefined

@@ -6,6 +6,13 @@ import type { DimChoices, ShapeChoices } from './shared/dims.ts';
 import type { ExternalResolver } from './shared/external.ts';
 import type { Iterations } from './shared/trees.ts';
 
+/**
+ * TensorFlow Lite's two ways to round integers: `xnnpack`, as its runtime does where it can, and `reference`, as its reference kernels and
+ * those for microcontrollers do.
+ */
+export const TFLITE_ROUNDINGS = ['xnnpack', 'reference'] as const;
+export type TfliteRounding = (typeof TFLITE_ROUNDINGS)[number];
+
 /** A model as it is given: a file, with the files beside it where those can be had. */
 export interface ModelFile {
   /** For messages. */
@@ -24,6 +31,7 @@ export const SPECIAL_OPTIONS = {
   shapes: 'shapes of inputs to choose',
   'outputs-at': 'nodes to cut at',
   'inputs-at': 'nodes to cut at',
+  'tflite-rounding': 'integers that two kernels of a runtime round in two ways',
 } as const;
 export type SpecialOption = keyof typeof SPECIAL_OPTIONS;
 
@@ -42,6 +50,8 @@ export interface ImportOptions {
   readonly iterations?: Iterations;
   /** Outputs besides the ones that are always there. */
   readonly outputs?: readonly string[];
+  /** How integers are rounded where the framework's own kernels differ. */
+  readonly tfliteRounding?: TfliteRounding;
   /** Is told what each name of the file became, where values of the file have names. */
   readonly onValue?: (name: string, value: Value) => void;
 }

@@ -3,13 +3,14 @@ import type { ImportedGraph, ImportOptions, Importer, ModelFile, OpenModel, Spec
 import { SPECIAL_OPTIONS } from './importer.ts';
 import { lightgbm } from './lightgbm/importer.ts';
 import { onnx } from './onnx/importer.ts';
+import { tflite } from './tflite/importer.ts';
 import { isPacked, isTar, readTar, unpack, type TarFile } from './shared/archive.ts';
 import type { ExternalResolver } from './shared/external.ts';
 import { foreignFormat } from './shared/foreign.ts';
 import { xgboost } from './xgboost/importer.ts';
 
 /** The frameworks whose models Sinter reads. Where the bytes tell several, the first one is taken. */
-const IMPORTERS = [onnx, xgboost, lightgbm] as const;
+const IMPORTERS = [onnx, tflite, xgboost, lightgbm] as const;
 
 export type Format = (typeof IMPORTERS)[number]['name'];
 /** What a model may be written by. */
@@ -105,5 +106,6 @@ export function importModel(bytes: Uint8Array, o: ModelOptions): ImportedModel {
   check('shapes', Object.keys(o.shapes ?? {}).length > 0);
   check('outputs-at', (o.outputsAt ?? []).length > 0);
   check('inputs-at', (o.inputsAt ?? []).length > 0);
+  check('tflite-rounding', o.tfliteRounding !== undefined);
   return { format: m.importer.name, ...m.import(o) };
 }

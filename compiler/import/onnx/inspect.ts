@@ -6,7 +6,7 @@ import type { Value } from '../../graph/graph.ts';
 import { macsHi } from '../../graph/stats.ts';
 import { treeStats } from '../../ops/trees/stats.ts';
 import type { InspectedPort, ModelFacts } from '../importer.ts';
-import { freeSizes, symbolName } from '../shared/dims.ts';
+import { freeSizes, symbolName, trialSize } from '../shared/dims.ts';
 import { sequenceInputs } from './border.ts';
 import { dtypeOf } from './decode.ts';
 import {
@@ -49,12 +49,6 @@ export function tryImport(model: OnnxModel, o: OnnxOptions): Trial {
     return { shapes, sizes: dims, problem: { code: e.code, message: e.message } };
   }
 }
-/** A usual size for a dimension that nothing is known of. */
-function trialSize(f: { readonly places: readonly { readonly axis: number; readonly rank: number }[] }): number {
-  if (f.places.some(p => p.axis === 0 && p.rank > 1)) return 1;
-  return f.places.some(p => p.rank === 4 && p.axis >= 2) ? 224 : 128;
-}
-
 /** What the file holds: its own names, sizes and operators, also where the import failed. */
 export function inspectModel(model: OnnxModel, { imported, sizes, problem }: Trial): ModelFacts {
   const g = model.graph;

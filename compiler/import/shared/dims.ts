@@ -240,3 +240,9 @@ export function sizeOfChoice(name: string, c: DimChoice, loc: Loc): Dim {
   if (c.lo % step !== 0 || c.hi % step !== 0) bad(`${c.lo}..${c.hi} must begin and end at a multiple of its step ${step}`);
   return dimMul(step, symbol(name, c.lo / step, c.hi / step));
 }
+
+/** A usual size for a dimension that nothing is known of. */
+export function trialSize(f: { readonly places: readonly { readonly axis: number; readonly rank: number }[] }): number {
+  if (f.places.some(p => p.axis === 0 && p.rank > 1)) return 1;
+  return f.places.some(p => p.rank === 4 && p.axis >= 2) ? 224 : 128;
+}

@@ -1,0 +1,54 @@
+import type { Dim } from '../../../core/dim.ts';
+import type { Value } from '../../../graph/graph.ts';
+import { rankOf } from '../../shared/axes.ts';
+import { biasAdd, convolution, transposedConvolution, weightsFromOHWI } from '../../shared/tensorflow/conv.ts';
+import type { Padding, Window } from '../../shared/tensorflow/window.ts';
+import { reshape, transpose } from '../../shared/views.ts';
+import { isQuantized, quantizedConvolution } from '../integers.ts';
+import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
+import { fused, real, realOr, result } from './real.ts';
+
+export const paddingOf = (n: TfliteNode): Padding => ({ k: n.padding === 'SAME' ? 'same' : 'valid' });
+const strides = (n: TfliteNode, axes: string): number[] => [...axes].map(a => n.int(`stride_${a}`));
+const dilations = (n: TfliteNode, axes: string): number[] => [...axes].map(a => n.int(`dilation_${a}_factor`) || 1);
+/** How the window of an operator slides; `axes` are the letters of its spatial axes. */
+const windowOf = (n: TfliteNode, axes: string): Window => ({ layout: 'NHWC', strides: strides(n, axes), padding: paddingOf(n) });
+const dilatedWindow = (n: TfliteNode, axes: string): Window => ({ ...windowOf(n, axes), dilations: dilations(n, axes) });
+
+/** A convolution whose weights [O, I, …kernel] come out of the file's by `weights`. */
+const conv =
+  (axes: string, weights: (c: TfliteCtx, w: Value) => Value): TfliteBuilder =>
+  (n, c) => {
+    const window = dilatedWindow(n, axes);
+    if (isQuantized(n, c)) return [quantizedConvolution(n, c, weights, window)];
+    const y = convolution(c, real(n, c, 0), weights(c, real(n, c, 1)), window);
+    return [result(n, c, 0, fused(n, c, biasAdd(c, y, realOr(n, c, 2), 'NHWC')))];
+  };
+/** Weights [C * M, 1, H, W] of a depthwise convolution from [1, H, W, C * M]. */
+const depthwiseWeights = (c: TfliteCtx, w: Value): Value => {
+  const [one, h = 1, width = 1, channels = 1] = rankOf(w) === 4 ? w.type.shape : c.reject('the filter must have four axes');
+  if (one !== 1) c.reject('the first axis of the filter must have one element');
+  return transpose(c, reshape(c, w, [h, width, channels, 1]), [2, 3, 0, 1]);
+};
+/** Weights [O, I, D, H, W] from [D, H, W, I, O]. */
+const volumeWeights = (c: TfliteCtx, w: Value): Value => transpose(c, w, [4, 3, 0, 1, 2]);
+
+/** A transposed convolution: the sizes of the result, the filter, x, and perhaps a bias. */
+const transposed =
+  (axes: string, weights: (c: TfliteCtx, w: Value) => Value): TfliteBuilder =>
+  (n, c) => {
+    const sizes = spatialSizes(c, n.input(0), axes.length);
+    const y = transposedConvolution(c, real(n, c, 2), weights(c, real(n, c, 1)), { ...windowOf(n, axes), sizes });
+    return [result(n, c, 0, fused(n, c, biasAdd(c, y, realOr(n, c, 3), 'NHWC')))];
+  };
+const spatialSizes = (c: TfliteCtx, shape: Value, n: number): readonly Dim[] => c.dimsIn(shape, 'shape').slice(1, n + 1);
+
+export const convOps: TfliteOps = {
+  CONV_2D: conv('hw', weightsFromOHWI),
+  DEPTHWISE_CONV_2D: conv('hw', depthwiseWeights),
+  CONV_3D: conv('dhw', volumeWeights),
+  // The filter is [O, H, W, I], and one of a gradient has its channels the other way round.
+  TRANSPOSE_CONV: transposed('hw', (c, w) => transpose(c, w, [3, 0, 1, 2])),
+  // [D, H, W, O, I]
+  CONV_3D_TRANSPOSE: transposed('dhw', (c, w) => transpose(c, w, [4, 3, 0, 1, 2])),
+};
