@@ -13,7 +13,11 @@ export interface TensorSpec {
   readonly zero?: readonly number[];
   readonly axis?: number;
   readonly variable?: boolean;
-  readonly sparsity?: { readonly order: readonly number[]; readonly blockMap: readonly number[]; readonly dims: readonly SparseDimSpec[] };
+  readonly sparsity?: {
+    readonly order: readonly number[];
+    readonly blockMap: readonly number[];
+    readonly dims: readonly SparseDimSpec[];
+  };
 }
 export type SparseDimSpec = number | { readonly segments: readonly number[]; readonly indices: readonly number[] };
 export interface OperatorSpec {
@@ -157,7 +161,8 @@ const ELEMENTS: Readonly<Record<string, (v: readonly number[]) => Uint8Array>> =
   INT32: v => new Uint8Array(Int32Array.from(v).buffer),
   UINT32: v => new Uint8Array(Uint32Array.from(v).buffer),
   INT64: v => new Uint8Array(BigInt64Array.from(v.map(BigInt)).buffer),
-  INT4: v => Uint8Array.from({ length: Math.ceil(v.length / 2) }, (_, i) => ((v[2 * i] ?? 0) & 15) | (((v[2 * i + 1] ?? 0) & 15) << 4)),
+  INT4: v =>
+    Uint8Array.from({ length: Math.ceil(v.length / 2) }, (_, i) => ((v[2 * i] ?? 0) & 15) | (((v[2 * i + 1] ?? 0) & 15) << 4)),
 };
 const bytesOf = (t: TensorSpec): Uint8Array | undefined =>
   t.data === undefined || t.data instanceof Uint8Array ? t.data : ELEMENTS[t.type]?.(t.data);
@@ -170,7 +175,11 @@ export function writeTflite(m: ModelSpec): Uint8Array {
     const tensor = (t: TensorSpec): Fields => {
       const bytes = bytesOf(t);
       if (bytes) buffers.push(bytes);
-      const quantized = t.scale && { 2: numbers('f32', t.scale), 3: numbers('i64', t.zero ?? [0]), 6: number('i32', t.axis ?? 0) };
+      const quantized = t.scale && {
+        2: numbers('f32', t.scale),
+        3: numbers('i64', t.zero ?? [0]),
+        6: number('i32', t.axis ?? 0),
+      };
       return {
         0: numbers('i32', t.shape),
         1: number('i8', TENSOR_TYPES.indexOf(t.type)),
@@ -187,7 +196,11 @@ export function writeTflite(m: ModelSpec): Uint8Array {
       let code = codes.findIndex(c => c.op === o.op);
       if (code < 0) code = codes.push(o) - 1;
       const fields: Fields = { 0: number('u32', code), 1: numbers('i32', o.inputs), 2: numbers('i32', o.outputs) };
-      return { ...fields, ...options(o), ...(o.customOptions && { 5: { k: 'bytes', bytes: o.customOptions, align: 4, text: false } }) };
+      return {
+        ...fields,
+        ...options(o),
+        ...(o.customOptions && { 5: { k: 'bytes', bytes: o.customOptions, align: 4, text: false } }),
+      };
     };
     const made = g.tensors.map(tensor);
     return {
@@ -204,7 +217,12 @@ export function writeTflite(m: ModelSpec): Uint8Array {
   });
   const named = (names: Readonly<Record<string, number>>): Field =>
     tables(Object.entries(names).map(([name, at]) => ({ 0: text(name), 1: number('u32', at) })));
-  const signatures = m.signatures?.map(s => ({ 0: named(s.inputs), 1: named(s.outputs), 2: text(s.key), 4: number('u32', s.graph) }));
+  const signatures = m.signatures?.map(s => ({
+    0: named(s.inputs),
+    1: named(s.outputs),
+    2: text(s.key),
+    4: number('u32', s.graph),
+  }));
   const o: Out = { bytes: new Uint8Array(1024), at: 8 };
   const root = writeTable(o, {
     0: number('u32', 3),
@@ -250,7 +268,8 @@ function options(o: OperatorSpec): Fields {
   const at = first >= 0 ? 3 : 11;
   return { [at]: number('u8', (first >= 0 ? first : second) + 1), [at + 1]: { k: 'table', fields } };
 }
-const scalarOf = (type: string): Scalar => (['u8', 'i8', 'bool', 'u16', 'i32', 'u32', 'f32', 'i64', 'u64'] as const).find(s => s === type) ?? 'i32';
+const scalarOf = (type: string): Scalar =>
+  (['u8', 'i8', 'bool', 'u16', 'i32', 'u32', 'f32', 'i64', 'u64'] as const).find(s => s === type) ?? 'i32';
 function sparsity(s: NonNullable<TensorSpec['sparsity']>): Fields {
   const list = (values: readonly number[]): Field => ({ k: 'table', fields: { 0: numbers('i32', values) } });
   const dim = (d: SparseDimSpec): Fields =>

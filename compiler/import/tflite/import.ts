@@ -9,7 +9,7 @@ import type { ExternalResolver } from '../shared/external.ts';
 import { failUnsupported, Poisoned } from '../shared/unsupported.ts';
 import { labelsOf } from './metadata.ts';
 import { tfliteOps } from './ops/index.ts';
-import type { NamedTensor, Operator, Subgraph, TfliteModel } from './records.ts';
+import { variableName, type NamedTensor, type Operator, type Subgraph, type TfliteModel } from './records.ts';
 import { isResource } from './registry.ts';
 import { importBody, locOf, lookup, valueOf, type Scope, type Session, type State } from './scope.ts';
 import { contentsOf, dtypeOf, isComplex } from './tensor.ts';
@@ -88,7 +88,11 @@ export function importTflite(m: TfliteModel, o: TfliteOptions): ImportedGraph {
     const followUp = e instanceof Poisoned || (e instanceof CompileError && session.unsupported.length > 0);
     if (!followUp && !(e instanceof CompileError && e.code === 'E106' && lacking(m).length > 0)) throw e;
   }
-  return failUnsupported(file, lacking(m), session.unsupported.filter(u => u.why !== '' || !lacking(m).some(l => l.op === u.op)));
+  return failUnsupported(
+    file,
+    lacking(m),
+    session.unsupported.filter(u => u.why !== '' || !lacking(m).some(l => l.op === u.op)),
+  );
 
   function lacking(model: TfliteModel): { op: string; name: string }[] {
     return [...allOperators(model)].flatMap(({ g, o: operator }) => {
@@ -98,7 +102,7 @@ export function importTflite(m: TfliteModel, o: TfliteOptions): ImportedGraph {
   }
 }
 /** Every operator of the file. */
-export function* allOperators(m: TfliteModel): Generator<{ readonly g: Subgraph; readonly o: Operator }> {
+function* allOperators(m: TfliteModel): Generator<{ readonly g: Subgraph; readonly o: Operator }> {
   for (const g of m.subgraphs) for (const o of g.operators) yield { g, o };
 }
 /** How many of each operator. */
@@ -110,14 +114,15 @@ export function histogram(m: TfliteModel): Record<string, number> {
 /** Names of variables that are assigned other than by graphs that run once. */
 function changedVariables(m: TfliteModel): ReadonlySet<string> {
   const init = new Set<number>();
-  for (const { o } of allOperators(m)) if (o.op === 'CALL_ONCE') init.add(Number(o.options.fields.get('init_subgraph_index') ?? 0));
+  for (const { o } of allOperators(m))
+    if (o.op === 'CALL_ONCE') init.add(Number(o.options.fields.get('init_subgraph_index') ?? 0));
   const names = new Set<string>();
   m.subgraphs.forEach((g, i) => {
     if (init.has(i)) return;
     const handles = new Map<number, string>();
     for (const o of g.operators) {
       const [first = -1] = o.op === 'VAR_HANDLE' ? o.outputs : o.inputs;
-      if (o.op === 'VAR_HANDLE') handles.set(first, String(o.options.fields.get('shared_name') ?? ''));
+      if (o.op === 'VAR_HANDLE') handles.set(first, variableName(o.options));
       // A handle that came as an argument may be any.
       if (o.op === 'ASSIGN_VARIABLE') names.add(handles.get(first) ?? '');
     }
@@ -130,10 +135,8 @@ function importEntry(entry: Entry, session: Session, o: TfliteOptions): Graph {
   const { graph } = entry;
   const loc: Loc = { k: 'file', file, what: '' };
   const scope: Scope = { session, graph, frame: { definers: [] }, items: [], calls: [session.model.subgraphs.indexOf(graph)] };
-  const shapes = inputShapes(
-    declaredInputs(entry),
-    { file, dims: o.dims ?? {}, shapes: o.shapes ?? {} },
-    w => session.warnings.push(w),
+  const shapes = inputShapes(declaredInputs(entry), { file, dims: o.dims ?? {}, shapes: o.shapes ?? {} }, w =>
+    session.warnings.push(w),
   );
   const inputs = entry.inputs.map(({ name, tensor }) => {
     const t = must(graph.tensors[tensor]);
@@ -183,7 +186,10 @@ function keepVariables(s: Scope): void {
   });
 }
 /** States as inputs and outputs, with names that no others have. */
-function tied(session: Session, taken: Set<string>): { readonly input: Value; readonly output: { readonly name: string; readonly value: Value } }[] {
+function tied(
+  session: Session,
+  taken: Set<string>,
+): { readonly input: Value; readonly output: { readonly name: string; readonly value: Value } }[] {
   return session.states.map((s: State) => {
     const output = { name: `${s.name}:next`, value: s.after() };
     if (taken.has(s.name) || taken.has(output.name))

@@ -43,7 +43,12 @@ export function inspectModel(m: TfliteModel, { imported, sizes, problem }: Trial
     ['licence', about?.licence],
     ['needs runtime', version && new TextDecoder().decode(version).replaceAll('\0', '')],
     ['signatures', m.signatures.map(s => s.key)],
-    ['normalisation', about?.inputs.flatMap(({ name, normalisation: n }) => (n ? [`${name}: (x - ${n.mean.join(', ')}) / ${n.std.join(', ')}`] : []))],
+    [
+      'normalisation',
+      about?.inputs.flatMap(({ name, normalisation: n }) =>
+        n ? [`${name}: (x - ${n.mean.join(', ')}) / ${n.std.join(', ')}`] : [],
+      ),
+    ],
   ];
   return {
     title: `TensorFlow Lite, version ${m.version}`,

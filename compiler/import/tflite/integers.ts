@@ -1,4 +1,5 @@
 import { must } from '../../core/diagnostic.ts';
+import { showDim } from '../../core/dim.ts';
 import type { DType } from '../../core/dtype.ts';
 import type { Value } from '../../graph/graph.ts';
 import { ConvInteger } from '../../ops/conv/conv-integer.ts';
@@ -20,7 +21,7 @@ import { activationRange, multipliedTwice, multipliedWide, saturated, scaled, ty
 export const isQuantized = (n: TfliteNode, c: TfliteCtx, i = 0): boolean =>
   affineOf(c, n.operand(i)) !== undefined && affineOf(c, n.result(0)) !== undefined;
 /** Where integers of output 0 go. */
-export function targetOf(n: TfliteNode, c: TfliteCtx): Target & { readonly scale: number } {
+function targetOf(n: TfliteNode, c: TfliteCtx): Target & { readonly scale: number } {
   const q = uniformOf(c, n.result(0)) ?? n.reject('its result is not quantized');
   const to = n.resultType(0);
   const range = activationRange(n.activation, q, to, c.rounding === 'reference' ? 'away' : 'even');
@@ -28,16 +29,16 @@ export function targetOf(n: TfliteNode, c: TfliteCtx): Target & { readonly scale
 }
 const { fround } = Math;
 /** What sums of products of two scales are multiplied by: in f32, step by step, and in f64. */
-export interface Factors {
+interface Factors {
   readonly single: readonly number[];
   readonly double: readonly number[];
 }
-export const factorsOf = (x: number, w: readonly number[], y: number): Factors => ({
+const factorsOf = (x: number, w: readonly number[], y: number): Factors => ({
   single: w.map(s => fround(fround(fround(x) * fround(s)) / fround(y))),
   double: w.map(s => (x * s) / y),
 });
 /** Sums as integers of the result. */
-export function requantized(c: TfliteCtx, sums: Value, f: Factors, t: Target): Value {
+function requantized(c: TfliteCtx, sums: Value, f: Factors, t: Target): Value {
   if (sums.type.dtype === 'i64') return saturated(c, multipliedWide(c, sums, f.double), t);
   return c.rounding === 'reference' ? saturated(c, multipliedTwice(c, sums, f.double), t) : scaled(c, sums, f.single, t);
 }
@@ -72,7 +73,7 @@ export function quantizedConvolution(
   const channels = must(x.type.shape[channelAxis(window.layout, rankOf(x))]);
   const each = must(w.type.shape[1]);
   if (typeof channels !== 'number' || typeof each !== 'number' || each < 1 || channels % each !== 0)
-    return n.reject(`${String(channels)} channels for a filter of ${String(each)} channels`);
+    return n.reject(`${showDim(channels)} channels for a filter of ${showDim(each)} channels`);
   const attrs = { ...windowAttrs(x, w.type.shape.slice(2), window), group: channels / each };
   const zero = zeroOf(n, wq);
   const factors = factorsOf(q.scale, wq.scale, t.scale);

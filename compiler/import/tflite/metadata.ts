@@ -8,7 +8,7 @@ import type { TfliteModel } from './records.ts';
  * What a model says about its inputs and outputs for people: `TFLITE_METADATA` (metadata_schema.fbs of TensorFlow Lite Support), with the
  * files that it names in a zip archive at the end of the model.
  */
-export interface Metadata {
+interface Metadata {
   readonly name: string;
   readonly description: string;
   readonly author: string;

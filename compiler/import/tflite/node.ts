@@ -2,7 +2,7 @@ import { fail, type Loc } from '../../core/diagnostic.ts';
 import type { DType } from '../../core/dtype.ts';
 import type { Value } from '../../graph/graph.ts';
 import { Unsupported } from '../shared/unsupported.ts';
-import type { Operator, OptionValue, Quantization, TensorRecord } from './records.ts';
+import { variableName, type Operator, type OptionValue, type Quantization, type TensorRecord } from './records.ts';
 import { isResource, type Item, type Resource } from './registry.ts';
 import { ACTIVATIONS, PADDINGS, TENSOR_TYPES } from './schema.ts';
 import { dtypeOf } from './tensor.ts';
@@ -97,12 +97,13 @@ export class TfliteNode {
   bool(name: string): boolean {
     return this.int(name) !== 0;
   }
-  text(name: string): string {
-    return String(this.option(name) ?? '');
+  /** The variable that a handle leads to. */
+  get variable(): string {
+    return variableName(this.p.operator.options);
   }
   ints(name: string): readonly number[] {
     const v = this.option(name);
-    return Array.isArray(v) ? v : [];
+    return typeof v === 'object' ? v : [];
   }
   private named<T extends string>(names: readonly T[], option: string): T {
     const i = this.int(option);

@@ -1,4 +1,3 @@
-
 /** A file as it is, with lists by number; weights stay views of it. Absent numbers are -1 there and here. */
 export interface TfliteModel {
   readonly version: number;
@@ -71,6 +70,9 @@ export interface Options {
   readonly table: string;
   readonly fields: ReadonlyMap<string, OptionValue>;
 }
+/** What a handle of a variable leads to, by its options. */
+export const variableName = ({ fields }: Options): string =>
+  [fields.get('container'), fields.get('shared_name')].filter(s => s !== undefined && s !== '').join('/');
 export type OptionValue = number | string | readonly number[];
 export interface ExternalBuffer {
   readonly group: string;

@@ -22,7 +22,7 @@ export interface Target {
   readonly range: readonly [number, number];
 }
 /** An integer factor: m * 2 ** (shift - 31), where m is of 31 bits (QuantizeMultiplier in tflite/kernels/internal/quantization_util.cc). */
-export function fixedPoint(factor: number): { readonly m: number; readonly shift: number } {
+function fixedPoint(factor: number): { readonly m: number; readonly shift: number } {
   if (factor === 0) return { m: 0, shift: 0 };
   let shift = Math.floor(Math.log2(Math.abs(factor))) + 1;
   // The logarithm of a number close to a power of two may be rounded.
@@ -48,17 +48,47 @@ export function multipliedTwice(c: TfliteCtx, x: Value, factors: readonly number
     fixed.map(f => Math.max(0, f.shift)),
     true,
   );
-  const product = c.apply1(e.Mul, [wide, spread(c, 'i64', fixed.map(f => f.m))]);
-  const high = c.apply1(e.BitShift, [c.apply1(e.Add, [product, c.literal('i64', 2 ** 30)]), c.literal('i64', 31)], { left: false });
-  return cast(c, dividedByPower(c, high, fixed.map(f => Math.max(0, -f.shift))), 'i32');
+  const product = c.apply1(e.Mul, [
+    wide,
+    spread(
+      c,
+      'i64',
+      fixed.map(f => f.m),
+    ),
+  ]);
+  const high = c.apply1(e.BitShift, [c.apply1(e.Add, [product, c.literal('i64', 2 ** 30)]), c.literal('i64', 31)], {
+    left: false,
+  });
+  return cast(
+    c,
+    dividedByPower(
+      c,
+      high,
+      fixed.map(f => Math.max(0, -f.shift)),
+    ),
+    'i32',
+  );
 }
 /** x / 2 ** by, to the nearest integer, half away from zero. */
 function dividedByPower(c: TfliteCtx, x: Value, by: readonly number[]): Value {
   if (by.every(s => s === 0)) return x;
-  const half = spread(c, 'i64', by.map(s => (s === 0 ? 0 : 2 ** (s - 1))));
+  const half = spread(
+    c,
+    'i64',
+    by.map(s => (s === 0 ? 0 : 2 ** (s - 1))),
+  );
   const negative = cast(c, c.apply1(e.Less, [x, c.literal('i64', 0)]), 'i64');
   // Where nothing is shifted, nothing is taken off.
-  const down = by.every(s => s > 0) ? negative : c.apply1(e.Mul, [negative, spread(c, 'i64', by.map(s => Math.min(s, 1)))]);
+  const down = by.every(s => s > 0)
+    ? negative
+    : c.apply1(e.Mul, [
+        negative,
+        spread(
+          c,
+          'i64',
+          by.map(s => Math.min(s, 1)),
+        ),
+      ]);
   return shifted(c, c.apply1(e.Sub, [c.apply1(e.Add, [x, half]), down]), by, false);
 }
 /** x * factor of 64-bit sums, with a factor of 15 bits, rounded half up. */
@@ -67,7 +97,19 @@ export function multipliedWide(c: TfliteCtx, x: Value, factors: readonly number[
   const reduced = fixed.map(({ m }) => (m < 0x7fff0000 ? Math.floor((m + 2 ** 15) / 2 ** 16) : 0x7fff));
   const total = fixed.map(f => 15 - f.shift);
   const product = c.apply1(e.Mul, [cast(c, x, 'i64'), spread(c, 'i64', reduced)]);
-  return shifted(c, c.apply1(e.Add, [product, spread(c, 'i64', total.map(s => 2 ** (s - 1)))]), total, false);
+  return shifted(
+    c,
+    c.apply1(e.Add, [
+      product,
+      spread(
+        c,
+        'i64',
+        total.map(s => 2 ** (s - 1)),
+      ),
+    ]),
+    total,
+    false,
+  );
 }
 
 /** Integers plus the zero point, within the range of the activation. */

@@ -39,7 +39,7 @@ interface Held {
   readonly frame: Frame | undefined;
 }
 /** A graph that is being made; values of it are of no use in another one. */
-export interface Frame {
+interface Frame {
   readonly definers: Value[];
 }
 /** One graph of the file while it is imported. */
@@ -183,7 +183,8 @@ const DEEPEST = 100;
 function run(s: Scope, frame: Frame, i: number, items: readonly Item[], loc: Loc): readonly Item[] {
   const graph = subgraphOf(s.session, i, loc);
   if (s.calls.includes(i)) fail('E104', { node: `graph '${graph.name}', which calls itself` }, loc);
-  if (s.calls.length >= DEEPEST) fail('E202', { file: s.session.file, why: `graphs call each other more than ${DEEPEST} deep` }, loc);
+  if (s.calls.length >= DEEPEST)
+    fail('E202', { file: s.session.file, why: `graphs call each other more than ${DEEPEST} deep` }, loc);
   if (items.length !== graph.inputs.length)
     fail('E102', { op: opOf(loc), why: `graph '${graph.name}' takes ${graph.inputs.length} inputs, not ${items.length}` }, loc);
   const inner: Scope = { session: s.session, graph, frame, items: [], calls: [...s.calls, i] };

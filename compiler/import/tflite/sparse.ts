@@ -13,7 +13,8 @@ export function sparsePlaces(s: Sparsity, dims: readonly number[], bad: (why: st
   const sorted = [...order].sort((a, b) => a - b);
   if (order.length !== rank + blockMap.length || s.dims.length !== order.length || sorted.some((a, i) => a !== i))
     bad(`its sparse axes ${order.join(', ')} do not fit ${rank} axes and ${blockMap.length} blocks`);
-  if (blockMap.some((a, i) => !(a >= 0 && a < rank) || order[rank + i] === undefined)) bad('blocks of an axis that it does not have');
+  if (blockMap.some((a, i) => !(a >= 0 && a < rank) || order[rank + i] === undefined))
+    bad('blocks of an axis that it does not have');
   const blockOf = blockMap.map((_, i) => {
     const d = must(s.dims[order.indexOf(rank + i)]);
     return d.k === 'dense' && d.size > 0 ? d.size : bad('a block without a size');
@@ -37,7 +38,8 @@ export function sparsePlaces(s: Sparsity, dims: readonly number[], bad: (why: st
       if (d.k === 'dense') for (let j = 0; j < d.size; j++) push(at, j, place * d.size + j);
       else {
         const [from, to] = [d.segments[place], d.segments[place + 1]];
-        if (from === undefined || to === undefined || from < 0 || to > d.indices.length) return bad('segments outside of its indices');
+        if (from === undefined || to === undefined || from < 0 || to > d.indices.length)
+          return bad('segments outside of its indices');
         for (let j = from; j < to; j++) push(at, d.indices[j] ?? -1, j);
       }
     }

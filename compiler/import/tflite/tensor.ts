@@ -44,7 +44,8 @@ export function contentsOf(
 ): Uint8Array | undefined {
   if (t.externalBuffer === 0) return t.buffer === 0 ? undefined : m.buffers[t.buffer];
   const loc: Loc = { k: 'part', file, kind: 'tensor', name: t.name, op: '' };
-  const b = m.external[t.externalBuffer - 1] ?? fail('E203', { file, why: `a tensor has external buffer ${t.externalBuffer}` }, loc);
+  const b =
+    m.external[t.externalBuffer - 1] ?? fail('E203', { file, why: `a tensor has external buffer ${t.externalBuffer}` }, loc);
   const bad = (why: string): never => fail('E204', { why: `'${b.group}' ${why}` }, loc);
   const unsafe = unsafePath(b.group);
   if (unsafe !== undefined) return bad(unsafe);

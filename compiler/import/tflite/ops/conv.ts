@@ -9,15 +9,18 @@ import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registr
 import { fused, real, realOr, result } from './real.ts';
 
 export const paddingOf = (n: TfliteNode): Padding => ({ k: n.padding === 'SAME' ? 'same' : 'valid' });
-const strides = (n: TfliteNode, axes: string): number[] => [...axes].map(a => n.int(`stride_${a}`));
-const dilations = (n: TfliteNode, axes: string): number[] => [...axes].map(a => n.int(`dilation_${a}_factor`) || 1);
+type Axes = readonly ('d' | 'h' | 'w')[];
+const PLANE: Axes = ['h', 'w'];
+const VOLUME: Axes = ['d', 'h', 'w'];
+const strides = (n: TfliteNode, axes: Axes): number[] => axes.map(a => n.int(`stride_${a}`));
+const dilations = (n: TfliteNode, axes: Axes): number[] => axes.map(a => n.int(`dilation_${a}_factor`) || 1);
 /** How the window of an operator slides; `axes` are the letters of its spatial axes. */
-const windowOf = (n: TfliteNode, axes: string): Window => ({ layout: 'NHWC', strides: strides(n, axes), padding: paddingOf(n) });
-const dilatedWindow = (n: TfliteNode, axes: string): Window => ({ ...windowOf(n, axes), dilations: dilations(n, axes) });
+const windowOf = (n: TfliteNode, axes: Axes): Window => ({ layout: 'NHWC', strides: strides(n, axes), padding: paddingOf(n) });
+const dilatedWindow = (n: TfliteNode, axes: Axes): Window => ({ ...windowOf(n, axes), dilations: dilations(n, axes) });
 
 /** A convolution whose weights [O, I, …kernel] come out of the file's by `weights`. */
 const conv =
-  (axes: string, weights: (c: TfliteCtx, w: Value) => Value): TfliteBuilder =>
+  (axes: Axes, weights: (c: TfliteCtx, w: Value) => Value): TfliteBuilder =>
   (n, c) => {
     const window = dilatedWindow(n, axes);
     if (isQuantized(n, c)) return [quantizedConvolution(n, c, weights, window)];
@@ -35,7 +38,7 @@ const volumeWeights = (c: TfliteCtx, w: Value): Value => transpose(c, w, [4, 3, 
 
 /** A transposed convolution: the sizes of the result, the filter, x, and perhaps a bias. */
 const transposed =
-  (axes: string, weights: (c: TfliteCtx, w: Value) => Value): TfliteBuilder =>
+  (axes: Axes, weights: (c: TfliteCtx, w: Value) => Value): TfliteBuilder =>
   (n, c) => {
     const sizes = spatialSizes(c, n.input(0), axes.length);
     const y = transposedConvolution(c, real(n, c, 2), weights(c, real(n, c, 1)), { ...windowOf(n, axes), sizes });
@@ -44,11 +47,11 @@ const transposed =
 const spatialSizes = (c: TfliteCtx, shape: Value, n: number): readonly Dim[] => c.dimsIn(shape, 'shape').slice(1, n + 1);
 
 export const convOps: TfliteOps = {
-  CONV_2D: conv('hw', weightsFromOHWI),
-  DEPTHWISE_CONV_2D: conv('hw', depthwiseWeights),
-  CONV_3D: conv('dhw', volumeWeights),
+  CONV_2D: conv(PLANE, weightsFromOHWI),
+  DEPTHWISE_CONV_2D: conv(PLANE, depthwiseWeights),
+  CONV_3D: conv(VOLUME, volumeWeights),
   // The filter is [O, H, W, I], and one of a gradient has its channels the other way round.
-  TRANSPOSE_CONV: transposed('hw', (c, w) => transpose(c, w, [3, 0, 1, 2])),
+  TRANSPOSE_CONV: transposed(PLANE, (c, w) => transpose(c, w, [3, 0, 1, 2])),
   // [D, H, W, O, I]
-  CONV_3D_TRANSPOSE: transposed('dhw', (c, w) => transpose(c, w, [4, 3, 0, 1, 2])),
+  CONV_3D_TRANSPOSE: transposed(VOLUME, (c, w) => transpose(c, w, [4, 3, 0, 1, 2])),
 };

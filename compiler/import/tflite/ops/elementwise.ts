@@ -65,9 +65,7 @@ const atan2: Make = (c, a, b) => {
   const flat = c.apply1(e.Where, [minus(x), signed(Math.PI), y]);
   return c.apply1(e.Where, [zero(y), flat, upright]);
 };
-const sum: TfliteBuilder = overReals((n, c, xs) =>
-  xs.slice(1).reduce((a, b) => c.apply1(e.Add, [a, b]), xs[0] ?? n.input(0)),
-);
+const sum: TfliteBuilder = overReals((n, c, xs) => xs.slice(1).reduce((a, b) => c.apply1(e.Add, [a, b]), xs[0] ?? n.input(0)));
 
 const softmax: TfliteBuilder = overReals((n, c, [given]) => {
   const x = given ?? n.input(0);

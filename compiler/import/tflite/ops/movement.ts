@@ -22,7 +22,13 @@ const reshapeOp: TfliteBuilder = moving((n, c, [x]) => {
   const open = target.indexOf(-1);
   if (open < 0) return [reshape(c, v, target)];
   const rest = dimProd(target.filter((_, i) => i !== open));
-  return [reshape(c, v, target.map((d, i) => (i === open ? dimFloorDiv(dimProd(v.type.shape), rest) : d)))];
+  return [
+    reshape(
+      c,
+      v,
+      target.map((d, i) => (i === open ? dimFloorDiv(dimProd(v.type.shape), rest) : d)),
+    ),
+  ];
 });
 /** Sizes from a vector; those that only data tell are as the file declares the result. */
 function wanted(n: TfliteNode, c: TfliteCtx, sizes: Value): readonly Dim[] {
@@ -38,7 +44,13 @@ const squeeze: TfliteBuilder = moving((n, c, [x]) => {
   const asked = n.ints('squeeze_dims');
   const dropped = asked.length > 0 ? sortedAxes(c, asked, rankOf(v)) : v.type.shape.flatMap((d, a) => (d === 1 ? [a] : []));
   for (const a of dropped) c.expect(must(v.type.shape[a]), 1, `axis ${a} does not have one element`);
-  return [reshape(c, v, v.type.shape.filter((_, a) => !dropped.includes(a)))];
+  return [
+    reshape(
+      c,
+      v,
+      v.type.shape.filter((_, a) => !dropped.includes(a)),
+    ),
+  ];
 });
 const expandDims: TfliteBuilder = moving((n, c, [x]) => {
   const v = must(x);
@@ -55,7 +67,13 @@ const pack: TfliteBuilder = moving((n, c, xs) => {
   const rank = rankOf(n.input(0));
   const given = n.int('axis');
   const axis = positionOf(c, given < 0 ? given + rank + 1 : given, rank);
-  return [concat(c, xs.map(x => reshape(c, x, x.type.shape.toSpliced(axis, 0, 1))), axis)];
+  return [
+    concat(
+      c,
+      xs.map(x => reshape(c, x, x.type.shape.toSpliced(axis, 0, 1))),
+      axis,
+    ),
+  ];
 });
 const unpack: TfliteBuilder = moving((n, c, [x]) => {
   const v = must(x);
@@ -83,7 +101,12 @@ const splitV: TfliteBuilder = moving((n, c, [x]) => {
   const axis = axisOf(c, given, rankOf(v));
   const sizes = c.dimsIn(n.input(1), 'sizes');
   const rest = dimSub(must(v.type.shape[axis]), dimSum(sizes.filter(d => d !== -1)));
-  return cutInto(c, v, axis, sizes.map(d => (d === -1 ? rest : d)));
+  return cutInto(
+    c,
+    v,
+    axis,
+    sizes.map(d => (d === -1 ? rest : d)),
+  );
 });
 
 /** Pairs of numbers, a row for each axis, as two lists. */
@@ -111,7 +134,8 @@ const mirrorPad: TfliteBuilder = moving((n, c, [x]) => {
 });
 function mirrored(c: TfliteCtx, x: Value, axis: number, before: Dim, after: Dim): Value {
   const size = must(x.type.shape[axis]);
-  const back = (start: Dim, many: Dim): Value[] => (many === 0 ? [] : [slice(c, x, new Map([[axis, { start, size: many, step: -1 }]]))]);
+  const back = (start: Dim, many: Dim): Value[] =>
+    many === 0 ? [] : [slice(c, x, new Map([[axis, { start, size: many, step: -1 }]]))];
   return concat(c, [...back(dimSub(before, 1), before), x, ...back(dimSub(size, 1), after)], axis);
 }
 
@@ -124,7 +148,13 @@ const gatherOp: TfliteBuilder = moving((n, c, [x, given]) => {
   // The axis goes behind the batch, and what was between them behind the indices.
   const between = Array.from({ length: axis - batch }, (_, i) => batch + i);
   const rest = Array.from({ length: rankOf(v) - axis - 1 }, (_, i) => axis + 1 + i);
-  const front = transpose(c, v, [...between.map((_, i) => i).slice(0, 0), ...Array.from({ length: batch }, (_, i) => i), axis, ...between, ...rest]);
+  const front = transpose(c, v, [
+    ...between.map((_, i) => i).slice(0, 0),
+    ...Array.from({ length: batch }, (_, i) => i),
+    axis,
+    ...between,
+    ...rest,
+  ]);
   const tuples = reshape(c, indices, [...indices.type.shape, 1]);
   const y = c.apply1(GatherND, [front, indexTuples(c, front, tuples, batch, false)], { batch });
   const own = rankOf(indices) - batch;
@@ -162,9 +192,23 @@ const tile: TfliteBuilder = moving((n, c, [x]) => {
     return { what: 'repeat', lo: 0, hi: 1024, ...known };
   });
   if (repeats.length !== shape.length) n.reject(`${repeats.length} repeats for ${shape.length} axes`);
-  const wide = reshape(c, v, shape.flatMap(d => [1, d]));
-  const spread = expand(c, wide, shape.flatMap((d, a) => [must(repeats[a]), d]));
-  return [reshape(c, spread, shape.map((d, a) => dimMul(d, must(repeats[a]))))];
+  const wide = reshape(
+    c,
+    v,
+    shape.flatMap(d => [1, d]),
+  );
+  const spread = expand(
+    c,
+    wide,
+    shape.flatMap((d, a) => [must(repeats[a]), d]),
+  );
+  return [
+    reshape(
+      c,
+      spread,
+      shape.map((d, a) => dimMul(d, must(repeats[a]))),
+    ),
+  ];
 });
 const broadcastTo: TfliteBuilder = moving((n, c, [x]) => [expand(c, must(x), wanted(n, c, n.input(1)))]);
 
@@ -182,14 +226,22 @@ const masked: TfliteBuilder = moving((n, c, [x]) => {
 });
 function ends(n: TfliteNode, c: TfliteCtx): Value {
   const [begin, end] = [c.intsIn(n.input(1), 'begin'), c.intsIn(n.input(2), 'end')];
-  return c.literal('i32', begin.map((b, i) => b + must(end[i])));
+  return c.literal(
+    'i32',
+    begin.map((b, i) => b + must(end[i])),
+  );
 }
 /** A slice of x replaced by `update` from `start` on, which is moved inside where it would reach over the end. */
 const dynamicUpdate: TfliteBuilder = moving((n, c, [x, given]) => {
   const [v, update] = [must(x), must(given)];
   const starts = v.type.shape.map((d, a): Dim => {
     const most = dimSub(d, must(update.type.shape[a]));
-    return sizeOf(c, slice(c, n.input(2), new Map([[0, { start: a, size: 1, step: 1 }]])), { what: 'start', lo: 0, hi: dimHi(most), clamp: true });
+    return sizeOf(c, slice(c, n.input(2), new Map([[0, { start: a, size: 1, step: 1 }]])), {
+      what: 'start',
+      lo: 0,
+      hi: dimHi(most),
+      clamp: true,
+    });
   });
   return [placed(c, v, update, starts, 0)];
 });

@@ -6,7 +6,7 @@ import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registr
 import { moving, overReals } from './real.ts';
 
 /** The axes that an operator reduces, each once; none means that nothing is. */
-export function axesOf(n: TfliteNode, c: TfliteCtx, x: Value): readonly number[] {
+function axesOf(n: TfliteNode, c: TfliteCtx, x: Value): readonly number[] {
   const given = c.intsIn(n.input(1), 'axes').map(a => axisOf(c, a, rankOf(x)));
   return sortedAxes(c, [...new Set(given)], rankOf(x));
 }

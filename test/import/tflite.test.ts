@@ -1,0 +1,79 @@
+import { expect, test } from '@jest/globals';
+import { CompileError } from '../../compiler/core/diagnostic.ts';
+import { fromNumbers, toNumbers } from '../../compiler/core/tensor.ts';
+import { evaluate } from '../../compiler/graph/evaluate.ts';
+import { importModel, openModel } from '../../compiler/import/index.ts';
+import { writeTflite, type GraphSpec, type ModelSpec } from '../tflite-writer.ts';
+
+const floats = (name: string, shape: readonly number[], data?: readonly number[]) => ({
+  name,
+  type: 'FLOAT32',
+  shape,
+  ...(data && { data }),
+});
+/** y = relu(x + [1, -10]) */
+const adding: GraphSpec = {
+  tensors: [floats('x', [2, 2]), floats('b', [2], [1, -10]), floats('y', [2, 2])],
+  inputs: [0],
+  outputs: [2],
+  operators: [{ op: 'ADD', inputs: [0, 1], outputs: [2], table: 'Add', options: { fused_activation_function: 1 } }],
+};
+const codeOf = (f: () => unknown): string => {
+  try {
+    f();
+    return 'none';
+  } catch (e) {
+    if (e instanceof CompileError) return e.code;
+    throw e;
+  }
+};
+const open = (m: ModelSpec) => importModel(writeTflite(m), { file: 'm.tflite' });
+/** What a model gives for inputs by name. */
+function run(m: ModelSpec, inputs: Readonly<Record<string, readonly number[]>>): Record<string, number[]> {
+  const { graph } = open(m);
+  const given = graph.inputs.map(v => {
+    const name = v.def.k === 'input' ? v.def.name : '';
+    return [name, fromNumbers(v.type.dtype, v.type.shape.map(Number), inputs[name] ?? [])] as const;
+  });
+  return Object.fromEntries([...evaluate(graph, new Map(given))].map(([name, t]) => [name, [...toNumbers(t)]]));
+}
+
+test('a model is told by its mark, and names come from its signature', () => {
+  const spec: ModelSpec = {
+    graphs: [adding],
+    signatures: [{ key: 'serving_default', graph: 0, inputs: { a: 0 }, outputs: { sum: 2 } }],
+  };
+  expect(open(spec).format).toBe('tflite');
+  expect(run(spec, { a: [1, 2, 3, 40] })).toEqual({ sum: [2, 0, 4, 30] });
+  expect(run({ graphs: [adding] }, { x: [1, 2, 3, 40] })).toEqual({ y: [2, 0, 4, 30] });
+  const facts = openModel(writeTflite(spec), { file: 'm.tflite' }).inspect();
+  expect(facts.operators).toEqual({ ADD: 1 });
+  expect(facts.inputs).toEqual([{ name: 'a', type: 'float32', shape: [2, 2] }]);
+});
+
+test('all operators that are not supported are told at once', () => {
+  const odd: GraphSpec = {
+    ...adding,
+    tensors: [...adding.tensors, floats('z', [2, 2])],
+    outputs: [3],
+    operators: [
+      { op: 'LSH_PROJECTION', inputs: [0], outputs: [2] },
+      { op: 'MyOwn', inputs: [2], outputs: [3] },
+    ],
+  };
+  expect(() => open({ graphs: [odd] })).toThrow(/E103[^]*2 operators[^]*LSH_PROJECTION; first 'y'[^]*MyOwn; first 'z'/);
+});
+
+test('files that are cut off or changed give a code, whatever is wrong with them', () => {
+  const bytes = writeTflite({ graphs: [adding] });
+  const codes = new Set<string>();
+  for (let n = 8; n < bytes.length; n++) codes.add(codeOf(() => importModel(bytes.slice(0, n), { file: 'm.tflite' })));
+  for (let at = 8; at < bytes.length; at++)
+    for (const v of [0, 1, 0x7f, 0xff]) {
+      const changed = bytes.slice();
+      changed[at] = v;
+      codes.add(codeOf(() => importModel(changed, { file: 'm.tflite' })));
+    }
+  expect([...codes].every(c => /^(?:none|E[123]\d\d)$/.test(c))).toBe(true);
+  expect(codes).toContain('E203');
+});
