@@ -10,9 +10,10 @@ import { fromNumbers, numel, stridesOf, toNumbers, type Tensor } from '../core/t
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 /** NumPy itself refuses longer headers unless told otherwise. */
 const MAX_HEADER = 1 << 20;
-/** By NumPy's kind and size, without the byte order. bfloat16 is not among NumPy's types. */
+/** By NumPy's kind and size, without the byte order. bfloat16 is not among NumPy's types: that of ml_dtypes is written as two bytes. */
 const CODES: Readonly<Record<string, DType>> = {
   f2: 'f16',
+  V2: 'bf16',
   f4: 'f32',
   f8: 'f64',
   i1: 'i8',

@@ -1,6 +1,7 @@
 import { fail } from '../core/diagnostic.ts';
 import type { ImportedGraph, ImportOptions, Importer, ModelFile, OpenModel, SpecialOption } from './importer.ts';
 import { SPECIAL_OPTIONS } from './importer.ts';
+import { keras } from './keras/importer.ts';
 import { lightgbm } from './lightgbm/importer.ts';
 import { onnx } from './onnx/importer.ts';
 import { tflite } from './tflite/importer.ts';
@@ -10,7 +11,7 @@ import { foreignFormat } from './shared/foreign.ts';
 import { xgboost } from './xgboost/importer.ts';
 
 /** The frameworks whose models Sinter reads. Where the bytes tell several, the first one is taken. */
-const IMPORTERS = [onnx, tflite, xgboost, lightgbm] as const;
+const IMPORTERS = [onnx, tflite, keras, xgboost, lightgbm] as const;
 
 export type Format = (typeof IMPORTERS)[number]['name'];
 /** What a model may be written by. */

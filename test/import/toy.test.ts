@@ -99,7 +99,7 @@ describe('a framework that a program brings along', () => {
     const { files } = await compilePath({ model: folder, importers });
     expect(await run(files, [1, 2], [2])).toEqual([11, 22]);
     await expect(compilePath({ model: root, importers })).rejects.toThrow(
-      /E205: cannot read .*: it is a folder without model\.toy, model\.onnx, model\.tflite, xgboost-model; give the model's file/,
+      /E205: cannot read .*: it is a folder without model\.toy, model\.onnx, model\.tflite, model\.json, xgboost-model; give the model's file/,
     );
   });
   it('says all that is not supported at once, with its places', async () => {

@@ -447,7 +447,7 @@ describe('what is no model', () => {
   ])('%s', (_, bytes, words) => refused(bytes, 'E202', words));
   it('says what is read', () => {
     expect(errorOf(utf8('<?xml version="1.0"?>')).message).toContain(
-      'Sinter reads ONNX; XGBoost as JSON, UBJSON, binary, pickle or the model.tar.gz of SageMaker; LightGBM as text, JSON or pickle',
+      'XGBoost as JSON, UBJSON, binary, pickle or the model.tar.gz of SageMaker; LightGBM as text, JSON or pickle',
     );
   });
   it('is not believed where the format is forced', () => {
@@ -456,7 +456,7 @@ describe('what is no model', () => {
     expect(force(json(sound()), 'onnx')).toThrow(/E202: .*this looks like a JSON file/);
     expect(force(json(sound()), 'lightgbm')).toThrow(/E203: .*'end of trees' is missing/);
     expect(force(utf8('tree\nend of trees\n'), 'xgboost')).toThrow(/E202: .*none of the forms that XGBoost writes/);
-    expect(force(json(sound()), 'caffe' as 'onnx')).toThrow("E403: option format: 'caffe' is none of onnx, xgboost, lightgbm");
+    expect(force(json(sound()), 'caffe' as 'onnx')).toThrow("E403: option format: 'caffe' is none of onnx, tflite, keras, xgboost, lightgbm");
     expect(force(json(sound()), 'xgboost')).not.toThrow();
   });
 });

@@ -7,6 +7,9 @@ const MAX_RATIO = 100;
 const FLOOR = 64 * 2 ** 20;
 const MAX_SIZE = 2 ** 31;
 
+/** Bytes that what is packed in a file of `whole` bytes may unpack to. */
+export const unpackLimit = (whole: number): number => Math.min(MAX_SIZE, Math.max(FLOOR, whole * MAX_RATIO));
+
 const loc = (file: string, what: string): { readonly k: 'file'; readonly file: string; readonly what: string } => ({
   k: 'file',
   file,
@@ -23,7 +26,7 @@ export const isPacked = (b: Uint8Array): boolean =>
  * E203: damaged, cut off, or larger than `MAX_RATIO` times the file.
  */
 export function unpack(bytes: Uint8Array, file: string, whole = bytes.length): Uint8Array {
-  const limit = Math.min(MAX_SIZE, Math.max(FLOOR, whole * MAX_RATIO));
+  const limit = unpackLimit(whole);
   const parts: Uint8Array[] = [];
   let size = 0;
   const state = { done: false, members: 0 };
@@ -68,7 +71,7 @@ function sumHolds(packed: Uint8Array, data: Uint8Array, gzip: boolean): boolean 
     ? v.getUint32(4, true) === data.length % 2 ** 32 && v.getUint32(0, true) === crc32(data)
     : v.getUint32(0) === adler32(data);
 }
-function crc32(data: Uint8Array): number {
+export function crc32(data: Uint8Array): number {
   const table = new Uint32Array(256);
   for (let n = 0; n < 256; n++) {
     let c = n;

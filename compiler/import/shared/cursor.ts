@@ -36,6 +36,7 @@ export const take = (c: Cursor, n: number): Uint8Array => {
   return c.bytes.subarray(from, from + n);
 };
 export const u8 = (c: Cursor): number => c.view.getUint8(skip(c, 1));
+export const u16 = (c: Cursor): number => c.view.getUint16(skip(c, 2), true);
 export const i32 = (c: Cursor): number => c.view.getInt32(skip(c, 4), true);
 export const u32 = (c: Cursor): number => c.view.getUint32(skip(c, 4), true);
 export const f32 = (c: Cursor): number => c.view.getFloat32(skip(c, 4), true);

@@ -15,8 +15,8 @@ const magic = (name: string, at: number, bytes: readonly number[] | string): Mag
 const MAGICS: readonly Magic[] = [
   magic('a TensorFlow Lite model', 4, 'TFL3'),
   magic("onnxruntime's own ORT format; compile the .onnx file that it was made from", 4, 'ORTM'),
-  magic('an HDF5 file (Keras .h5?)', 0, [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]),
-  magic('a zip archive (PyTorch .pt, .keras, .npz?)', 0, [0x50, 0x4b, 0x03, 0x04]),
+  magic('an HDF5 file', 0, [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]),
+  magic('a zip archive (PyTorch .pt, .npz?)', 0, [0x50, 0x4b, 0x03, 0x04]),
   magic('an empty zip archive', 0, [0x50, 0x4b, 0x05, 0x06]),
   magic('a gzip archive; unpack it first', 0, [0x1f, 0x8b, 0x08]),
   magic('an xz archive; unpack it first', 0, [0xfd, 0x37, 0x7a, 0x58, 0x5a]),
