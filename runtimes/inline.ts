@@ -57,7 +57,9 @@ async function inlined(): Promise<ReadonlyMap<string, string>> {
     ...(await Promise.all(
       ['wasm', 'addon', 'emnapi'].map(async f => [`${f}.min.js`, await bundled(`runtimes/js/${f}.js`)] as const),
     )),
-    ['rows.min.js', (await transform(read('runtimes/js/rows.js'), SHORT)).code] as const,
+    ...(await Promise.all(
+      ['rows', 'texts'].map(async f => [`${f}.min.js`, (await transform(read(`runtimes/js/${f}.js`), SHORT)).code] as const),
+    )),
     ...['demo.html', 'demo.js'].map(f => [f, read(`runtimes/js/${f}`)] as const),
   ]);
   out.set(

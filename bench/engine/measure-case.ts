@@ -56,7 +56,6 @@ export async function measureCase(
       bundle,
       ...(original && { model: original.path }),
       format: original?.format ?? '',
-      labels: original?.labels ?? [],
       peers: [...peers].flatMap(([name, f]) => (f.k === 'found' ? [name] : [])),
       runs: inputs.map((r, i) => writeFeeds(join(work, `run${i}`), r.label, r.feeds)),
       rounds: o.rounds,
@@ -109,7 +108,7 @@ async function findPeers(c: BenchCase, original: Original | undefined, o: BenchO
   const out = new Map<PeerName, Found>();
   for (const name of c.against ?? PEER_NAMES) {
     let found: Found = original
-      ? await PEERS[name].find({ ...o, model: original.path, format: original.format, labels: original.labels })
+      ? await PEERS[name].find({ ...o, model: original.path, format: original.format })
       : { k: 'unsuited', why: 'it needs the model that the bundle was made from' };
     if (o.browser && name !== 'onnxruntime-web') found = { k: 'unsuited', why: 'it does not run in a browser' };
     if (c.against || found.k !== 'unsuited') out.set(name, found);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type DType, DTYPES } from '../../compiler/core/dtype.ts';
+import { relisted, textList } from '../../compiler/core/texts.ts';
 import { numel, type Tensor } from '../../compiler/core/tensor.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { writeFile } from '../../compiler/host/files.ts';
@@ -15,8 +16,6 @@ export interface MeasureRequest {
   /** The original, for the peers. */
   readonly model?: string;
   readonly format: string;
-  /** Names of the classes that stand for text in the original's outputs. */
-  readonly labels: readonly string[];
   readonly peers: readonly PeerName[];
   readonly runs: readonly FeedFiles[];
   readonly rounds: number;
@@ -36,6 +35,7 @@ interface FeedFiles {
     readonly name: string;
     readonly dtype: DType;
     readonly dims: readonly number[];
+    readonly texts?: readonly string[];
     readonly file: string;
   }[];
 }
@@ -65,18 +65,19 @@ export function writeFeeds(stem: string, label: string, feeds: readonly Feed[]):
   const [first] = feeds;
   const inputs = [...must(first, 'feed')].map(([name, t], i) => {
     const file = `${stem}.${i}.bin`;
-    writeFile(file, Buffer.concat(feeds.map(f => must(f.get(name), name).bytes)));
-    return { name, dtype: t.dtype, dims: t.dims, file };
+    const list = textList();
+    writeFile(file, Buffer.concat(feeds.map(f => relisted(must(f.get(name), name), list).bytes)));
+    return { name, dtype: t.dtype, dims: t.dims, file, ...(t.texts && { texts: list.texts }) };
   });
   return { label, feeds: feeds.length, inputs };
 }
 export function readFeeds(f: FeedFiles): Feed[] {
   const feeds = Array.from({ length: f.feeds }, () => new Map<string, Tensor>());
-  for (const { name, dtype, dims, file } of f.inputs) {
+  for (const { name, file, ...type } of f.inputs) {
     const all = readFileSync(file);
-    const size = numel(dims) * DTYPES[dtype].bytes;
+    const size = numel(type.dims) * DTYPES[type.dtype].bytes;
     // Copies: whoever runs on them may ask for alignment, and for an array of its own.
-    feeds.forEach((feed, i) => feed.set(name, { dtype, dims, bytes: Uint8Array.from(all.subarray(i * size, (i + 1) * size)) }));
+    feeds.forEach((feed, i) => feed.set(name, { ...type, bytes: Uint8Array.from(all.subarray(i * size, (i + 1) * size)) }));
   }
   return feeds;
 }

@@ -29,7 +29,6 @@ export interface PeerContext {
   /** The original's file. */
   readonly model: string;
   readonly format: string;
-  readonly labels: readonly string[];
   readonly threads: number;
   /** The command that is Python. */
   readonly python: string;

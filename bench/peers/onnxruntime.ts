@@ -30,7 +30,7 @@ export const onnxruntime = (name: OrtPackage): Peer => ({
       open: async () => {
         const ort = must(await findOnnxruntime(name), name);
         if (web) ort.env.wasm.numThreads = c.threads;
-        const model = await openOrt(ort, readBytes(c.model), c.model, c.labels, options);
+        const model = await openOrt(ort, readBytes(c.model), c.model, options);
         return {
           turn: feeds => timedOver(feeds.map(f => model.prepare(f))),
           answer: feed => model.run(feed),

@@ -37,6 +37,8 @@ export const aboutModel = (b: ModelInfo, program: Program, profiles: readonly Pr
   inputs: program.inputs.map(p => ({ ...portReport(p), sizes: freeSizes(p) })),
   outputs: program.outputs.map(portReport),
   symbols: program.symbols,
+  ...(program.guards.length > 0 && { guards: program.guards.map(g => [showDim(g.a), showDim(g.b)]) }),
+  ...(program.texts && { texts: program.texts }),
   ...(b.labels && { labels: b.labels }),
   ...(b.rows && { rows: { input: b.rows.input }, featureNames: featureNames(b.rows) }),
   ...(b.trees && { trees: b.trees }),

@@ -1,10 +1,14 @@
 import { DTYPES } from '../core/dtype.ts';
 import { showNumber } from '../core/format.ts';
+import { quoteJs } from '../core/quote.ts';
+import { textsOf } from '../core/texts.ts';
 import { toNumbers, typed, type Tensor } from '../core/tensor.ts';
 
+const firstTexts = (all: readonly string[]): string => `${all.slice(0, 8).map(quoteJs).join(', ')}${all.length > 8 ? ', …' : ''}`;
 /** `y  float32 [1, 1000]  min … max … mean … argmax …`, and the first values. */
 export function summary(name: string, x: Tensor): string {
   const head = `${name}  ${DTYPES[x.dtype].ort} [${x.dims.join(', ')}]`;
+  if (x.dtype === 'text') return `${head}\n  ${firstTexts(textsOf(x))}\n`;
   const values = toNumbers(x);
   if (values.length === 0) return `${head}  empty\n`;
   let [lo, hi, sum, at] = [Infinity, -Infinity, 0, 0];

@@ -8,7 +8,7 @@ interface DTypeInfo {
   readonly bits: 2 | 4 | 8 | 16 | 32 | 64;
   /** What a scalar of this type is held in; narrow integers are extended, small floats widened. */
   readonly reg: Reg;
-  readonly kind: 'float' | 'int' | 'uint' | 'bool';
+  readonly kind: 'float' | 'int' | 'uint' | 'bool' | 'text';
   /** The typed array over its elements: of their bits where the type is `isCoded`. */
   readonly array: TypedArrayConstructor;
   /** The name that ONNX, onnxruntime and the manifest use for it. */
@@ -62,6 +62,8 @@ export const DTYPES = {
   i64: { bytes: 8, bits: 64, reg: 'i64', kind: 'int', array: BigInt64Array, ort: 'int64' },
   u64: { bytes: 8, bits: 64, reg: 'u64', kind: 'uint', array: BigUint64Array, ort: 'uint64' },
   bool: { bytes: 1, bits: 8, reg: 'i32', kind: 'bool', array: Uint8Array, ort: 'bool' },
+  /** The place of a text in a list: `core/texts.ts`. */
+  text: { bytes: 4, bits: 32, reg: 'i32', kind: 'text', array: Int32Array, ort: 'string' },
 } as const satisfies Record<string, DTypeInfo>;
 
 export type DType = keyof typeof DTYPES;
@@ -87,6 +89,8 @@ export function limitsOf(t: DType): readonly [number | bigint, number | bigint] 
       return [-Infinity, Infinity];
     case 'bool':
       return [0, 1];
+    case 'text':
+      return [0, 2147483647];
     case 'i2':
       return [-2, 1];
     case 'u2':

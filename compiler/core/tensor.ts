@@ -10,6 +10,8 @@ export interface Tensor {
   readonly dtype: DType;
   readonly dims: readonly number[];
   readonly bytes: Uint8Array;
+  /** What its elements are places in, where they are texts: see `texts.ts`. */
+  readonly texts?: readonly string[];
 }
 
 export const numel = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);

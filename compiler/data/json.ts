@@ -1,5 +1,6 @@
 import { fail } from '../core/diagnostic.ts';
 import { DTYPES, isDType, isInt, type DType } from '../core/dtype.ts';
+import { textTensor } from '../core/texts.ts';
 import { fromNumbers, fromTyped, numel, type Tensor } from '../core/tensor.ts';
 
 /** What a JSON file may say of a tensor: nested lists, or an object with flat data. 64-bit integers may be strings of digits. */
@@ -7,7 +8,7 @@ type JsonTensors = ReadonlyMap<string, (want: DType) => Tensor>;
 
 /**
  * Reads tensors from JSON. A file holds either an object `{ name: tensor, … }` or a single tensor, which comes under the name ''.
- * A tensor is a number, a nested list of numbers (or booleans), or `{ data: [flat or nested], dims?: [...], type?: 'float32' | 'f32' … }`
+ * A tensor is a number, a nested list of numbers (or booleans, or strings where texts are wanted), or `{ data: [flat or nested], dims?: [...], type?: 'float32' | 'f32' … }`
  * as onnxruntime's Tensor has it. A tensor without a type takes the one that the caller wants. E205 where it is not sound.
  */
 export function readJson(bytes: Uint8Array, file: string): JsonTensors {
@@ -55,7 +56,13 @@ function build(dtype: DType, dims: readonly number[] | undefined, data: unknown,
     items = items.flatMap((v): readonly unknown[] => (Array.isArray(v) ? v : []));
   }
   const shape = dims ?? found;
-  if (numel(shape) !== items.length) return bad(`${items.length} numbers for ${dtype}[${shape.join(',')}]`);
+  if (numel(shape) !== items.length)
+    return bad(`${items.length} ${dtype === 'text' ? 'texts' : 'numbers'} for ${dtype}[${shape.join(',')}]`);
+  if (dtype === 'text')
+    return textTensor(
+      shape,
+      items.map(v => (typeof v === 'string' ? v : bad(`${show(v)} is no text`))),
+    );
   if (dtype === 'i64' || dtype === 'u64') {
     const Ctor = DTYPES[dtype].array;
     const low = dtype === 'i64' ? -(2n ** 63n) : 0n;

@@ -5,6 +5,8 @@
 import { isCoded, storedAs } from '../core/codes.ts';
 import { fail } from '../core/diagnostic.ts';
 import { DTYPES, type DType } from '../core/dtype.ts';
+import { maxOf } from '../core/extremes.ts';
+import { textsOf, textTensor } from '../core/texts.ts';
 import { fromNumbers, numel, stridesOf, toNumbers, type Tensor } from '../core/tensor.ts';
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
@@ -47,6 +49,11 @@ export function readNpy(bytes: Uint8Array, file: string): Tensor {
   if (bytes.length < start + length) bad('it ends inside its header');
   const { descr, fortran, shape } = parseHeader(new TextDecoder().decode(bytes.subarray(start, start + length)), bad);
 
+  const text = /^([<>|=])([US])(\d{1,9})$/.exec(descr);
+  if (text)
+    return fortran && shape.length > 1
+      ? bad('texts in column-major order')
+      : readTexts(bytes.subarray(start + length), shape, text, bad);
   const dtype = Object.hasOwn(CODES, descr.slice(1)) ? CODES[descr.slice(1)] : undefined;
   if (dtype === undefined || !/^[<>|=]/.test(descr)) return bad(`element type '${descr}' is not supported`);
   const size = DTYPES[dtype].bytes;
@@ -57,6 +64,28 @@ export function readNpy(bytes: Uint8Array, file: string): Tensor {
   if (descr.startsWith('>') && size > 1) data = swapped(data, size);
   if (fortran && shape.length > 1) data = rowMajor(data, shape, size);
   return { dtype, dims: shape, bytes: data };
+}
+/** Texts of one width each, which zeros fill up: 32-bit code points (U) or UTF-8 (S). */
+function readTexts(data: Uint8Array, dims: readonly number[], descr: RegExpExecArray, bad: (why: string) => never): Tensor {
+  const [, order = '', kind = '', digits = ''] = descr;
+  const width = Number(digits) * (kind === 'U' ? 4 : 1);
+  const count = numel(dims);
+  if (data.length !== count * width) bad(`${data.length} bytes of data, ${count} texts of ${width} bytes have ${count * width}`);
+  // Texts without a byte would be as many as a header says.
+  if (width === 0 && count > MAX_HEADER) bad(`${count} texts of no bytes`);
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const utf8 = new TextDecoder();
+  const at = (i: number): string => {
+    if (kind === 'S') return utf8.decode(data.subarray(i * width, (i + 1) * width)).replace(/\0+$/, '');
+    const points = Array.from({ length: width / 4 }, (_, j) => view.getUint32(i * width + 4 * j, order !== '>'));
+    while (points.at(-1) === 0) points.pop();
+    if (points.some(p => p > 0x10ffff)) bad('a text holds no code points');
+    return String.fromCodePoint(...points);
+  };
+  return textTensor(
+    dims,
+    Array.from({ length: count }, (_, i) => at(i)),
+  );
 }
 /** The header is a Python literal: `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`. */
 function parseHeader(text: string, bad: (why: string) => never): Header {
@@ -108,29 +137,45 @@ function rowMajor(data: Uint8Array, dims: readonly number[], size: number): Uint
   return out;
 }
 
-/** A tensor of a type that NumPy has not as the bits of its elements, integers. */
-export const numpyBits = (t: Tensor): Tensor => (isCoded(t.dtype) && t.dtype !== 'f16' ? { ...t, dtype: storedAs(t.dtype) } : t);
+/** A tensor as programs in C read it: of a type that NumPy has not, the bits of its elements, integers; of texts, their places. */
+export const numpyBits = (t: Tensor): Tensor =>
+  t.dtype === 'text' ? { ...t, dtype: 'i32' } : isCoded(t.dtype) && t.dtype !== 'f16' ? { ...t, dtype: storedAs(t.dtype) } : t;
 /**
  * A .npy file (version 1.0, or 2.0 for a very long shape). Of the types that NumPy has not, bf16 is widened to f32, and others are the bits of their
  * elements, a byte each.
  */
 export function writeNpy(t: Tensor): Uint8Array {
+  if (t.dtype === 'text') return writeTexts(t);
   const tensor = t.dtype === 'bf16' ? fromNumbers('f32', t.dims, toNumbers(t)) : numpyBits(t);
   const code = Object.entries(CODES).find(([, dtype]) => dtype === tensor.dtype)?.[0] ?? '';
   const order = DTYPES[tensor.dtype].bytes === 1 ? '|' : '<';
-  const shape = t.dims.length === 1 ? `${t.dims.join()},` : t.dims.join(', ');
-  const dict = `{'descr': '${order}${code}', 'fortran_order': False, 'shape': (${shape}), }`;
+  return npyFile(`${order}${code}`, t.dims, tensor.bytes);
+}
+/** Texts as code points, all as wide as the longest. */
+function writeTexts(t: Tensor): Uint8Array {
+  const points = textsOf(t).map(v => Array.from(v, ch => ch.codePointAt(0) ?? 0));
+  const width = maxOf(
+    points.map(p => p.length),
+    1,
+  );
+  const data = new Uint32Array(points.length * width);
+  points.forEach((p, i) => data.set(p, i * width));
+  return npyFile(`<U${width}`, t.dims, new Uint8Array(data.buffer));
+}
+function npyFile(descr: string, dims: readonly number[], bytes: Uint8Array): Uint8Array {
+  const shape = dims.length === 1 ? `${dims.join()},` : dims.join(', ');
+  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`;
   const wide = dict.length > 0xff00;
   const prefix = wide ? 12 : 10;
   // The data begins at a multiple of 64 bytes, and the header ends with a line feed.
   const length = Math.ceil((prefix + dict.length + 1) / 64) * 64 - prefix;
-  const out = new Uint8Array(prefix + length + tensor.bytes.length);
+  const out = new Uint8Array(prefix + length + bytes.length);
   out.set(MAGIC);
   out.set(wide ? [2, 0] : [1, 0], 6);
   const view = new DataView(out.buffer);
   if (wide) view.setUint32(8, length, true);
   else view.setUint16(8, length, true);
   out.set(new TextEncoder().encode(dict.padEnd(length - 1) + '\n'), prefix);
-  out.set(tensor.bytes, prefix + length);
+  out.set(bytes, prefix + length);
   return out;
 }

@@ -81,7 +81,7 @@ const DECIDES: ReadonlySet<Op> = new Set<Op>([ArgReduce, TopK, NonMaxSuppression
 /** Elements of an input of which some are indices into a table: taken to its range. */
 export function withinTables(graph: Graph, name: string, t: Tensor): Tensor {
   const { indices } = usesOf(graph, name);
-  return indices === undefined
+  return t.dtype === 'text' || indices === undefined
     ? t
     : fromNumbers(
         t.dtype,
@@ -94,6 +94,7 @@ export function withinTables(graph: Graph, name: string, t: Tensor): Tensor {
  * and their neighbours, repeated numbers, rows of zeros, masks, the first and the last index. The same for the same seed.
  */
 export function sharpened(graph: Graph, name: string, t: Tensor, seed: number): Tensor {
+  if (t.dtype === 'text') return t;
   const { numbers, indices, isMask } = usesOf(graph, name);
   const next = random(seed);
   const pick = (xs: readonly number[]): number => xs[Math.floor(next() * xs.length)] ?? 0;

@@ -1,6 +1,7 @@
 import { fail, InternalError, located, must, noLoc, type Loc } from '../core/diagnostic.ts';
 import { evalDim, type Dim } from '../core/dim.ts';
 import { toNumbers, type Tensor } from '../core/tensor.ts';
+import { listed, relisted, textList } from '../core/texts.ts';
 import { showType, type TensorType } from '../core/shape.ts';
 import { bindAll, checkGuards, concrete, showMisfit, type Bindings } from '../core/bind.ts';
 import { nodesOf, type Graph, type Node, type Value } from './graph.ts';
@@ -18,10 +19,11 @@ interface EvaluateOptions {
 /** Runs a graph. E501: an input is missing, unknown or does not fit. E502: the data break what the model takes for granted. */
 export function evaluate(g: Graph, inputs: ReadonlyMap<string, Tensor>, opts: EvaluateOptions = {}): Map<string, Tensor> {
   const env: Bindings = new Map();
-  const given = matchInputs(g, inputs);
+  const list = textList(g.texts);
+  const given = matchInputs(g, inputs).map(t => relisted(t, list));
   bindInputs(g, given, env);
   const outs = run(g, given, env, opts);
-  return new Map(g.outputs.map((o, i) => [o.name, must(outs[i])]));
+  return new Map(g.outputs.map((o, i) => [o.name, listed(must(outs[i]), list)]));
 }
 
 function matchInputs(g: Graph, inputs: ReadonlyMap<string, Tensor>): Tensor[] {

@@ -50,6 +50,8 @@ export interface Graph {
   readonly outputs: readonly { readonly name: string; readonly value: Value }[];
   /** One value of each node that gives a run-time symbol its value; such a node is live while the symbol is used. */
   readonly symbolDefinitions: readonly Value[];
+  /** The texts that the model knows: what elements of its constants of texts are places in. */
+  readonly texts?: readonly string[];
 }
 
 export const input = (name: string, type: TensorType): Value => ({ type, def: { k: 'input', name }, index: 0 });

@@ -199,7 +199,7 @@ export const isUnsigned = (b: Base): boolean => b.startsWith('u');
 /** The type a load of this element type gives. Vectors of narrow integers keep their base. */
 export const loadType = (dtype: DType, lanes: Lanes): VType => {
   if (lanes === 1 || isCoded(dtype)) return vtype(regOf(dtype), lanes);
-  return vtype(dtype === 'bool' ? 'u8' : dtype, lanes);
+  return vtype(dtype === 'bool' ? 'u8' : dtype === 'text' ? 'i32' : dtype, lanes);
 };
 /** The type of a comparison of operands of this type. */
 export function maskType(t: VType): VType {

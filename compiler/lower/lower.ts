@@ -61,6 +61,7 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     symbols: [...state.symbols.values()],
     guards: state.guards,
     traps: state.traps,
+    ...(graph.texts && { texts: graph.texts }),
   };
 }
 const portRef = (p: Port): Ref => compactRef(slotBuffer(p.slot), p.type.shape);

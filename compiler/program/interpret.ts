@@ -1,6 +1,7 @@
 import { fail, InternalError, must } from '../core/diagnostic.ts';
 import { dimHi, evalDim, symbolsOf, type Dim } from '../core/dim.ts';
 import { DTYPES, type TypedArray } from '../core/dtype.ts';
+import { listed, relisted, textList } from '../core/texts.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
 import { interpret, type InterpretArg, type Watch } from '../kernel/interpret.ts';
 import type { Kernel, Param } from '../kernel/ir.ts';
@@ -19,8 +20,9 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
   const memory = new Map<Slot, TypedArray>();
   const sizeNow = (d: Dim): number => (symbolsOf(d).some(s => runTime.has(s.name)) ? dimHi(d) : evalDim(d, env));
   for (const s of program.slots) memory.set(s, slotMemory(s, sizeNow(s.size)));
+  const list = textList(program.texts);
   for (const p of program.inputs) {
-    const t = must(inputs.get(p.name));
+    const t = relisted(must(inputs.get(p.name)), list);
     bytesOfArray(must(memory.get(p.slot))).set(t.bytes);
   }
   const slotData = (s: Slot): TypedArray => must(memory.get(s), `slot ${s.name}`);
@@ -78,7 +80,7 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
     program.outputs.map(p => {
       const dims = p.type.shape.map(d => evalDim(d, env));
       const n = dims.reduce((a, b) => a * b, 1);
-      return [p.name, fromTyped(p.type.dtype, dims, slotData(p.slot).slice(0, n))];
+      return [p.name, listed(fromTyped(p.type.dtype, dims, slotData(p.slot).slice(0, n)), list)];
     }),
   );
 }

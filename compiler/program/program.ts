@@ -63,6 +63,8 @@ export interface Program {
   readonly guards: readonly Guard[];
   /** Why a run may trap, by the number in the step. */
   readonly traps: readonly string[];
+  /** The texts that the model knows, by their places; absent where it has none. */
+  readonly texts?: readonly string[];
 }
 /** Byte offsets of the slots. Weights, inputs, outputs and arena are one address space for WebAssembly, so offsets are absolute there. */
 export interface MemoryPlan {

@@ -4,6 +4,7 @@ import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { fail } from '../core/diagnostic.ts';
 import { utf8 } from '../core/bytes.ts';
 import { DTYPES, type TypedArray } from '../core/dtype.ts';
+import { textsOf, textTensor } from '../core/texts.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
 import { findPackage } from '../host/packages.ts';
 import { dtypeOf } from '../run/manifest.ts';
@@ -46,14 +47,13 @@ interface Outputs {
 const tensorOutputs = (s: Outputs): string[] =>
   s.outputNames.filter(n => s.outputMetadata?.find(m => m.name === n)?.isTensor !== false);
 /**
- * Opens a model, given by its bytes; `path` tells where files beside it are. Outputs that are no tensors (maps of ZipMap) are left out,
- * and text is its place among `labels`, as in bundles. `options` are onnxruntime's own. E202 where onnxruntime does not take it.
+ * Opens a model, given by its bytes; `path` tells where files beside it are. Outputs that are no tensors (maps of ZipMap) are left
+ * out. `options` are onnxruntime's own. E202 where onnxruntime does not take it.
  */
 export async function openOrt(
   ort: Ort,
   bytes: Uint8Array,
   path: string,
-  labels: readonly string[] = [],
   options: InferenceSession.SessionOptions = {},
 ): Promise<OrtModel> {
   let session: InferenceSession;
@@ -69,18 +69,17 @@ export async function openOrt(
   }
   const fetches = tensorOutputs(session);
   const tensor = (t: OrtTensor): Tensor => {
-    if (t.type !== 'string') return fromTyped(dtypeOf(t.type), t.dims, t.data as unknown as TypedArray);
-    return fromTyped(
-      'i64',
-      t.dims,
-      BigInt64Array.from(t.data as string[], s => BigInt(labels.indexOf(s))),
-    );
+    if (t.type === 'string') return textTensor(t.dims, t.data as string[]);
+    return fromTyped(dtypeOf(t.type), t.dims, t.data as unknown as TypedArray);
   };
   const feedsOf = (inputs: ReadonlyMap<string, Tensor>): Record<string, OrtTensor> => {
     const feeds: Record<string, OrtTensor> = {};
     for (const [name, t] of inputs)
       // Models may have initialisers for inputs that the session does not list.
-      feeds[name] = new ort.Tensor(DTYPES[t.dtype].ort as 'float32', typed(t) as Float32Array, t.dims);
+      feeds[name] =
+        t.dtype === 'text'
+          ? new ort.Tensor('string', textsOf(t), t.dims)
+          : new ort.Tensor(DTYPES[t.dtype].ort as 'float32', typed(t) as Float32Array, t.dims);
     return feeds;
   };
   return {

@@ -27,8 +27,6 @@ export interface Original {
   /** The name of the importer. */
   readonly format: string;
   readonly graph: Graph;
-  /** The names of the classes, where the model has them as text or for a map. */
-  readonly labels: readonly string[];
   /** Whether it is a part of the model, which only Sinter runs. */
   readonly part: boolean;
   /** The values that nodes make, in the order of evaluation. */
@@ -55,7 +53,7 @@ export function openOriginal(path: string, options: ModelChoices): Original {
     }),
   );
   const part = (options.outputsAt ?? options.inputsAt) !== undefined;
-  return { path, bytes: source.model, format: imported.format, graph, labels: imported.labels ?? [], part, named };
+  return { path, bytes: source.model, format: imported.format, graph, part, named };
 }
 
 /**
@@ -78,7 +76,7 @@ export async function reference(o: Original, against: Against): Promise<Referenc
   if (against === 'auto' && !isKnownToOrt(o.graph)) return evaluator(o);
   if (!ort) return evaluator(o);
   const outputs = new Set(o.graph.outputs.map(x => x.name));
-  const plain = await openOrt(ort, o.bytes, o.path, o.labels);
+  const plain = await openOrt(ort, o.bytes, o.path);
   // Of a map from labels to scores, the scores have a name of their own.
   const named = new Map(o.named.map(n => [n.value, n.name]));
   const inner = o.graph.outputs.flatMap(x => {
@@ -87,7 +85,7 @@ export async function reference(o: Original, against: Against): Promise<Referenc
   });
   if (inner.length > 0) await plain.release();
   const added = inner.map(x => x.name);
-  const whole = inner.length === 0 ? plain : await openOrt(ort, withOutputs(o.bytes, added), o.path, o.labels);
+  const whole = inner.length === 0 ? plain : await openOrt(ort, withOutputs(o.bytes, added), o.path);
   return {
     name: 'onnxruntime-node',
     version: ort.env.versions.node ?? 'of an unknown version',
@@ -107,7 +105,6 @@ export async function reference(o: Original, against: Against): Promise<Referenc
           names.filter(n => !outputs.has(n)),
         ),
         o.path,
-        o.labels,
       );
       try {
         return await opened.run(inputs);

@@ -2,9 +2,9 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { fail } from '../core/diagnostic.ts';
-import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { productsOf } from '../bundle/native/toolchain.ts';
-import type { RunTensor } from '../tensors.ts';
+import { dataOf, fromRun, type RunTensor } from '../tensors.ts';
 import { dtypeOf, readManifest, type Manifest } from './manifest.ts';
 import { openNative } from './native.ts';
 
@@ -58,9 +58,9 @@ async function openIndex(dir: string, manifest: Manifest): Promise<Bundle> {
     manifest,
     profile: model.profile,
     run: inputs => {
-      const given = [...inputs].map(([name, t]): [string, RunTensor] => [name, { data: typed(t), dims: t.dims }]);
+      const given = [...inputs].map(([name, t]): [string, RunTensor] => [name, { data: dataOf(t), dims: t.dims }]);
       const out = Object.entries(model.run(Object.fromEntries(given)));
-      return new Map(out.map(([name, t]) => [name, fromTyped(types.get(name) ?? 'f32', t.dims, t.data)]));
+      return new Map(out.map(([name, t]) => [name, fromRun(name, types.get(name) ?? 'f32', t)]));
     },
   };
 }

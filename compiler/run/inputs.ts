@@ -65,12 +65,24 @@ export function makeInputs(
       for (const s of symbolsOf(d)) {
         if (env.has(s.name)) continue;
         const small = axis === 0 ? Math.max(1, s.lo) : Math.max(s.lo, Math.floor(START / Math.max(1, stepOf(d))));
-        env.set(s.name, Math.min(s.hi, o.size?.(s.name, s.lo, s.hi) ?? small));
+        const size = Math.min(s.hi, o.size?.(s.name, s.lo, s.hi) ?? small);
+        for (const name of equals(s.name, m)) env.set(name, size);
       }
     });
     const source = say.get(p.name) ?? `random:${(o.seed ?? 1) + i}`;
-    out.set(p.name, loadInput(source, { name: p.name, dtype: p.dtype, dims: concrete(p.shape, env) }));
+    const texts = m.texts && { texts: [...m.texts, 'another text'] };
+    out.set(p.name, loadInput(source, { name: p.name, dtype: p.dtype, dims: concrete(p.shape, env), ...texts }));
   });
+  return out;
+}
+/** A symbol and those that must be equal to it. */
+function equals(name: string, m: Manifest): ReadonlySet<string> {
+  const out = new Set([name]);
+  for (const found of out)
+    for (const [a, b] of m.guards ?? []) {
+      if (a === found) out.add(b);
+      if (b === found) out.add(a);
+    }
   return out;
 }
 /** Float32 as float64 where that is wanted, which changes no value. */

@@ -1,6 +1,7 @@
 import { fail } from '../core/diagnostic.ts';
 import type { DType } from '../core/dtype.ts';
-import { zeros, type Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
+import { blank } from '../core/texts.ts';
 import { readCsv, type Columns } from '../data/csv.ts';
 import { readJson } from '../data/json.ts';
 import { readNpy } from '../data/npy.ts';
@@ -13,6 +14,8 @@ export interface Want {
   readonly name: string;
   readonly dtype: DType;
   readonly dims: readonly number[];
+  /** Texts to make data of. */
+  readonly texts?: readonly string[];
   /** Of a table of rows: what its columns are. */
   readonly columns?: Columns;
 }
@@ -23,9 +26,9 @@ export interface Want {
  * and type are kept: whether they suit the input is for the caller to say. E205 for a file that cannot be read.
  */
 export function loadInput(source: string, want: Want, note: (text: string) => void = () => undefined): Tensor {
-  if (source === 'zeros') return zeros(want.dtype, want.dims);
+  if (source === 'zeros') return blank(want.dtype, want.dims);
   const seed = /^random(?::(\d{1,9}))?$/.exec(source);
-  if (seed) return randomTensor(want.dtype, want.dims, Number(seed[1] ?? 1));
+  if (seed) return randomTensor(want.dtype, want.dims, Number(seed[1] ?? 1), want.texts);
   const format = formatOf(source);
   const bytes = readBytes(source);
   switch (format) {

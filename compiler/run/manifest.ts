@@ -19,6 +19,10 @@ export interface Manifest {
   readonly inputs: readonly PortReport[];
   readonly outputs: readonly PortReport[];
   readonly symbols: Report['symbols'];
+  /** Sizes that must be equal when it runs. */
+  readonly guards?: readonly (readonly [string, string])[];
+  /** The texts that the model knows. */
+  readonly texts?: readonly string[];
   /** The input that takes rows of features, and what its columns are called (f0, f1, … where the model does not say). */
   readonly rows?: { readonly input: string };
   readonly featureNames?: readonly string[];
@@ -64,7 +68,8 @@ export const noInput = (m: Manifest, input: string): never =>
 export const wantsOf = (ports: readonly InputPort[], m: Manifest): Want[] =>
   ports.map(p => {
     const columns = columnsOf(p, m);
-    return { name: p.name, dtype: p.dtype, dims: p.shape.map(d => rangeOf(d).lo), ...(columns && { columns }) };
+    const dims = p.shape.map(d => rangeOf(d).lo);
+    return { name: p.name, dtype: p.dtype, dims, ...(columns && { columns }), ...(m.texts && { texts: m.texts }) };
   });
 /** The columns of an input that is a table. */
 function columnsOf(p: InputPort, m: Manifest): Columns | undefined {

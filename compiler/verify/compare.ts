@@ -1,4 +1,5 @@
 import { isFloat } from '../core/dtype.ts';
+import { relisted, textList, type TextList } from '../core/texts.ts';
 import { toNumbers, typed, type Tensor } from '../core/tensor.ts';
 
 export interface Tolerance {
@@ -36,6 +37,10 @@ export function compare(got: Tensor, want: Tensor, tol: Tolerance): Difference {
   if (got.dims.length !== want.dims.length || got.dims.some((d, i) => d !== want.dims[i]))
     return unlike(`shape [${got.dims.join(', ')}] instead of [${want.dims.join(', ')}]`);
   const exact = !isFloat(got.dtype);
+  if (got.texts && want.texts) {
+    const list = textList(want.texts);
+    return compare(places(got, list), places(want, list), tol);
+  }
   const a = exact ? typed(got) : toNumbers(got);
   const b = exact ? typed(want) : toNumbers(want);
   let [abs, rel, worst, at] = [0, 0, -1, 0];
@@ -53,6 +58,9 @@ export function compare(got: Tensor, want: Tensor, tol: Tolerance): Difference {
   }
   return { ok: worst <= 1, abs, rel, at: a.length === 0 ? undefined : at, got: Number(a[at]), want: Number(b[at]) };
 }
+
+/** Texts as integers that are equal where they are. */
+const places = (t: Tensor, list: TextList): Tensor => ({ dtype: 'i32', dims: t.dims, bytes: relisted(t, list).bytes });
 
 /** How far the sum of a distribution may be from 1. */
 const ROUNDING = 1e-3;

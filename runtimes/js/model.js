@@ -1,6 +1,7 @@
 // The part of a bundle's index.js that is the same for every model and for all that runs it; wasm.js, emnapi.js and addon.js load the code.
 // MODEL, which stands before it, describes the model at hand: modules (best first), inputs, outputs, symbols (in the order they can be solved)
-// and guards. Inputs of rows of features have `rows`.
+// and guards. What is given for inputs that have `from`, and the
+// values of outputs that have `to`, go through these.
 export const error = (code, why, cause) => Object.assign(new Error(`${code}: ${why}`, cause && { cause }), { code });
 // The tag of built-in objects holds across realms, where instanceof does not.
 export const tag = x => x?.[Symbol.toStringTag] ?? (Array.isArray(x) ? 'Array' : x === null ? 'null' : typeof x);
@@ -62,7 +63,7 @@ const checkOther = (p, x) => {
 /** The values that are given for an input; their dimensions go to p.d. */
 function take(p, given) {
   if (given === undefined || given === null) throw bad(p, 'is missing');
-  const x = p.rows?.(p, given, bad) ?? given;
+  const x = p.from?.(p, given, bad) ?? given;
   const values = x.data ?? x;
   if (!is(p, values)) checkOther(p, values);
   let dims = x.data && x !== p.tensor ? x.dims : undefined;
@@ -109,6 +110,7 @@ function read(p, s, into) {
     d[i] = v;
   });
   const n = count(d);
+  if (p.to) return { data: p.to(p.view.subarray(0, n)), dims: d.slice(), type: p.type };
   if (tensor.data.length !== n) tensor.data = p.view.subarray(0, n);
   const to = !into ? { data: tensor.data.slice() } : ArrayBuffer.isView(into) ? { data: into } : into;
   if (to !== tensor && into) {

@@ -22,7 +22,6 @@ it('are verified with labels and maps', async () => {
   });
   expect(code).toBe(0);
   expect(err).toMatch(/dimension X_0 is free and taken for a batch of 1 to 10000/);
-  expect(err).toMatch(/labels are text: 'label' is the place of the label in `labels`/);
   expect(text).toMatch(/compared with onnxruntime-node [\d.]+ on 2 samples .*: the outputs agree\n/);
   expect(text).toMatch(/output_label +0\.00e\+0 +0\.00e\+0 {2}ok\n/);
   expect(text).toMatch(/output_probability +\S+ +\S+ {2}ok, arg-max agrees (\d+) of \1 times\n/);

@@ -1,4 +1,5 @@
 import { isFloat } from '../../compiler/core/dtype.ts';
+import { textsOf } from '../../compiler/core/texts.ts';
 import { toNumbers, typed, type Tensor } from '../../compiler/core/tensor.ts';
 
 /** How far a number may be from the wanted one: |got - want| <= atol + rtol * |want|. */
@@ -12,6 +13,11 @@ export function difference(got: Tensor | undefined, want: Tensor, tol: Tolerance
   if (!got) return 'is missing';
   if (got.dtype !== want.dtype) return `has type ${got.dtype}, not ${want.dtype}`;
   if (got.dims.join() !== want.dims.join()) return `has shape [${got.dims.join(',')}], not [${want.dims.join(',')}]`;
+  if (got.texts && want.texts) {
+    const [a, b] = [textsOf(got), textsOf(want)];
+    const at = b.findIndex((v, i) => v !== a[i]);
+    return at < 0 ? undefined : `element ${at} is ${JSON.stringify(a[at])}, not ${JSON.stringify(b[at])}`;
+  }
   const exact = !isFloat(want.dtype);
   const a: ArrayLike<number | bigint> = exact ? typed(got) : toNumbers(got);
   const b: ArrayLike<number | bigint> = exact ? typed(want) : toNumbers(want);

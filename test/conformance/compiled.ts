@@ -1,7 +1,8 @@
 import { must } from '../../compiler/core/diagnostic.ts';
 import { evalDim } from '../../compiler/core/dim.ts';
 import { DTYPES } from '../../compiler/core/dtype.ts';
-import { numel, type Tensor } from '../../compiler/core/tensor.ts';
+import { numel } from '../../compiler/core/tensor.ts';
+import { listed, relisted, textList } from '../../compiler/core/texts.ts';
 import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
 import { flushesDenormals } from '../../compiler/compile.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
@@ -33,7 +34,7 @@ export async function compiled(
     case 'program':
       return inputs => interpretProgram(program, inputs, races());
     case 'wasm':
-      return wasm(program, plan, profile);
+      return await wasm(program, plan, profile);
     case 'c':
       // As `compile` does: trees compare numbers of any size.
       return native(program, plan, profile, {
@@ -55,7 +56,8 @@ async function wasm(program: Program, plan: MemoryPlan, profile: Profile): Promi
   return inputs => {
     const env = bindSymbols(program, name => inputs.get(name));
     const memory = new Uint8Array(x.memory.buffer);
-    for (const p of program.inputs) memory.set(must(inputs.get(p.name)).bytes, must(plan.offsets.get(p.slot)));
+    const list = textList(program.texts);
+    for (const p of program.inputs) memory.set(relisted(must(inputs.get(p.name)), list).bytes, must(plan.offsets.get(p.slot)));
     x.run(...program.symbols.filter(s => s.from === 'input').map(s => must(env.get(s.name))));
     const { symbol } = x;
     program.symbols.forEach((s, i) => {
@@ -66,7 +68,7 @@ async function wasm(program: Program, plan: MemoryPlan, profile: Profile): Promi
         const dims = p.type.shape.map(d => evalDim(d, env));
         const from = must(plan.offsets.get(p.slot));
         const size = numel(dims) * DTYPES[p.type.dtype].bytes;
-        return [p.name, { dtype: p.type.dtype, dims, bytes: memory.slice(from, from + size) } satisfies Tensor];
+        return [p.name, listed({ dtype: p.type.dtype, dims, bytes: memory.slice(from, from + size) }, list)];
       }),
     );
   };

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { listed, relisted, textList } from '../../compiler/core/texts.ts';
 import { numpyBits, readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
@@ -61,15 +62,16 @@ export function native(
   run(profile.toolchain.cc, [...flags, ...(o.flags ?? []), ...sources, '-o', 'model', '-lm'], dir);
   const names = namesOf(program);
   return inputs => {
+    const list = textList(program.texts);
     const args = program.inputs.map((p, i) => {
-      writeFileSync(join(dir, `in${i}.npy`), writeNpy(numpyBits(must(inputs.get(p.name)))));
+      writeFileSync(join(dir, `in${i}.npy`), writeNpy(numpyBits(relisted(must(inputs.get(p.name)), list))));
       return `in${i}.npy`;
     });
     run('./model', [...args, '--out', '.'], dir);
     return new Map(
       program.outputs.map(p => [
         p.name,
-        { ...readNpy(readFileSync(join(dir, `${must(names.outputs.get(p))}.npy`)), p.name), dtype: p.type.dtype },
+        listed({ ...readNpy(readFileSync(join(dir, `${must(names.outputs.get(p))}.npy`)), p.name), dtype: p.type.dtype }, list),
       ]),
     );
   };

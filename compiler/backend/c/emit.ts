@@ -7,7 +7,8 @@ import type { Profile } from '../../target/profile.ts';
 import type { Arg, MemoryPlan, Program, Slot, Step } from '../../program/program.ts';
 import { callsOf } from '../../program/steps.ts';
 import { computedSymbols } from '../../program/symbols.ts';
-import { ERRORS, headerText } from './header.ts';
+import { utf8 } from '../../core/bytes.ts';
+import { ERRORS, hasTexts, headerText } from './header.ts';
 import type { Instrumentation } from '../../program/instrumentation.ts';
 import { newHelpers } from './helpers.ts';
 import { kernelName, kernelText, pooledKernels } from './kernel.ts';
@@ -82,7 +83,7 @@ ${checks(program, names, arena, align)}
 ${environment.tiles ? `  if (!may_use_tiles()) return ${n}_PROCESSOR;\n` : ''}${ownEnvironment ? `  const run_mode mode = enter_run();\n  const int code = ${call};\n  leave_run(mode);\n  return code;` : `  return ${call};`}
 }
 
-const char *${n}_error(int code) {
+${hasTexts(program) ? textsSource(program.texts ?? [], n) : ''}const char *${n}_error(int code) {
   switch (code) {
 ${ERRORS.map(([code, why]) => `    case ${n}_${code}: return ${quoteC(why)};`).join('\n')}
 ${traps.length > 0 ? `${traps.join('\n')}\n` : ''}    default: return "no such code";
@@ -92,6 +93,32 @@ ${traps.length > 0 ? `${traps.join('\n')}\n` : ''}    default: return "no such c
   return { source, header: headerText({ head, program, names, arena, align, threads }), prefix: n, arena };
 }
 
+/** The list of texts, and a binary search in it by their bytes. */
+function textsSource(texts: readonly string[], n: string): string {
+  const bytes = texts.map(t => utf8(t));
+  const order = texts.map((_, i) => i).sort((a, b) => compareBytes(must(bytes[a]), must(bytes[b])));
+  return `const char *const ${n}_texts[] = {
+${[...texts.map(quoteC), 'NULL'].map(t => `  ${t},`).join('\n')}
+};
+int32_t ${n}_text(const char *text) {
+  static const int32_t order[] = {${[...order, -1].join(', ')}};
+  int32_t low = 0, high = ${texts.length};
+  while (low < high) {
+    const int32_t middle = low + (high - low) / 2;
+    const int difference = strcmp(${n}_texts[order[middle]], text);
+    if (difference == 0) return order[middle];
+    if (difference < 0) low = middle + 1;
+    else high = middle;
+  }
+  return -1;
+}
+
+`;
+}
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) if (a[i] !== b[i]) return must(a[i]) - must(b[i]);
+  return a.length - b.length;
+}
 /** Where the calls of each kernel come from, in the model. */
 function notesOf(steps: readonly Step[]): ReadonlyMap<Kernel, ReadonlySet<string>> {
   const out = new Map<Kernel, Set<string>>();

@@ -17,6 +17,19 @@ export const ERRORS = [
   ['PROCESSOR', 'the processor or its system lacks what the model was compiled for'],
 ] as const;
 
+/** What a program whose tensors hold texts has besides. */
+export const hasTexts = (p: Program): boolean => [...p.inputs, ...p.outputs].some(x => x.type.dtype === 'text');
+const textsText = (p: Program, n: string): string =>
+  hasTexts(p)
+    ? `/* Elements of type text are places in this list. Another text has a place behind them: any, but another for each different text. */
+#define ${n}_TEXTS ${p.texts?.length ?? 0}
+extern const char *const ${n}_texts[];
+/* The place of a text, in UTF-8; -1 where it is not in the list. */
+int32_t ${n}_text(const char *text);
+
+`
+    : '';
+
 interface HeaderInput {
   readonly head: string;
   readonly program: Program;
@@ -94,7 +107,7 @@ int ${n}_run_on(sinter_pool *pool, const ${n}_inputs *inputs, const ${n}_outputs
 `
     : ''
 }
-/* What a code means, in English. Never null. */
+${textsText(p, n)}/* What a code means, in English. Never null. */
 const char *${n}_error(int code);
 
 #ifdef __cplusplus

@@ -24,6 +24,8 @@ export function memoryBase(dtype: DType): Base {
   switch (dtype) {
     case 'bool':
       return 'u8';
+    case 'text':
+      return 'i32';
     case 'f32':
     case 'f64':
     case 'i8':

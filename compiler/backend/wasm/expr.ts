@@ -197,6 +197,7 @@ function scalarLoad(f: Fn, dtype: DType, { ptr, offset }: Address): ExpressionRe
       return m.i32.load16_u(offset, 2, ptr);
     case 'i32':
     case 'u32':
+    case 'text':
       return m.i32.load(offset, 4, ptr);
     case 'i64':
     case 'u64':
@@ -254,6 +255,7 @@ export function emitStore(f: Fn, buf: string, dtype: DType, at: Expr, base: Expr
       return m.i32.store16(offset, 2, ptr, v);
     case 'i32':
     case 'u32':
+    case 'text':
       return m.i32.store(offset, 4, ptr, v);
     case 'i64':
     case 'u64':

@@ -7,7 +7,9 @@ import type { Loader } from './loaders.ts';
 import { rangeText, solveSymbols } from '../../program/symbols.ts';
 import type { RowsOfFeatures } from '../../import/importer.ts';
 
-const arrayName = (t: DType): string => DTYPES[t].array.name;
+const arrayName = (t: DType): string => (t === 'text' ? 'readonly string[]' : DTYPES[t].array.name);
+/** What an output holds. */
+const resultName = (t: DType): string => (t === 'text' ? 'string[]' : arrayName(t));
 const shapeText = (shape: readonly Dim[]): string => `[${shape.map(showDim).join(', ')}]`;
 const tuple = (shape: readonly Dim[]): string => `[${shape.map(d => (typeof d === 'number' ? d : 'number')).join(', ')}]`;
 
@@ -33,9 +35,11 @@ export function indexDts(
   };
   const output = (p: Port): string =>
     `  /** ${commentBlock(`${DTYPES[p.type.dtype].ort} ${shapeText(p.type.shape)}`)} */\n` +
-    `  ${keyJs(p.name)}: Tensor<${arrayName(p.type.dtype)}, ${tuple(p.type.shape)}, ${quoteJs(DTYPES[p.type.dtype].ort)}>;`;
-  const into = (p: Port): string => `  ${keyJs(p.name)}?: ${arrayName(p.type.dtype)} | Outputs[${quoteJs(p.name)}];`;
-  const view = (p: Port): string => `${keyJs(p.name)}: View<${arrayName(p.type.dtype)}, ${quoteJs(DTYPES[p.type.dtype].ort)}>`;
+    `  ${keyJs(p.name)}: Tensor<${resultName(p.type.dtype)}, ${tuple(p.type.shape)}, ${quoteJs(DTYPES[p.type.dtype].ort)}>;`;
+  const into = (p: Port): string =>
+    `  ${keyJs(p.name)}?: ${p.type.dtype === 'text' ? '' : `${arrayName(p.type.dtype)} | `}Outputs[${quoteJs(p.name)}];`;
+  const view = (p: Port): string =>
+    `${keyJs(p.name)}: View<${DTYPES[p.type.dtype].array.name}, ${quoteJs(DTYPES[p.type.dtype].ort)}>`;
   const outView = (p: Port): string => `${keyJs(p.name)}: Outputs[${quoteJs(p.name)}]`;
   const names = (ports: readonly Port[]): string => `readonly (${ports.map(p => quoteJs(p.name)).join(' | ') || 'never'})[]`;
   const body = (members: readonly string[]): string => (members.length === 0 ? '{}' : `{\n${members.join('\n')}\n}`);

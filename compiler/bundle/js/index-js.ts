@@ -36,14 +36,17 @@ export function indexJs(
   const { program } = must(modules[0]);
   for (const m of modules) sameSignature(program, m.program);
   const index = indexOf(program);
+  const texts = [...program.inputs, ...program.outputs].some(isText);
 
   const port = (p: Port): string => {
     const { array, ort } = DTYPES[p.type.dtype];
     const shape = p.type.shape.map(d => (typeof d === 'number' ? d : showDim(d)));
     const size = dimHi(dimProd(p.type.shape));
-    const more = p.name === rows?.input ? ', rows: rowsOf(featureNames)' : '';
+    const more = p.name === rows?.input ? ', from: rowsOf(featureNames)' : p.type.dtype !== 'text' ? '' : textual(p);
     return `{ name: ${quoteJs(p.name)}, type: ${quoteJs(ort)}, array: ${array.name}, shape: ${quoteJs(shape)}, size: ${size}${varying(p)}${more} }`;
   };
+  const textual = (p: Port): string =>
+    program.outputs.includes(p) ? ', to: TEXTS.to' : `, from: TEXTS.from(${p === program.inputs.find(isText)})`;
   /** Of a port with axes that vary: which, how many elements there are for one of each, and what they are. */
   const varying = (p: Port): string => {
     const free = p.type.shape.flatMap((d, i) => (typeof d === 'number' ? [] : [i]));
@@ -80,7 +83,7 @@ export function indexJs(
   const list = (name: string, items: readonly string[]): string =>
     `  ${name}: [${items.map(i => `\n    ${i},`).join('')}${items.length ? '\n  ' : ''}],`;
   return `// ${commentLine(head)}
-${rows ? `/** The columns of '${commentBlock(rows.input)}'. */\nexport const featureNames = ${nameList(rows)};\n` : ''}const MODEL = {
+${rows ? `/** The columns of '${commentBlock(rows.input)}'. */\nexport const featureNames = ${nameList(rows)};\n` : ''}${texts ? `const TEXTS = textsOf(${quoteJs(program.texts ?? [])});\n` : ''}const MODEL = {
   name: ${quoteJs(program.name)},
 ${list('modules', modules.map(module))}
 ${list('inputs', program.inputs.map(port))}
@@ -90,12 +93,13 @@ ${list('guards', guards)}
 ${list('trap', program.traps.map(quoteJs))}
 };
 ${labels ? `/** The names of the classes. */\nexport const labels = ${quoteJs(labels)};\n` : ''}// The loader, in short; its source with comments is runtimes/js/${loader.name}.js of the package sinter.
-${loader.script}${rows ? RUNTIME['rows.min.js'] : ''}`;
+${loader.script}${rows ? RUNTIME['rows.min.js'] : ''}${texts ? RUNTIME['texts.min.js'] : ''}`;
 }
 /** The names of columns, which are f0, f1, … where the model has none. */
 const nameList = (r: RowsOfFeatures): string =>
   r.names ? quoteJs(r.names) : `Array.from({ length: ${r.columns} }, (_, i) => \`f\${i}\`)`;
 
+const isText = (p: Port): boolean => p.type.dtype === 'text';
 const indexOf = (p: Program): ((name: string) => number) => {
   const at = new Map(p.symbols.map((s, i) => [s.name, i]));
   return name => must(at.get(name), `symbol ${name}`);

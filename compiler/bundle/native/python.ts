@@ -6,6 +6,7 @@ import type { Profile } from '../../target/profile.ts';
 import type { Port, Program } from '../../program/program.ts';
 import { computedSymbols, solveSymbols } from '../../program/symbols.ts';
 import { sizeSource } from '../../program/size-source.ts';
+import { hasTexts } from '../../backend/c/header.ts';
 import { namesOf } from '../../backend/c/names.ts';
 
 const NUMPY: Readonly<Record<DType, string>> = {
@@ -32,6 +33,7 @@ const NUMPY: Readonly<Record<DType, string>> = {
   i64: 'int64',
   u64: 'uint64',
   bool: 'bool_',
+  text: 'str_',
 };
 /** A size as Python over the dictionary `s`. */
 const size = (d: Dim): string =>
@@ -43,6 +45,7 @@ const size = (d: Dim): string =>
 /** model.py: the shared library behind ctypes, with NumPy arrays in and out. Python 3.8, NumPy alone. */
 export function pythonText(p: Program, head: string, arena: number, profile: Profile, library: string): string {
   const { threads } = profile;
+  const texts = hasTexts(p);
   const { align } = profile.memory;
   const names = namesOf(p);
   const n = names.prefix;
@@ -85,7 +88,13 @@ ${p.inputs.map(x => port(x, must(names.inputs.get(x)))).join('\n')}
 OUTPUTS = [
 ${p.outputs.map(x => port(x, must(names.outputs.get(x)))).join('\n')}
 ]
-_RANGES = {${given.map(s => `${quotePython(s.name)}: (${s.lo}, ${s.hi})`).join(', ')}}
+${
+  texts
+    ? `TEXTS = [${(p.texts ?? []).map(quotePython).join(', ')}]
+_PLACES = {text: i for i, text in enumerate(TEXTS)}
+`
+    : ''
+}_RANGES = {${given.map(s => `${quotePython(s.name)}: (${s.lo}, ${s.hi})`).join(', ')}}
 _MOST = {${p.symbols.map(s => `${quotePython(s.name)}: ${s.hi}`).join(', ')}}
 _ARENA, _ALIGN = ${arena}, ${align}
 
@@ -140,14 +149,23 @@ ${solved.join('\n')}${solved.length > 0 ? '\n' : ''}    return s
 
 def run(**inputs):
     """Runs the model. Raises TypeError or ValueError where an input is missing, unknown or does not fit."""
-    arrays = []
+${texts ? '    places = dict(_PLACES)\n' : ''}    arrays = []
     for name, word, dtype, shape in INPUTS:
         if name not in inputs and word not in inputs:
             raise TypeError("input %s %s is missing" % (name, shape))
         array = np.asarray(inputs.pop(name) if name in inputs else inputs.pop(word), order="C")
         if dtype == np.float64 and np.can_cast(array.dtype, dtype):
             array = array.astype(dtype, copy=False)
-        if array.dtype != dtype:
+${
+  texts
+    ? `        if dtype == np.str_:
+            if array.dtype.kind not in "UO":
+                raise TypeError("input %s is %s, not str" % (name, array.dtype))
+            ids = [places.setdefault(str(text), len(places)) for text in array.ravel()]
+            array, dtype = np.array(ids, np.int32).reshape(array.shape), np.int32
+`
+    : ''
+}        if array.dtype != dtype:
             raise TypeError("input %s is %s, not %s" % (name, array.dtype, np.dtype(dtype).name))
         if array.ndim != (shape.count(", ") + 1 if shape != "[]" else 0):
             raise ValueError("input %s has shape %s, not %s" % (name, array.shape, shape))
@@ -164,7 +182,7 @@ def run(**inputs):
             raise ValueError("input %s has shape %s, but must be %s" % (name, got, want))
     room = dict(_MOST)
     room.update(s)
-    results = [np.empty(shape, dtype) for (_, _, dtype, _), shape in zip(OUTPUTS, _shapes(room))]
+    results = [np.empty(shape, ${texts ? 'np.int32 if dtype == np.str_ else dtype' : 'dtype'}) for (_, _, dtype, _), shape in zip(OUTPUTS, _shapes(room))]
     # Memory of its own for each call: two threads may run at a time.
     scratch = np.empty(_ARENA + _ALIGN, np.uint8)
     arena = scratch.ctypes.data + -scratch.ctypes.data % _ALIGN
@@ -174,11 +192,20 @@ ${given.length > 0 ? `    dims = _Dims(${given.map(s => `s[${quotePython(s.name)
     code = _run(${threads > 1 ? '_pool, ' : ''}ctypes.byref(given), ctypes.byref(made), arena, _ARENA)
     if code != 0:
         raise ValueError(_error(code).decode())
-${computed.map(s => `    s[${quotePython(s.name)}] = sizes.${word(s.name)}\n`).join('')}    return {
+${computed.map(s => `    s[${quotePython(s.name)}] = sizes.${word(s.name)}\n`).join('')}    ${texts ? 'out =' : 'return'} {
         name: a if a.shape == shape else a.ravel()[: int(np.prod(shape, dtype=np.int64))].reshape(shape).copy()
         for (name, _, _, _), a, shape in zip(OUTPUTS, results, _shapes(s))
     }
-
+${
+  texts
+    ? `    found = np.array(list(places), object)
+    for name, _, dtype, _ in OUTPUTS:
+        if dtype == np.str_:
+            out[name] = found[out[name]].astype(np.str_)
+    return out
+`
+    : ''
+}
 
 def _shapes(s):
     return [${most.join(', ')}]

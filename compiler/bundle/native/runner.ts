@@ -34,6 +34,8 @@ const DESCR: Readonly<Record<DType, string>> = {
   i64: '<i8',
   u64: '<u8',
   bool: '|b1',
+  // The places of texts.
+  text: '<i4',
 };
 
 /** main.c: a program that runs the model on .npy files, with as many threads as the model was compiled for unless it is told fewer. */

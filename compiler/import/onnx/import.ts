@@ -203,7 +203,14 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
   for (const o of outputs)
     if (seen.size === seen.add(o.name).size) fail('E202', { file, why: `two outputs have the name '${o.name}'` }, loc);
   if (g.output.length === 0) fail('E202', { file, why: 'its graph has no outputs' }, loc);
-  return { name: options.name ?? g.name, inputs, outputs, symbolDefinitions: frame.definers };
+  const { texts } = session.texts;
+  return {
+    name: options.name ?? g.name,
+    inputs,
+    outputs,
+    symbolDefinitions: frame.definers,
+    ...(texts.length > 0 && { texts }),
+  };
 }
 
 const constantNames = (g: GraphProto): string[] => [

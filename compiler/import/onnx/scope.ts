@@ -1,5 +1,5 @@
 import { fail, must, opOf, type Loc } from '../../core/diagnostic.ts';
-import { fromNumbers } from '../../core/tensor.ts';
+import { relisted } from '../../core/texts.ts';
 import { constant, input, symbolicOf, type Graph, type Value } from '../../graph/graph.ts';
 import { collecting, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
 import type { ExternalResolver } from '../shared/external.ts';
@@ -106,7 +106,7 @@ export function lookupItem(s: Scope, name: string, loc: Loc): Item {
   for (let at: Scope | undefined = s; at; at = at.parent) {
     const e = at.names.get(name);
     if (!e) continue;
-    const item = (e.k === 'tensor' ? classNames(at, e.proto, loc) : undefined) ?? itemOf(at, name, e);
+    const item = itemOf(at, name, e);
     if (!isSequence(item)) return bring(item, at.frame, s.frame);
     return at.frame === s.frame ? item : { items: item.items.map(v => bring(v, at.frame, s.frame)) };
   }
@@ -121,7 +121,7 @@ function isAbsent(s: Scope, name: string): boolean {
   return false;
 }
 function itemOf(s: Scope, name: string, e: Entry): Item {
-  const { external, file, room } = s.session;
+  const { external, file, room, texts } = s.session;
   switch (e.k) {
     case 'value':
       return e.value;
@@ -132,35 +132,12 @@ function itemOf(s: Scope, name: string, e: Entry): Item {
     case 'tensor':
     case 'sparse': {
       const t = e.k === 'tensor' ? tensorOf(e.proto, external, file) : denseOf(e.proto, room, external, file);
-      const value = constant(t, name);
+      const value = constant(relisted(t, texts), name);
       s.names.set(name, { k: 'value', value });
       return value;
     }
   }
 }
-/** Element type 8 of ONNX. */
-const TEXT = 8;
-/**
- * A constant of text that classes are taken from by their number, as scikit-learn's converter ends classifiers: the numbers stay, and
- * the text goes beside the model.
- */
-function classNames(s: Scope, t: TensorProto, loc: Loc): Value | undefined {
-  if (t.dataType !== TEXT || opOf(loc) !== 'ai.onnx.ml.ArrayFeatureExtractor') return undefined;
-  const names = t.stringData;
-  const dims = t.dims.length > 0 ? t.dims : [names.length];
-  if (dims.reduce((a, b) => a * b, 1) !== names.length) return undefined;
-  s.session.labels = names;
-  s.session.warnings.push({ code: 'labels', message: TEXT_LABELS, loc });
-  return constant(
-    fromNumbers(
-      'i64',
-      dims,
-      names.map((_, i) => i),
-    ),
-    t.name,
-  );
-}
-const TEXT_LABELS = 'labels are text: the output is the place of the label in `labels`, from 0, as int64';
 /** A value of an enclosing graph as an input of this one. */
 function bring(v: Value, from: Frame, to: Frame): Value {
   if (from === to || v.def.k === 'const') return v;

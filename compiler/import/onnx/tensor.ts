@@ -2,6 +2,7 @@ import { fail, type Loc } from '../../core/diagnostic.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
 import { MOST_AXES } from '../../core/shape.ts';
 import { numel, type Tensor } from '../../core/tensor.ts';
+import { textTensor } from '../../core/texts.ts';
 import { unsafePath, type ExternalResolver } from '../shared/external.ts';
 import type { TensorProto } from './records.ts';
 
@@ -15,7 +16,7 @@ const DATA_TYPES: readonly (readonly [name: string, dtype?: DType])[] = [
   ['int16', 'i16'],
   ['int32', 'i32'],
   ['int64', 'i64'],
-  ['string'],
+  ['string', 'text'],
   ['bool', 'bool'],
   ['float16', 'f16'],
   ['float64', 'f64'],
@@ -35,7 +36,7 @@ const DATA_TYPES: readonly (readonly [name: string, dtype?: DType])[] = [
   ['uint2', 'u2'],
   ['int2', 'i2'],
 ];
-/** The element type of ONNX's number for it; undefined where Sinter has none (string, complex …). */
+/** The element type of ONNX's number for it; undefined where Sinter has none (complex …). */
 export const dtypeOf = (dataType: number): DType | undefined => DATA_TYPES[dataType]?.[1];
 /** ONNX's name of an element type, for messages. */
 export const dataTypeName = (dataType: number): string => DATA_TYPES[dataType]?.[0] ?? `number ${dataType}`;
@@ -95,6 +96,10 @@ export function tensorOf(t: TensorProto, external?: ExternalResolver, file = 'mo
   const sized = (bytes: Uint8Array): Tensor =>
     bytes.length === need ? made(bytes) : damaged(`${bytes.length} bytes of data, ${shape} has ${need}`);
 
+  if (dtype === 'text') {
+    if (t.stringData.length !== count) damaged(`${t.stringData.length} texts for string[${t.dims.join(',')}]`);
+    return textTensor(t.dims, t.stringData);
+  }
   if (t.dataLocation === 1) {
     const r = externalRange(t, file);
     const loc: Loc = { k: 'file', file, what: t.name };
@@ -148,6 +153,7 @@ function fieldOf(t: TensorProto, dtype: DType): { readonly bytes: Uint8Array | u
     case 'u16':
     case 'i32':
     case 'bool':
+    case 'text':
       return { bytes: t.int32Data, varint: true };
   }
 }

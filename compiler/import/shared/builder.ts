@@ -1,5 +1,6 @@
 import { fail, opOf, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { dimEq, dimsNeverEqual, staticDims, symbol, type Dim } from '../../core/dim.ts';
+import { relisted, textList, textTensor, type TextList } from '../../core/texts.ts';
 import { newRoom, type Room } from '../../core/room.ts';
 import { graphBuilder, type GraphBuilder } from '../../graph/build.ts';
 import { symbolicOf, type Node, type Value } from '../../graph/graph.ts';
@@ -15,6 +16,8 @@ export interface ImportSession {
   readonly warnings: Warning[];
   /** The names of the classes, where the model has them. */
   labels?: readonly string[];
+  /** The texts of its constants. */
+  readonly texts: TextList;
   /** What could not be imported, in the order it was met. */
   readonly unsupported: Unsupported[];
   /** Names of symbols in use. */
@@ -33,6 +36,7 @@ const EAGER_IN_ALL = 2 ** 27;
 export const importSession = (file: string, nodes: number): ImportSession => ({
   file,
   warnings: [],
+  texts: textList(),
   unsupported: [],
   symbols: new Set(),
   budget: BUDGET.least + BUDGET.times * nodes,
@@ -69,6 +73,10 @@ export interface ImportBuilder extends GraphBuilder {
   waiting(): (v: Value) => Value;
   /** A symbol of its own for a size that comes out when the model runs; lo and hi are inclusive. Give it to an op that `defines` it. */
   symbol(hint: string, lo: number, hi: number): Dim;
+  /** The texts of constants, which are their places in it. */
+  readonly textList: TextList;
+  /** A constant of texts. */
+  texts(values: readonly string[], dims?: readonly number[]): Value;
   /** The names of the classes that an output counts, where they are text: they go beside the model. The first ones told are kept. */
   labels(names: readonly string[]): void;
   /** Asks before a list or a constant of so many elements is made that a number in the file sizes: E102 where there is no room for it. */
@@ -116,6 +124,9 @@ export function importBuilder(s: ImportSession, at: { readonly loc: Loc }, symbo
       s.symbols.add(name);
       return symbol(name, lo, hi);
     },
+    constant: (t, name) => made.constant(relisted(t, s.texts), name),
+    textList: s.texts,
+    texts: (values, dims = [values.length]) => made.constant(textTensor(dims, values, s.texts)),
     labels: names => void (s.labels ??= names),
     warn: (code, message) => void s.warnings.push({ code, message, loc: at.loc }),
     room: (elements, what) => s.room.take(elements, what, reject),

@@ -11,7 +11,7 @@ export const Cast = elementwise({
   doc: 'x as another element type: floats to integers truncate and saturate (to less than a byte they wrap), NaN gives 0, integers wrap, bool is x != 0',
   inputs: ['x'],
   attrs: { to: attr.dtype() },
-  result: (_, a) => a.to,
+  result: ([x], a, reject) => (x === 'text' || a.to === 'text' ? reject('texts are no numbers') : a.to),
   ofSizes: 'cast',
   scalar: ([x], c) => convert(c.k, must(x), must(c.types[0]), c.out),
   known: ([x], a) => {

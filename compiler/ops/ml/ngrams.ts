@@ -59,7 +59,7 @@ export const NGrams = defineOp({
   },
   infer: c => {
     const x = must(c.types[0]);
-    if (!isInt(x.dtype)) c.reject(`takes integers, not ${x.dtype}`);
+    if (!isInt(x.dtype) && x.dtype !== 'text') c.reject(`takes integers or texts, not ${x.dtype}`);
     if (x.shape.length < 1 || x.shape.length > 2) c.reject(`x is ${showType(x)}, must have one or two axes`);
     for (const g of groups(c.attrs))
       if (!Number.isInteger(g.count) || g.count < 0) c.reject(`the pool of ${g.n}-grams is cut off`);

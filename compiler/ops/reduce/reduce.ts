@@ -70,7 +70,7 @@ export const Reduce = defineOp({
   infer: c => {
     const x = must(c.types[0]);
     checkAxes(c, c.attrs.axes, x.shape.length);
-    const order = c.attrs.of === 'max' || c.attrs.of === 'min';
+    const order = x.dtype === 'bool' && (c.attrs.of === 'max' || c.attrs.of === 'min');
     if (!isFloat(x.dtype) && !isInt(x.dtype) && !order) c.reject(`takes numbers, not ${x.dtype}`);
     return [tensorType(x.dtype, reducedShape(x.shape, c.attrs.axes, c.attrs.keep))];
   },

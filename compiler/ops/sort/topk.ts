@@ -47,6 +47,7 @@ export const TopK = defineOp({
   infer: c => {
     const x = must(c.types[0]);
     const { k, axis } = c.attrs;
+    if (x.dtype === 'text') c.reject('texts have no order');
     checkAxis(c, axis, x.shape.length);
     const n = must(x.shape[axis]);
     if (typeof n === 'number' && typeof k === 'number' && (k < 0 || k > n)) c.reject(`the best ${k} of ${n} elements`);

@@ -27,6 +27,7 @@ export const Unique = defineOp({
   infer: c => {
     const x = must(c.types[0]);
     const { axis, count } = c.attrs;
+    if (x.dtype === 'text') c.reject('texts have no order');
     checkAxis(c, axis, x.shape.length);
     const perGroup = tensorType('i64', [count]);
     return [tensorType(x.dtype, x.shape.with(axis, count)), perGroup, tensorType('i64', [must(x.shape[axis])]), perGroup];

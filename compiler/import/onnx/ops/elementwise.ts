@@ -95,10 +95,38 @@ const mean: OnnxBuilder = fold(e.Add, (sum, n, c) =>
 );
 const ROUND_MODES: readonly RoundMode[] = ['up', 'down', 'nearest'];
 const convert = (n: OnnxNode, c: ImportCtx, to: DType): readonly Value[] => {
+  const from = n.input(0).type.dtype;
+  if (from === to) return [n.input(0)];
+  if (from === 'text' || to === 'text') return [throughText(n, c, n.input(0), to)];
   const mode = n.string('round_mode', 'up');
   const round = ROUND_MODES.find(r => r === mode) ?? n.reject(`round_mode is '${mode}', not up, down or nearest`);
   return [measured(c, castTo(c, n.input(0), to, { saturate: n.bool('saturate', true), round }))];
 };
+
+/** Texts of constants as numbers, or the other way round. What a run reads or writes as text is left to the caller. */
+function throughText(n: OnnxNode, c: ImportCtx, x: Value, to: DType): Value {
+  const t = tensorOf(x);
+  if (!t)
+    return n.unsupported(
+      to === 'text'
+        ? 'it writes numbers as text when the model runs; take the numbers as the output and write them outside'
+        : 'it reads numbers from text when the model runs; read them outside and pass them as an input',
+    );
+  if (to === 'text')
+    return isInt(t.dtype)
+      ? c.texts([...toNumbers(t)].map(String), t.dims)
+      : n.unsupported(`it writes ${t.dtype} as text, which every framework does in its own way`);
+  const values = [...toNumbers(t)].map(i => numberIn(must(c.textList.texts[i])) ?? n.reject('a text that it reads is no number'));
+  return c.literal(to, values, t.dims);
+}
+function numberIn(text: string): number | undefined {
+  const word = text.trim().toLowerCase();
+  const special = { nan: NaN, inf: Infinity, '+inf': Infinity, '-inf': -Infinity, infinity: Infinity, '-infinity': -Infinity }[
+    word
+  ];
+  const v = special ?? Number(word);
+  return word === '' || (special === undefined && Number.isNaN(v)) ? undefined : v;
+}
 
 /** Gelu of x, or of x plus a bias where one is given. */
 const biased =

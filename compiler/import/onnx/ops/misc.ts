@@ -9,7 +9,6 @@ import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
 /** Each length is looked for at each distance, by code of its own. */
 const MOST_SEARCHES = 256;
 const tfIdf: OnnxBuilder = (n, c) => {
-  if (n.has('pool_strings')) n.unsupported('n-grams of strings');
   const mode = n.string('mode');
   if (mode !== 'TF' && mode !== 'IDF' && mode !== 'TFIDF') return n.reject(`mode '${mode}'`);
   const indexes = n.ints('ngram_indexes');
@@ -28,7 +27,7 @@ const tfIdf: OnnxBuilder = (n, c) => {
       skips,
       size,
       counts,
-      pool: n.ints('pool_int64s'),
+      pool: n.has('pool_strings') ? n.strings('pool_strings').map(t => c.textList.placeOf(t)) : n.ints('pool_int64s'),
       indexes,
       // By n-gram in the file, by column here.
       weights: byColumn(n.floats('weights', []), indexes, size),

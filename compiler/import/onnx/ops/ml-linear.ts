@@ -30,8 +30,8 @@ export const linearClassifier: OnnxBuilder = (n, c) => {
   const transform = transformOf(n);
   if (outputs > 1) return [labelOfGreatest(c, scores, labels), transformed(c, scores, transform)];
   // One score for two classes.
-  const [no, yes] = labels.count === 2 ? [must(labels.values[0]), must(labels.values[1])] : [0, 1];
-  const label = labelIf(c, c.apply1(e.Greater, [scores, c.literal('f32', 0)]), yes, no);
+  const [no, yes] = [0, 1].map(i => (labels.count === 2 ? labels.label(i) : labels.number(i)));
+  const label = labelIf(c, c.apply1(e.Greater, [scores, c.literal('f32', 0)]), must(yes), must(no));
   if (transform === 'PROBIT') n.unsupported('post_transform PROBIT of one score for two classes');
   const one = transform === 'LOGISTIC' ? transformed(c, scores, transform) : scores;
   return [label, labels.count === 2 ? bothClasses(c, oneMinus(c, one), one) : one];

@@ -64,10 +64,16 @@ function probit(c: ImportCtx, x: Value): Value {
 export const bothClasses = (c: ImportCtx, other: Value, one: Value): Value => concat(c, [other, one], 1);
 export const oneMinus = (c: ImportCtx, v: Value): Value => c.apply1(e.Sub, [number(c, 1), v]);
 
-/** The labels of a classifier: numbers, or their places where they are text (which goes beside the model). */
+/** The labels of a classifier, numbers or texts. */
 export interface Labels {
   readonly count: number;
-  readonly values: readonly number[];
+  /** Whether each label is its place among them. */
+  readonly places: boolean;
+  /** A vector of the labels, i64 or text. */
+  readonly all: Value;
+  label(i: number): Value;
+  /** A number in the place of a label, where the classifier does not answer with its own. */
+  number(v: number): Value;
 }
 export function labelsOf(
   n: OnnxNode,
@@ -76,19 +82,25 @@ export function labelsOf(
 ): Labels {
   const text = n.strings('classlabels_strings', []);
   const ints = n.ints(attribute, []);
-  if (text.length > 0 && n.wants(0))
-    c.warn('labels', `labels are text: '${n.outputs[0]}' is the place of the label in \`labels\`, from 0, as int64`);
-  c.labels(text.length > 0 ? text : ints.map(String));
-  const values = text.length > 0 ? text.map((_, i) => i) : ints;
-  return { count: values.length, values };
+  const isText = text.length > 0;
+  const names = isText ? text : ints.map(String);
+  c.labels(names);
+  const one = (name: string, v: number): Value => (isText ? c.texts([name], []) : c.literal('i64', v));
+  return {
+    count: names.length,
+    places: !isText && ints.every((v, i) => v === i),
+    all: isText ? c.texts(text) : c.literal('i64', ints),
+    label: i => one(must(names[i]), ints[i] ?? i),
+    number: v => one(String(v), v),
+  };
 }
 /** The label of the greatest score of each row. */
 export const labelOfGreatest = (c: ImportCtx, scores: Value, labels: Labels): Value =>
   labelAt(c, c.apply1(ArgReduce, [scores], { of: 'max', axis: 1, keep: false }), labels);
 export const labelAt = (c: ImportCtx, place: Value, labels: Labels): Value =>
-  labels.values.every((v, i) => v === i) ? place : c.apply1(Gather, [c.literal('i64', labels.values), place], { axis: 0 });
+  labels.places ? place : c.apply1(Gather, [labels.all, place], { axis: 0 });
 /** One of two labels for each row, by a condition [N, 1]. */
-export function labelIf(c: ImportCtx, condition: Value, yes: number, no: number): Value {
+export function labelIf(c: ImportCtx, condition: Value, yes: Value, no: Value): Value {
   const flat = reshape(c, condition, [must(condition.type.shape[0])]);
-  return c.apply1(e.Where, [flat, c.literal('i64', yes), c.literal('i64', no)]);
+  return c.apply1(e.Where, [flat, yes, no]);
 }

@@ -157,5 +157,5 @@ function withoutVectors(n: OnnxNode, c: ImportCtx, x: Value, labels: Labels): re
   const second = positive ? two(c, e.GreaterOrEqual, most, 0.5) : two(c, e.Greater, most, 0);
   const greatest = labelOfGreatest(c, scores, labels);
   const flat = reshape(c, second, [must(second.type.shape[0])]);
-  return [c.apply1(e.Where, [flat, c.literal('i64', must(labels.values[1])), greatest]), out];
+  return [c.apply1(e.Where, [flat, labels.label(1), greatest]), out];
 }

@@ -1,13 +1,12 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimProd } from '../../../core/dim.ts';
 import { isFloat, type DType } from '../../../core/dtype.ts';
-import { fromNumbers, toNumbers, type Tensor } from '../../../core/tensor.ts';
 import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { Gather } from '../../../ops/movement/gather.ts';
-import { Lookup } from '../../../ops/ml/lookup.ts';
 import { Pad } from '../../../ops/movement/pad.ts';
-import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import type { ImportCtx, OnnxBuilder, OnnxOps } from '../registry.ts';
+import { encodeOps } from './ml-encode.ts';
 import { linearClassifier, linearRegressor } from './ml-linear.ts';
 import { svmClassifier, svmRegressor } from './ml-svm.ts';
 import { rankOf } from '../../shared/axes.ts';
@@ -55,59 +54,10 @@ const imputer: OnnxBuilder = (n, c) => {
   const hole = Number.isNaN(replaced) ? c.apply1(e.IsNaN, [x]) : c.apply1(e.Equal, [x, c.literal(dtype, replaced)]);
   return [c.apply1(e.Where, [hole, by, x])];
 };
-const oneHot: OnnxBuilder = (n, c) => {
-  if (n.has('cats_strings')) n.unsupported('it encodes text');
-  const cats = n.ints('cats_int64s');
-  if (!n.bool('zeros', true)) c.warn('one-hot', 'a value of no category gives zeros; onnxruntime stops there');
-  const x = cast(c, n.input(0), 'i64');
-  const hit = c.apply1(e.Equal, [reshape(c, x, [...x.type.shape, 1]), c.literal('i64', cats)]);
-  return [cast(c, hit, 'f32')];
-};
 const binarizer: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   return [cast(c, c.apply1(e.Greater, [x, c.literal(x.type.dtype, n.float('threshold', 0))]), x.type.dtype)];
 };
-
-/** Keys or values of an encoder as numbers. */
-function list(n: OnnxNode, what: 'keys' | 'values'): Tensor | readonly string[] {
-  const tensor = n.has(`${what}_tensor`) ? n.tensor(`${what}_tensor`) : undefined;
-  if (tensor) return tensor;
-  if (n.has(`${what}_strings`)) return n.strings(`${what}_strings`);
-  const of = (dtype: DType, v: readonly number[]): Tensor => fromNumbers(dtype, [v.length], v);
-  return n.has(`${what}_int64s`) ? of('i64', n.ints(`${what}_int64s`)) : of('f32', n.floats(`${what}_floats`));
-}
-const isTensor = (t: Tensor | readonly string[]): t is Tensor => 'dtype' in t;
-/** Text that is given becomes its place in the list, and the list goes beside the model. */
-function labelEncoder(n: OnnxNode, c: ImportCtx): readonly Value[] {
-  const keys = n.opset < 2 ? n.unsupported('it encodes text') : list(n, 'keys');
-  if (!isTensor(keys)) return n.unsupported('its keys are text');
-  const given = list(n, 'values');
-  const text = isTensor(given) ? undefined : given;
-  const values = isTensor(given) ? toNumbers(given) : given.map((_, i) => i);
-  const dtype = isTensor(given) ? given.dtype : 'i64';
-  if (text) c.labels([...text, n.string('default_string', '_Unused')]);
-  const other = (): number => {
-    if (text) return text.length;
-    if (n.has('default_tensor')) return toNumbers(n.tensor('default_tensor'))[0] ?? 0;
-    return isFloat(dtype) ? n.float('default_float', -0) : n.int('default_int64', -1);
-  };
-  const numbers = [...toNumbers(keys)];
-  if (numbers.length !== values.length) n.reject(`${numbers.length} keys and ${values.length} values`);
-  // The first of equal keys counts.
-  const firsts = new Map<number, number>();
-  numbers.forEach((v, i) => {
-    if (!firsts.has(v) && !Number.isNaN(v)) firsts.set(v, i);
-  });
-  const places = [...firsts.values()];
-  places.sort((a, b) => must(numbers[a]) - must(numbers[b]));
-  const sorted = places.map(i => must(numbers[i]));
-  const table = [...places.map(i => values[i] ?? 0), other()];
-  const x = cast(c, n.input(0), keys.dtype);
-  const found = c.apply1(Lookup, [x, c.literal(keys.dtype, sorted), c.literal(dtype, table)]);
-  // Before version 4 NaN is equal to no key.
-  const nan = n.opset < 4 ? -1 : numbers.findIndex(v => Number.isNaN(v));
-  return [nan < 0 ? found : c.apply1(e.Where, [c.apply1(e.IsNaN, [x]), c.literal(dtype, values[nan] ?? 0), found])];
-}
 
 const featureVectorizer: OnnxBuilder = (n, c) => {
   const wanted = n.ints('inputdimensions', []);
@@ -140,12 +90,11 @@ const zipMap: OnnxBuilder = (n, c) => {
 };
 
 export const mlOps: OnnxOps = {
+  ...encodeOps,
   'ai.onnx.ml.Scaler': scaler,
   'ai.onnx.ml.Normalizer': normalizer,
   'ai.onnx.ml.Imputer': imputer,
-  'ai.onnx.ml.OneHotEncoder': oneHot,
   'ai.onnx.ml.Binarizer': binarizer,
-  'ai.onnx.ml.LabelEncoder': labelEncoder,
   'ai.onnx.ml.FeatureVectorizer': featureVectorizer,
   'ai.onnx.ml.ArrayFeatureExtractor': arrayFeatureExtractor,
   'ai.onnx.ml.ZipMap': zipMap,

@@ -74,7 +74,8 @@ function pad(
   const rest = (ds: readonly Dim[]): Dim[] => ds.map(d => (negative(d) ? 0 : d));
   const [b, e] = [rest(begin), rest(end)];
   if ([...b, ...e].every(d => d === 0)) return cut;
-  return c.apply1(Pad, [cut, value], { mode, begin: b, end: e });
+  const fill = value ?? (x.type.dtype === 'text' && mode === 'constant' ? c.texts([''], []) : undefined);
+  return c.apply1(Pad, [cut, fill], { mode, begin: b, end: e });
 }
 /** `attributes`: the pads and their value are attributes, not inputs. */
 const padOp = (n: OnnxNode, c: ImportCtx, attributes: boolean): readonly Value[] => {
@@ -172,7 +173,8 @@ const constant: OnnxBuilder = (n, c) => {
   if (n.has('value_floats')) return [c.literal('f32', n.floats('value_floats'))];
   if (n.has('value_int')) return [c.literal('i64', n.int('value_int'))];
   if (n.has('value_ints')) return [c.literal('i64', n.ints('value_ints'))];
-  return n.has('value_string') || n.has('value_strings') ? n.unsupported('it holds strings') : n.reject('it has no value');
+  if (n.has('value_string')) return [c.texts([n.string('value_string')], [])];
+  return n.has('value_strings') ? [c.texts(n.strings('value_strings'))] : n.reject('it has no value');
 };
 
 export const shapeOps: OnnxOps = {

@@ -66,8 +66,8 @@ export function binaryScores(
     () => second,
     () => shown0,
   );
-  const [no, yes] = oneClass ? [must(labels.values[0]), must(labels.values[1])] : [0, 1];
-  const label = labelIf(c, c.apply1(e.Greater, [score, number(oneClass && positive ? 0.5 : 0)]), yes, no);
+  const [no, yes] = [0, 1].map(i => (oneClass ? labels.label(i) : labels.number(i)));
+  const label = labelIf(c, c.apply1(e.Greater, [score, number(oneClass && positive ? 0.5 : 0)]), must(yes), must(no));
 
   const both = (a: Value, b: Value): Value => transformed(c, pair(a, b), transform);
   const withSecond = (): Value =>

@@ -125,7 +125,7 @@ const classifier: OnnxBuilder = (n, c) => {
   if (targets === 1) {
     const { scores } = ensemble(n, c, trees, { ...sum, base, count: false });
     const zero = c.literal(scores.type.dtype, 0);
-    const label = labelIf(c, c.apply1(e.Greater, [scores, zero]), 1, 0);
+    const label = labelIf(c, c.apply1(e.Greater, [scores, zero]), labels.number(1), labels.number(0));
     return done(label, transform === 'PROBIT' ? transformed(c, to(c, scores, 'f32'), transform) : scores);
   }
   if (targets === 2) return binaryScores(n, c, ensemble(n, c, trees, { ...sum, base: [], count: true }), base, transform, labels);
