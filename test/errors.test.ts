@@ -23,7 +23,7 @@ const at = (name: string): string => join(dir, name);
 jest.setTimeout(60_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const [F32, I64, STRING] = [1, 7, 8];
+const [F32, I64, COMPLEX] = [1, 7, 14];
 const x = value(11, 'x', F32, [3]);
 const y = value(12, 'y', F32, [3]);
 const onnx = (...parts: Part[]): Promise<unknown> => compile({ model: model(parts), file: 'm.onnx' });
@@ -59,8 +59,8 @@ const EXAMPLES: Readonly<Record<Code, readonly [act: () => unknown, message: str
     "m.onnx#y (Abs): E105: value 'nowhere' is used but nothing defines it",
   ],
   E106: [
-    () => onnx(node('Identity', ['x'], ['y']), value(11, 'x', STRING, [3]), y),
-    "m.onnx#x: E106: type string of input 'x' is not supported",
+    () => onnx(node('Identity', ['x'], ['y']), value(11, 'x', COMPLEX, [3]), y),
+    "m.onnx#x: E106: type complex64 of input 'x' is not supported",
   ],
   E201: [() => said('opt', at('bad.graph')), 'DIR/bad.graph:2:3: E201: cannot parse: expected a statement, found "?\\n}\\n"'],
   E202: [

@@ -80,7 +80,7 @@ describe('.npy', () => {
     ['code in a dictionary', header("{'descr': __import__('os')}"), /cannot be parsed/],
     ['no shape', header("{'descr': '<f4', 'fortran_order': False}"), /lacks/],
     ['objects', header("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}"), /'\|O' is not supported/],
-    ['text', header("{'descr': '<U3', 'fortran_order': False, 'shape': (1,)}", 12), /'<U3'/],
+    ['dates', header("{'descr': '<M8[D]', 'fortran_order': False, 'shape': (1,)}", 8), /'<M8\[D\]'/],
     ['records', header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", 4), /structured/],
     ['a prototype', header("{'descr': '<constructor', 'fortran_order': False, 'shape': (1,)}", 4), /not supported/],
     [

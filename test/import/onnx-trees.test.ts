@@ -48,7 +48,10 @@ function tensor(s: Stored): Tensor {
 function check(name: string, got: Tensor | undefined, want: Stored, near: number): void {
   if (!got) throw new Error(`${name} is missing`);
   expect(got.dims).toEqual(want.dims);
-  if (want.dtype === 'string') return expect(textsOf(got)).toEqual(want.text);
+  if (want.dtype === 'string') {
+    expect(textsOf(got)).toEqual(want.text);
+    return;
+  }
   const expected = toNumbers(tensor(want));
   toNumbers(got).forEach((v, i) => {
     const w = expected[i] ?? NaN;
