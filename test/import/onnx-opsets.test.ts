@@ -27,6 +27,10 @@ const borders: readonly Problem[] = [
   ]),
   ...at('Clip', [7, 10], { inputs: [cube], attrs: { min: asFloat(-0.2), max: asFloat(0.3) } }),
   ...at('Clip', [11, 12, 13], { inputs: [cube, t('f32', [], -0.2), t('f32', [], 0.3)], constants: [1, 2] }),
+  // An open end is that of the finite numbers.
+  ...at('Clip', [7, 10, 11, 13], { inputs: [f32(-Infinity, -2, NaN, 3, Infinity)] }),
+  ...at('Clip', [11, 13], { inputs: [f32(-Infinity, -2, NaN, 3, Infinity), t('f32', [], -1)], constants: [1] }),
+  ...at('Clip', [12, 13], { inputs: [t('f64', [2], -Infinity, Infinity)] }, ['f64']),
   ...at('Clip', [12, 13], { inputs: [i64(-5, 0, 5), undefined, one(3)] }, ['i64']),
   ...at('TopK', [7, 9], { inputs: [cube], attrs: { k: 2, axis: 1 } }, ['f32', 'i64']),
   ...at('TopK', [10, 11], { inputs: [cube, i64(2)], constants: [1], attrs: { axis: 1 } }, ['f32', 'i64']),
@@ -104,6 +108,11 @@ const borders: readonly Problem[] = [
     ...at('Resize', [13, 18, 19], { inputs: [picture, undefined, f32(1, 1, 1.6, 0.5)], constants: [2], attrs: { mode } }),
     ...at('Resize', [13, 18, 19], {
       inputs: [picture, undefined, undefined, i64(1, 2, 8, 3)],
+      constants: [3],
+      attrs: { mode, coordinate_transformation_mode: 'pytorch_half_pixel' },
+    }),
+    ...at('Resize', [13, 19], {
+      inputs: [picture, undefined, undefined, i64(1, 2, 1, 9)],
       constants: [3],
       attrs: { mode, coordinate_transformation_mode: 'pytorch_half_pixel' },
     }),

@@ -21,7 +21,8 @@ const maybe = <T>(d: Draw, v: T): T | undefined => (d.chance(0.6) ? v : undefine
 
 // ---- elementwise
 const unary: Make = (d, op) => ({ op, inputs: [d.floats()] });
-more(unary, 'each', { Exp: 7, Log: 7, Sqrt: 7, Reciprocal: 7, Sigmoid: 7, Tanh: 7, Softsign: 7 });
+more(unary, 'each', { Exp: 7, Log: 7, Sqrt: 7, Reciprocal: 7, Softsign: 7 });
+more(unary, 'unit', { Sigmoid: 7, Tanh: 7 });
 more(unary, 'sums', { Softplus: 7, Mish: 18 });
 more(unary, 'each', {
   Erf: 9,
@@ -391,7 +392,7 @@ const along: Make = (d, op) => {
   const axis = d.axis(a);
   return { op, inputs: [a], attrs: { axis: maybe(d, d.opset < 11 && axis < 0 ? axis + a.t.dims.length : axis) } };
 };
-more(along, 'each', { Softmax: 7 });
+more(along, 'unit', { Softmax: 7 });
 more(along, 'sums', { LogSoftmax: 7 });
 more(
   (d, op) => {

@@ -16,7 +16,12 @@ export interface Known {
 }
 export const COPIES = 4;
 /** Relative size of the errors, some units in the last place; and the least number, below which some processors and programs have zero. */
-const ERROR: Partial<Record<DType, readonly [number, number]>> = { f32: [1e-6, 2 ** -126], f64: [1e-14, 2 ** -1022] };
+const ERROR: Partial<Record<DType, readonly [number, number]>> = {
+  f32: [1e-6, 2 ** -126],
+  f64: [1e-14, 2 ** -1022],
+  f16: [1e-3, 2 ** -14],
+};
+const RTOL: Partial<Record<DType, number>> = { f64: 1e-9, f16: 2e-3 };
 
 const byName = new Map(Object.entries(DTYPES).map(([t, info]): [string, string] => [info.ort, t]));
 function tensorOf(t: ort.Tensor): Tensor {
@@ -33,9 +38,10 @@ const OPTIONS: ort.InferenceSession.SessionOptions = {
 };
 /**
  * How the floats that an operator gives are rounded. `not`: they are chosen or moved. `each`: by its own size. `sums`: by the size of what
- * it was added up from inside the operator, for which the largest element of operands and results stands.
+ * it was added up from inside the operator, for which the largest element of operands and results stands. `unit`: as parts of 1, like the quotients of polynomials by which onnxruntime
+ * computes logistic functions, which are 0 below -18.
  */
-export type Rounding = 'not' | 'each' | 'sums';
+export type Rounding = 'not' | 'each' | 'sums' | 'unit';
 function withErrors(t: Tensor, least: number, next: () => number): Tensor {
   const [by, normal] = ERROR[t.dtype] ?? [];
   if (by === undefined || normal === undefined) return t;
@@ -85,7 +91,7 @@ export async function runNode(
       return outputs.map(o => tensorOf(must(got[o])));
     };
     const exact = await run(k => k.exact);
-    const least = how === 'sums' ? largest([...inputs.map(([, t]) => t), ...exact]) : 0;
+    const least = how === 'sums' ? largest([...inputs.map(([, t]) => t), ...exact]) : how === 'unit' ? 1 : 0;
     const noisy: Tensor[][] = [];
     for (let i = 0; i < COPIES; i++) {
       // Sums that cancel are as uncertain as what they add.
@@ -113,7 +119,7 @@ export function departure(got: Tensor | undefined, want: Known): string | undefi
   const g = toNumbers(got);
   const w = toNumbers(exact);
   const copies = noisy.map(toNumbers);
-  const rtol = exact.dtype === 'f64' ? 1e-9 : 2e-5;
+  const rtol = RTOL[exact.dtype] ?? 2e-5;
   let wrong = 0;
   let first = '';
   w.forEach((x, i) => {

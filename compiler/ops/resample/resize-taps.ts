@@ -65,7 +65,8 @@ export function coordinate<T>(of: Coordinates, x: T, s: AxisSizes<T>, m: Arithme
       return m.sub(m.add(offset, m.div(m.add(x, half), s.scale)), half);
     }
     case 'pytorch_half_pixel':
-      return m.ifLe(s.exact, one, m.num(-0.5), halfPixel);
+      // As the text of the standard and onnxruntime have it; the standard's reference implementation says -0.5.
+      return m.ifLe(s.output, one, m.num(0), halfPixel);
     case 'align_corners':
       return m.ifLe(s.exact, one, m.num(0), m.div(m.mul(x, m.sub(s.input, one)), m.sub(s.exact, one)));
     case 'asymmetric':

@@ -50,13 +50,21 @@ const pow: OnnxBuilder = (n, c) => {
   return [must(result)];
 };
 
+/** The greatest finite numbers: bounds that a Clip has where the file gives none, so that it stops infinities. */
+const FINITE: Partial<Record<DType, number>> = {
+  f64: Number.MAX_VALUE,
+  f32: 3.4028234663852886e38,
+  bf16: 3.3895313892515355e38,
+  f16: 65504,
+};
 /** Bounds are attributes before opset 11, inputs from then on. Constant bounds become attributes of ours. */
 const clip: OnnxBuilder = (n, c) => {
   const x = n.input(0);
   const attrs: { lo?: number; hi?: number } = {};
   if (n.opset < 11) {
-    const lo = n.float('min', undefined);
-    const hi = n.float('max', undefined);
+    const most = n.opset >= 6 && isFloat(x.type.dtype) ? FINITE.f32 : undefined;
+    const lo = n.float('min', most && -most);
+    const hi = n.float('max', most);
     if (!isFloat(x.type.dtype) && [lo, hi].some(v => v !== undefined && !Number.isInteger(v)))
       n.reject('bounds of integers must be whole');
     return [c.apply1(e.Clip, [x], { ...(lo === undefined ? {} : { lo }), ...(hi === undefined ? {} : { hi }) })];
@@ -68,7 +76,9 @@ const clip: OnnxBuilder = (n, c) => {
     const v = t && splatOf(t);
     return v === undefined || Number.isNaN(v) || numel(must(t).dims) !== 1 ? undefined : v;
   };
-  const [lo, hi] = [bound(1), bound(2)];
+  const most = FINITE[x.type.dtype];
+  const lo = n.inputs[1] ? bound(1) : most && -most;
+  const hi = n.inputs[2] ? bound(2) : most;
   if (lo !== undefined) attrs.lo = lo;
   if (hi !== undefined) attrs.hi = hi;
   let v = x;
