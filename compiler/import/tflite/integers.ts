@@ -9,11 +9,22 @@ import { MatMulInteger } from '../../ops/matmul/matmul-integer.ts';
 import { MatMul } from '../../ops/matmul/matmul.ts';
 import { channelAxis } from '../../ops/spatial.ts';
 import { rankOf } from '../shared/axes.ts';
+import { transposedConvolution, type TransposedWindow } from '../shared/tensorflow/conv.ts';
 import { windowAttrs, type Window } from '../shared/tensorflow/window.ts';
 import { cast } from '../shared/views.ts';
 import { affineOf, uniformOf, type Affine } from './quant.ts';
 import type { TfliteCtx, TfliteNode } from './registry.ts';
-import { activationRange, multipliedTwice, multipliedWide, saturated, scaled, type Target } from './rounding.ts';
+import {
+  activationRange,
+  fixedPoint,
+  multipliedInDoubles,
+  multipliedOnce,
+  multipliedTwice,
+  multipliedWide,
+  saturated,
+  scaled,
+  type Target,
+} from './rounding.ts';
 
 /** Operators over quantized tensors that are computed in integers. */
 
@@ -21,11 +32,11 @@ import { activationRange, multipliedTwice, multipliedWide, saturated, scaled, ty
 export const isQuantized = (n: TfliteNode, c: TfliteCtx, i = 0): boolean =>
   affineOf(c, n.operand(i)) !== undefined && affineOf(c, n.result(0)) !== undefined;
 /** Where integers of output 0 go. */
-function targetOf(n: TfliteNode, c: TfliteCtx): Target & { readonly scale: number } {
+export function targetOf(n: TfliteNode, c: TfliteCtx, activation = n.activation): Target & { readonly scale: number } {
   const q = uniformOf(c, n.result(0)) ?? n.reject('its result is not quantized');
   const to = n.resultType(0);
-  const range = activationRange(n.activation, q, to, c.rounding === 'reference' ? 'away' : 'even');
-  return { ...q, to, range: range ?? n.unsupported(`its activation ${n.activation} over integers`) };
+  const range = activationRange(activation, q, to, c.rounding === 'reference' ? 'away' : 'even');
+  return { ...q, to, range: range ?? n.unsupported(`its activation ${activation} over integers`) };
 }
 const { fround } = Math;
 /** What sums of products of two scales are multiplied by: in f32, step by step, and in f64. */
@@ -33,15 +44,23 @@ interface Factors {
   readonly single: readonly number[];
   readonly double: readonly number[];
 }
-const factorsOf = (x: number, w: readonly number[], y: number): Factors => ({
+export const factorsOf = (x: number, w: readonly number[], y: number): Factors => ({
   single: w.map(s => fround(fround(fround(x) * fround(s)) / fround(y))),
   double: w.map(s => (x * s) / y),
 });
 /** Sums as integers of the result. */
-function requantized(c: TfliteCtx, sums: Value, f: Factors, t: Target): Value {
-  if (sums.type.dtype === 'i64') return saturated(c, multipliedWide(c, sums, f.double), t);
-  return c.rounding === 'reference' ? saturated(c, multipliedTwice(c, sums, f.double), t) : scaled(c, sums, f.single, t);
+export function requantized(c: TfliteCtx, sums: Value, f: Factors, t: Target): Value {
+  if (sums.type.dtype === 'i64') return saturated(c, multipliedWide(c, sums, f.double.map(fixedPoint)), t);
+  return c.rounding === 'reference'
+    ? saturated(c, multipliedTwice(c, sums, f.double.map(fixedPoint)), t)
+    : scaled(c, sums, f.single, t);
 }
+
+/** The same of what XNNPACK does not take. */
+export const requantizedByRuy = (c: TfliteCtx, sums: Value, f: Factors, t: Target): Value => {
+  const multiplied = c.rounding === 'reference' ? multipliedTwice : multipliedOnce;
+  return saturated(c, multiplied(c, sums, f.double.map(fixedPoint)), t);
+};
 
 /** Products of numbers of 16 bits are summed in f64, which holds them all: |sum| < 2 ** 53. */
 const isWide = (x: Value): boolean => x.type.dtype === 'i16';
@@ -83,9 +102,23 @@ export function quantizedConvolution(
   }
   const number = (to: DType, v: number): Value | undefined => (v === 0 ? undefined : c.literal(to, v));
   const sums = c.apply1(ConvInteger, [x, w, number(x.type.dtype, q.zero), number(w.type.dtype, zero)], attrs);
-  return requantized(c, withBias(c, sums, bias), factors, t);
+  const all = withBias(c, sums, bias);
+  // XNNPACK takes no convolutions with weights of 4 bits.
+  return n.operand(1).type === 'INT4' ? requantizedByRuy(c, all, factors, t) : requantized(c, all, factors, t);
 }
 
+/** A transposed convolution of integers with weights [I, O, …kernel] and a bias. `sizes` are those of the result. */
+export function quantizedTransposed(n: TfliteNode, c: TfliteCtx, w: Value, window: TransposedWindow): Value {
+  const x = n.input(2);
+  const q = uniformOf(c, n.operand(2)) ?? n.reject('its input is not quantized');
+  const wq = affineOf(c, n.operand(1)) ?? n.unsupported('integers with weights that are not quantized');
+  const t = targetOf(n, c, n.activation);
+  const factors = factorsOf(q.scale, wq.scale, t.scale);
+  const y = transposedConvolution(c, inDoubles(c, x, q.zero), inDoubles(c, w, zeroOf(n, wq)), window);
+  const bias = n.optional(3);
+  if (isWide(x)) return requantized(c, wideSums(c, y, bias), factors, t);
+  return requantized(c, withBias(c, cast(c, y, 'i32'), bias), factors, t);
+}
 /** x [..., I] of integers times weights [O, I]. */
 export function quantizedProduct(n: TfliteNode, c: TfliteCtx, x: Value): Value {
   const w = n.input(1);
@@ -97,9 +130,12 @@ export function quantizedProduct(n: TfliteNode, c: TfliteCtx, x: Value): Value {
   const bias = n.optional(2);
   if (isWide(x)) {
     const y = c.apply1(MatMul, [inDoubles(c, x, q.zero), inDoubles(c, w, zero)], { transB: true });
-    return requantized(c, wideSums(c, y, bias), factors, t);
+    return saturated(c, multipliedInDoubles(c, wideSums(c, y, bias), factors.double), t);
   }
   const number = (to: DType, v: number): Value | undefined => (v === 0 ? undefined : c.literal(to, v));
   const sums = c.apply1(MatMulInteger, [x, w, number(x.type.dtype, q.zero), number(w.type.dtype, zero)], { transB: true });
-  return requantized(c, withBias(c, sums, bias), factors, t);
+  const all = withBias(c, sums, bias);
+  // The reference kernels multiply in f64 (tflite/kernels/internal/reference/integer_ops/fully_connected.h).
+  if (c.rounding === 'reference') return saturated(c, multipliedInDoubles(c, all, factors.double), t);
+  return requantized(c, all, factors, t);
 }

@@ -25,12 +25,10 @@ export type TfliteOps = Readonly<Record<string, TfliteBuilder>>;
 /** What builders make nodes with: the builder of every importer, and the other graphs of the file. */
 export interface TfliteCtx extends ImportBuilder {
   readonly rounding: TfliteRounding;
-  /** How many inputs a graph of the file has. E102: there is no such graph. */
-  arity(subgraph: number): number;
   /** Imports a graph of the file in place. */
   inline(subgraph: number, inputs: readonly Item[]): readonly Item[];
-  /** Imports a graph of the file as one that a node holds, with inputs of the given types. */
-  graph(subgraph: number, inputs: readonly TensorType[]): Graph;
+  /** Makes a graph that a node holds, of inputs of the given types; `f` builds in it. */
+  graph(inputs: readonly TensorType[], f: (c: TfliteCtx, inputs: readonly Value[]) => readonly Value[]): Graph;
   /** Imports a graph that runs once, before the first run. */
   once(subgraph: number): void;
   /** Gives the variable that is input i of the operator what it holds after it. */

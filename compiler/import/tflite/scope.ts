@@ -1,6 +1,6 @@
 import { fail, must, opOf, type Loc } from '../../core/diagnostic.ts';
 import { numel, zeros, type Tensor } from '../../core/tensor.ts';
-import { constant, input, tensorOf as contentsOfValue, type Graph, type Value } from '../../graph/graph.ts';
+import { constant, input, tensorOf as contentsOfValue, type Value } from '../../graph/graph.ts';
 import type { TfliteRounding } from '../importer.ts';
 import { collecting, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
 import type { ExternalResolver } from '../shared/external.ts';
@@ -93,7 +93,7 @@ function importOperator(s: Scope, o: Operator): void {
   });
 }
 /** Operators that take complex numbers as pairs along a last axis, or give such. */
-const COMPLEX = new Set(['RFFT2D', 'COMPLEX_ABS', 'REAL', 'IMAG']);
+const COMPLEX = new Set(['RFFT2D', 'COMPLEX_ABS', 'REAL', 'IMAG', 'RESHAPE']);
 
 function build(s: Scope, o: Operator, loc: Loc): readonly (Item | undefined)[] {
   const { session, graph } = s;
@@ -133,17 +133,14 @@ function contextOf(s: Scope, operator: Operator, loc: Loc): TfliteCtx {
   const ctx: TfliteCtx = {
     ...importBuilder(session, at, s.frame.definers),
     rounding: session.rounding,
-    arity: i => subgraphOf(session, i, at.loc).inputs.length,
     inline: (i, items) => run(s, s.frame, i, items, at.loc),
-    graph: (i, types) => {
-      const g = subgraphOf(session, i, at.loc);
+    graph: (types, f) => {
       const frame: Frame = { definers: [] };
-      const inputs = types.map((t, k) => input(g.tensors[g.inputs[k] ?? -1]?.name ?? '', t));
-      const outputs = run(s, frame, i, inputs, at.loc).map((x, k) => {
-        const name = g.tensors[g.outputs[k] ?? -1]?.name ?? '';
-        return isResource(x) ? ctx.unsupported(`'${name}' of graph '${g.name}' is a handle`) : { name, value: x };
-      });
-      return { name: g.name, inputs, outputs, symbolDefinitions: frame.definers } satisfies Graph;
+      const inputs = types.map((t, k) => input(`in${k}`, t));
+      const inner: Scope = { session, graph: s.graph, frame, items: [], calls: s.calls };
+      const made = f(contextOf(inner, at.operator, at.loc), inputs);
+      const outputs = made.map((value, k) => ({ name: `out${k}`, value }));
+      return { name: opOf(at.loc), inputs, outputs, symbolDefinitions: frame.definers };
     },
     once: i => {
       run(s, s.frame, i, [], at.loc);

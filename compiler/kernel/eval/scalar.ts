@@ -114,7 +114,7 @@ function unary(op: UnOp, t: VType): (a: Scalar) => Scalar {
   return isFloat(t) ? a => FLOAT[op](Number(a)) : unFn(t.base, op);
 }
 /** The error function: series for small arguments, continued fraction beyond (Abramowitz and Stegun 7.1.6 and 7.1.14). */
-function erf(x: number): number {
+export function erf(x: number): number {
   const a = Math.abs(x);
   if (Number.isNaN(x)) return NaN;
   if (a > 6) return Math.sign(x);

@@ -1,10 +1,10 @@
-import type { Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
 import { rankOf } from '../../shared/axes.ts';
 import { biasAdd, convolution, transposedConvolution, weightsFromOHWI } from '../../shared/tensorflow/conv.ts';
 import type { Padding, Window } from '../../shared/tensorflow/window.ts';
 import { reshape, transpose } from '../../shared/views.ts';
-import { isQuantized, quantizedConvolution } from '../integers.ts';
+import { askedSizes } from '../asked.ts';
+import { isQuantized, quantizedConvolution, quantizedTransposed } from '../integers.ts';
 import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
 import { fused, real, realOr, result } from './real.ts';
 
@@ -40,11 +40,12 @@ const volumeWeights = (c: TfliteCtx, w: Value): Value => transpose(c, w, [4, 3, 
 const transposed =
   (axes: Axes, weights: (c: TfliteCtx, w: Value) => Value): TfliteBuilder =>
   (n, c) => {
-    const sizes = spatialSizes(c, n.input(0), axes.length);
-    const y = transposedConvolution(c, real(n, c, 2), weights(c, real(n, c, 1)), { ...windowOf(n, axes), sizes });
+    const sizes = askedSizes(n, c, n.input(0)).slice(1, axes.length + 1);
+    const window = { ...windowOf(n, axes), sizes };
+    if (isQuantized(n, c, 2)) return [quantizedTransposed(n, c, weights(c, n.input(1)), window)];
+    const y = transposedConvolution(c, real(n, c, 2), weights(c, real(n, c, 1)), window);
     return [result(n, c, 0, fused(n, c, biasAdd(c, y, realOr(n, c, 3), 'NHWC')))];
   };
-const spatialSizes = (c: TfliteCtx, shape: Value, n: number): readonly Dim[] => c.dimsIn(shape, 'shape').slice(1, n + 1);
 
 export const convOps: TfliteOps = {
   CONV_2D: conv(PLANE, weightsFromOHWI),

@@ -9,6 +9,9 @@ import { activation } from '../../shared/tensorflow/activation.ts';
 import { l2Normalize, localResponse } from '../../shared/tensorflow/norm.ts';
 import { cast, expand, reshape } from '../../shared/views.ts';
 import type { TfliteBuilder, TfliteCtx, TfliteOps } from '../registry.ts';
+import { targetOf } from '../integers.ts';
+import { quantizedAs, uniformOf } from '../quant.ts';
+import { roundedAway, saturated } from '../rounding.ts';
 import { fused, moving, overReals } from './real.ts';
 
 type Make = (c: TfliteCtx, ...xs: readonly Value[]) => Value;
@@ -111,6 +114,15 @@ const select =
     const which = wide ? reshape(c, condition, shape) : condition;
     return moving((_, d, [, a, b]) => [d.apply1(e.Where, [which, must(a), must(b)])])(n, c);
   };
+/** Floats as integers: ties go to even numbers in XNNPACK, else away from zero; its division of numbers for 16 bits is in f64. */
+const quantize: TfliteBuilder = (n, c) => {
+  const [x, t] = [cast(c, n.input(0), 'f32'), targetOf(n, c, 'NONE')];
+  const xnnpack = c.rounding === 'xnnpack';
+  if (xnnpack && t.to !== 'i16') return [quantizedAs(c, x, t, t.to)];
+  const to = xnnpack ? 'f64' : 'f32';
+  const quotient = c.apply1(e.Div, [cast(c, x, to), c.literal(to, t.scale)]);
+  return [saturated(c, cast(c, roundedAway(c, quotient), 'i32'), t)];
+};
 const castTo: TfliteBuilder = (n, c) => [cast(c, n.input(0), n.resultType(0))];
 const bitcast: TfliteBuilder = (n, c) => {
   const [x, to] = [n.input(0), n.resultType(0)];
@@ -126,7 +138,8 @@ export const elementwiseOps: TfliteOps = {
   ADD: withActivation(op(e.Add)),
   SUB: withActivation(op(e.Sub)),
   MUL: withActivation(op(e.Mul)),
-  DIV: withActivation(op(e.Div)),
+  DIV: (n, c) =>
+    uniformOf(c, n.operand(0)) ? n.unsupported('quotients of integers that have a scale') : withActivation(op(e.Div))(n, c),
   MAXIMUM: extreme(e.Max),
   MINIMUM: extreme(e.Min),
   POW: simple(op(e.Pow)),
@@ -184,5 +197,5 @@ export const elementwiseOps: TfliteOps = {
   ZEROS_LIKE: zerosLike,
   DEQUANTIZE: overReals((n, c, [x]) => cast(c, must(x), n.resultType(0))),
   // Of integers of one scale by those of another as well.
-  QUANTIZE: overReals((_, c, [x]) => cast(c, must(x), 'f32')),
+  QUANTIZE: quantize,
 };

@@ -2,6 +2,7 @@ import { must } from '../../../core/diagnostic.ts';
 import type { Value } from '../../../graph/graph.ts';
 import { magnitude, partOf, realTransform } from '../../shared/tensorflow/fourier.ts';
 import { coordinatesOf, resizeBilinear, resizeNearest, type Resizing } from '../../shared/tensorflow/resize.ts';
+import { askedSizes } from '../asked.ts';
 import type { TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
 import { moving, overReals } from './real.ts';
 
@@ -9,7 +10,7 @@ import { moving, overReals } from './real.ts';
 
 const resizing = (n: TfliteNode, c: TfliteCtx): Resizing => ({
   layout: 'NHWC',
-  sizes: c.dimsIn(n.input(1), 'size'),
+  sizes: askedSizes(n, c, n.input(1), 1),
   coordinates: coordinatesOf(n.bool('align_corners'), n.bool('half_pixel_centers')),
 });
 /** Complex numbers are pairs along a last axis. */

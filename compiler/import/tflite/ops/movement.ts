@@ -9,16 +9,19 @@ import { sizeOf, sizesOf } from '../../shared/sizes.ts';
 import { batchToSpace, depthToSpace, spaceToBatch, spaceToDepth } from '../../shared/tensorflow/space.ts';
 import { sliceBySizes, stridedSlice } from '../../shared/tensorflow/slice.ts';
 import { cast, concat, expand, reshape, slice, transpose } from '../../shared/views.ts';
+import { askedCounts, askedSizes } from '../asked.ts';
 import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
+import { isComplex } from '../tensor.ts';
 import { fused, moving, overReals, sameScale } from './real.ts';
 
 /** The sizes that RESHAPE asks for: of its second input, else of its options. */
 const reshapeOp: TfliteBuilder = moving((n, c, [x]) => {
   const v = must(x);
   const given = n.count > 1 ? n.optional(1) : undefined;
-  const asked = given ? wanted(n, c, given) : n.ints('new_shape');
+  const asked = given ? askedSizes(n, c, given) : n.ints('new_shape');
   // Files of old converters write one 0 for no axes.
-  const target = asked.length === 1 && asked[0] === 0 && n.result(0).shape.length === 0 ? [] : asked;
+  const plain = asked.length === 1 && asked[0] === 0 && n.result(0).shape.length === 0 ? [] : asked;
+  const target = isComplex(n.operand(0)) ? [...plain, 2] : plain;
   const open = target.indexOf(-1);
   if (open < 0) return [reshape(c, v, target)];
   const rest = dimProd(target.filter((_, i) => i !== open));
@@ -30,15 +33,6 @@ const reshapeOp: TfliteBuilder = moving((n, c, [x]) => {
     ),
   ];
 });
-/** Sizes from a vector; those that only data tell are as the file declares the result. */
-function wanted(n: TfliteNode, c: TfliteCtx, sizes: Value): readonly Dim[] {
-  const declared = n.declared(0);
-  return sizesOf(c, sizes, i => {
-    const d = declared[i];
-    if (d === undefined) return n.unsupported('its shape is computed when the model runs, and the file does not declare it');
-    return { what: 'size', lo: 0, hi: d, declared: d };
-  });
-}
 const squeeze: TfliteBuilder = moving((n, c, [x]) => {
   const v = must(x);
   const asked = n.ints('squeeze_dims');
@@ -60,7 +54,9 @@ const expandDims: TfliteBuilder = moving((n, c, [x]) => {
 });
 /** Parts along an axis; those of another scale are brought to that of the result first. */
 const concatenation: TfliteBuilder = (n, c) => {
-  if (sameScale(n) && n.activation === 'NONE') return [concat(c, n.inputs, axisOf(c, n.int('axis'), rankOf(n.input(0))))];
+  // Of 16 bits the integers are taken as they are.
+  const raw = sameScale(n) || n.input(0).type.dtype === 'i16';
+  if (raw && n.activation === 'NONE') return [concat(c, n.inputs, axisOf(c, n.int('axis'), rankOf(n.input(0))))];
   return overReals((m, d, xs) => fused(m, d, concat(d, xs, axisOf(d, m.int('axis'), rankOf(m.input(0))))))(n, c);
 };
 const pack: TfliteBuilder = moving((n, c, xs) => {
@@ -95,11 +91,17 @@ const split: TfliteBuilder = moving((n, c, [, x]) => {
   if (typeof size === 'number' && size % count !== 0) c.reject(`${size} elements do not divide into ${count} parts`);
   return cutInto(c, v, axis, new Array<Dim>(count).fill(dimFloorDiv(size, count)));
 });
+/** What the file says of a size of result i. */
+function declaredAt(n: TfliteNode, i: number, axis: number): { readonly declared?: number } {
+  const d = n.declared(i)[axis];
+  return d === undefined ? {} : { declared: d };
+}
 const splitV: TfliteBuilder = moving((n, c, [x]) => {
   const v = must(x);
   const [given = 0] = c.intsIn(n.input(2), 'axis');
   const axis = axisOf(c, given, rankOf(v));
-  const sizes = c.dimsIn(n.input(1), 'sizes');
+  const most = dimHi(must(v.type.shape[axis]));
+  const sizes = sizesOf(c, n.input(1), i => ({ what: 'size', lo: 0, hi: most, ...declaredAt(n, i, axis) }));
   const rest = dimSub(must(v.type.shape[axis]), dimSum(sizes.filter(d => d !== -1)));
   return cutInto(
     c,
@@ -109,9 +111,11 @@ const splitV: TfliteBuilder = moving((n, c, [x]) => {
   );
 });
 
+/** More pads than these are not read when the model runs. */
+const MOST_PADS = 64;
 /** Pairs of numbers, a row for each axis, as two lists. */
 function pairs(c: TfliteCtx, v: Value, what: string): readonly (readonly [Dim, Dim])[] {
-  const flat = c.dimsIn(v, what);
+  const flat = askedCounts(c, reshape(c, v, [dimProd(v.type.shape)]), what, MOST_PADS);
   return Array.from({ length: flat.length / 2 }, (_, i) => [must(flat[2 * i]), must(flat[2 * i + 1])] as const);
 }
 const pad: TfliteBuilder = (n, c) => {
@@ -210,7 +214,7 @@ const tile: TfliteBuilder = moving((n, c, [x]) => {
     ),
   ];
 });
-const broadcastTo: TfliteBuilder = moving((n, c, [x]) => [expand(c, must(x), wanted(n, c, n.input(1)))]);
+const broadcastTo: TfliteBuilder = moving((n, c, [x]) => [expand(c, must(x), askedSizes(n, c, n.input(1)))]);
 
 const masked: TfliteBuilder = moving((n, c, [x]) => {
   const masks = {

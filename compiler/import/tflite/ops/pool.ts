@@ -5,7 +5,7 @@ import type { TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
 import { paddingOf } from './conv.ts';
 import { fused, overReals, sameScale } from './real.ts';
 
-const poolOf = (n: TfliteNode): Pooling => ({
+export const poolOf = (n: TfliteNode): Pooling => ({
   layout: 'NHWC',
   kernel: [n.int('filter_height'), n.int('filter_width')],
   strides: [n.int('stride_h'), n.int('stride_w')],

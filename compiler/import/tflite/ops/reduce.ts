@@ -3,6 +3,7 @@ import type { Value } from '../../../graph/graph.ts';
 import { axisOf, rankOf, sortedAxes } from '../../shared/axes.ts';
 import { argReduce, cumulative, reduction, type TfReduction } from '../../shared/tensorflow/reduce.ts';
 import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
+import { uniformOf } from '../quant.ts';
 import { moving, overReals } from './real.ts';
 
 /** The axes that an operator reduces, each once; none means that nothing is. */
@@ -33,7 +34,8 @@ const cumsum: TfliteBuilder = overReals((n, c, [x]) => {
 export const reduceOps: TfliteOps = {
   MEAN: reduce('mean'),
   SUM: reduce('sum'),
-  REDUCE_PROD: reduce('prod'),
+  REDUCE_PROD: (n, c) =>
+    uniformOf(c, n.operand(0)) ? n.unsupported('products of integers that have a scale') : reduce('prod')(n, c),
   REDUCE_MAX: reduce('max'),
   REDUCE_MIN: reduce('min'),
   REDUCE_ANY: reduce('any'),

@@ -11,6 +11,7 @@ import { element, sizeOf, sizesValue, unbounded } from '../../shared/sizes.ts';
 import { scatterInto, segmentsOf, type SegmentReduction } from '../../shared/tensorflow/segment.ts';
 import { oneHot, suppressed, topK } from '../../shared/tensorflow/select.ts';
 import { cast, expand, reshape, slice, transpose } from '../../shared/views.ts';
+import { askedSizes } from '../asked.ts';
 import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
 import { moving, real, result } from './real.ts';
 
@@ -65,13 +66,13 @@ const isZero = (v: Value): boolean => v.def.k === 'const' && v.def.tensor.bytes.
 
 const scatterNd: TfliteBuilder = (n, c) => {
   const [at, updates] = [n.input(0), n.input(1)];
-  const shape = c.dimsIn(n.input(2), 'shape');
+  const shape = askedSizes(n, c, n.input(2));
   const zeros = expand(c, c.literal(updates.type.dtype, 0), shape);
   return [scatterInto(c, zeros, at, updates, 'add')];
 };
 const sparseToDense: TfliteBuilder = (n, c) => {
   const [at, values, otherwise] = [n.input(0), n.input(2), n.input(3)];
-  const shape = c.dimsIn(n.input(1), 'shape');
+  const shape = askedSizes(n, c, n.input(1));
   // A single index, a list of them into one axis, or rows.
   const many = rankOf(at) === 0 ? 1 : must(at.type.shape[0]);
   const rows = rankOf(at) === 2 ? at : reshape(c, at, [many, 1]);

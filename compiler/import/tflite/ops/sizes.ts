@@ -3,8 +3,9 @@ import { showDim } from '../../../core/dim.ts';
 import { broadcastShapes } from '../../../ops/elementwise/op.ts';
 import { Range, RangeSize } from '../../../ops/movement/range.ts';
 import { rankOf } from '../../shared/axes.ts';
-import { sizeOf, sizesOf, sizesValue, unbounded } from '../../shared/sizes.ts';
+import { sizeOf, sizesValue, unbounded } from '../../shared/sizes.ts';
 import { cast, expand, reshape } from '../../shared/views.ts';
+import { askedSizes } from '../asked.ts';
 import type { TfliteBuilder, TfliteOps } from '../registry.ts';
 
 /** Operators about sizes, and those that make tensors of sizes. */
@@ -18,13 +19,7 @@ const broadcastArgs: TfliteBuilder = (n, c) => {
   return [cast(c, sizesValue(c, both), n.resultType(0))];
 };
 const fill: TfliteBuilder = (n, c) => {
-  const declared = n.declared(0);
-  const most = unbounded(c, 'shape', declared.length);
-  const sizes = sizesOf(c, n.input(0), i => {
-    const d = declared[i];
-    return { what: 'size', lo: 0, hi: d ?? most(), ...(d !== undefined && { declared: d }) };
-  });
-  return [expand(c, reshape(c, n.input(1), []), sizes)];
+  return [expand(c, reshape(c, n.input(1), []), askedSizes(n, c, n.input(0)))];
 };
 const range: TfliteBuilder = (n, c) => {
   const [start, limit, delta] = [0, 1, 2].map(i => reshape(c, n.input(i), []));
