@@ -188,8 +188,12 @@ const requantize: TfliteBuilder = (n, c) => {
   return [twoFactors(c, x, q.zero, t, factor, factor)];
 };
 
-/** 65536 times the sigmoid at steps of 1 / 24 (sigmoid_table_uint16 in tflite/kernels/internal/common.h). */
-const SIGMOID = Array.from({ length: 256 }, (_, i) => (i === 255 ? 65535 : Math.ceil(65536 / (1 + Math.exp(-i / 24)))));
+/** 65536 times the sigmoid at steps of 1 / 24, as sigmoid_table_uint16 in tflite/kernels/internal/common.h has it: here and there one more. */
+const ONE_MORE = new Set([
+  4, 8, 12, 14, 15, 16, 17, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 37, 39, 40, 41, 43, 44, 45, 46, 49, 50, 54, 62,
+  63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135, 255,
+]);
+const SIGMOID = Array.from({ length: 256 }, (_, i) => Math.round(65536 / (1 + Math.exp(-i / 24))) + (ONE_MORE.has(i) ? 1 : 0));
 /**
  * The sigmoid of 16-bit integers, or 2 * sigmoid(2 x) - 1, by lines between the values of that table
  * (tflite/kernels/internal/reference/integer_ops/logistic.h and tanh.h).

@@ -59,32 +59,49 @@ const reduced =
   };
 
 /**
- * Rows over their length, 128 to one. The inverse root is what five steps of Newton's method give, from 1 on, of the sum of squares divided
- * by a power of 4 (GetInvSqrtQuantizedMultiplierExp in tflite/kernels/internal/common.h); here they are in f64.
+ * Rows over their length, 128 to one. The inverse root of the sum of squares, times a power of 4 that brings it to a quarter or more, is
+ * what five steps of Newton's method give from 1 on (GetInvSqrtQuantizedMultiplierExp in tflite/kernels/internal/common.h). All is in f64,
+ * which holds the integers of that method.
  */
 const normalized: TfliteBuilder = (n, c) => {
   const t = targetOf(n, c);
   const q = uniformOf(c, n.operand(0)) ?? n.reject('its operand is not quantized');
+  // Of u8 the integers are multiplied by 128 first.
+  const [early, point] = t.to === 'u8' ? [128, 11] : [1, 4];
   const number = (v: number): Value => c.literal('f64', v);
   const mul = (a: Value, b: Value): Value => c.apply1(e.Mul, [a, b]);
+  const sumOf = (v: Value): Value => reduceOver(c, 'sum', v, [rankOf(v) - 1], true);
   const x = c.apply1(e.Sub, [cast(c, n.input(0), 'f64'), number(q.zero)]);
-  const squares = c.apply1(e.Max, [reduceOver(c, 'sum', mul(x, x), [rankOf(x) - 1], true), number(1)]);
-  const powers = Array.from({ length: 15 }, (_, i) => 4 ** (i + 1));
-  const bigger = cast(c, c.apply1(e.GreaterOrEqual, [squares, c.literal('f64', powers)]), 'f64');
-  const halvings = c.apply1(e.Add, [reduceOver(c, 'sum', bigger, [rankOf(x) - 1], true), number(1)]);
-  // 2 ** -halvings: looked up, so that it is exact.
-  const scales = c.literal(
-    'f64',
-    [1, ...powers, 4 ** 16].map(p => 1 / Math.sqrt(p)),
+  const squares = c.apply1(e.Max, [sumOf(mul(x, x)), number(1)]);
+  const places = Array.from({ length: 14 }, (_, j) => j + 1);
+  const small = c.apply1(e.Less, [
+    squares,
+    c.literal(
+      'f64',
+      places.map(j => 2 ** (29 - 2 * j)),
+    ),
+  ]);
+  const pairs = sumOf(cast(c, small, 'i32'));
+  const power = (f: (p: number) => number): Value =>
+    c.apply1(Gather, [c.literal('f64', [0, ...places].map(f)), pairs], { axis: 0 });
+  const a = mul(
+    squares,
+    power(p => 2 ** (2 * p - 29)),
   );
-  const scale = c.apply1(Gather, [scales, cast(c, halvings, 'i32')], { axis: 0 });
-  const a = mul(squares, mul(scale, scale));
   let root = number(1);
-  for (let i = 0; i < 5; i++) {
-    const cube = mul(root, mul(root, root));
-    root = c.apply1(e.Sub, [mul(number(1.5), root), mul(mul(a, number(0.5)), cube)]);
-  }
-  return [saturated(c, cast(c, roundedAway(c, mul(mul(x, number(128)), mul(root, scale))), 'i32'), t)];
+  for (let i = 0; i < 5; i++)
+    root = c.apply1(e.Sub, [mul(number(1.5), root), mul(mul(a, number(0.5)), mul(root, mul(root, root)))]);
+  const factor = c.apply1(e.Round, [mul(root, number(Math.SQRT1_2 * 2 ** 28))]);
+  const product = mul(
+    mul(x, mul(factor, number(early))),
+    power(p => 2 ** (Math.max(0, p - point) - 31)),
+  );
+  const high = c.apply1(e.Floor, [c.apply1(e.Add, [product, number(0.5)])]);
+  const quotient = mul(
+    high,
+    power(p => 2 ** Math.min(0, p - point)),
+  );
+  return [saturated(c, cast(c, roundedAway(c, quotient), 'i32'), t)];
 };
 
 /** Between which two elements each place of a resized axis lies, and how far behind the first. */
