@@ -327,6 +327,8 @@ export function buildArgReduce(
   c.kernel(`arg${of}`, k => (g === w.rank - 1 ? rows(k) : columns(k)));
 }
 
+/** Vectors of a line of the cache, which is read as a whole wherever a step along an outer axis leads. */
+const LINE = 4;
 /** Running sum or product. */
 export function buildCumulative(
   c: LowerCtx<{ readonly of: 'sum' | 'prod'; readonly axis: number; readonly exclusive: boolean; readonly reverse: boolean }>,
@@ -340,13 +342,17 @@ export function buildCumulative(
   const g = w.inside[0] ?? -1;
   const n = w.dims[g] ?? 1;
   const inner = w.rank - 1;
-  const run = (k: KernelBuilder, idx: readonly Expr[], l: Lanes): void => {
-    const acc = k.var(konst(vtype(regOf(dtype), l), f.start));
+  /** Sums of `vectors` neighbours of `l` lanes, in step. */
+  const run = (k: KernelBuilder, idx: readonly Expr[], vectors: number, l: Lanes): void => {
+    const sums = Array.from({ length: vectors }, () => k.var(konst(vtype(regOf(dtype), l), f.start)));
     k.for(0, n, i => {
       const at = withAt(idx, g, reverse ? k.let(sub(sub(k.dim(n), 1), i)) : i);
-      const next = k.let(f.step(acc, k.let(w.x.at(k, at, l))));
-      w.store(k, at, k.let(wrapNarrow(dtype, exclusive ? acc : next)));
-      k.set(acc, next);
+      sums.forEach((acc, v) => {
+        const place = v === 0 ? at : withAt(at, inner, add(must(at[inner]), v * l));
+        const next = k.let(f.step(acc, k.let(w.x.at(k, place, l))));
+        w.store(k, place, k.let(wrapNarrow(dtype, exclusive ? acc : next)));
+        k.set(acc, next);
+      });
     });
   };
   const lanes = vectorLanes(c.profile, dtype, w.x);
@@ -357,8 +363,8 @@ export function buildCumulative(
       w.outside.filter(o => o !== inner),
       noIndex(w),
       idx => {
-        if (g === inner) run(k, idx, 1);
-        else forBlocks(k, must(w.dims[inner]), lanes, 1, (j, _, l) => run(k, withAt(idx, inner, j), l), { parallel: true });
+        if (g === inner) run(k, idx, 1, 1);
+        else forBlocks(k, must(w.dims[inner]), lanes, LINE, (j, m, l) => run(k, withAt(idx, inner, j), m, l), { parallel: true });
       },
       true,
     ),
