@@ -96,6 +96,8 @@ function sequential(r: LayerRecord, bad: Bad): GraphRecord {
   const last = all.at(-1)?.name ?? '';
   return { name: r.name, layers, inputs: [ref(all[0]?.name ?? '')], outputs: [{ name: last, ref: ref(last) }] };
 }
+/** What a model was built with has the batch of that time. */
+const anyBatch = (shape: Json): Json => [null, ...(isArray(shape) ? Array.from(shape as readonly Json[]).slice(1) : [])];
 function sequentialInput(r: LayerRecord, first: LayerRecord): LayerRecord {
   const inner = isGraphClass(first.cls, first.config) ? listOf(first.config['layers'])[0] : undefined;
   const own = [first.config, field(inner, 'config')];
@@ -107,7 +109,9 @@ function sequentialInput(r: LayerRecord, first: LayerRecord): LayerRecord {
       const dim = field(c, 'input_dim');
       return typeof dim === 'number' ? [[null, dim]] : [];
     })[0] ??
-    [field(r.build, 'input_shape'), r.config['build_input_shape'], field(first.build, 'input_shape')].find(isArray) ??
+    [field(r.build, 'input_shape'), r.config['build_input_shape'], field(first.build, 'input_shape')]
+      .filter(isArray)
+      .map(x => anyBatch(x))[0] ??
     null;
   const dtype = own.map(c => field(c, 'dtype')).find(d => typeof d === 'string') ?? null;
   const ints = first.cls === 'Embedding' && dtype === 'float32';
@@ -142,9 +146,30 @@ function functional(r: LayerRecord, bad: Bad): GraphRecord {
   const inputs = refsIn(r.config['input_layers'], names).map(x => x.ref);
   const outs = refsIn(r.config['output_layers'], names);
   if (outs.length === 0) bad('a model without outputs', r.name);
+  countFromOne(
+    layers,
+    outs.map(o => o.ref),
+  );
   const outNames = unique(outs.map(o => o.key ?? o.ref.layer));
   return { name: r.name, layers, inputs, outputs: outs.map((o, i) => ({ name: outNames[i] ?? '', ref: o.ref })) };
 }
+/**
+ * A model that is a layer was called once when it was made, and that call is counted and not written. All calls that are written are used,
+ * so the greatest number tells: such a layer gets a call in front.
+ */
+function countFromOne(layers: NodeRecord[], outputs: readonly TensorRef[]): void {
+  const most = new Map<string, number>();
+  const see = (a: ArgRecord): void => {
+    if (a.k === 'list') a.items.forEach(see);
+    else if (a.k === 'tensor') most.set(a.ref.layer, Math.max(most.get(a.ref.layer) ?? 0, a.ref.call));
+  };
+  for (const ref of outputs) see({ k: 'tensor', ref });
+  for (const l of layers) for (const call of l.calls) [...call.args, ...call.kwargs.values()].forEach(see);
+  layers.forEach((l, i) => {
+    if (isGraphClass(l.cls, l.config) && most.get(l.name) === l.calls.length) layers[i] = { ...l, calls: [NO_CALL, ...l.calls] };
+  });
+}
+const NO_CALL: CallRecord = { args: [], kwargs: new Map() };
 const isInt = (j: Json | undefined): j is number => typeof j === 'number' && Number.isInteger(j) && j >= 0;
 /** `[layer, call, output]`, as all versions write it. */
 function refOf(j: Json | undefined, names: ReadonlySet<string>): TensorRef | undefined {

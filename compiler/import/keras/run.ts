@@ -36,7 +36,8 @@ export interface Runner {
 const DEEPEST = 50;
 
 /** Runs one call of a layer or of a model. What is not supported is thrown as `Unsupported`. */
-export function runLayer(r: Runner, record: LayerRecord, weights: Weights, call: Call): readonly Flow[] {
+export function runLayer(r: Runner, given: LayerRecord, weights: Weights, call: Call): readonly Flow[] {
+  const record = operationOf(r, given);
   const { file } = r.session;
   const c = r.builder();
   const outside = r.at.loc;
@@ -58,6 +59,11 @@ export function runLayer(r: Runner, record: LayerRecord, weights: Weights, call:
   } finally {
     r.at.loc = outside;
   }
+}
+/** Keras 3 writes no modules into .h5: an operation is told by the settings that only layers have. */
+function operationOf(r: Runner, record: LayerRecord): LayerRecord {
+  const cls = `ops.${record.cls}`;
+  return r.version === 3 && !('trainable' in record.config) && layerTable.has(cls) ? { ...record, cls } : record;
 }
 const unknownLayer = (record: LayerRecord): string =>
   record.cls.includes('>') || !/^[A-Z]\w*$/.test(record.cls.replace('ops.', ''))

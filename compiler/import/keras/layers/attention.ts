@@ -61,7 +61,8 @@ function projected(n: LayerView, c: KerasBuilder, x: Value, attribute: string, n
 function variablesOf(n: LayerView, c: KerasBuilder, w: Weights, name: string): readonly [Value, Value | undefined] {
   const [kernel, bias] = [w.variable('kernel', 0), w.variable('bias', 1)];
   if (!kernel) return n.bad(`the layer has no weight '${name}/kernel' in ${w.where}`);
-  if (kernel.dtype === 'i8') return c.unsupported('quantized projections of attention');
+  // Its configuration says nothing of a quantization: Keras cannot read such a file either.
+  if (kernel.dtype === 'i8' || w.names().length > 2) return c.unsupported('quantized projections of attention');
   const value = (t: typeof kernel): Value => cast(c, c.constant(t, `${n.name}/${name}`), n.dtype);
   return [value(kernel), bias && n.bool('use_bias', true) ? value(bias) : undefined];
 }

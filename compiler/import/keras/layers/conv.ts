@@ -1,5 +1,5 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimMul, dimSub, type Dim } from '../../../core/dim.ts';
+import { dimAdd, dimCeilDiv, dimEq, dimMul, dimSub, staticDims, type Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
 import type { Layout } from '../../../ops/spatial.ts';
 import { rankOf } from '../../shared/axes.ts';
@@ -89,6 +89,29 @@ function paddedSize(size: Dim, kernel: Dim, stride: number, dilation: number, sa
   const half = (d: Dim): Dim => (typeof d === 'number' ? 2 * Math.floor(d / 2) : d);
   return dimAdd(same ? dimSub(base, half(reach)) : base, more);
 }
+/**
+ * TensorFlow crops as the convolution from the result to the input would pad. Sizes that no such convolution has are cropped as JAX and
+ * PyTorch do (keras/src/backend/common/backend_utils.py).
+ */
+function transposedPadding(
+  x: Value,
+  w: Value,
+  sizes: readonly Dim[],
+  o: ReturnType<typeof windowOf>,
+  more: readonly number[] | undefined,
+): Padding {
+  if (o.padding !== 'same') return { k: 'valid' };
+  const inputs = spatialSizes(x, o.layout);
+  const fits = sizes.every((d, i) => dimEq(dimCeilDiv(d, must(o.strides[i])), must(inputs[i])));
+  const kernel = staticDims(w.type.shape.slice(2));
+  if (fits || !more || !kernel) return { k: 'same' };
+  const before = kernel.map((k, i) => {
+    const reach = (k - 1) * must(o.dilations[i]) + 1;
+    const all = reach + (reach % 2) - 2 + must(more[i]);
+    return reach - 1 - Math.min(Math.ceil(all / 2), reach - 1);
+  });
+  return { k: 'explicit', pads: [...before, ...before.map(() => 0)] };
+}
 const transposed =
   (n: number): LayerBuilder =>
   (l, c, call) => {
@@ -105,7 +128,7 @@ const transposed =
       const [k, s, d] = [must(weights.type.shape[i + 2]), must(w.strides[i]), must(w.dilations[i])];
       return more ? paddedSize(size, k, s, d, same, must(more[i])) : transposedSize(size, k, s, d, same ? 'same' : 'valid');
     });
-    const y = transposedConvolution(c, x, weights, { ...w, padding: { k: same ? 'same' : 'valid' }, sizes });
+    const y = transposedConvolution(c, x, weights, { ...w, padding: transposedPadding(x, weights, sizes, w, more), sizes });
     return finish(l, c, y, bias, w.layout);
   };
 export const convLayers: LayerTable = {

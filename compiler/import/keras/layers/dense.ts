@@ -31,16 +31,11 @@ interface Quantized {
   readonly scale: Value;
 }
 /** The weights of int8 and int4. In groups (`int4/128`) they are dequantized at once, and the scale is 1. */
-function quantizedKernel(
-  n: LayerView,
-  c: KerasBuilder,
-  names: readonly [string, ...string[]],
-  bias: boolean,
-  length: number,
-): Quantized {
-  const [name] = names;
+function quantizedKernel(n: LayerView, c: KerasBuilder, name: 'kernel' | 'embeddings', bias: boolean, length: number): Quantized {
   const after = (i: number): number => i + (bias ? 1 : 0);
   const raw = n.variable(name, 0) ?? n.bad(`the weight '${name}' is missing`);
+  if (n.variable(`lora_${name}_a`, -1))
+    return c.unsupported('quantized weights with a low-rank adaptation; save the model as .keras, which merges them');
   const whole = n.quantized === 'int4' ? unpackInt4(c, raw, -1, length) : raw;
   const kernel = cast(c, c.constant(whole, `${n.name}/${name}`), n.dtype);
   const constantOf = (what: string, place: number): Value | undefined => {
@@ -48,8 +43,10 @@ function quantizedKernel(
     return t && cast(c, c.constant(t, `${n.name}/${what}`), n.dtype);
   };
   const scale = constantOf(`${name}_scale`, after(1)) ?? n.bad(`the weight '${name}_scale' is missing`);
-  const zero = n.quantized === 'int4' ? constantOf(`${name}_zero`, after(2)) : undefined;
-  const groups = n.quantized === 'int4' ? n.variable('g_idx', after(3)) : undefined;
+  // Groups have a scale for each, and a zero point.
+  const inGroups = n.quantized === 'int4' && rankOf(scale) === 2;
+  const zero = inGroups ? constantOf(`${name}_zero`, after(2)) : undefined;
+  const groups = inGroups ? n.variable('g_idx', after(3)) : undefined;
   const b = bias ? constantOf('bias', 1) : undefined;
   if (!zero || !groups) return { kernel, bias: b, scale };
   const at = cast(c, c.constant(groups), 'i64');
@@ -82,13 +79,15 @@ function adapted(n: LayerView, c: KerasBuilder, name: string, w: Value): Value {
   const factor = n.float('lora_alpha', rank) / rank;
   return c.apply1(e.Add, [w, c.apply1(e.Mul, [delta, c.literal(n.dtype, factor)])]);
 }
+/** With float8, a bias of f32 goes through bfloat16. */
+const roundedBias = (c: KerasBuilder, b: Value): Value => (b.type.dtype === 'f32' ? cast(c, cast(c, b, 'bf16'), 'f32') : b);
 const QUANTIZED = ['int8', 'int4'];
 const dense: LayerBuilder = (n, c, call) => {
   const x = call.x();
   const useBias = n.bool('use_bias', n.bool('bias', true));
   const product = (): Value => {
     if (QUANTIZED.includes(n.quantized)) {
-      const q = quantizedKernel(n, c, ['kernel'], useBias, n.int('units'));
+      const q = quantizedKernel(n, c, 'kernel', useBias, n.int('units'));
       const y = quantizedProduct(
         n,
         c,
@@ -105,7 +104,7 @@ const dense: LayerBuilder = (n, c, call) => {
       const all = n.variables(...names);
       const [kernel, scales] = [must(all[0]), [must(all.at(-3)), must(all.at(-1))] as const];
       const y = c.apply1(MatMul, [throughFloat8(c, x, scales[0]), throughFloat8(c, kernel, scales[1])]);
-      return add(c, y, useBias ? all[1] : undefined);
+      return add(c, y, useBias ? roundedBias(c, must(all[1])) : undefined);
     }
     if (n.quantized !== '') return c.unsupported(`quantization of the kind ${n.quantized}`);
     const [kernel, bias] = n.variables('kernel', useBias && 'bias');
@@ -124,6 +123,31 @@ function letters(n: LayerView, rank: number): { readonly x: string; readonly w: 
     .slice(0, Math.max(0, many));
   return { x: x.replace('...', free.join('')), w, y: y.replace('...', free.join('')) };
 }
+const biasOf = (n: LayerView, c: KerasBuilder, axes: string): Value | undefined => {
+  const t = axes === '' ? undefined : n.variable('bias', 1);
+  return t && cast(c, c.constant(t, `${n.name}/bias`), n.dtype);
+};
+/** The kernel of an equation in 4 bits: rows are what is summed over, columns the rest. */
+function packedKernel(n: LayerView, c: KerasBuilder, x: Value, at: ReturnType<typeof letters>): Value {
+  const order = Array.from(at.w);
+  const summed = order.filter(l => !at.y.includes(l));
+  if (roundsInputs(n) || order.slice(0, summed.length).some(l => at.y.includes(l)) || summed.some(l => !at.x.includes(l)))
+    return c.unsupported('quantization of the kind int4 for this equation');
+  const given = n.json('output_shape');
+  const out = Array.isArray(given) ? (given as readonly unknown[]) : [given];
+  const sizes = order.map((l): number => {
+    const d = summed.includes(l) ? x.type.shape[at.x.indexOf(l)] : out[at.y.indexOf(l) - (at.y.length - out.length)];
+    return typeof d === 'number' ? d : c.unsupported('quantization of the kind int4 for open sizes');
+  });
+  const q = quantizedKernel(
+    n,
+    c,
+    'kernel',
+    n.text('bias_axes', '') !== '',
+    sizes.slice(summed.length).reduce((a, b) => a * b, 1),
+  );
+  return reshape(c, rankOf(q.scale) === 0 ? q.kernel : c.apply1(e.Div, [q.kernel, q.scale]), sizes);
+}
 const einsumDense: LayerBuilder = (n, c, call) => {
   const x = call.x();
   const at = letters(n, rankOf(x));
@@ -138,8 +162,10 @@ const einsumDense: LayerBuilder = (n, c, call) => {
     return rankOf(bias) === biasAxes.length ? reshape(c, bias, sizes) : bias;
   };
   const product = (): Value => {
+    if (n.quantized === 'int4')
+      return add(c, einsum(c, equation, [x, packedKernel(n, c, x, at)]), shaped(biasOf(n, c, biasAxes)));
     if (n.quantized === 'int8') {
-      const q = quantizedKernel(n, c, ['kernel'], biasAxes !== '', 0);
+      const q = quantizedKernel(n, c, 'kernel', biasAxes !== '', 0);
       const axes = Array.from(at.x).flatMap((l, i) => (at.y.includes(l) ? [] : [i]));
       const align = (scale: Value): Value => {
         const kept = Array.from(at.x).filter(l => at.y.includes(l));
@@ -169,7 +195,7 @@ const einsumDense: LayerBuilder = (n, c, call) => {
     if (n.quantized === 'float8') {
       const all = n.variables('kernel', biasAxes !== '' && 'bias', 'inputs_scale', 'inputs_amax_history', 'kernel_scale');
       const y = einsum(c, equation, [throughFloat8(c, x, must(all.at(-3))), throughFloat8(c, must(all[0]), must(all.at(-1)))]);
-      return add(c, y, shaped(biasAxes !== '' ? all[1] : undefined));
+      return add(c, y, shaped(biasAxes !== '' ? roundedBias(c, must(all[1])) : undefined));
     }
     if (n.quantized !== '') return c.unsupported(`quantization of the kind ${n.quantized}`);
     const [kernel, bias] = n.variables('kernel', biasAxes !== '' && 'bias');
@@ -185,7 +211,7 @@ const maskOf = (n: LayerView, c: KerasBuilder, ids: Value): Value | undefined =>
 function looked(n: LayerView, c: KerasBuilder, ids: Value): Value {
   const at = ids.type.dtype === 'i32' || ids.type.dtype === 'i64' ? ids : cast(c, ids, 'i32');
   if (!QUANTIZED.includes(n.quantized)) return gather(c, adapted(n, c, 'embeddings', must(n.variables('embeddings')[0])), at, 0);
-  const q = quantizedKernel(n, c, ['embeddings'], false, n.int('output_dim'));
+  const q = quantizedKernel(n, c, 'embeddings', false, n.int('output_dim'));
   const rows = gather(c, q.kernel, at, 0);
   if (rankOf(q.scale) === 0) return rows;
   const scale = gather(c, q.scale, at, 0);
@@ -205,7 +231,7 @@ const reversibleEmbedding: LayerBuilder = (n, c, call) => {
   const scores = (): Value => {
     if (QUANTIZED.includes(n.quantized)) {
       if (!tied || n.quantized === 'int4') return c.unsupported(`scores by embeddings of the kind ${n.quantized}`);
-      const q = quantizedKernel(n, c, ['embeddings'], false, n.int('output_dim'));
+      const q = quantizedKernel(n, c, 'embeddings', false, n.int('output_dim'));
       return quantizedProduct(
         n,
         c,

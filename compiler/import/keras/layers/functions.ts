@@ -54,7 +54,7 @@ const shrink =
     const lambd = a.number('threshold', 0.5);
     return c.apply1(e.Shrink, [x], { lambd, bias: soft ? lambd : 0 });
   };
-/** The projection onto the simplex (Martins and Astudillo 2016). */
+/** Sparsemax as Keras computes it: where Martins and Astudillo (2016) take the last of the running sums that are inside, it adds them all. */
 const sparsemax: Fn = (c, x, a) => {
   const rank = rankOf(x);
   const axis = axisOf(c, a.number('axis', -1), rank);
@@ -63,9 +63,9 @@ const sparsemax: Fn = (c, x, a) => {
   const sums = c.apply1(Cumulative, [sorted], { of: 'sum', axis });
   const ones = c.apply1(e.Add, [c.apply1(e.Mul, [sorted, num(c, x, 0)]), num(c, x, 1)]);
   const places = c.apply1(Cumulative, [ones], { of: 'sum', axis });
-  const in_ = c.apply1(e.Greater, [c.apply1(e.Add, [c.apply1(e.Mul, [places, sorted]), num(c, x, 1)]), sums]);
-  const count = reduceOver(c, 'sum', cast(c, in_, x.type.dtype), [axis], true);
-  const chosen = c.apply1(e.Where, [in_, sorted, num(c, x, 0)]);
+  const inside = c.apply1(e.Greater, [c.apply1(e.Add, [c.apply1(e.Mul, [places, sorted]), num(c, x, 1)]), sums]);
+  const count = reduceOver(c, 'sum', cast(c, inside, x.type.dtype), [axis], true);
+  const chosen = c.apply1(e.Where, [inside, sums, num(c, x, 0)]);
   const tau = c.apply1(e.Div, [c.apply1(e.Sub, [reduceOver(c, 'sum', chosen, [axis], true), num(c, x, 1)]), count]);
   return c.apply1(e.Relu, [c.apply1(e.Sub, [x, tau])]);
 };

@@ -1,3 +1,7 @@
+import { elementwiseOps } from '../ops/elementwise.ts';
+import { nnOps } from '../ops/nn.ts';
+import { reduceOps } from '../ops/reduce.ts';
+import { shapeOps } from '../ops/shape.ts';
 import type { LayerBuilder, LayerTable } from '../registry.ts';
 import { activationLayers } from './activations.ts';
 import { attentionLayers } from './attention.ts';
@@ -21,6 +25,10 @@ const tables: readonly LayerTable[] = [
   plainLayers,
   rnnLayers,
   attentionLayers,
+  elementwiseOps,
+  reduceOps,
+  shapeOps,
+  nnOps,
 ];
 /** The layers by their classes; operations of keras.ops begin with `ops.`. */
 export const layerTable: ReadonlyMap<string, LayerBuilder> = new Map(tables.flatMap(t => Object.entries(t)));
@@ -43,7 +51,6 @@ export const PASS_MASKS: ReadonlySet<string> = new Set([
   'LeakyReLU',
   'PReLU',
   'ReLU',
-  'RMSNormalization',
   'Rescaling',
   'Softmax',
   'SpatialDropout1D',

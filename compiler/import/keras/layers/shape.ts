@@ -11,7 +11,7 @@ import type { LayerView } from '../layer.ts';
 import type { KerasBuilder, LayerBuilder, LayerTable } from '../registry.ts';
 
 /** Sizes of which one may be -1: what is left. */
-function reshaped(c: KerasBuilder, x: Value, lead: readonly Dim[], sizes: readonly number[]): Value {
+export function reshaped(c: KerasBuilder, x: Value, lead: readonly Dim[], sizes: readonly number[]): Value {
   if (sizes.filter(s => s === -1).length > 1) c.reject('more than one size is -1');
   const all = dimProd(x.type.shape);
   const known = dimProd([...lead, ...sizes.filter(s => s !== -1)]);
@@ -74,7 +74,7 @@ const zeroPadding =
     return [{ value: c.apply1(Pad, [x], { mode: 'constant', begin, end }) }];
   };
 /** Each element some times along an axis. */
-function repeated(c: KerasBuilder, x: Value, axis: number, times: number): Value {
+export function repeated(c: KerasBuilder, x: Value, axis: number, times: number): Value {
   if (times === 1) return x;
   const { shape } = x.type;
   const apart = reshape(c, x, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)]);
@@ -93,7 +93,7 @@ const upSampling =
     return [{ value: resizedBy(c, x, kind, { sizes, layout: l.layout, coordinates: 'half_pixel' }) }];
   };
 /** A picture at another size by the name of an interpolation. */
-function resizedBy(c: KerasBuilder, given: Value, kind: string, o: Resizing): Value {
+export function resizedBy(c: KerasBuilder, given: Value, kind: string, o: Resizing): Value {
   const planar = o.layout === 'NCHW';
   const x = given;
   switch (kind) {
