@@ -10,14 +10,14 @@ import type { Arg, CallView, Flow, KerasBuilder, LayerBuilder } from '../registr
 /** Operands of keras.ops: tensors, and numbers and arrays of the file. */
 
 /** An operand: a number of Python takes the type of what it meets. */
-export interface Operand {
+interface Operand {
   readonly value: Value;
   readonly weak: boolean;
 }
 const argAt = (call: CallView, name: string, place: number): Arg | undefined => call.kwargs.get(name) ?? call.args[place];
 
 /** Numbers of the file as a tensor: `__tensor__` and `__numpy__` of Keras 3, nested lists, one number. */
-export function tensorOfJson(c: KerasBuilder, j: Json): Operand | undefined {
+function tensorOfJson(c: KerasBuilder, j: Json): Operand | undefined {
   const wrapped = field(j, 'class_name');
   if (wrapped === '__tensor__' || wrapped === '__numpy__') {
     const config = field(j, 'config');
