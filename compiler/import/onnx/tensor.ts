@@ -4,6 +4,7 @@ import { MOST_AXES } from '../../core/shape.ts';
 import { numel, type Tensor } from '../../core/tensor.ts';
 import { textTensor } from '../../core/texts.ts';
 import { unsafePath, type ExternalResolver } from '../shared/external.ts';
+import { varints } from '../shared/protobuf.ts';
 import type { TensorProto } from './records.ts';
 
 /** The schema's DataType by number: its name, and ours where there is one. */
@@ -120,7 +121,7 @@ export function tensorOf(t: TensorProto, external?: ExternalResolver, file = 'mo
   const numbers = packed ? need : count;
   if (field.bytes.length < numbers)
     damaged(`${field.bytes.length} bytes of data hold fewer than the ${numbers} numbers of ${shape}`);
-  const out = unpack(field.bytes, numbers, each);
+  const out = varints(field.bytes, numbers, each);
   return out === undefined ? damaged(`its data does not hold ${numbers} numbers for ${shape}`) : sized(out);
 }
 /** Which field of numbers holds elements of a type. */
@@ -168,31 +169,4 @@ function spread(bytes: Uint8Array, count: number, dtype: DType): Uint8Array {
     out[i] = kind === 'int' ? (low << up) >> up : low & (2 ** bits - 1);
   }
   return out;
-}
-/** `count` varints as little-endian integers of `size` bytes, or undefined where there are more or fewer, or one is malformed. */
-function unpack(bytes: Uint8Array, count: number, size: number): Uint8Array | undefined {
-  const out = new Uint8Array(count * size);
-  const view = new DataView(out.buffer);
-  let at = 0;
-  for (let i = 0; i < count; i++) {
-    let lo = 0;
-    let hi = 0;
-    let shift = 0;
-    let b: number;
-    do {
-      if (at >= bytes.length || shift > 63) return undefined;
-      b = bytes[at++] ?? 0;
-      const low = b & 127;
-      if (shift < 32) lo |= low << shift;
-      if (shift >= 28) hi |= shift > 31 ? low << (shift - 32) : low >>> (32 - shift);
-      shift += 7;
-    } while (b > 127);
-    if (size === 8) {
-      view.setInt32(8 * i, lo, true);
-      view.setInt32(8 * i + 4, hi, true);
-    } else if (size === 4) view.setInt32(4 * i, lo, true);
-    else if (size === 2) view.setInt16(2 * i, lo, true);
-    else out[i] = lo;
-  }
-  return at === bytes.length ? out : undefined;
 }

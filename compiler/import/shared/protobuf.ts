@@ -173,10 +173,14 @@ const one = <T>(number: number, wire: number, blank: T, get: (r: Reader) => T): 
 });
 export const string = (n: number): Field<string> => one(n, LEN, '', r => r.string());
 export const integer = (n: number): Field<number> => one(n, VARINT, 0, int64);
+/** A bool. */
+export const truth = (n: number): Field<boolean> => one(n, VARINT, false, r => int64(r) !== 0);
 export const maybeString = (n: number): Field<string | undefined> => one<string | undefined>(n, LEN, undefined, r => r.string());
 export const maybeInteger = (n: number): Field<number | undefined> => one<number | undefined>(n, VARINT, undefined, int64);
 export const maybeFloat = (n: number): Field<number | undefined> =>
   one<number | undefined>(n, FIXED32, undefined, r => r.float());
+export const maybeFixed32 = (n: number): Field<number | undefined> =>
+  one<number | undefined>(n, FIXED32, undefined, r => r.fixed32());
 export const maybeBytes = (n: number): Field<Uint8Array | undefined> =>
   one<Uint8Array | undefined>(n, LEN, undefined, r => r.bytes());
 export const strings = (n: number): Field<readonly string[]> => ({
@@ -256,4 +260,31 @@ export function packed(n: number, kind: 'varint' | 'fixed32' | 'fixed64'): Field
     },
     finish: had => (had !== undefined && isPile(had) ? had.pile.subarray(0, had.size) : had),
   };
+}
+/** `count` varints as little-endian integers of `size` bytes, or undefined where there are more or fewer, or one is malformed. */
+export function varints(bytes: Uint8Array, count: number, size: number): Uint8Array | undefined {
+  const out = new Uint8Array(count * size);
+  const view = new DataView(out.buffer);
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    let lo = 0;
+    let hi = 0;
+    let shift = 0;
+    let b: number;
+    do {
+      if (at >= bytes.length || shift > 63) return undefined;
+      b = bytes[at++] ?? 0;
+      const low = b & 127;
+      if (shift < 32) lo |= low << shift;
+      if (shift >= 28) hi |= shift > 31 ? low << (shift - 32) : low >>> (32 - shift);
+      shift += 7;
+    } while (b > 127);
+    if (size === 8) {
+      view.setInt32(8 * i, lo, true);
+      view.setInt32(8 * i + 4, hi, true);
+    } else if (size === 4) view.setInt32(4 * i, lo, true);
+    else if (size === 2) view.setInt16(2 * i, lo, true);
+    else out[i] = lo;
+  }
+  return at === bytes.length ? out : undefined;
 }
