@@ -28,6 +28,8 @@ export interface ModelFile {
 export const SPECIAL_OPTIONS = {
   iterations: 'boosting rounds to choose from',
   outputs: 'outputs to choose from',
+  signature: 'signatures to choose from',
+  'input-names': 'inputs to name',
   shapes: 'shapes of inputs to choose',
   'outputs-at': 'nodes to cut at',
   'inputs-at': 'nodes to cut at',
@@ -52,6 +54,10 @@ export interface ImportOptions {
   readonly outputs?: readonly string[];
   /** How integers are rounded where the framework's own kernels differ. */
   readonly tfliteRounding?: TfliteRounding;
+  /** The function to compile of a model that offers several. */
+  readonly signature?: string;
+  /** Names of the nodes that are the inputs, in order, of a model that does not say. */
+  readonly inputNames?: readonly string[];
   /** Is told what each name of the file became, where values of the file have names. */
   readonly onValue?: (name: string, value: Value) => void;
 }
@@ -147,8 +153,8 @@ export interface Importer<Name extends string = string> {
   readonly title: string;
   /** The forms of files that are read, in words for messages: `LightGBM as text, JSON or pickle`. */
   readonly accepts: string;
-  /** The file to begin with where a model is a folder. */
-  readonly mainFile?: string;
+  /** The file to begin with where a model is a folder, or those that it may be. */
+  readonly mainFile?: string | readonly string[];
   /** The options it takes of those that only some do. */
   readonly takes: readonly SpecialOption[];
   /** Looks at the first bytes and at nothing outside `bytes`, which may be of anything. */

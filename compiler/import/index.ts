@@ -8,10 +8,11 @@ import { tflite } from './tflite/importer.ts';
 import { isPacked, isTar, readTar, unpack, type TarFile } from './shared/archive.ts';
 import type { ExternalResolver } from './shared/external.ts';
 import { foreignFormat } from './shared/foreign.ts';
+import { tensorflow } from './tensorflow/importer.ts';
 import { xgboost } from './xgboost/importer.ts';
 
 /** The frameworks whose models Sinter reads. Where the bytes tell several, the first one is taken. */
-const IMPORTERS = [onnx, tflite, keras, xgboost, lightgbm] as const;
+const IMPORTERS = [onnx, tflite, tensorflow, keras, xgboost, lightgbm] as const;
 
 export type Format = (typeof IMPORTERS)[number]['name'];
 /** What a model may be written by. */
@@ -105,6 +106,8 @@ export function importModel(bytes: Uint8Array, o: ModelOptions): ImportedModel {
   check('iterations', o.iterations !== undefined);
   check('outputs', (o.outputs ?? []).length > 0);
   check('shapes', Object.keys(o.shapes ?? {}).length > 0);
+  check('signature', o.signature !== undefined);
+  check('input-names', (o.inputNames ?? []).length > 0);
   check('outputs-at', (o.outputsAt ?? []).length > 0);
   check('inputs-at', (o.inputsAt ?? []).length > 0);
   check('tflite-rounding', o.tfliteRounding !== undefined);

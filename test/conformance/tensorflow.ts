@@ -22,7 +22,7 @@ export function runTfCase(form: Form, name: string, folder: string, way: Way): P
       opened.import({});
       return { k: 'skipped', why: 'its data is text' };
     }
-    const graph = importFor(opened, c, data.inputs);
+    const graph = importFor(opened, c, data.inputs, form);
     const inputs = new Map<string, Tensor>();
     const names = graph.inputs.map(v => (v.def.k === 'input' ? v.def.name : ''));
     const given = places(names, c.inputNames, 'in', data.inputs.length);
@@ -52,10 +52,21 @@ function places(names: readonly string[], known: readonly string[] | undefined, 
   if (byNumber.every(i => i >= 0)) return byNumber;
   return names.map((_, i) => i);
 }
-/** Sizes that the file leaves open are those of the data only where the import asks for them. */
-function importFor(opened: OpenModel, c: TfCase, inputs: readonly Tensor[]): Graph {
+/**
+ * Sizes that the file leaves open are those of the data only where the import asks for them; what a frozen graph leaves to a default is an
+ * input where the case says so.
+ */
+function importFor(opened: OpenModel, c: TfCase, inputs: readonly Tensor[], form: Form): Graph {
   try {
-    return opened.import({}).graph;
+    const { graph } = opened.import({});
+    // Frozen graphs and those of TF.js say less than the case.
+    const open = form === 'graphdef' || form === 'tfjs';
+    const ins = new Set(graph.inputs.map(v => (v.def.k === 'input' ? v.def.name : '')));
+    const outs = new Set(graph.outputs.map(o => o.name));
+    const [inputNames = [], outputs = []] = [c.inputNames, c.outputNames];
+    const missing = { inputs: inputNames.some(n => !ins.has(n)), outputs: outputs.some(n => !outs.has(n)) };
+    if (!open || (!missing.inputs && !missing.outputs)) return graph;
+    return opened.import({ ...(missing.inputs && { inputNames }), ...(missing.outputs && { outputs }) }).graph;
   } catch (e) {
     if (!(e instanceof CompileError) || e.code !== 'E301') throw e;
     const ports = opened.inspect().inputs.map(p => p.name);

@@ -15,7 +15,7 @@ import { cacheDir, corpusFile } from '../../fixtures/paths.ts';
 export const FORMS = {
   graphdef: 'frozen.pb',
   saved_model: 'saved_model',
-  tfjs: 'tfjs',
+  tfjs: 'tfjs/model.json',
   tflite: 'model.tflite',
   keras: 'model.keras',
   h5: 'model.h5',

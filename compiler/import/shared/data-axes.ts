@@ -1,15 +1,17 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimEq } from '../../core/dim.ts';
+import { dimEq, dimHi } from '../../core/dim.ts';
 import { showType } from '../../core/shape.ts';
 import type { Value } from '../../graph/graph.ts';
 import { And, Equal, Not, Or, Sub, Where } from '../../ops/elementwise/index.ts';
 import { Gather } from '../../ops/movement/gather.ts';
+import type { Reduction } from '../../ops/reduce/axes.ts';
+import { ReduceTo } from '../../ops/reduce/reduce-to.ts';
 import { Cumulative, Reduce } from '../../ops/reduce/reduce.ts';
 import { rankOf } from './axes.ts';
 import type { ImportBuilder } from './builder.ts';
 import { indicesInto } from './indices.ts';
-import { expectSize, lengthOf, sizesValue } from './sizes.ts';
-import { cast } from './views.ts';
+import { element, expectSize, lengthOf, oneOr, sizeOf, sizesOf, sizesValue } from './sizes.ts';
+import { cast, reshape } from './views.ts';
 
 /** Axes that come out when the model runs. How many there are is known, and so is the number of axes of what they lead to. */
 interface DataAxes {
@@ -82,4 +84,23 @@ export function alongDataAxis(
     expectSize(c, longs(c, some), 1, `its axis must be ${ways.map(w => w.axis).join(' or ')}`);
   }
   return more.reduce((y, w) => c.apply1(Where, [is(w.axis), w.y, y]), first.y);
+}
+
+/** Reductions over axes that come out when the model runs. How many there are is known, so the number of axes left is too. */
+export function reducingAtRunTime(
+  c: ImportBuilder,
+  x: Value,
+  given: Value,
+  keepdims: boolean,
+): (of: Reduction, v: Value, keep?: boolean) => Value {
+  const axes = dataAxes(c, given, rankOf(x));
+  const short = c.apply1(Where, [axes.hit, c.literal('i64', 1), sizesValue(c, x.type.shape)]);
+  const shape = x.type.shape.map((d, i) => {
+    return d === 1 ? 1 : sizeOf(c, element(c, short, i), { what: 'kept', ...oneOr(d) });
+  });
+  const keep = (of: Reduction, v: Value): Value => c.apply1(ReduceTo, [v], { of, shape });
+  if (keepdims) return keep;
+  const most = Math.max(1, ...x.type.shape.map(dimHi));
+  const dropped = sizesOf(c, sizesWithout(c, x, axes), () => ({ what: 'left', lo: 0, hi: most }));
+  return (of, v, kept = false) => (kept ? keep(of, v) : reshape(c, keep(of, v), dropped));
 }

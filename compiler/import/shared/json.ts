@@ -13,6 +13,10 @@ export const isArray = (j: Json | undefined): j is readonly Json[] | TypedArray 
 /** An own field of an object, else undefined. */
 export const field = (j: Json | undefined, key: string): Json | undefined =>
   isObject(j) && Object.hasOwn(j, key) ? j[key] : undefined;
+/** The elements of an array; none where it is something else. */
+export const asList = (j: Json | undefined): readonly Json[] => (isArray(j) ? Array.from<Json>(j) : []);
+/** A text; empty where it is something else. */
+export const asText = (j: Json | undefined): string => (typeof j === 'string' ? j : '');
 /** A number, also where it is written as text (`"5E-1"`, `"NaN"`) or as true and false; undefined for anything else. */
 export function asNumber(j: Json | undefined): number | undefined {
   if (typeof j === 'number') return j;

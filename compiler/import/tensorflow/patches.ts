@@ -7,7 +7,7 @@ import type { ImportBuilder } from '../shared/builder.ts';
 import { windowAttrs, type Padding } from '../shared/tensorflow/window.ts';
 import { slice } from '../shared/views.ts';
 
-export interface Patches {
+interface Patches {
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
@@ -28,21 +28,20 @@ export function patches(c: ImportBuilder, x: Value, o: Patches): Value[] {
   const begin = [0, ...w.pads.slice(0, count), 0];
   // As far as the last window reaches, and no further.
   const end = spatial.map((d, i) => {
-    const reach = dimAdd(dimMul(dimSub(must(sizes[i]), 1), must(o.strides[i])), (must(o.kernel[i]) - 1) * must(o.dilations[i]) + 1);
+    const reach = dimAdd(
+      dimMul(dimSub(must(sizes[i]), 1), must(o.strides[i])),
+      (must(o.kernel[i]) - 1) * must(o.dilations[i]) + 1,
+    );
     return dimSub(dimSub(reach, d), must(w.pads[i]));
   });
   const value = o.fill === 0 ? undefined : c.literal(x.type.dtype, o.fill);
   const padded = c.apply1(Pad, [x, value], { mode: 'constant', begin, end: [0, ...end, 0] });
-  return [...indices(o.kernel)].map(at =>
+  // The walk gives one array again and again.
+  return Array.from(indices(o.kernel), at => [...at]).map(at =>
     slice(
       c,
       padded,
-      new Map(
-        at.map((k, i) => [
-          i + 1,
-          { start: k * must(o.dilations[i]), size: must(sizes[i]), step: must(o.strides[i]) },
-        ]),
-      ),
+      new Map(at.map((k, i) => [i + 1, { start: k * must(o.dilations[i]), size: must(sizes[i]), step: must(o.strides[i]) }])),
     ),
   );
 }

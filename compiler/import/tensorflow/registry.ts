@@ -16,7 +16,7 @@ export type TfBuilder = (n: TfNode, c: TfCtx) => readonly (Item | undefined)[];
 export type TfOps = Readonly<Record<string, TfBuilder>>;
 
 /** An input of a body as the operator that runs it passes it. `symbolic`: its contents as dimensions where they can be told. */
-export interface Formal {
+interface Formal {
   readonly type: TensorType;
   readonly symbolic?: readonly Dim[];
 }
@@ -27,8 +27,8 @@ export interface BodyOf {
   readonly formals: readonly Formal[];
   /** The function's arguments, given those inputs. */
   arguments(formals: readonly Value[]): readonly Item[];
-  /** The tensors that the graph gives, of what the function does. */
-  results(items: readonly Item[], c: TfCtx): readonly Value[];
+  /** The tensors that the graph gives, of what the function does with `given`. */
+  results(items: readonly Item[], c: TfCtx, given: readonly Item[]): readonly Value[];
 }
 /** What builders make nodes with: the builder of every importer, and functions and resources as TensorFlow has them. */
 export interface TfCtx extends ImportBuilder {
@@ -39,7 +39,7 @@ export interface TfCtx extends ImportBuilder {
   readonly resources: Resources;
 }
 /** Variables and tables of the model. */
-export interface Resources {
+interface Resources {
   /** A variable's value; undefined: nothing has given it one. */
   variable(key: string): Value | undefined;
   /** A table from integers to integers or floats; undefined: there is none, or it has text. */

@@ -156,7 +156,10 @@ export const Saved: Message<SavedModel> = {
   name: 'SavedModel',
   fields: { version: integer(1), metaGraphs: messages(2, () => MetaGraph) },
 };
-export const Header: Message<BundleHeader> = { name: 'BundleHeaderProto', fields: { shards: integer(1), endianness: integer(2) } };
+export const Header: Message<BundleHeader> = {
+  name: 'BundleHeaderProto',
+  fields: { shards: integer(1), endianness: integer(2) },
+};
 const Slice: Message<object> = { name: 'TensorSliceProto', fields: {} };
 export const BundleRecord: Message<BundleEntry> = {
   name: 'BundleEntryProto',

@@ -50,7 +50,7 @@ export interface Scope {
   readonly depth: number;
 }
 
-export function locOf(s: Scope, n: NodeDef): Loc {
+function locOf(s: Scope, n: NodeDef): Loc {
   return { k: 'part', file: s.session.file, kind: 'node', name: s.prefix + n.name, op: n.op };
 }
 /** Indexes nodes by their names. E202: two have one. */
@@ -83,7 +83,10 @@ const dataInputs = (n: NodeDef): readonly string[] => n.input.filter(i => !isCon
 const cutKey = (r: Ref): string => `${r.node}:${r.index}`;
 
 /** The nodes that some values need, each after what it needs, with the outputs of each that are wanted. E104: a cycle. E105: an unknown name. */
-export function needed(s: Scope, roots: readonly Ref[]): readonly { readonly n: NodeDef; readonly wanted: ReadonlySet<number> }[] {
+export function needed(
+  s: Scope,
+  roots: readonly Ref[],
+): readonly { readonly n: NodeDef; readonly wanted: ReadonlySet<number> }[] {
   const wanted = new Map<string, Set<number>>();
   const order: NodeDef[] = [];
   const state = new Map<string, 'open' | 'done'>();
@@ -129,7 +132,11 @@ function itemAt(s: Scope, r: Ref): Item {
   const n = s.nodes.byName.get(r.node);
   return (
     made?.[r.index] ??
-    fail('E105', { what: `output ${r.index} of '${r.node}'` }, n ? locOf(s, n) : { k: 'file', file: s.session.file, what: r.node })
+    fail(
+      'E105',
+      { what: `output ${r.index} of '${r.node}'` },
+      n ? locOf(s, n) : { k: 'file', file: s.session.file, what: r.node },
+    )
   );
 }
 function importNode(s: Scope, n: NodeDef, wanted: ReadonlySet<number>): void {
@@ -209,7 +216,13 @@ const DEEPEST = 100;
 /** The end of a path, where it is long. */
 const ending = (path: string): string => (path.length > 200 ? `…${path.slice(-200)}` : path);
 /** The scope of a call of a function, and the values that it returns. E104: it calls itself. E105: there is none of the name. */
-function enter(s: Scope, name: string, items: readonly Item[], frame: Frame, loc: Loc): readonly [inner: Scope, ret: readonly Ref[]] {
+function enter(
+  s: Scope,
+  name: string,
+  items: readonly Item[],
+  frame: Frame,
+  loc: Loc,
+): readonly [inner: Scope, ret: readonly Ref[]] {
   const { session } = s;
   const fn = session.functions.get(name) ?? fail('E105', { what: `function '${name}'` }, loc);
   if (s.calls.has(name)) fail('E104', { node: `function '${name}', which calls itself` }, loc);
@@ -264,7 +277,7 @@ function importBodies(
     const args = b.arguments(formals).map(x => mapItem(x, v => (own.has(v) ? v : bring(v, s.frame, frame))));
     const [inner, ret] = enter(s, b.name, args, frame, loc);
     const items = importValues(inner, ret);
-    const outputs = importedAt(loc, () => b.results(items, ctxOf(inner, loc)));
+    const outputs = importedAt(loc, () => b.results(items, ctxOf(inner, loc), args));
     return { name: b.name, frame, formals, outputs: outputs.map((value, i) => ({ name: `out${i}`, value })) };
   });
   const captures = [...new Set(made.flatMap(m => [...m.frame.captures.keys()]))];

@@ -49,7 +49,7 @@ export const typeOfWord = (word: string): number => {
   );
 };
 /** The element type of the parts of complex numbers. */
-export const partType = (type: number): DType | undefined =>
+const partType = (type: number): DType | undefined =>
   plain(type) === COMPLEX64 ? 'f32' : plain(type) === COMPLEX128 ? 'f64' : undefined;
 
 export const dimsOf = (s: ShapeProto | undefined): number[] => (s?.dim ?? []).map(d => d.size);
@@ -117,8 +117,24 @@ function elementsOf(t: TensorProto, dtype: DType, complex: boolean): Uint8Array 
       return numbers(t.uint64s);
     case 'bool':
       return numbers(t.bools);
-    default:
+    case 'i8':
+    case 'u8':
+    case 'i16':
+    case 'u16':
+    case 'i32':
       return numbers(t.ints);
+    // TensorFlow has no such constants.
+    case 'f8e4m3fn':
+    case 'f8e4m3fnuz':
+    case 'f8e5m2':
+    case 'f8e5m2fnuz':
+    case 'f8e8m0':
+    case 'f4e2m1':
+    case 'i2':
+    case 'u2':
+    case 'i4':
+    case 'u4':
+      return none;
   }
 }
 const countVarints = (list: Uint8Array): number => list.reduce((n, b) => n + (b < 128 ? 1 : 0), 0);
@@ -138,3 +154,31 @@ function repeated(given: Uint8Array, need: number, each: number): Uint8Array {
   }
   return out;
 }
+
+/** A message that holds nothing. */
+export const NOTHING: Omit<TensorProto, 'dtype' | 'shape'> = {
+  content: undefined,
+  floats: undefined,
+  doubles: undefined,
+  ints: undefined,
+  int64s: undefined,
+  bools: undefined,
+  halves: undefined,
+  uint32s: undefined,
+  uint64s: undefined,
+  complexes: undefined,
+  strings: [],
+};
+/** A tensor from bytes. */
+export const tensorProto = (
+  dtype: number,
+  dims: readonly number[],
+  content: Uint8Array,
+  strings: readonly string[] = [],
+): TensorProto => ({
+  ...NOTHING,
+  dtype,
+  shape: { dim: dims.map(size => ({ size })), unknownRank: false },
+  content: numel(dims) === 0 ? undefined : content,
+  strings,
+});

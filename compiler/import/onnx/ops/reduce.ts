@@ -1,17 +1,15 @@
-import { dimEq, dimHi } from '../../../core/dim.ts';
+import { dimEq } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';
 import { must } from '../../../core/diagnostic.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
-import { ReduceTo, Spread } from '../../../ops/reduce/reduce-to.ts';
+import { Spread } from '../../../ops/reduce/reduce-to.ts';
 import { ArgReduce, Cumulative } from '../../../ops/reduce/reduce.ts';
-import { Reshape } from '../../../ops/movement/view.ts';
 import type { ImportCtx, OnnxBuilder, OnnxOps } from '../registry.ts';
 import { reductionAxes } from './axes.ts';
 import type { Reduction } from '../../../ops/reduce/axes.ts';
 import { axesFrom, axisOf, rankOf } from '../../shared/axes.ts';
-import { alongDataAxis, dataAxes, sizesWithout } from '../../shared/data-axes.ts';
-import { oneOr, element, sizeOf, sizesOf, sizesValue } from '../../shared/sizes.ts';
+import { alongDataAxis, reducingAtRunTime } from '../../shared/data-axes.ts';
 import { reduceOver } from '../../shared/reduce.ts';
 
 type Fold = (of: Reduction, x: Value, keep?: boolean) => Value;
@@ -25,24 +23,11 @@ const reduction =
     const x = n.input(0);
     const keepdims = n.bool('keepdims', true);
     const given = n.opset < inputFrom ? undefined : n.inputs[1];
-    if (given && given.type.shape[0] !== 0 && !symbolicOf(given)) return [f(x, foldAtRunTime(c, x, given, keepdims), c)];
+    if (given && given.type.shape[0] !== 0 && !symbolicOf(given)) return [f(x, reducingAtRunTime(c, x, given, keepdims), c)];
     const axes = reductionAxes(n, c, x, inputFrom);
     return [f(x, (of, v, keep = keepdims) => reduceOver(c, of, v, axes, keep), c)];
   };
 
-/** Reductions over axes that come out when the model runs. How many there are is known, so the number of axes left is too. */
-function foldAtRunTime(c: ImportCtx, x: Value, given: Value, keepdims: boolean): Fold {
-  const axes = dataAxes(c, given, rankOf(x));
-  const short = c.apply1(e.Where, [axes.hit, c.literal('i64', 1), sizesValue(c, x.type.shape)]);
-  const shape = x.type.shape.map((d, i) => {
-    return d === 1 ? 1 : sizeOf(c, element(c, short, i), { what: 'kept', ...oneOr(d) });
-  });
-  const keep: Fold = (of, v) => c.apply1(ReduceTo, [v], { of, shape });
-  if (keepdims) return keep;
-  const most = Math.max(1, ...x.type.shape.map(dimHi));
-  const dropped = sizesOf(c, sizesWithout(c, x, axes), () => ({ what: 'left', lo: 0, hi: most }));
-  return (of, v, kept = false) => (kept ? keep(of, v) : c.apply1(Reshape, [keep(of, v)], { shape: dropped }));
-}
 /** Square roots and logarithms of integers are computed in f64 and truncated. */
 const inFloat =
   (f: (x: Value, fold: Fold, c: ImportCtx) => Value) =>

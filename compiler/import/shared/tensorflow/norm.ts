@@ -34,16 +34,19 @@ export function fusedBatchNorm(
 ): BatchNormed {
   const rank = rankOf(x);
   const across = o.layout === 'NHWC' ? 0 : rank;
-  if (given) return { y: batchNorm(c, x, scale, offset, given.mean, given.variance, o.epsilon, across), ...given };
+  // Halves are normalised in the type of the statistics.
+  const wide = cast(c, x, scale.type.dtype);
+  const normed = (mean: Value, variance: Value): Value =>
+    cast(c, batchNorm(c, wide, scale, offset, mean, variance, o.epsilon, across), x.type.dtype);
+  if (given) return { y: normed(given.mean, given.variance), ...given };
   const axis = channelAxis(o.layout, rank);
   const axes = axesFrom(x).filter(a => a !== axis);
-  const wide = cast(c, x, scale.type.dtype);
   const [mean, variance] = moments(c, wide, axes).map(v => reshape(c, v, [must(x.type.shape[axis])]));
   const [m, v] = [must(mean), must(variance)];
   const count = dimProd(axes.map((a): Dim => must(x.type.shape[a])));
   const float = (d: Dim): Value => cast(c, sizesValue(c, [d], []), v.type.dtype);
   const sample = c.apply1(e.Div, [c.apply1(e.Mul, [v, float(count)]), float(dimMax(1, dimSub(count, 1)))]);
-  return { y: batchNorm(c, x, scale, offset, m, v, o.epsilon, across), mean: m, variance: sample };
+  return { y: normed(m, v), mean: m, variance: sample };
 }
 
 /** x / (bias + alpha * sum of squares over 2 * radius + 1 channels) ** beta; channels are the last axis. alpha is not divided by the window. */

@@ -1,9 +1,12 @@
 import { must } from '../../../core/diagnostic.ts';
+import { dimProd } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
+import { Mod } from '../../../ops/elementwise/index.ts';
 import { AveragePool, MaxPool, MaxPoolIndices } from '../../../ops/pool/pool.ts';
 import { toChannelsLast, toPlanar } from '../../../ops/spatial.ts';
 import { rankOf } from '../axes.ts';
 import type { ImportBuilder } from '../builder.ts';
+import { sizesValue } from '../sizes.ts';
 import { transpose } from '../views.ts';
 import { windowAttrs, type Window } from './window.ts';
 
@@ -23,6 +26,9 @@ export function maxPoolPlaces(c: ImportBuilder, x: Value, o: Pooling): readonly 
   const last = o.layout === 'NHWC';
   const planar = last ? transpose(c, x, toPlanar(rankOf(x))) : x;
   const outs = c.apply(MaxPoolIndices, [planar], { ...attrsOf(planar, { ...o, layout: 'NCHW' }) });
-  const [value, place] = outs.map(v => (last ? transpose(c, v, toChannelsLast(rankOf(x))) : v));
-  return [must(value), must(place)];
+  // Places are those in the whole tensor.
+  const plane = sizesValue(c, [dimProd(planar.type.shape.slice(2))], []);
+  const inPlane = c.apply1(Mod, [must(outs[1]), plane], { fmod: false });
+  const turned = (v: Value): Value => (last ? transpose(c, v, toChannelsLast(rankOf(x))) : v);
+  return [turned(must(outs[0])), turned(inPlane)];
 }

@@ -1,12 +1,13 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimHi, dimSub, type Dim } from '../../../core/dim.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
+import { Equal, Where } from '../../../ops/elementwise/index.ts';
 import { Gather } from '../../../ops/movement/gather.ts';
 import { rankOf } from '../axes.ts';
 import type { ImportBuilder } from '../builder.ts';
 import { indicesInto } from '../indices.ts';
-import { element, lengthOf, reach, signOf, sizeOf } from '../sizes.ts';
-import { cutOf, reshape, slice, type Cut } from '../views.ts';
+import { element, lengthOf, reach, signOf, sizeOf, sizesValue } from '../sizes.ts';
+import { cast, cutOf, reshape, slice, type Cut } from '../views.ts';
 
 /** The masks of StridedSlice: bit i is about entry i of begin, end and strides. */
 export interface SliceMasks {
@@ -26,7 +27,6 @@ export const NO_MASKS: SliceMasks = { begin: 0, end: 0, ellipsis: 0, newAxis: 0,
 export function stridedSlice(c: ImportBuilder, x: Value, begin: Value, end: Value, strides: Value, masks: SliceMasks): Value {
   const count = lengthOf(c, begin);
   if (lengthOf(c, end) !== count || lengthOf(c, strides) !== count) c.reject('begin, end and strides must be equally many');
-  const steps = c.intsIn(strides, 'strides');
   const bit = (mask: number, i: number): boolean => ((mask >> i) & 1) === 1;
   const { shape } = x.type;
   const rank = rankOf(x);
@@ -56,8 +56,6 @@ export function stridedSlice(c: ImportBuilder, x: Value, begin: Value, end: Valu
       continue;
     }
     const size = must(shape[axis]);
-    const step = must(steps[i]);
-    if (step === 0) c.reject('a stride of 0');
     if (bit(masks.shrinkAxis, i)) {
       const at = element(c, begin, i);
       const known = symbolicOf(at)?.[0];
@@ -65,10 +63,15 @@ export function stridedSlice(c: ImportBuilder, x: Value, begin: Value, end: Valu
       else cuts.set(axis, { start: placeOf(c, known, size), size: 1, step: 1 });
     } else {
       kept.push(axis);
+      const step = sizeOf(c, element(c, strides, i), { what: 'stride', ...reach(size), clamp: true });
+      if (step === 0) c.reject('a stride of 0');
+      const forward = signOf(step) === 'not negative';
+      if (signOf(step) === 'open' && (bit(masks.begin, i) || bit(masks.end, i)))
+        return c.unsupported('a stride of either sign from or to the border comes out when the model runs');
       const bound = (v: Value, what: string): Dim => sizeOf(c, element(c, v, i), { what, ...reach(size), clamp: true });
-      const from = bit(masks.begin, i) ? (step > 0 ? 0 : dimSub(size, 1)) : bound(begin, 'begin');
+      const from = bit(masks.begin, i) ? (forward ? 0 : dimSub(size, 1)) : bound(begin, 'begin');
       // Behind the last element, or before the first.
-      const to = bit(masks.end, i) ? (step > 0 ? size : dimSub(-1, size)) : bound(end, 'end');
+      const to = bit(masks.end, i) ? (forward ? size : dimSub(-1, size)) : bound(end, 'end');
       cuts.set(axis, cutOf(size, from, to, step));
     }
     axis++;
@@ -95,6 +98,19 @@ function placeOf(c: ImportBuilder, at: Dim, size: Dim): Dim {
   return sign === 'negative' ? dimAdd(at, size) : at;
 }
 
+/** A size from data, where -1 is all that are left. */
+function sizeOrRest(c: ImportBuilder, size: Value, all: Dim): Value {
+  const wide = cast(c, size, 'i64');
+  return c.apply1(Where, [
+    c.apply1(Equal, [wide, c.literal('i64', -1)]),
+    sizesValue(
+      c,
+      [all],
+      wide.type.shape.map(() => 1),
+    ),
+    wide,
+  ]);
+}
 /** x from `begin` on, `size` elements of each axis; -1: all that are left. */
 export function sliceBySizes(c: ImportBuilder, x: Value, begin: Value, size: Value): Value {
   const rank = rankOf(x);
@@ -105,7 +121,7 @@ export function sliceBySizes(c: ImportBuilder, x: Value, begin: Value, size: Val
     const given = symbolicOf(element(c, size, a))?.[0];
     const all = dimSub(d, start);
     if (given === -1) return [a, { start, size: all, step: 1 }];
-    const many = given ?? sizeOf(c, element(c, size, a), { what: 'size', lo: 0, hi });
+    const many = given ?? sizeOf(c, sizeOrRest(c, element(c, size, a), all), { what: 'size', lo: 0, hi });
     if (typeof many === 'number' && typeof all === 'number' && many > all)
       c.reject(`${many} elements of axis ${a}, which has ${all} left`);
     return [a, { start, size: many, step: 1 }];

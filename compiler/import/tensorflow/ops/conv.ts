@@ -1,10 +1,11 @@
 import { must } from '../../../core/diagnostic.ts';
-import type { Dim } from '../../../core/dim.ts';
+import { dimAdd, dimHi, dimMul, dimProd, type Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
+import { Range } from '../../../ops/movement/range.ts';
 import { spatialAxes, type Layout } from '../../../ops/spatial.ts';
 import { axesFrom, rankOf } from '../../shared/axes.ts';
-import { lengthOf, sizesOf } from '../../shared/sizes.ts';
+import { element, lengthOf, sizeOf, sizesValue } from '../../shared/sizes.ts';
 import { activation } from '../../shared/tensorflow/activation.ts';
 import {
   biasAdd,
@@ -74,12 +75,20 @@ const transposed =
     const rank = rankOf(x);
     const o = windowOf(n, rank);
     const axes = spatialAxes(o.layout, rank);
-    const sizes = sizesOf(c, given, () => n.unsupported('the size of its result comes out when the model runs'));
-    const spatial = axes.map((a, i): Dim => must(lengthOf(c, given) === rank ? sizes[a] : sizes[i]));
+    const whole = lengthOf(c, given) === rank;
+    const spatial = axes.map((a, i): Dim => {
+      const size = element(c, given, whole ? a : i);
+      const from = must(x.type.shape[a]);
+      const stride = must(o.strides[i]);
+      // Sizes from data are those that the input can come from.
+      const most = dimHi(dimAdd(dimMul(from, stride), dimMul(must(w.type.shape[i]), must(o.dilations?.[i] ?? 1))));
+      return sizeOf(c, size, { what: 'size', lo: 0, hi: most });
+    });
     return [transposedConvolution(c, x, weights(c, w), { ...o, sizes: spatial })];
   };
 /** [I, O, …kernel] from [...kernel, O, I]. */
-const transposedWeights = (c: TfCtx, w: Value): Value => transpose(c, w, [rankOf(w) - 1, rankOf(w) - 2, ...axesFrom(w).slice(0, -2)]);
+const transposedWeights = (c: TfCtx, w: Value): Value =>
+  transpose(c, w, [rankOf(w) - 1, rankOf(w) - 2, ...axesFrom(w).slice(0, -2)]);
 /** The same of a depthwise convolution: [C * M, 1, …kernel]; each group of M channels makes one. */
 const depthwiseTransposed: TfBuilder = (n, c) => {
   const w = n.input(1);
@@ -106,19 +115,16 @@ const maxPoolWithArgmax: TfBuilder = (n, c) => {
   const x = n.input(0);
   const [y, place] = maxPoolPlaces(c, x, poolingOf(n, c, x));
   const [batch = 1, h = 1, w = 1, channels = 1] = x.type.shape;
-  const count = (d: Dim, axis: number): Value => {
-    if (typeof d !== 'number') return n.unsupported('the places of maxima in open sizes; fix them with --dim');
-    const all = Array.from({ length: d }, (_, i) => i);
-    return c.literal(
-      'i64',
-      all,
+  const longs = (d: Dim): Value => sizesValue(c, [d], []);
+  const along = (d: Dim, axis: number): Value =>
+    reshape(
+      c,
+      c.apply1(Range, [c.literal('i64', 0), c.literal('i64', 1)], { n: d }),
       [0, 1, 2, 3].map(a => (a === axis ? d : 1)),
     );
-  };
-  const mul = (a: Value, b: Dim): Value => c.apply1(e.Mul, [a, c.literal('i64', typeof b === 'number' ? b : n.unsupported('open sizes'))]);
-  let at = c.apply1(e.Add, [mul(place, channels), count(channels, 3)]);
-  if (n.bool('include_batch_in_index', false) && typeof h === 'number' && typeof w === 'number' && typeof channels === 'number')
-    at = c.apply1(e.Add, [at, mul(count(batch, 0), h * w * channels)]);
+  const inPicture = c.apply1(e.Add, [c.apply1(e.Mul, [place, longs(channels)]), along(channels, 3)]);
+  const before = c.apply1(e.Mul, [along(batch, 0), longs(dimProd([h, w, channels]))]);
+  const at = n.bool('include_batch_in_index', false) ? c.apply1(e.Add, [inPicture, before]) : inPicture;
   return [y, cast(c, at, n.dtype('Targmax', 'i64'))];
 };
 
@@ -135,12 +141,16 @@ const batchNorm: TfBuilder = (n, c) => {
     const part = (v: Value, f: number): Value => c.apply1(e.Mul, [v, c.literal(v.type.dtype, f)]);
     return c.apply1(e.Add, [part(old, 1 - factor), part(now, factor)]);
   };
-  return [cast(c, made.y, x.type.dtype), running(mean, made.mean), running(variance, made.variance), made.mean, made.variance, made.mean];
+  // What is kept for the gradient says nothing in inference.
+  const kept = training ? [made.mean, made.variance, made.mean] : [];
+  return [made.y, running(mean, made.mean), running(variance, made.variance), ...kept];
 };
 /** The batch normalisation from before there was a fused one: t, m, v, beta, gamma. */
 const oldBatchNorm: TfBuilder = (n, c) => {
   const gamma = n.input(4);
-  const scale = n.bool('scale_after_normalization') ? gamma : c.apply1(e.Add, [c.apply1(e.Mul, [gamma, c.literal(gamma.type.dtype, 0)]), c.literal(gamma.type.dtype, 1)]);
+  const scale = n.bool('scale_after_normalization')
+    ? gamma
+    : c.apply1(e.Add, [c.apply1(e.Mul, [gamma, c.literal(gamma.type.dtype, 0)]), c.literal(gamma.type.dtype, 1)]);
   const given = { mean: n.input(1), variance: n.input(2) };
   return [fusedBatchNorm(c, n.input(0), scale, n.input(3), given, { layout: 'NHWC', epsilon: n.float('variance_epsilon') }).y];
 };
@@ -215,4 +225,3 @@ export const convOps: TfOps = {
   _FusedConv2D: (n, c) => [fused(n, c, conv(n, c), n.layout())],
   _FusedDepthwiseConv2dNative: (n, c) => [fused(n, c, depthwise(n, c), n.layout())],
 };
-

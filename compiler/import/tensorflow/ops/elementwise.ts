@@ -5,8 +5,8 @@ import type { Attrs, Op } from '../../../ops/define.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { rankOf } from '../../shared/axes.ts';
 import { activation } from '../../shared/tensorflow/activation.ts';
+import { partOf } from '../../shared/tensorflow/fourier.ts';
 import { cast, expand, reshape } from '../../shared/views.ts';
-import { partOf } from '../complex.ts';
 import { isValue } from '../item.ts';
 import type { TfBuilder, TfCtx, TfNode, TfOps } from '../registry.ts';
 
@@ -53,15 +53,9 @@ function atan2(c: TfCtx, y: Value, x: Value): Value {
   const turn = c.apply1(e.Atan, [c.apply1(e.Div, [y, x])]);
   const negative = (v: Value): Value => c.apply1(e.Less, [v, zero]);
   // The sign of y, -0 included.
-  const below = c.apply1(e.Or, [
-    negative(y),
-    c.apply1(e.And, [isZero(c, y), negative(c.apply1(e.Reciprocal, [y]))]),
-  ]);
+  const below = c.apply1(e.Or, [negative(y), c.apply1(e.And, [isZero(c, y), negative(c.apply1(e.Reciprocal, [y]))])]);
   const half = c.apply1(e.Where, [below, number(c, x, -Math.PI), number(c, x, Math.PI)]);
-  const left = c.apply1(e.Or, [
-    negative(x),
-    c.apply1(e.And, [isZero(c, x), negative(c.apply1(e.Reciprocal, [x]))]),
-  ]);
+  const left = c.apply1(e.Or, [negative(x), c.apply1(e.And, [isZero(c, x), negative(c.apply1(e.Reciprocal, [x]))])]);
   const onAxis = c.apply1(e.And, [isZero(c, x), isZero(c, y)]);
   const flat = c.apply1(e.Where, [onAxis, y, turn]);
   return c.apply1(e.Where, [left, c.apply1(e.Add, [flat, half]), flat]);
@@ -103,12 +97,10 @@ const compared =
 /** Of complex numbers the real part. */
 const convert: TfBuilder = (n, c) => {
   const x = n.item(0);
-  const real = isValue(x) || x.k !== 'complex' ? n.input(0) : partOf(c, x, 0);
+  const real = isValue(x) || x.k !== 'complex' ? n.input(0) : partOf(c, x.pair, 'real');
   return [cast(c, real, n.dtype('DstT'))];
 };
-const clipByValue: TfBuilder = (n, c) => [
-  c.apply1(e.Min, [c.apply1(e.Max, [n.input(0), n.input(1)]), n.input(2)]),
-];
+const clipByValue: TfBuilder = (n, c) => [c.apply1(e.Min, [c.apply1(e.Max, [n.input(0), n.input(1)]), n.input(2)])];
 const shift = (left: boolean): TfBuilder => binary((c, a, b) => c.apply1(e.BitShift, [a, b], { left }));
 const erfc = (c: TfCtx, x: Value): Value => c.apply1(e.Sub, [number(c, x, 1), c.apply1(e.Erf, [x])]);
 const approximatelyEqual: TfBuilder = binary((c, a, b, n) =>

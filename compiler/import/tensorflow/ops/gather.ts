@@ -24,7 +24,12 @@ export function gatherAlong(n: TfNode, c: TfCtx, x: Value, at: Value, axis: numb
   // The axis goes behind the batch, and then where the operator has it.
   const rank = rankOf(x);
   const between = Array.from({ length: axis - batch }, (_, i) => batch + i);
-  const front = transpose(c, x, [...Array.from({ length: batch }, (_, i) => i), axis, ...between, ...Array.from({ length: rank - axis - 1 }, (_, i) => axis + 1 + i)]);
+  const front = transpose(c, x, [
+    ...Array.from({ length: batch }, (_, i) => i),
+    axis,
+    ...between,
+    ...Array.from({ length: rank - axis - 1 }, (_, i) => axis + 1 + i),
+  ]);
   const inside = indicesInto(c, reshape(c, at, [...at.type.shape, 1]), [must(front.type.shape[batch])], false);
   const y = c.apply1(GatherND, [front, inside], { batch });
   const many = rankOf(at) - batch;
@@ -68,7 +73,11 @@ const sparseToDense: TfBuilder = (n, c) => {
 const oneHotOp: TfBuilder = (n, c) => {
   const at = n.input(0);
   const axis = positionOf(n, n.int('axis', -1) < 0 ? rankOf(at) : n.int('axis'), rankOf(at));
-  const depth = sizeOf(c, reshape(c, cast(c, n.input(1), 'i64'), [1]), () => ({ what: 'depth', lo: 0, hi: unbounded(c, 'depth')() }));
+  const depth = sizeOf(c, reshape(c, cast(c, n.input(1), 'i64'), [1]), () => ({
+    what: 'depth',
+    lo: 0,
+    hi: unbounded(c, 'depth')(),
+  }));
   return [oneHot(c, at, depth, n.input(2), n.input(3), axis)];
 };
 const topKOp: TfBuilder = (n, c) => {
@@ -188,9 +197,13 @@ const bincount: TfBuilder = (n, c) => {
   const safe = c.apply1(e.Where, [inside, at, sizesValue(c, [total], [])]);
   const ones = expand(c, c.literal(dtype, 1), ids.type.shape);
   const zeros = expand(c, c.literal(dtype, 0), [dimAdd(total, 1)]);
-  const sums = c.apply1(ScatterND, [zeros, reshape(c, safe, [must(ids.type.shape[0]), 1]), weighted ? flatten(c, weights) : ones], {
-    reduction: binary ? 'max' : 'add',
-  });
+  const sums = c.apply1(
+    ScatterND,
+    [zeros, reshape(c, safe, [must(ids.type.shape[0]), 1]), weighted ? flatten(c, weights) : ones],
+    {
+      reduction: binary ? 'max' : 'add',
+    },
+  );
   const kept = gather(c, sums, c.apply1(Range, [c.literal('i64', 0), c.literal('i64', 1)], { n: total }), 0);
   return [rows === undefined ? kept : reshape(c, kept, [rows, count])];
 };

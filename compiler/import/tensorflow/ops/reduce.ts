@@ -1,8 +1,11 @@
 import { must } from '../../../core/diagnostic.ts';
-import type { Value } from '../../../graph/graph.ts';
+import { dimProd } from '../../../core/dim.ts';
+import { symbolicOf, type Value } from '../../../graph/graph.ts';
+import type { Reduction } from '../../../ops/reduce/axes.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { Softmax } from '../../../ops/reduce/norm.ts';
 import { axesFrom, axisOf, rankOf, sortedAxes } from '../../shared/axes.ts';
+import { reducingAtRunTime } from '../../shared/data-axes.ts';
 import { reduceOver } from '../../shared/reduce.ts';
 import { sizesValue } from '../../shared/sizes.ts';
 import { localResponse } from '../../shared/tensorflow/norm.ts';
@@ -15,8 +18,13 @@ const reduce =
   (of: TfReduction): TfBuilder =>
   (n, c) => {
     const x = n.input(0);
-    const axes = sortedAxes(n, c.intsIn(n.input(1), 'axes'), rankOf(x));
-    return [reduction(c, of, x, axes, n.bool('keep_dims', false))];
+    const keep = n.bool('keep_dims', false);
+    const given = n.input(1);
+    if (symbolicOf(given)) return [reduction(c, of, x, sortedAxes(n, c.intsIn(given, 'axes'), rankOf(x)), keep)];
+    const plain = { all: 'min', any: 'max', norm: undefined, logSumExp: undefined } as const;
+    const fold = of in plain ? plain[of as keyof typeof plain] : (of as Reduction);
+    if (fold === undefined) return n.unsupported('its axes are computed when the model runs; they must be constants');
+    return [reducingAtRunTime(c, x, reshape(c, given, [dimProd(given.type.shape)]), keep)(fold, x)];
   };
 const arg =
   (of: 'max' | 'min'): TfBuilder =>
@@ -82,7 +90,13 @@ const inTopK: TfBuilder = (n, c) => {
   const k = n.items[2] ? n.input(2) : c.literal('i32', n.int('k'));
   const [, classes = 1] = scores.type.shape;
   const hot = oneHot(c, targets, classes, c.literal('f32', 1), c.literal('f32', 0), 1);
-  const own = reduceOver(c, 'sum', c.apply1(e.Where, [c.apply1(e.Greater, [hot, c.literal('f32', 0)]), scores, c.literal('f32', 0)]), [1], true);
+  const own = reduceOver(
+    c,
+    'sum',
+    c.apply1(e.Where, [c.apply1(e.Greater, [hot, c.literal('f32', 0)]), scores, c.literal('f32', 0)]),
+    [1],
+    true,
+  );
   const better = reduceOver(c, 'sum', cast(c, c.apply1(e.Greater, [scores, own]), 'i64'), [1], false);
   const wide = cast(c, targets, 'i64');
   const known = c.apply1(e.And, [

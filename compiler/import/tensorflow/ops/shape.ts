@@ -28,8 +28,7 @@ function sizesOfItem(n: TfNode, i: number) {
   if (isValue(x)) return x.type.shape;
   return x.k === 'complex' ? x.pair.type.shape.slice(0, -1) : x.k === 'text' ? x.dims : n.input(i).type.shape;
 }
-const shapeAs = (n: TfNode, c: TfCtx, i: number): Value =>
-  cast(c, sizesValue(c, sizesOfItem(n, i)), n.dtype('out_type', 'i32'));
+const shapeAs = (n: TfNode, c: TfCtx, i: number): Value => cast(c, sizesValue(c, sizesOfItem(n, i)), n.dtype('out_type', 'i32'));
 const fill: TfBuilder = (n, c) => {
   const most = unbounded(c, 'shape', lengthOf(c, n.input(0)));
   const shape = sizesOf(c, n.input(0), () => ({ what: 'size', lo: 0, hi: most() }));
@@ -48,10 +47,16 @@ const linSpace: TfBuilder = (n, c) => {
   if (!start || !stop || num < 1) return n.reject(`${num} steps`);
   const { dtype } = start.type;
   c.room(num, 'a range');
-  const at = c.literal(dtype, Array.from({ length: num }, (_, i) => (num === 1 ? 0 : i / (num - 1))));
+  const at = c.literal(
+    dtype,
+    Array.from({ length: num }, (_, i) => (num === 1 ? 0 : i / (num - 1))),
+  );
   const along = c.apply1(e.Add, [start, c.apply1(e.Mul, [at, c.apply1(e.Sub, [stop, start])])]);
   if (num === 1) return [along];
-  const last = c.literal('bool', Array.from({ length: num }, (_, i) => (i === num - 1 ? 1 : 0)));
+  const last = c.literal(
+    'bool',
+    Array.from({ length: num }, (_, i) => (i === num - 1 ? 1 : 0)),
+  );
   return [c.apply1(e.Where, [last, stop, along])];
 };
 export const shapeOps: TfOps = {

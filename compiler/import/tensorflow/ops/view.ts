@@ -1,10 +1,26 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimEq, dimFloorDiv, dimHi, dimMul, dimProd, dimsNeverEqual, dimSub, dimSum, showDim, type Dim } from '../../../core/dim.ts';
+import {
+  dimAdd,
+  dimEq,
+  dimFloorDiv,
+  dimHi,
+  dimMax,
+  dimMul,
+  dimProd,
+  dimsNeverEqual,
+  dimSub,
+  dimSum,
+  showDim,
+  type Dim,
+} from '../../../core/dim.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import { broadcastShapes } from '../../../ops/elementwise/op.ts';
-import { Equal, Where } from '../../../ops/elementwise/index.ts';
+import { Div, Equal, Mod, Sub, Where } from '../../../ops/elementwise/index.ts';
+import { Gather } from '../../../ops/movement/gather.ts';
 import { Pad } from '../../../ops/movement/pad.ts';
+import { Range } from '../../../ops/movement/range.ts';
 import { axisOf, positionOf, rankOf, sortedAxes } from '../../shared/axes.ts';
+import { reduceOver } from '../../shared/reduce.ts';
 import { element, expectSizes, lengthOf, sizeOf, sizesOf, sizesValue, unbounded } from '../../shared/sizes.ts';
 import { sliceBySizes, stridedSlice } from '../../shared/tensorflow/slice.ts';
 import { batchToSpace, depthToSpace, spaceToBatch, spaceToDepth } from '../../shared/tensorflow/space.ts';
@@ -42,15 +58,27 @@ const reshapeOp = ofPairs((n, c, x, rank, tail) => {
   const parts = places(count).map(i => symbolicOf(element(c, target, i))?.[0]);
   const open = parts.filter(d => d === undefined).length;
   if (open === 1 && !parts.includes(-1)) {
-    const sizes = resolveShape(n, shape, parts.map(d => d ?? -1));
+    const sizes = resolveShape(
+      n,
+      shape,
+      parts.map(d => d ?? -1),
+    );
     const given = cast(c, target, 'i64');
     const rest = c.apply1(Equal, [given, c.literal('i64', -1)]);
     expectSizes(c, c.apply1(Where, [rest, sizesValue(c, sizes), given]), sizes, 'the size that data give does not fit');
     return reshape(c, x, [...sizes, ...tail]);
   }
   const most = unbounded(c, 'shape', open);
-  const sizes = parts.map((d, i) => d ?? sizeOf(c, element(c, target, i), () => ({ what: 'size', lo: 0, hi: most() })));
-  return reshape(c, x, [...resolveShape(n, shape, sizes), ...tail]);
+  // What is left for -1, in the run.
+  const given = cast(c, target, 'i64');
+  const rest = c.apply1(Equal, [given, c.literal('i64', -1)]);
+  const others = reduceOver(c, 'prod', c.apply1(Where, [rest, c.literal('i64', 1), given]), [0], true);
+  const left = c.apply1(Div, [sizesValue(c, [dimProd(shape)]), others]);
+  const wanted = c.apply1(Where, [rest, left, given]);
+  const sizes = parts.map((d, i) =>
+    d !== undefined && d !== -1 ? d : sizeOf(c, element(c, wanted, i), () => ({ what: 'size', lo: 0, hi: most() })),
+  );
+  return reshape(c, x, [...sizes, ...tail]);
 });
 const transposeOp = ofPairs((n, c, x, rank) => {
   const perm = c.intsIn(n.input(1), 'permutation');
@@ -117,7 +145,9 @@ const unpack: TfBuilder = (n, c) => {
   const count = n.int('num');
   c.expect(must(x.type.shape[axis]), count, `axis ${axis} has other than ${count} elements`);
   const rest = x.type.shape.filter((_, a) => a !== axis);
-  return places(count).map(i => (n.wants(i) ? reshape(c, slice(c, x, new Map([[axis, { start: i, size: 1, step: 1 }]])), rest) : undefined));
+  return places(count).map(i =>
+    n.wants(i) ? reshape(c, slice(c, x, new Map([[axis, { start: i, size: 1, step: 1 }]])), rest) : undefined,
+  );
 };
 /** Consecutive parts of an axis. */
 function parts(n: TfNode, c: TfCtx, x: Value, axis: number, sizes: readonly Dim[]): (Value | undefined)[] {
@@ -147,7 +177,7 @@ const splitV: TfBuilder = (n, c) => {
   c.expect(dimSum(sizes), size, `parts of ${sizes.map(showDim).join(', ')} do not make ${showDim(size)}`);
   return parts(n, c, x, axis, sizes);
 };
-export function tiled(c: TfCtx, x: Value, repeats: readonly Dim[]): Value {
+function tiled(c: TfCtx, x: Value, repeats: readonly Dim[]): Value {
   const split: Dim[] = [];
   const wide: Dim[] = [];
   x.type.shape.forEach((d, a) => {
@@ -177,10 +207,11 @@ const tile: TfBuilder = (n, c) => {
   return [tiled(c, x, repeats)];
 };
 /** Pairs of sizes from a tensor [n, 2]. */
-export function pairsOf(n: TfNode, c: TfCtx, v: Value, count: number, what: string): (readonly [Dim, Dim])[] {
+function pairsOf(n: TfNode, c: TfCtx, v: Value, count: number, what: string): (readonly [Dim, Dim])[] {
   const most = unbounded(c, what, count);
   const flat = reshape(c, v, [2 * count]);
-  if (!dimEq(dimProd(v.type.shape), 2 * count)) n.reject(`its ${what} is for ${showDim(dimProd(v.type.shape))} numbers, not ${2 * count}`);
+  if (!dimEq(dimProd(v.type.shape), 2 * count))
+    n.reject(`its ${what} is for ${showDim(dimProd(v.type.shape))} numbers, not ${2 * count}`);
   const all = sizesOf(c, flat, () => ({ what, lo: 0, hi: most() }));
   return places(count).map(i => [must(all[2 * i]), must(all[2 * i + 1])] as const);
 }
@@ -226,21 +257,24 @@ const reverseV2: TfBuilder = (n, c) => {
 };
 const roll: TfBuilder = (n, c) => {
   const x = n.input(0);
-  const shifts = c.intsIn(n.input(1), 'shift');
   const axes = c.intsIn(n.input(2), 'axis').map(a => axisOf(n, a, rankOf(x)));
-  if (shifts.length !== axes.length) n.reject(`${shifts.length} shifts for ${axes.length} axes`);
-  return [
-    axes.reduce((v, a, i) => {
-      const size = must(v.type.shape[a]);
-      const by = must(shifts[i]);
-      if (typeof size !== 'number') return n.unsupported('rolling an axis of open size; fix it with --dim');
-      const cut = size === 0 ? 0 : ((by % size) + size) % size;
-      if (cut === 0) return v;
-      const part = (start: number, many: number): Value => slice(c, v, new Map([[a, { start, size: many, step: 1 }]]));
-      return concat(c, [part(size - cut, cut), part(0, size - cut)], a);
-    }, x),
-  ];
+  if (lengthOf(c, n.input(1)) !== axes.length) n.reject(`${lengthOf(c, n.input(1))} shifts for ${axes.length} axes`);
+  return [axes.reduce((v, a, i) => rolled(c, v, a, element(c, n.input(1), i)), x)];
 };
+function rolled(c: TfCtx, x: Value, axis: number, shift: Value): Value {
+  const size = must(x.type.shape[axis]);
+  const [by] = symbolicOf(shift) ?? [];
+  if (typeof size === 'number' && typeof by === 'number') {
+    const cut = size === 0 ? 0 : ((by % size) + size) % size;
+    if (cut === 0) return x;
+    const part = (start: number, many: number): Value => slice(c, x, new Map([[axis, { start, size: many, step: 1 }]]));
+    return concat(c, [part(size - cut, cut), part(0, size - cut)], axis);
+  }
+  const places = c.apply1(Range, [c.literal('i64', 0), c.literal('i64', 1)], { n: size });
+  const from = c.apply1(Sub, [places, reshape(c, cast(c, shift, 'i64'), [])]);
+  const at = c.apply1(Mod, [from, sizesValue(c, [dimMax(1, size)], [])], { fmod: false });
+  return c.apply1(Gather, [x, at], { axis });
+}
 const broadcastTo: TfBuilder = (n, c) => {
   const x = n.input(0);
   const most = unbounded(c, 'shape', lengthOf(c, n.input(1)));
@@ -255,7 +289,16 @@ const broadcastTo: TfBuilder = (n, c) => {
 };
 const broadcastArgs: TfBuilder = (n, c) => {
   const [a, b] = [c.dimsIn(n.input(0), 'shape'), c.dimsIn(n.input(1), 'shape')];
-  return [cast(c, sizesValue(c, broadcastShapes(a, b, (x, y) => (dimEq(x, y) ? x : c.unsupported('sizes that are not known to be equal')))), n.input(0).type.dtype)];
+  return [
+    cast(
+      c,
+      sizesValue(
+        c,
+        broadcastShapes(a, b, (x, y) => (dimEq(x, y) ? x : c.unsupported('sizes that are not known to be equal'))),
+      ),
+      n.input(0).type.dtype,
+    ),
+  ];
 };
 
 const blocksOf = (n: TfNode, c: TfCtx): readonly number[] => c.intsIn(n.input(1), 'block shape');
