@@ -65,7 +65,7 @@ const EXAMPLES: Readonly<Record<Code, readonly [act: () => unknown, message: str
   E201: [() => said('opt', at('bad.graph')), 'DIR/bad.graph:2:3: E201: cannot parse: expected a statement, found "?\\n}\\n"'],
   E202: [
     () => compile({ model: new TextEncoder().encode('<html>'), file: 'm.onnx' }),
-    'E202: m.onnx is not a model that Sinter reads: this looks like a web page, as servers send it that refuse a download. Sinter reads ONNX; TensorFlow Lite; Keras as .keras, .h5 or layers of TensorFlow.js; ' +
+    'E202: m.onnx is not a model that Sinter reads: this looks like a web page, as servers send it that refuse a download. Sinter reads ONNX; TensorFlow Lite; TensorFlow as SavedModel, frozen GraphDef or graph model of TF.js; Keras as .keras, .h5 or layers of TensorFlow.js; ' +
       'XGBoost as JSON, UBJSON, binary, pickle or the model.tar.gz of SageMaker; LightGBM as text, JSON or pickle',
   ],
   E203: [

@@ -20,8 +20,9 @@ export const FORMATS: readonly Format[] = IMPORTERS.map(i => i.name);
 /** In words, for messages. */
 const ACCEPTED = `Sinter reads ${IMPORTERS.map(i => i.accepts).join('; ')}`;
 /** Files to begin with where a model is a folder. */
-export const mainFiles = (importers: readonly Importer[]): readonly string[] =>
-  [...importers, ...IMPORTERS].flatMap(i => i.mainFile ?? []);
+export const mainFiles = (importers: readonly Importer[]): readonly string[] => [
+  ...new Set([...importers, ...IMPORTERS].flatMap(i => i.mainFile ?? [])),
+];
 
 /** How a model's bytes are to be read. */
 interface SourceOptions {

@@ -99,7 +99,7 @@ describe('a framework that a program brings along', () => {
     const { files } = await compilePath({ model: folder, importers });
     expect(await run(files, [1, 2], [2])).toEqual([11, 22]);
     await expect(compilePath({ model: root, importers })).rejects.toThrow(
-      /E205: cannot read .*: it is a folder without model\.toy, model\.onnx, model\.tflite, model\.json, xgboost-model; give the model's file/,
+      /E205: cannot read .*: it is a folder without model\.toy, model\.onnx, model\.tflite, saved_model\.pb, model\.json, xgboost-model; give the model's file/,
     );
   });
   it('says all that is not supported at once, with its places', async () => {
@@ -117,7 +117,7 @@ describe('a framework that a program brings along', () => {
   });
   it('takes the options that it says it takes', async () => {
     await expect(compile({ model, importers, outputs: ['leaf'] })).rejects.toThrow(
-      'E403: option outputs: only models of XGBoost and LightGBM have outputs to choose from',
+      'E403: option outputs: only models of TensorFlow and XGBoost and LightGBM have outputs to choose from',
     );
     await expect(compile({ model })).rejects.toThrow(/E20[23]/);
   });

@@ -134,6 +134,7 @@ function elementsOf(t: TensorProto, dtype: DType, complex: boolean): Uint8Array 
     case 'u2':
     case 'i4':
     case 'u4':
+    case 'text':
       return none;
   }
 }

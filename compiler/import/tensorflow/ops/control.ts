@@ -98,23 +98,35 @@ function shapedLists(n: TfNode, c: TfCtx, body: string, items: readonly Item[]):
 const whileOp: TfBuilder = (n, c) => {
   const [cond, body] = [n.func('cond'), n.func('body')];
   const given = shapedLists(n, c, body, allItems(n));
-  const first = truthOf(c, must(tensors(n, c.call(cond, given).flatMap(x => x ?? []))[0]));
+  const first = truthOf(
+    c,
+    must(
+      tensors(
+        n,
+        c.call(cond, given).flatMap(x => x ?? []),
+      )[0],
+    ),
+  );
   const [known] = symbolicOf(first) ?? [];
   if (known === 0) return given;
   const fixed = invariants(n, c, body, given);
   const moving = given.flatMap((x, i) => (fixed[i] === true ? [] : [{ i, carried: carriedOf(n, x) }]));
   const graph = loopBody(n, c, given, moving, body, cond);
-  const outs = c.apply(LoopOp, [undefined, known === 1 ? undefined : first, ...moving.map(m => m.carried.start), ...graph.captures], {
-    body: graph.body,
-    carried: moving.length,
-    counts: true,
-    conditional: true,
-    iter: c.symbol('iteration', 0, ENDLESS - 1),
-    trip: ENDLESS,
-    count: c.symbol('count', 0, ENDLESS),
-    outAxes: [],
-    outReverse: [],
-  });
+  const outs = c.apply(
+    LoopOp,
+    [undefined, known === 1 ? undefined : first, ...moving.map(m => m.carried.start), ...graph.captures],
+    {
+      body: graph.body,
+      carried: moving.length,
+      counts: true,
+      conditional: true,
+      iter: c.symbol('iteration', 0, ENDLESS - 1),
+      trip: ENDLESS,
+      count: c.symbol('count', 0, ENDLESS),
+      outAxes: [],
+      outReverse: [],
+    },
+  );
   const last = new Map(moving.map((m, at) => [m.i, m.carried.item(must(outs[at]))]));
   return given.map((x, i) => last.get(i) ?? x);
 };

@@ -17,14 +17,16 @@ function listAt(n: TfNode, i: number): List {
   return !isValue(x) && x.k === 'list' ? x : n.unsupported(`its input ${i} is ${describe(x)}, not a list`);
 }
 const allOf = (n: TfNode, l: List): Value => l.all ?? n.unsupported('a list of which nothing says how large its elements are');
-const countOf = (c: TfCtx, v: Value): Dim => sizeOf(c, reshape(c, v, [1]), () => ({ what: 'length', lo: 0, hi: unbounded(c, 'length')() }));
+const countOf = (c: TfCtx, v: Value): Dim =>
+  sizeOf(c, reshape(c, v, [1]), () => ({ what: 'length', lo: 0, hi: unbounded(c, 'length')() }));
 /** A list of zeros, where the shape of its elements is known. */
 function made(c: TfCtx, dtype: List['dtype'], size: Dim, shape: readonly Dim[] | undefined): List {
   const known = shape?.every(d => typeof d !== 'number' || d >= 0) === true ? shape : undefined;
   return { k: 'list', dtype, size, all: known && expand(c, c.literal(dtype, 0), [size, ...known]) };
 }
 /** The shape of elements that an input says; undefined: unknown. */
-const elementShape = (c: TfCtx, v: Value): readonly Dim[] | undefined => (v.type.shape.length === 0 ? undefined : symbolicOf(v) && c.dimsIn(v, 'shape'));
+const elementShape = (c: TfCtx, v: Value): readonly Dim[] | undefined =>
+  v.type.shape.length === 0 ? undefined : symbolicOf(v) && c.dimsIn(v, 'shape');
 /** One element in the place of another. */
 function withItem(n: TfNode, c: TfCtx, l: List, at: Value, item: Value): List {
   const all = l.all ?? must(made(c, l.dtype, l.size, item.type.shape).all);
@@ -76,12 +78,16 @@ export const listOps: TfOps = {
   TensorArrayV3: array,
   TensorArrayWriteV3: (n, c) => [withItem(n, c, listAt(n, 3), n.input(1), n.input(2))],
   TensorListConcatV2: (n, c) => [joined(n, c, listAt(n, 0))],
-  TensorListElementShape: (n, c) => [cast(c, sizesValue(c, allOf(n, listAt(n, 0)).type.shape.slice(1)), n.dtype('shape_type', 'i32'))],
+  TensorListElementShape: (n, c) => [
+    cast(c, sizesValue(c, allOf(n, listAt(n, 0)).type.shape.slice(1)), n.dtype('shape_type', 'i32')),
+  ],
   TensorListFromTensor: n => {
     const all = n.input(0);
     return [{ k: 'list', dtype: all.type.dtype, size: must(all.type.shape[0]), all }];
   },
-  TensorListGather: (n, c) => [c.apply1(Gather, [allOf(n, listAt(n, 0)), indicesInto(c, n.input(1), [listAt(n, 0).size], false)], { axis: 0 })],
+  TensorListGather: (n, c) => [
+    c.apply1(Gather, [allOf(n, listAt(n, 0)), indicesInto(c, n.input(1), [listAt(n, 0).size], false)], { axis: 0 }),
+  ],
   TensorListGetItem: (n, c) => [itemAt(n, c, listAt(n, 0), n.input(1))],
   TensorListLength: (n, c) => [lengthOf(c, listAt(n, 0))],
   TensorListPopBack: popBack,

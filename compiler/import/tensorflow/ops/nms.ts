@@ -81,7 +81,9 @@ const combined: TfBuilder = (n, c) => {
   );
   const found = must(rows.type.shape[0]);
   const none = expand(c, c.literal('bool', 0), [flat]);
-  const left = c.apply1(ScatterND, [none, reshape(c, at, [found, 1]), expand(c, c.literal('bool', 1), [found])], { reduction: 'none' });
+  const left = c.apply1(ScatterND, [none, reshape(c, at, [found, 1]), expand(c, c.literal('bool', 1), [found])], {
+    reduction: 'none',
+  });
   const all = dimMul(classes, count);
   const kept = reshape(c, c.apply1(e.Where, [left, reshape(c, byClass, [flat]), c.literal('f32', -Infinity)]), [batch, all]);
   const size = n.bool('pad_per_class', false) ? dimMin(must(total), dimMul(must(each), classes)) : must(total);

@@ -49,7 +49,13 @@ const quantizeAndDequantize: TfBuilder = (n, c) => {
   const bound = (i: number, of: 'min' | 'max'): Value => {
     if (!ranged) return reduceOver(c, of, x, axes, axis >= 0);
     const v = n.input(i);
-    return axis < 0 ? reshape(c, v, []) : reshape(c, v, axesFrom(x).map(a => (a === axis ? must(v.type.shape[0]) : 1)));
+    return axis < 0
+      ? reshape(c, v, [])
+      : reshape(
+          c,
+          v,
+          axesFrom(x).map(a => (a === axis ? must(v.type.shape[0]) : 1)),
+        );
   };
   const [low, high] = [bound(1, 'min'), bound(2, 'max')];
   const lowest = signed ? -(2 ** (bits - 1)) + (narrow ? 1 : 0) : 0;
