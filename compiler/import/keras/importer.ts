@@ -1,4 +1,5 @@
-import type { Importer } from '../importer.ts';
+import { CompileError } from '../../core/diagnostic.ts';
+import type { ImportedGraph, Importer, ImportOptions } from '../importer.ts';
 import { openByGraph } from '../shared/inspect.ts';
 import { importKeras, layersOf } from './import.ts';
 import { isKeras, openKeras } from './open.ts';
@@ -18,6 +19,19 @@ export const keras: Importer<'keras'> = {
       layers: layersOf(model.model, model.file).length,
       ...(model.backend !== '' && { backend: model.backend }),
     });
-    return openByGraph(title, facts, o => importKeras(model, o));
+    const load = (o: ImportOptions): ImportedGraph => importKeras(model, o);
+    const told = openByGraph(title, facts, o => tried(load, o));
+    return { ...told, import: load };
   },
 };
+/** An import to tell about a model: sizes that are open and no batch are as those of usual pictures. */
+function tried(load: (o: ImportOptions) => ImportedGraph, o: ImportOptions): ImportedGraph {
+  try {
+    return load(o);
+  } catch (e) {
+    if (!(e instanceof CompileError) || e.code !== 'E301') throw e;
+    const open = (e.holes['dim'] ?? '').split(', ');
+    return load({ ...o, dims: { ...o.dims, ...Object.fromEntries(open.map(d => [d, TRIAL])) } });
+  }
+}
+const TRIAL = 224;

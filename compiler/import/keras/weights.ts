@@ -43,7 +43,8 @@ export function weightsByPlace(root: H5Node): Weights {
       variable: (_, place) => vars?.at(String(place))?.tensor(),
       child: (attribute, name) => {
         const below = `${path}/${attribute}`;
-        const found = n?.at(attribute);
+        // Keras 2 wrote attributes of its own with their underscore.
+        const found = n?.at(attribute) ?? n?.at(`_${attribute}`);
         return at(found ?? (typeof name === 'string' ? byName(name) : undefined), below);
       },
       names: () => vars?.names ?? [],

@@ -2,6 +2,7 @@ import { elementwiseOps } from '../ops/elementwise.ts';
 import { nnOps } from '../ops/nn.ts';
 import { reduceOps } from '../ops/reduce.ts';
 import { shapeOps } from '../ops/shape.ts';
+import { functionLayers } from '../ops/tf-functions.ts';
 import type { LayerBuilder, LayerTable } from '../registry.ts';
 import { activationLayers } from './activations.ts';
 import { attentionLayers } from './attention.ts';
@@ -29,6 +30,7 @@ const tables: readonly LayerTable[] = [
   reduceOps,
   shapeOps,
   nnOps,
+  functionLayers({ ...elementwiseOps, ...reduceOps, ...shapeOps, ...nnOps }),
 ];
 /** The layers by their classes; operations of keras.ops begin with `ops.`. */
 export const layerTable: ReadonlyMap<string, LayerBuilder> = new Map(tables.flatMap(t => Object.entries(t)));

@@ -258,7 +258,7 @@ const hot = (many: boolean): LayerBuilder =>
     return rankOf(x) === 0 ? y : reduceOver(c, 'max', y, [rankOf(x) > 1 ? rank - 2 : 0], false);
   });
 const triangle = (upper: boolean): LayerBuilder =>
-  on((n, c, x, call) => c.apply1(Trilu, [x, c.literal('i64', numberSetting(n, call, 'k', 0))], { upper }));
+  on((n, c, x, call) => c.apply1(Trilu, [x], { upper, k: numberSetting(n, call, 'k', 0) }));
 const filled = (value: number): LayerBuilder =>
   on((n, c, x, call) => expand(c, c.literal(dtypeOr(setting(n, call, 'dtype'), x.type.dtype), value), x.type.shape));
 
