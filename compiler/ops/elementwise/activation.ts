@@ -81,8 +81,7 @@ export const HardSwish = elementwise({
   doc: 'x * max(0, min(1, x / 6 + 1 / 2))',
   inputs: ['x'],
   result: floats,
-  // In every type by the float32 that ONNX's definition has for 1 / 6.
-  scalar: ([x]) => mul(must(x), max(min(add(mul(must(x), Math.fround(1 / 6)), 0.5), 1), 0)),
+  scalar: ([x]) => mul(must(x), max(min(add(mul(must(x), 1 / 6), 0.5), 1), 0)),
 });
 export const Softplus = elementwise({
   name: 'Softplus',
