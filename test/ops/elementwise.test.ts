@@ -168,7 +168,7 @@ describe('Cast', () => {
   // Types of a byte and less have small-types.test.ts.
   const types = Object.keys(DTYPES)
     .filter(isDType)
-    .filter(t => !isCoded(t) || bytesOf(t) > 1);
+    .filter(t => t !== 'text' && (!isCoded(t) || bytesOf(t) > 1));
   const values = [
     -1e10,
     -40000.7,
