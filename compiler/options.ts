@@ -37,14 +37,18 @@ export interface CompileOptions {
    * as the model has it. ONNX only.
    */
   readonly shapes?: Readonly<Record<string, readonly (DimOption | null)[]>>;
-  /** Names of nodes, or of values: what they give are the outputs, in the place of the model's own. ONNX only. */
+  /** Names of nodes, or of values: what they give are the outputs, in the place of the model's own. ONNX and TensorFlow. */
   readonly outputsAt?: readonly string[];
-  /** The same: what they give are inputs, and what computes them is left out. ONNX only. */
+  /** The same: what they give are inputs, and what computes them is left out. ONNX and TensorFlow. */
   readonly inputsAt?: readonly string[];
   /** Boosting rounds to use of XGBoost and LightGBM models, from the first to the last, both included. Default: as the model says. */
   readonly iterations?: Iterations;
   /** Outputs of XGBoost and LightGBM models besides `prediction`. */
   readonly outputs?: readonly TreeOutput[];
+  /** The function to compile of a TensorFlow SavedModel that has several signatures. Default: serving_default, or the only one. */
+  readonly signature?: string;
+  /** Names of the nodes that are the inputs of a frozen graph of TensorFlow, in order. Default: the placeholders that its outputs need. */
+  readonly inputNames?: readonly string[];
   /** How integers of TensorFlow Lite models are rounded: `xnnpack` (default), as LiteRT does, or `reference`, as TFLite Micro does. */
   readonly tfliteRounding?: TfliteRounding;
   /** How ensembles of trees become code; default: `auto`, by their size. A strategy that does not serve is the plain walk. */
@@ -69,7 +73,18 @@ export interface CompileOptions {
   readonly onText?: (stage: Stage) => void;
 }
 /** What is chosen of a model: with it, a bundle's manifest tells how to import the model again. */
-const MODEL_CHOICES = ['dims', 'format', 'iterations', 'outputs', 'shapes', 'outputsAt', 'inputsAt', 'tfliteRounding'] as const;
+const MODEL_CHOICES = [
+  'dims',
+  'format',
+  'iterations',
+  'outputs',
+  'shapes',
+  'outputsAt',
+  'inputsAt',
+  'signature',
+  'inputNames',
+  'tfliteRounding',
+] as const;
 export type ModelChoices = Pick<CompileOptions, (typeof MODEL_CHOICES)[number]>;
 export const modelChoices = (o: ModelChoices): ModelChoices =>
   Object.fromEntries(MODEL_CHOICES.flatMap(k => (o[k] === undefined ? [] : [[k, o[k]]])));

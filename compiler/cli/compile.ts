@@ -31,6 +31,8 @@ interface CompileFlags {
   readonly outputsAt: readonly string[];
   readonly inputsAt: readonly string[];
   readonly iterations?: string;
+  readonly signature?: string;
+  readonly inputNames?: string;
   readonly tfliteRounding?: TfliteRounding;
   readonly outputs?: string;
   readonly treeStrategy?: TreeStrategy;
@@ -125,6 +127,8 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
     ...(o.format && { format: o.format }),
     ...(o.iterations !== undefined && { iterations: iterationsOf(o.iterations) }),
     ...(o.outputs !== undefined && { outputs: parseOutputs(o.outputs) }),
+    ...(o.signature !== undefined && { signature: o.signature }),
+    ...(o.inputNames !== undefined && { inputNames: o.inputNames.split(',').map(name => name.trim()) }),
     ...(o.tfliteRounding && { tfliteRounding: o.tfliteRounding }),
   };
   const labels =

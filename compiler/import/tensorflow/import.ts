@@ -1,7 +1,8 @@
 import { CompileError, fail, must, type Loc } from '../../core/diagnostic.ts';
 import { quoteShell } from '../../core/quote.ts';
 import { symbolsOf } from '../../core/dim.ts';
-import { input, type Graph, type Value } from '../../graph/graph.ts';
+import { scalar } from '../../core/tensor.ts';
+import { constant, input, type Graph, type Value } from '../../graph/graph.ts';
 import type { ImportedGraph, ImportOptions } from '../importer.ts';
 import { importSession } from '../shared/builder.ts';
 import { inputShapes, type DeclaredInput } from '../shared/dims.ts';
@@ -12,7 +13,7 @@ import { tfOps } from './ops/index.ts';
 import { borderOf, type Border } from './ports.ts';
 import type { NodeDef } from './records.ts';
 import { importValues, needed, newFrame, nodesByName, refOf, type Nodes, type Scope, type Session } from './scope.ts';
-import { dtypeOf, typeName } from './tensor.ts';
+import { dtypeOf, STRING, typeName } from './tensor.ts';
 
 /** Sizes as a port declares them; undefined: not even how many. */
 const declaredShape = (p: Port): DeclaredInput['shape'] =>
@@ -70,12 +71,15 @@ function graphOf(m: TfModel, o: ImportOptions, border: Border, session: Session,
   );
   const inputs = used.map((p): Value => {
     const dtype =
-      dtypeOf(p.type) ?? fail('E106', { type: typeName(p.type), what: `input '${p.name}'` }, { k: 'file', file, what: p.name });
+      dtypeOf(p.type) ??
+      (p.type === STRING ? 'text' : undefined) ??
+      fail('E106', { type: typeName(p.type), what: `input '${p.name}'` }, { k: 'file', file, what: p.name });
     const shape = shapes.get(p.name) ?? [];
     for (const d of shape) for (const s of symbolsOf(d)) session.symbols.add(s.name);
     return input(p.name, { dtype, shape });
   });
   used.forEach((p, i) => cut.set(keyOf(nodes, p), must(inputs[i])));
+  for (const p of used) rateOf(p, nodes, session, cut);
   if (keys.size < border.inputs.length) fail('E202', { file, why: 'two inputs are one value' }, { k: 'file', file, what: '' });
   const items = importValues(plain, roots);
   if (o.onValue) for (const [name, made] of plain.made) if (made !== 'poison' && isValue(made[0])) o.onValue(name, made[0]);
@@ -84,6 +88,16 @@ function graphOf(m: TfModel, o: ImportOptions, border: Border, session: Session,
     value: tensorOfItem(x, must(border.outputs[i]), file),
   }));
   return { name: o.name ?? m.file.replace(/\.[^.]*$/, ''), inputs, outputs, symbolDefinitions: frame.definers };
+}
+/** Whose samples are an input, a .wav file tells no rate either: it is taken to be the number of samples, as of a second. */
+function rateOf(p: Port, nodes: Nodes, s: Session, cut: Map<string, Item>): void {
+  const { node } = refOf(nodes, p.ref);
+  const n = nodes.byName.get(node);
+  const rate = n?.attr.find(a => a.key === 'desired_samples')?.value?.i;
+  if (n?.op !== 'DecodeWav' || rate === undefined || cut.has(`${node}:1`)) return;
+  cut.set(`${node}:1`, constant(scalar('i32', rate)));
+  const message = `the sample rate of '${node}' is taken to be ${rate}, its number of samples`;
+  s.warnings.push({ code: 'rate', message, loc: { k: 'file', file: s.file, what: node } });
 }
 const keyOf = (nodes: Nodes, p: Port): string => keyOfRef(nodes, p.ref);
 function keyOfRef(nodes: Nodes, text: string): string {

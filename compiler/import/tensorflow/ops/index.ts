@@ -1,4 +1,5 @@
 import type { TfBuilder } from '../registry.ts';
+import { audioOps } from './audio.ts';
 import { controlOps } from './control.ts';
 import { convOps } from './conv.ts';
 import { diagonalOps } from './diagonal.ts';
@@ -20,6 +21,7 @@ import { viewOps } from './view.ts';
 /** The one table of TensorFlow's operators: for frozen graphs, SavedModels and graph models of TF.js. */
 export const tfOps: ReadonlyMap<string, TfBuilder> = new Map(
   [
+    audioOps,
     controlOps,
     convOps,
     diagonalOps,
