@@ -11,6 +11,7 @@ import { MatMulInteger } from '../ops/matmul/matmul-integer.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Slice } from '../ops/movement/view.ts';
 import { Reduce } from '../ops/reduce/reduce.ts';
+import { channelAxis } from '../ops/spatial.ts';
 import type { Profile } from '../target/profile.ts';
 import { channelCuts, depthCuts, EXACT, isZero, operandsOf, type Shifted } from './exact-sums.ts';
 import { out } from './match.ts';
@@ -50,8 +51,9 @@ function convolution(m: Match): Value {
   if (!cuts || (cuts.length > 2 && group !== 1))
     return total(m, [m.apply1(Conv, [shift(m, x, 'i32'), shift(m, w, 'i32')], attrs)]);
   const [fx, fw] = [shift(m, x, 'f32'), shift(m, w, 'f32')];
+  const channels = channelAxis(layout, x.x.type.shape.length);
   const sums = (start: number, end: number): Value => {
-    const [px, pw] = cuts.length === 2 ? [fx, fw] : [part(m, fx, 1, start, end), part(m, fw, 1, start, end)];
+    const [px, pw] = cuts.length === 2 ? [fx, fw] : [part(m, fx, channels, start, end), part(m, fw, 1, start, end)];
     return m.apply1(Conv, [px, pw], { ...attrs, exact: true });
   };
   return total(
@@ -104,14 +106,16 @@ const promises: readonly Rule[] = [
   }),
 ];
 const expansions = (profile: Profile): readonly Rule[] => [
-  rule('integers in floats', op(integerOps, [], { more: true, when: n => n.op.native?.(n, profile) === false }), m =>
-    m.root.op === ConvInteger ? convolution(m) : product(m),
+  rule(
+    'integers in floats',
+    op(integerOps, [], { more: true, when: n => n.op.native?.(n, profile) === false && !profile.memory.scarce }),
+    m => (m.root.op === ConvInteger ? convolution(m) : product(m)),
   ),
 ];
 
 export const expandIntegers: GraphPass = {
   name: 'expand-integers',
-  doc: 'Products and convolutions of integers become exact ones of floats where the target has no faster dot products.',
+  doc: 'Products and convolutions of integers become exact ones of floats where the target has no faster dot products, and room for weights of floats.',
   rules: profile => [...promises, ...expansions(profile)],
   run: (g, { profile }) => rewriteGraph(rewriteGraph(g, promises), expansions(profile)),
 };

@@ -1,6 +1,7 @@
 import { must } from '../../core/diagnostic.ts';
 import { showDim } from '../../core/dim.ts';
 import type { DType } from '../../core/dtype.ts';
+import { foldNode } from '../../graph/fold.ts';
 import type { Value } from '../../graph/graph.ts';
 import { ConvInteger } from '../../ops/conv/conv-integer.ts';
 import { Conv } from '../../ops/conv/conv.ts';
@@ -76,6 +77,9 @@ const withBias = (c: TfliteCtx, sums: Value, bias: Value | undefined): Value =>
 const zeroOf = (n: TfliteNode, w: Affine): number =>
   w.zero.every(z => z === w.zero[0]) ? must(w.zero[0]) : n.unsupported('weights with several zero points');
 
+/** A constant of any size that is moved about: what sums there can be follows from its contents. */
+const settled = (v: Value): Value => (v.def.k === 'node' ? (foldNode(v.def, Infinity)?.values[v.index] ?? v) : v);
+
 /** A convolution of integers with weights [O, I, …kernel] that `weights` makes of the file's. */
 export function quantizedConvolution(
   n: TfliteNode,
@@ -86,7 +90,7 @@ export function quantizedConvolution(
   const x = n.input(0);
   const q = uniformOf(c, n.operand(0)) ?? n.reject('its input is not quantized');
   const wq = affineOf(c, n.operand(1)) ?? n.unsupported('integers with weights that are not quantized');
-  const w = weights(c, n.input(1));
+  const w = settled(weights(c, n.input(1)));
   const bias = n.optional(2);
   const t = targetOf(n, c);
   const channels = must(x.type.shape[channelAxis(window.layout, rankOf(x))]);

@@ -24,8 +24,10 @@ const { fround } = Math;
 const average: TfliteBuilder = (n, c) => {
   const t = targetOf(n, c);
   const x = n.input(0);
-  // In f64 the quotient of a sum is a half only where it is one.
-  const mean = averagePool(c, cast(c, x, 'f64'), poolOf(n));
+  // Where the quotient is no half, it is further from one than floats of the type are from each other.
+  const pool = poolOf(n);
+  const wide = x.type.dtype === 'i16' || numel(pool.kernel) > 4096 ? 'f64' : 'f32';
+  const mean = averagePool(c, cast(c, x, wide), pool);
   const range = activationRange(n.activation, t, t.to, 'away') ?? t.range;
   return [saturated(c, cast(c, roundedAway(c, mean), 'i32'), { ...t, zero: 0, range })];
 };
