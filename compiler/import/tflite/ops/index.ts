@@ -2,6 +2,7 @@ import { affineOf } from '../quant.ts';
 import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
 import { controlOps } from './control.ts';
 import { convOps } from './conv.ts';
+import { customOps } from './custom.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { imageOps } from './image.ts';
 import { integerBinary } from './integer-binary.ts';
@@ -18,6 +19,7 @@ import { variableOps } from './variable.ts';
 const families: readonly TfliteOps[] = [
   controlOps,
   convOps,
+  customOps,
   matmulOps,
   poolOps,
   elementwiseOps,
