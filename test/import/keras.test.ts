@@ -184,6 +184,57 @@ describe('graphs of layers', () => {
   });
 });
 
+it('a stateful layer has an input and an output for its state', () => {
+  const layer: TestLayer = {
+    class_name: 'SimpleRNN',
+    config: { name: 'r', units: 1, use_bias: false, activation: 'linear', stateful: true },
+    weights: { 'cell/kernel': f32([1, 1], [1]), 'cell/recurrent_kernel': f32([1, 1], [0.5]) },
+  };
+  const model = writeH5(sequential([1, 2, 1], [layer]), [layer], '2.15.0');
+  const x = f32([1, 2, 1], [1, 2]);
+  const first = run(model, { x, r_state: f32([1, 1], [0]) });
+  expect(Object.entries(first).map(([k, t]) => [k, [...toNumbers(t)]])).toEqual([
+    ['r', [2.5]],
+    ['r_state_out', [2.5]],
+  ]);
+  expect(only(run(model, { x, r_state: must(first['r_state_out']) }))).toEqual([3.125]);
+});
+describe('layers of TensorFlow.js', () => {
+  const layer: TestLayer = { class_name: 'Dense', config: { name: 'd', units: 1 } };
+  const json = (paths: readonly string[], kernel: Record<string, unknown>): Uint8Array =>
+    ascii(
+      JSON.stringify({
+        format: 'layers-model',
+        modelTopology: { keras_version: '2.10.0', backend: 'tensorflow', model_config: sequential([null, 2], [layer]) },
+        weightsManifest: [
+          {
+            paths,
+            weights: [
+              { name: 'd/kernel', shape: [2, 1], dtype: 'float32', ...kernel },
+              { name: 'd/bias', shape: [1], dtype: 'float32' },
+            ],
+          },
+        ],
+      }),
+    );
+  const shards = new Map([
+    ['a.bin', Uint8Array.of(0, 4, 0)],
+    ['b.bin', Uint8Array.of(0, 128, 63)],
+  ]);
+  const external = (path: string): Uint8Array => must(shards.get(path));
+  const quantized = { quantization: { dtype: 'uint8', scale: 0.5, min: 1 } };
+  const x = f32([1, 2], [1, 10]);
+  it('has weights in shards, in 8 bits with a scale', () => {
+    const { graph } = importModel(json(['a.bin', 'b.bin'], quantized), { file: 'model.json', external });
+    expect(only(Object.fromEntries(evaluate(graph, new Map([['x', x]]))))).toEqual([32]);
+  });
+  it('whose paths stay in the folder, and whose shards are whole', () => {
+    const refused = (paths: readonly string[]): string =>
+      failure(() => importModel(json(paths, quantized), { file: 'model.json', external })).code;
+    expect([refused(['../a.bin']), refused(['/etc/passwd']), refused(['a.bin'])]).toEqual(['E204', 'E204', 'E204']);
+  });
+});
+
 describe('what is refused', () => {
   it('names every layer that is not supported, with what can be done, and runs no code', () => {
     const layers: TestLayer[] = [

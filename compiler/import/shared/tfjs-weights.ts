@@ -1,5 +1,5 @@
 import { fail, type Loc } from '../../core/diagnostic.ts';
-import { bytesOf, type DType } from '../../core/dtype.ts';
+import { bytesOf, isInt, type DType } from '../../core/dtype.ts';
 import { fromNumbers, numel, toNumbers, type Tensor } from '../../core/tensor.ts';
 import type { ModelFile } from '../importer.ts';
 import { unsafePath } from './external.ts';
@@ -79,7 +79,8 @@ export function tfjsWeights(manifest: Json | undefined, model: ModelFile): TfjsW
           const min = asNumber(field(q, 'min')) ?? 0;
           const values = toNumbers(raw);
           // float16 is widened, integers are steps from a least value, in the float32 arithmetic of TensorFlow.js.
-          return fromNumbers(to, dims, stored === 'f16' ? values : values.map(v => Math.fround(v * scale + min)));
+          const given = stored === 'f16' ? values : values.map(v => Math.fround(v * scale + min));
+          return fromNumbers(to, dims, isInt(to) ? given.map(v => Math.round(v)) : given);
         },
       };
     });
