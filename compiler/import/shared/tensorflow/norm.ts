@@ -17,7 +17,7 @@ export function moments(c: ImportBuilder, x: Value, axes: readonly number[]): re
   const d = c.apply1(e.Sub, [x, mean]);
   return [mean, reduceOver(c, 'mean', c.apply1(e.Mul, [d, d]), axes, true)];
 }
-export interface BatchNormed {
+interface BatchNormed {
   readonly y: Value;
   /** What the statistics are after this batch: those of the batch in training (the variance of a sample), else those given. */
   readonly mean: Value;

@@ -22,7 +22,7 @@ export interface CellWeights {
   /** [gates * units]; [2, gates * units] for a GRU with `resetAfter`: of the inputs, then of the state. */
   readonly bias?: Value | undefined;
 }
-export interface RecurrentLayer {
+interface RecurrentLayer {
   readonly cell: Cell;
   /** Of the gates; rnn has none. */
   readonly gate: Activation;
@@ -38,7 +38,7 @@ export interface RecurrentLayer {
   /** [batch, time] of bool: steps that are false are skipped, and have the result of the step before them. */
   readonly mask?: Value | undefined;
 }
-export interface RecurrentResult {
+interface RecurrentResult {
   /** [batch, time, units]. */
   readonly sequence: Value;
   /** [batch, units]. */

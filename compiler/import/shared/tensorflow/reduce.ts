@@ -40,7 +40,7 @@ export function argReduce(c: ImportBuilder, of: 'max' | 'min', x: Value, axis: n
   const numbers = x.type.dtype === 'bool' ? cast(c, x, 'i32') : x;
   return cast(c, c.apply1(ArgReduce, [numbers], { of, axis, keep }), to);
 }
-export interface Running {
+interface Running {
   readonly axis: number;
   /** Without the element itself. */
   readonly exclusive: boolean;

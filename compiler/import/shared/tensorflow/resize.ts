@@ -12,7 +12,7 @@ import { einsum } from '../einsum.ts';
 import { cast } from '../views.ts';
 
 /** Where elements of a resized axis lie in the input: from the first to the last element, by their middles, or by their left edges. */
-export type Coordinates = 'align_corners' | 'half_pixel' | 'legacy';
+type Coordinates = 'align_corners' | 'half_pixel' | 'legacy';
 export const coordinatesOf = (alignCorners: boolean, halfPixel: boolean): Coordinates =>
   alignCorners ? 'align_corners' : halfPixel ? 'half_pixel' : 'legacy';
 export interface Resizing {

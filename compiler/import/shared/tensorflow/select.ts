@@ -29,7 +29,7 @@ export function oneHot(c: ImportBuilder, indices: Value, depth: Dim, on: Value, 
 }
 
 /** Which boxes to keep, and how many. */
-export interface Suppression {
+interface Suppression {
   /** As an integer. */
   readonly max: Value;
   /** Boxes that overlap a better one by more are dropped. */

@@ -10,7 +10,7 @@ import { element, lengthOf, reach, signOf, sizeOf, sizesValue } from '../sizes.t
 import { cast, cutOf, reshape, slice, type Cut } from '../views.ts';
 
 /** The masks of StridedSlice: bit i is about entry i of begin, end and strides. */
-export interface SliceMasks {
+interface SliceMasks {
   /** Begin and end at the border of the axis, whatever is given. */
   readonly begin: number;
   readonly end: number;

@@ -1,5 +1,5 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimCeilDiv, dimFloorDiv, dimMax, dimMul, dimSub, type Dim } from '../../../core/dim.ts';
+import { dimAdd, dimMax, dimMul, dimSub, type Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
 import { extent, spatialAxes, type Layout, type WindowAttrs } from '../../../ops/spatial.ts';
 import { samePads } from '../window.ts';
@@ -69,6 +69,3 @@ export function transposedSize(size: Dim, kernel: Dim, stride: number, dilation:
     ? dimMul(size, stride)
     : dimAdd(dimMul(size, stride), dimMax(0, dimSub(extent(kernel, dilation), stride)));
 }
-/** The size of a result of a window under SAME or VALID. */
-export const slidSize = (size: Dim, kernel: Dim, stride: number, dilation: number, padding: 'same' | 'valid'): Dim =>
-  padding === 'same' ? dimCeilDiv(size, stride) : dimAdd(dimFloorDiv(dimSub(size, extent(kernel, dilation)), stride), 1);
