@@ -225,7 +225,7 @@ describe('tensorOf', () => {
       'E203',
       /does not hold 1/,
     ],
-    ['strings', [tensor({ dims: [1], type: 8, name: 's' })], 'E106', /string of tensor 's'/],
+    ['too few strings', [tensor({ dims: [1], type: 8, name: 's' })], 'E203', /tensor 's': 0 texts for string\[1\]/],
     ['a type of the future', [tensor({ dims: [1], type: 77, raw: new Uint8Array(1) })], 'E106', /number 77/],
     ['complex', [tensor({ dims: [1], type: 14, raw: new Uint8Array(8) })], 'E106', /complex64/],
   ])('refuses %s', (_, parts, code, message) => {

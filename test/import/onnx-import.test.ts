@@ -265,7 +265,7 @@ describe('what is not supported', () => {
     expect(failure(model([x, node('Nothing', ['x'], ['y']), y])).message).not.toContain('--inputs-at');
   });
   it('inputs of a type that Sinter has not, or of a number of tensors that nobody chose', () => {
-    fails(model([value(11, 'x', 8, [3]), node('Identity', ['x'], ['y']), y]), 'E106', /string of input 'x'/);
+    fails(model([value(11, 'x', 14, [3]), node('Identity', ['x'], ['y']), y]), 'E106', /complex64 of input 'x'/);
     fails(
       model([sub(11, text(1, 'x'), sub(2, sub(4, sub(1, sub(1, int(1, 1)))))), node('Identity', ['x'], ['y']), y]),
       'E301',

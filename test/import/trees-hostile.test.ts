@@ -457,7 +457,7 @@ describe('what is no model', () => {
     expect(force(json(sound()), 'lightgbm')).toThrow(/E203: .*'end of trees' is missing/);
     expect(force(utf8('tree\nend of trees\n'), 'xgboost')).toThrow(/E202: .*none of the forms that XGBoost writes/);
     expect(force(json(sound()), 'caffe' as 'onnx')).toThrow(
-      "E403: option format: 'caffe' is none of onnx, tflite, keras, xgboost, lightgbm",
+      "E403: option format: 'caffe' is none of onnx, tflite, tensorflow, keras, xgboost, lightgbm",
     );
     expect(force(json(sound()), 'xgboost')).not.toThrow();
   });
