@@ -27,6 +27,6 @@ it('are verified with labels and maps', async () => {
   expect(text).toMatch(/output_probability +\S+ +\S+ {2}ok, arg-max agrees (\d+) of \1 times\n/);
   expect(JSON.parse(readFileSync(join(out, 'manifest.json'), 'utf8'))).toMatchObject({
     labels: ['ant', 'bee', 'cat'],
-    outputs: [{ name: 'output_label', type: 'int64' }, { name: 'output_probability' }],
+    outputs: [{ name: 'output_label', type: 'string' }, { name: 'output_probability' }],
   });
 });

@@ -146,7 +146,7 @@ describe('tree models on the command line', () => {
     ],
     [['--dim', 'rows=5'], 1, 'E302: dimension rows: the only free dimension of this model is batch'],
     [['--format', 'onnx'], 1, 'E202'],
-    [['--format', 'coreml'], 2, 'Allowed choices are onnx, tflite, xgboost, lightgbm'],
+    [['--format', 'coreml'], 2, 'Allowed choices are onnx, tflite, tensorflow, keras, xgboost, lightgbm'],
   ] as const)('are told what is wrong with %j', async (flags, code, words) => {
     const r = await sinter('compile', at('model.onnx'), '-o', at('none'), ...flags);
     expect(r.err).toContain(words);
