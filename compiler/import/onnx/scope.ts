@@ -1,7 +1,7 @@
 import { fail, must, opOf, type Loc } from '../../core/diagnostic.ts';
 import { relisted } from '../../core/texts.ts';
 import { constant, input, symbolicOf, type Graph, type Value } from '../../graph/graph.ts';
-import { collecting, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
+import { collecting, contexts, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
 import type { ExternalResolver } from '../shared/external.ts';
 import { importedAt, Poisoned, Unsupported } from '../shared/unsupported.ts';
 import { domainOf, OnnxNode, opKey, resolveAttrs, withAttrs, type AttrScope } from './node.ts';
@@ -221,7 +221,7 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] 
     declared,
   };
   return importedAt(loc, () => {
-    const c = ctxOf(s, loc);
+    const c = ctxOf(s, { loc });
     const given = new OnnxNode(parts);
     const old = domain === '' && opset < FIRST_OPSET ? oldWords.get(n.opType)?.(given, c) : undefined;
     const node = old ? new OnnxNode({ ...parts, inputs: old.inputs ?? inputs, attrs: withAttrs(attrs, old.attrs ?? []) }) : given;
@@ -231,27 +231,13 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] 
   });
 }
 
-const contexts = new WeakMap<Scope, { readonly at: { loc: Loc }; readonly ctx: ImportCtx }>();
-/** The context of a scope's builders, set to one node. One a scope: there are many nodes, and one is imported at a time. */
-function ctxOf(s: Scope, loc: Loc): ImportCtx {
-  const had = contexts.get(s);
-  if (had) {
-    had.at.loc = loc;
-    // What a node that failed expected is of no use to the next.
-    had.ctx.waiting();
-    return had.ctx;
-  }
-  const at = { loc };
-  const ctx: ImportCtx = {
-    ...importBuilder(s.session, at, s.frame.definers),
-    graphs: subs => importGraphs(s, subs, at.loc),
-    inline: (g, values) => tensorsAmong(inlineGraph(s, s.frame, g, values, at.loc), g, at.loc),
-    inlineItems: (g, items) => inlineGraph(s, s.frame, g, items, at.loc),
-    named: name => lookup(s, name, at.loc),
-  };
-  contexts.set(s, { at, ctx });
-  return ctx;
-}
+const ctxOf = contexts((s: Scope, at: { readonly loc: Loc }): ImportCtx => ({
+  ...importBuilder(s.session, at, s.frame.definers),
+  graphs: subs => importGraphs(s, subs, at.loc),
+  inline: (g, values) => tensorsAmong(inlineGraph(s, s.frame, g, values, at.loc), g, at.loc),
+  inlineItems: (g, items) => inlineGraph(s, s.frame, g, items, at.loc),
+  named: name => lookup(s, name, at.loc),
+}));
 
 /** The end of a path, where it is long. */
 const ending = (path: string): string => (path.length > 200 ? `…${path.slice(-200)}` : path);

@@ -134,3 +134,26 @@ export function importBuilder(s: ImportSession, at: { readonly loc: Loc }, symbo
     unsupported,
   };
 }
+
+/**
+ * The contexts of scopes, which `make` makes once for each; they are moved from node to node, for there are many, and one of a scope is
+ * imported at a time.
+ */
+export function contexts<S extends object, P extends { readonly loc: Loc }, C extends ImportBuilder>(
+  make: (s: S, at: P) => C,
+): (s: S, at: P) => C {
+  const made = new WeakMap<S, { readonly at: P; readonly ctx: C }>();
+  return (s, place) => {
+    const had = made.get(s);
+    if (had) {
+      Object.assign(had.at, place);
+      // What a node that failed expected is of no use to the next.
+      had.ctx.waiting();
+      return had.ctx;
+    }
+    const at = { ...place };
+    const ctx = make(s, at);
+    made.set(s, { at, ctx });
+    return ctx;
+  };
+}

@@ -1,7 +1,7 @@
 import { fail, must, opOf, type Loc } from '../../core/diagnostic.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { constant, input, symbolicOf, type Graph, type Value } from '../../graph/graph.ts';
-import { collecting, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
+import { collecting, contexts, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
 import { importedAt, Poisoned, Unsupported } from '../shared/unsupported.ts';
 import { mapItem, type Item } from './item.ts';
 import { TfNode } from './node.ts';
@@ -148,7 +148,7 @@ function importNode(s: Scope, n: NodeDef, wanted: ReadonlySet<number>): void {
     if (!builder) throw new Unsupported(n.op, '', loc);
     const inputs = dataInputs(n).map(i => itemAt(s, refOf(s.nodes, i)));
     return importedAt(loc, () => {
-      const c = ctxOf(s, loc);
+      const c = ctxOf(s, { loc });
       const outs = builder(new TfNode({ def: n, inputs, loc, file: session.file, room: session.room, wanted }), c);
       for (const i of wanted) if (!outs[i]) throw new Unsupported(n.op, `output ${i} is wanted`, loc);
       const waiting = c.waiting();
@@ -167,19 +167,9 @@ const callOf =
       i => n.wants(i),
     );
 
-const contexts = new WeakMap<Scope, { readonly at: { loc: Loc }; readonly ctx: TfCtx }>();
-/** The context of a scope's builders, set to one node. One a scope: there are many nodes, and one is imported at a time. */
-function ctxOf(s: Scope, loc: Loc): TfCtx {
-  const had = contexts.get(s);
-  if (had) {
-    had.at.loc = loc;
-    // What a node that failed expected is of no use to the next.
-    had.ctx.waiting();
-    return had.ctx;
-  }
-  const at = { loc };
+const ctxOf = contexts((s: Scope, at: { readonly loc: Loc }): TfCtx => {
   const { session } = s;
-  const ctx: TfCtx = {
+  return {
     ...importBuilder(session, at, s.frame.definers),
     call: (name, items, wants) => callFunction(s, name, items, at.loc, wants),
     bodies: list => importBodies(s, list, at.loc),
@@ -193,9 +183,7 @@ function ctxOf(s: Scope, loc: Loc): TfCtx {
       table: session.table,
     },
   };
-  contexts.set(s, { at, ctx });
-  return ctx;
-}
+});
 const outermost = (f: Frame): Frame => (f.outer ? outermost(f.outer) : f);
 
 /** A value of an enclosing graph as an input of this one. */
@@ -277,7 +265,7 @@ function importBodies(
     const args = b.arguments(formals).map(x => mapItem(x, v => (own.has(v) ? v : bring(v, s.frame, frame))));
     const [inner, ret] = enter(s, b.name, args, frame, loc);
     const items = importValues(inner, ret);
-    const outputs = importedAt(loc, () => b.results(items, ctxOf(inner, loc), args));
+    const outputs = importedAt(loc, () => b.results(items, ctxOf(inner, { loc }), args));
     return { name: b.name, frame, formals, outputs: outputs.map((value, i) => ({ name: `out${i}`, value })) };
   });
   const captures = [...new Set(made.flatMap(m => [...m.frame.captures.keys()]))];

@@ -2,7 +2,7 @@ import { fail, must, opOf, type Loc } from '../../core/diagnostic.ts';
 import { numel, zeros, type Tensor } from '../../core/tensor.ts';
 import { constant, input, tensorOf as contentsOfValue, type Value } from '../../graph/graph.ts';
 import type { TfliteRounding } from '../importer.ts';
-import { collecting, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
+import { collecting, contexts, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
 import type { ExternalResolver } from '../shared/external.ts';
 import { importedAt, Poisoned, Unsupported } from '../shared/unsupported.ts';
 import { TfliteNode } from './node.ts';
@@ -105,7 +105,7 @@ function build(s: Scope, o: Operator, loc: Loc): readonly (Item | undefined)[] {
     throw new Unsupported(o.op, 'it works on complex numbers', loc);
   const items = o.inputs.map(i => (i < 0 ? undefined : lookup(s, i, loc)));
   return importedAt(loc, () => {
-    const c = contextOf(s, o, loc);
+    const c = ctxOf(s, { loc, operator: o });
     const outs = builder(new TfliteNode({ operator: o, items, operands, results, loc }), c);
     const waiting = c.waiting();
     return outs.map(x => (x === undefined || isResource(x) ? x : waiting(x)));
@@ -114,21 +114,10 @@ function build(s: Scope, o: Operator, loc: Loc): readonly (Item | undefined)[] {
 
 /** The operator that a scope is at. */
 interface At {
-  loc: Loc;
-  operator: Operator;
+  readonly loc: Loc;
+  readonly operator: Operator;
 }
-const contexts = new WeakMap<Scope, { readonly at: At; readonly ctx: TfliteCtx }>();
-/** The context of a scope's builders, set to one operator. */
-function contextOf(s: Scope, operator: Operator, loc: Loc): TfliteCtx {
-  const had = contexts.get(s);
-  if (had) {
-    had.at.loc = loc;
-    had.at.operator = operator;
-    // What an operator that failed expected is of no use to the next.
-    had.ctx.waiting();
-    return had.ctx;
-  }
-  const at: At = { loc, operator };
+const ctxOf = contexts((s: Scope, at: At): TfliteCtx => {
   const { session } = s;
   const ctx: TfliteCtx = {
     ...importBuilder(session, at, s.frame.definers),
@@ -138,7 +127,7 @@ function contextOf(s: Scope, operator: Operator, loc: Loc): TfliteCtx {
       const frame: Frame = { definers: [] };
       const inputs = types.map((t, k) => input(`in${k}`, t));
       const inner: Scope = { session, graph: s.graph, frame, items: [], calls: s.calls };
-      const made = f(contextOf(inner, at.operator, at.loc), inputs);
+      const made = f(ctxOf(inner, at), inputs);
       const outputs = made.map((value, k) => ({ name: `out${k}`, value }));
       return { name: opOf(at.loc), inputs, outputs, symbolDefinitions: frame.definers };
     },
@@ -158,9 +147,8 @@ function contextOf(s: Scope, operator: Operator, loc: Loc): TfliteCtx {
       session.held.set(r.name, { value, frame: s.frame });
     },
   };
-  contexts.set(s, { at, ctx });
   return ctx;
-}
+});
 function heldBy(s: Scope, r: Resource, loc: Loc): Value {
   const held = s.session.held.get(r.name) ?? fail('E105', { what: `what '${r.name}' holds` }, loc);
   if (held.frame === s.frame || held.value.def.k === 'const') return held.value;

@@ -31,7 +31,12 @@ export const unknown = (f: H5File, why: string, what = ''): never =>
 export function part(f: H5File, address: number, what: string, size = f.bytes.length - address): Cursor {
   if (--f.steps < 0) damaged(f, 'its structures lead in circles');
   if (!(address >= 0 && size >= 0 && address + size <= f.bytes.length))
-    damaged(f, `${what} of ${size} bytes at ${address} of ${f.bytes.length}`);
+    damaged(
+      f,
+      size < 0
+        ? `${what} lies at byte ${address}, and the file has ${f.bytes.length}`
+        : `${what} of ${size} bytes at ${address} of ${f.bytes.length}`,
+    );
   return cursor(f.bytes.subarray(address, address + size), f.name, `HDF5, ${what}`);
 }
 /** An unsigned integer of some bytes. Past 2^53 it is inexact, and larger than any file. */

@@ -41,28 +41,21 @@ function finish(l: LayerView, c: KerasBuilder, y: Value, bias: Value | undefined
   return [{ value: activate(l, c, biasAdd(c, y, bias, layout)) }];
 }
 
+/** A convolution over n spatial axes whose weights [O, I, …kernel] come out of the variable that `named` gives. */
 const conv =
+  (weightsFrom: (c: KerasBuilder, w: Value) => Value, named: (l: LayerView) => string) =>
   (n: number): LayerBuilder =>
   (l, c, call) => {
     const x = spatial(c, call.x(), n);
     const w = windowOf(l, n);
-    const [kernel, bias] = l.variables('kernel', biased(l) && 'bias');
-    const weights = weightsFromHWIO(c, must(kernel));
+    const [kernel, bias] = l.variables(named(l), biased(l) && 'bias');
+    const weights = weightsFrom(c, must(kernel));
     const padding = paddingOf(l, weights.type.shape.slice(2), w.dilations, w.padding);
     return finish(l, c, convolution(c, x, weights, { ...w, padding }), bias, w.layout);
   };
-const depthwise =
-  (n: number): LayerBuilder =>
-  (l, c, call) => {
-    const x = spatial(c, call.x(), n);
-    const w = windowOf(l, n);
-    // Keras 3 calls it kernel.
-    const named = l.variable('depthwise_kernel', 0) ? 'depthwise_kernel' : 'kernel';
-    const [kernel, bias] = l.variables(named, biased(l) && 'bias');
-    const weights = weightsFromDepthwise(c, must(kernel));
-    const padding = paddingOf(l, weights.type.shape.slice(2), w.dilations, w.padding);
-    return finish(l, c, convolution(c, x, weights, { ...w, padding }), bias, w.layout);
-  };
+const plain = conv(weightsFromHWIO, () => 'kernel');
+// Keras 3 calls it kernel.
+const depthwise = conv(weightsFromDepthwise, l => (l.variable('depthwise_kernel', 0) ? 'depthwise_kernel' : 'kernel'));
 /** A depthwise convolution, then one of single elements. */
 const separable =
   (n: number): LayerBuilder =>
@@ -132,12 +125,12 @@ const transposed =
     return finish(l, c, y, bias, w.layout);
   };
 export const convLayers: LayerTable = {
-  Conv1D: conv(1),
-  Conv2D: conv(2),
-  Conv3D: conv(3),
-  Convolution1D: conv(1),
-  Convolution2D: conv(2),
-  Convolution3D: conv(3),
+  Conv1D: plain(1),
+  Conv2D: plain(2),
+  Conv3D: plain(3),
+  Convolution1D: plain(1),
+  Convolution2D: plain(2),
+  Convolution3D: plain(3),
   Conv1DTranspose: transposed(1),
   Conv2DTranspose: transposed(2),
   Conv3DTranspose: transposed(3),
