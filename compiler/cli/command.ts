@@ -86,7 +86,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
       [],
     )
     .option('--inputs-at <name>', 'cut the model: what this node gives, or this value, is an input', collect, [])
-    .option('--signature <name>', 'the function to compile of a SavedModel that has several')
+    .option('--signature <name>', 'the function to compile of a SavedModel or a TensorFlow Lite file that has several')
     .option('--input-names <list>', 'the nodes that are the inputs of a frozen graph of TensorFlow, in order')
     .option('--iterations <a..b>', 'boosting rounds to use of XGBoost and LightGBM models, counted from 0')
     .option('--outputs <list>', `outputs of XGBoost and LightGBM models besides prediction: ${TREE_OUTPUTS.join(',')}`)

@@ -10,6 +10,8 @@ import { Transpose } from '../../compiler/ops/movement/view.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { projectDir } from '../../fixtures/paths.ts';
+import { flexList } from '../flexbuffer.ts';
+import { TF, writeNode } from '../tensorflow-writer.ts';
 import { writeTflite, type GraphSpec, type ModelSpec } from '../tflite-writer.ts';
 
 const floats = (name: string, shape: readonly number[], data?: readonly number[]) => ({
@@ -69,6 +71,96 @@ test('all operators that are not supported are told at once', () => {
     ],
   };
   expect(() => open({ graphs: [odd] })).toThrow(/E103[^]*2 operators[^]*LSH_PROJECTION; first 'y'[^]*MyOwn; first 'z'/);
+});
+
+test('operators of TensorFlow itself are computed where the option holds their node', () => {
+  const node = writeNode({
+    name: 'roll',
+    op: 'Roll',
+    attrs: { T: { type: TF.f32 }, Tshift: { type: TF.i32 }, Taxis: { type: TF.i32 } },
+  });
+  const ints = (name: string, data: readonly number[]) => ({ name, type: 'INT32', shape: [data.length], data });
+  const complex = (name: string) => ({ name, type: 'COMPLEX64', shape: [3] });
+  const length = writeNode({ name: 'abs', op: 'ComplexAbs', attrs: { T: { type: 8 }, Tout: { type: TF.f32 } } });
+  const pair = writeNode({ name: 'pair', op: 'Complex', attrs: { T: { type: TF.f32 }, Tout: { type: 8 } } });
+  const graph: GraphSpec = {
+    tensors: [floats('x', [3]), ints('shift', [1]), ints('axis', [0]), floats('turned', [3]), complex('pair'), floats('y', [3])],
+    inputs: [0],
+    outputs: [3, 5],
+    operators: [
+      { op: 'FlexRoll', inputs: [0, 1, 2], outputs: [3], customOptions: flexList(['Roll', node]) },
+      { op: 'FlexComplex', inputs: [0, 3], outputs: [4], customOptions: flexList(['Complex', pair]) },
+      { op: 'FlexComplexAbs', inputs: [4], outputs: [5], customOptions: flexList(['ComplexAbs', length]) },
+    ],
+  };
+  expect(run({ graphs: [graph] }, { x: [3, 4, 0] })).toEqual({ turned: [0, 3, 4], y: [3, 5, 4] });
+  const bad = { ...graph, operators: graph.operators.map(o => ({ ...o, customOptions: Uint8Array.of(9, 9) })) };
+  expect(() => open({ graphs: [bad] })).toThrow(/E102[^]*FlexRoll/);
+  const calls = { ...graph, operators: graph.operators.map(o => ({ ...o, op: 'FlexPyFunc' })) };
+  expect(() => open({ graphs: [calls] })).toThrow(/E103[^]*FlexPyFunc/);
+});
+
+test('a transposed convolution of MediaPipe is one with a bias', () => {
+  const [x, w, b] = [
+    floats('x', [1, 2, 3, 2]),
+    floats(
+      'w',
+      [3, 2, 3, 2],
+      Array.from({ length: 36 }, (_, i) => (i % 7) - 3),
+    ),
+    floats('b', [3], [1, 2, 3]),
+  ];
+  const data = Array.from({ length: 12 }, (_, i) => i - 5);
+  for (const [padding, sizes] of [
+    [1, [1, 4, 9, 3]],
+    [2, [1, 4, 9, 3]],
+  ] as const) {
+    const y = floats('y', sizes);
+    const options = new Uint8Array(Int32Array.of(padding, 3, 2).buffer);
+    const custom: GraphSpec = {
+      tensors: [x, w, b, y],
+      inputs: [0],
+      outputs: [3],
+      operators: [{ op: 'Convolution2DTransposeBias', inputs: [0, 1, 2], outputs: [3], customOptions: options }],
+    };
+    const own: GraphSpec = {
+      tensors: [{ name: 's', type: 'INT32', shape: [4], data: sizes }, w, x, b, y],
+      inputs: [2],
+      outputs: [4],
+      operators: [
+        {
+          op: 'TRANSPOSE_CONV',
+          inputs: [0, 1, 2, 3],
+          outputs: [4],
+          table: 'TransposeConv',
+          options: { padding: padding - 1, stride_w: 3, stride_h: 2 },
+        },
+      ],
+    };
+    const got = run({ graphs: [custom] }, { x: data });
+    expect(got['y']).toHaveLength(108);
+    expect(got).toEqual(run({ graphs: [own] }, { x: data }));
+  }
+});
+
+test('one of several signatures is chosen by its name', () => {
+  const twice: GraphSpec = {
+    ...adding,
+    name: 'twice',
+    operators: [{ op: 'MUL', inputs: [0, 1], outputs: [2], table: 'Mul', options: { fused_activation_function: 0 } }],
+  };
+  const signature = (key: string, graph: number) => ({ key, graph, inputs: { a: 0 }, outputs: { b: 2 } });
+  const bytes = writeTflite({ graphs: [adding, twice], signatures: [signature('add', 0), signature('multiply', 1)] });
+  const answer = (name?: string): number[] => {
+    const { graph } = importModel(bytes, { file: 'm.tflite', ...(name !== undefined && { signature: name }) });
+    return [...toNumbers(must(evaluate(graph, new Map([['a', fromNumbers('f32', [2, 2], [1, 2, 3, 40])]])).get('b')))];
+  };
+  expect([answer(), answer('add'), answer('multiply')]).toEqual([
+    [2, 0, 4, 30],
+    [2, 0, 4, 30],
+    [1, -20, 3, -400],
+  ]);
+  expect(() => answer('multipli')).toThrow(/E403[^]*signature[^]*multiply/);
 });
 
 test('files that are cut off or changed give a code, whatever is wrong with them', () => {

@@ -22,6 +22,7 @@ const problem = fc.record({
   lengths: fc.boolean(),
   state: fc.boolean(),
   resetAfter: fc.boolean(),
+  cellClip: fc.constantFrom(0, 0, 0.1),
   dtype: fc.constantFrom('f32', 'f32', 'f32', 'f64'),
   seed: fc.nat(1000),
   profile: fc.nat(4),
@@ -62,6 +63,7 @@ describe('Recurrent', () => {
             cell,
             reverse: r.reverse,
             resetAfter: r.resetAfter,
+            cellClip: r.cellClip,
             activations: ['Sigmoid,Tanh,Tanh', 'Sigmoid,Tanh', 'Tanh'][CELLS.indexOf(cell)] ?? '',
           },
         );

@@ -89,7 +89,7 @@ const Attr: Message<AttrValue> = {
     func: message(10, () => Func),
   },
 };
-const Node: Message<NodeDef> = {
+export const Node: Message<NodeDef> = {
   name: 'NodeDef',
   fields: { name: string(1), op: string(2), input: strings(3), attr: messages(5, () => AttrEntry) },
 };

@@ -6,7 +6,7 @@ import { ACTIVATIONS, PADDINGS } from './schema.ts';
 
 /** The main graph as the file has it; `shapes` are the sizes of its tensors by name. */
 export function drawModel(m: TfliteModel, shapes: ReadonlyMap<string, string>, file: string): Drawing {
-  const { graph, inputs, outputs } = entryOf(m, file);
+  const { graph, inputs, outputs } = entryOf(m, { file });
   const drawn = drawGraph(m, graph, shapes, [m.subgraphs.indexOf(graph)]);
   return { ...drawn, inputs: inputs.map(i => nameOf(graph, i.tensor)), outputs: outputs.map(o => nameOf(graph, o.tensor)) };
 }

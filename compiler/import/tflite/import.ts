@@ -1,6 +1,8 @@
 import { CompileError, fail, must, type Loc, type Warning } from '../../core/diagnostic.ts';
+import { didYouMean } from '../../core/suggest.ts';
 import { symbolsOf } from '../../core/dim.ts';
 import { tensorType } from '../../core/shape.ts';
+import { toNumbers } from '../../core/tensor.ts';
 import { input, type Graph, type Value } from '../../graph/graph.ts';
 import type { ImportedGraph, TfliteRounding } from '../importer.ts';
 import { importSession } from '../shared/builder.ts';
@@ -9,7 +11,7 @@ import type { ExternalResolver } from '../shared/external.ts';
 import { failUnsupported, Poisoned } from '../shared/unsupported.ts';
 import { labelsOf } from './metadata.ts';
 import { tfliteOps } from './ops/index.ts';
-import { variableName, type NamedTensor, type Operator, type Subgraph, type TfliteModel } from './records.ts';
+import { variableName, type NamedTensor, type Operator, type Signature, type Subgraph, type TfliteModel } from './records.ts';
 import { isResource } from './registry.ts';
 import { importBody, locOf, lookup, valueOf, type Scope, type Session, type State } from './scope.ts';
 import { contentsOf, dtypeOf, isComplex } from './tensor.ts';
@@ -21,6 +23,8 @@ export interface TfliteOptions {
   readonly dims?: DimChoices;
   readonly shapes?: ShapeChoices;
   readonly rounding?: TfliteRounding;
+  /** The signature that is meant. */
+  readonly signature?: string;
   /** Gives bytes of files beside the model. */
   readonly external?: ExternalResolver;
   /** Is told what each name of the main graph became. */
@@ -33,9 +37,17 @@ export interface Entry {
   readonly inputs: readonly NamedTensor[];
   readonly outputs: readonly NamedTensor[];
 }
+/** The signature that is asked for; `serving_default`, or the first one. E403: there is none of the name. */
+function signatureOf(m: TfliteModel, file: string, asked: string | undefined): Signature | undefined {
+  if (asked === undefined) return m.signatures.find(s => s.key === 'serving_default') ?? m.signatures[0];
+  const names = m.signatures.map(s => s.key);
+  const why =
+    names.length === 0 ? 'the model has no signatures' : `'${asked}' is none of ${names.join(', ')}${didYouMean(asked, names)}`;
+  return m.signatures.find(s => s.key === asked) ?? fail('E403', { option: 'signature', why }, { k: 'file', file, what: '' });
+}
 /** The names are those of the signature, which the model's author gave; without one, those of the tensors. E202: there is no graph. */
-export function entryOf(m: TfliteModel, file: string): Entry {
-  const signature = m.signatures.find(s => s.key === 'serving_default') ?? m.signatures[0];
+export function entryOf(m: TfliteModel, { file, signature: asked }: Pick<TfliteOptions, 'file' | 'signature'>): Entry {
+  const signature = signatureOf(m, file, asked);
   const graph = m.subgraphs[signature?.subgraph ?? 0] ?? fail('E202', { file, why: 'it holds no graph' });
   const named = (list: readonly number[], given: readonly NamedTensor[] | undefined): NamedTensor[] => {
     const names = new Set<string>();
@@ -82,7 +94,7 @@ export function importTflite(m: TfliteModel, o: TfliteOptions): ImportedGraph {
   const warnings: readonly Warning[] = session.warnings;
   const labels = labelsOf(m);
   try {
-    const graph = importEntry(entryOf(m, file), session, o);
+    const graph = importEntry(entryOf(m, o), session, o);
     if (session.unsupported.length === 0) return { graph, warnings, histogram: histogram(m), ...(labels && { labels }) };
   } catch (e) {
     const followUp = e instanceof Poisoned || (e instanceof CompileError && session.unsupported.length > 0);
@@ -195,6 +207,17 @@ function tied(
     if (taken.has(s.name) || taken.has(output.name))
       fail('E202', { file: session.file, why: `two of its inputs and outputs have the name '${s.name}'` });
     taken.add(s.name).add(output.name);
+    beginning(session, s);
     return { input: s.before, output };
   });
+}
+/** Values of a warning. */
+const SHOWN = 8;
+/** Says what the first run is to be given where that is not zeros. */
+function beginning({ warnings, file }: Session, { name, initial }: State): void {
+  const values = initial ? toNumbers(initial) : [];
+  if (values.every(v => v === 0)) return;
+  const shown = `${Array.from(values.slice(0, SHOWN)).join(', ')}${values.length > SHOWN ? ', …' : ''}`;
+  const message = `the state '${name}' begins as ${shown}: give it this in the first run`;
+  warnings.push({ code: 'state', message, loc: { k: 'file', file, what: name } });
 }

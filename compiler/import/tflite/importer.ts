@@ -9,18 +9,19 @@ export const tflite: Importer<'tflite'> = {
   title: 'TensorFlow Lite',
   accepts: 'TensorFlow Lite',
   mainFile: 'model.tflite',
-  takes: ['shapes', 'tflite-rounding'],
+  takes: ['shapes', 'signature', 'tflite-rounding'],
   sniff: b => (isTflite(b) ? 'certain' : 'no'),
   open: ({ name: file, bytes, beside }) => {
     const model = decodeModel(bytes, file);
     const source = { file, ...(beside && { external: beside }) };
     return {
-      import: ({ name, dims, shapes, tfliteRounding, onValue }) =>
+      import: ({ name, dims, shapes, signature, tfliteRounding, onValue }) =>
         importTflite(model, {
           ...source,
           ...(name !== undefined && { name }),
           ...(dims && { dims }),
           ...(shapes && { shapes }),
+          ...(signature !== undefined && { signature }),
           ...(tfliteRounding && { rounding: tfliteRounding }),
           ...(onValue && { onValue }),
         }),

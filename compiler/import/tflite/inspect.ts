@@ -19,7 +19,7 @@ interface Trial {
   readonly problem: ModelFacts['problem'];
 }
 export function tryImport(m: TfliteModel, o: TfliteOptions): Trial {
-  const sizes = Object.fromEntries([...freeSizes(declaredInputs(entryOf(m, o.file))).values()].map(f => [f.name, trialSize(f)]));
+  const sizes = Object.fromEntries([...freeSizes(declaredInputs(entryOf(m, o))).values()].map(f => [f.name, trialSize(f)]));
   const shapes = new Map<string, string>();
   const onValue = (name: string, v: Value): void => void shapes.set(name, v.type.shape.map(showDim).join('×'));
   try {
@@ -32,7 +32,7 @@ export function tryImport(m: TfliteModel, o: TfliteOptions): Trial {
 
 /** What the file holds: its own names, sizes and operators, also where the import failed. */
 export function inspectModel(m: TfliteModel, { imported, sizes, problem }: Trial, file: string): ModelFacts {
-  const entry = entryOf(m, file);
+  const entry = entryOf(m, { file });
   const about = metadataOf(m);
   const macs = imported && macsHi(imported.graph);
   const version = m.metadata.get('min_runtime_version');

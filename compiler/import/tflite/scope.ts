@@ -5,6 +5,7 @@ import type { TfliteRounding } from '../importer.ts';
 import { collecting, contexts, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
 import type { ExternalResolver } from '../shared/external.ts';
 import { importedAt, Poisoned, Unsupported } from '../shared/unsupported.ts';
+import { FLEX } from './flex.ts';
 import { TfliteNode } from './node.ts';
 import type { Operator, Subgraph, TensorRecord, TfliteModel } from './records.ts';
 import { isResource, type Item, type Resource, type TfliteBuilder, type TfliteCtx } from './registry.ts';
@@ -101,7 +102,7 @@ function build(s: Scope, o: Operator, loc: Loc): readonly (Item | undefined)[] {
   if (!builder) throw new Unsupported(o.op, '', loc);
   const record = (i: number): TensorRecord | undefined => (i < 0 ? undefined : graph.tensors[i]);
   const [operands, results] = [o.inputs.map(record), o.outputs.map(record)];
-  if (!COMPLEX.has(o.op) && [...operands, ...results].some(t => t && isComplex(t)))
+  if (!COMPLEX.has(o.op) && !o.op.startsWith(FLEX) && [...operands, ...results].some(t => t && isComplex(t)))
     throw new Unsupported(o.op, 'it works on complex numbers', loc);
   const items = o.inputs.map(i => (i < 0 ? undefined : lookup(s, i, loc)));
   return importedAt(loc, () => {

@@ -10,6 +10,7 @@ export interface RecurrentAttrs {
   readonly reverse: boolean;
   readonly activations: string;
   readonly clip: number;
+  readonly cellClip: number;
   readonly coupled: boolean;
   readonly resetAfter: boolean;
   readonly dynamic: boolean;

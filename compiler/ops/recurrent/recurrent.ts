@@ -15,7 +15,7 @@ export const Recurrent = defineOp({
     'The recurrent part of LSTM, GRU and RNN in one direction (formulas: the ONNX standard). x [time, batch, gates*hidden] are the inputs after their own weights and biases; ' +
     'r [gates*hidden, hidden] the recurrent weights, gates in the order i o f c, or z r h; lengths [batch] of the sequences; first state h and, for lstm, c [batch, hidden]; ' +
     'peepholes [3*hidden] (i o f); bias [hidden] inside the reset gate (gru with resetAfter). ' +
-    'Gives all states h [time, batch, hidden], zero after the end of a sequence, the last h and, for lstm, the last c. `clip` > 0 bounds what goes into the gates. ' +
+    'Gives all states h [time, batch, hidden], zero after the end of a sequence, the last h and, for lstm, the last c. `clip` > 0 bounds what goes into the gates, `cellClip` > 0 the state c. ' +
     '`dynamic`: each row of h is rounded to 8 bits over its range before it is multiplied (DynamicQuantizeLinear).',
   inputs: ['x', 'r', 'lengths?', 'h?', 'c?', 'peepholes?', 'bias?'],
   attrs: {
@@ -23,6 +23,7 @@ export const Recurrent = defineOp({
     reverse: attr.bool(false),
     activations: attr.string(),
     clip: attr.float(0),
+    cellClip: attr.float(0),
     coupled: attr.bool(false),
     resetAfter: attr.bool(false),
     dynamic: attr.bool(false),
@@ -131,7 +132,7 @@ function multiplied(a: RecurrentAttrs, h: Float64Array): Float64Array {
 const CELL_STEPS: Readonly<Record<Cell, (d: CellDef) => Step>> = {
   lstm: d => {
     const n = d.hidden;
-    const clip = clipper(d.attrs.clip);
+    const [clip, held] = [clipper(d.attrs.clip), clipper(d.attrs.cellClip)];
     const [f, g, o] = [must(d.f[0]), must(d.f[1]), must(d.f[2])];
     const peep = (gate: number, j: number, c: number): number => (d.peepholes?.[gate * n + j] ?? 0) * c;
     return (x, h, c) => {
@@ -141,7 +142,7 @@ const CELL_STEPS: Readonly<Record<Cell, (d: CellDef) => Step>> = {
         const before = c[j] ?? 0;
         const i = f(clip(fed(0, j) + peep(0, j, before)));
         const forget = d.attrs.coupled ? 1 - i : f(clip(fed(2, j) + peep(2, j, before)));
-        const now = forget * before + i * g(clip(fed(3, j)));
+        const now = held(forget * before + i * g(clip(fed(3, j))));
         return { now, h: f(clip(fed(1, j) + peep(1, j, now))) * o(now) };
       });
       made.forEach((m, j) => {

@@ -1,8 +1,7 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimHi, dimMul, dimSub, type Dim } from '../../../core/dim.ts';
+import { dimMul, dimSub, type Dim } from '../../../core/dim.ts';
 import { zeros } from '../../../core/tensor.ts';
-import { input, type Graph, type Value } from '../../../graph/graph.ts';
-import { Loop } from '../../../ops/control/loop.ts';
+import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import type { Cell } from '../../../ops/recurrent/cells.ts';
@@ -10,6 +9,7 @@ import { rankOf } from '../../shared/axes.ts';
 import { cellActivationOf } from '../../shared/tensorflow/activation.ts';
 import { biasAdd, convolution, weightsFromHWIO } from '../../shared/tensorflow/conv.ts';
 import { recurrentLayer, type CellWeights } from '../../shared/tensorflow/recurrent.ts';
+import { looped, type Run } from '../../shared/tensorflow/steps.ts';
 import { cast, concat, expand, reshape, slice } from '../../shared/views.ts';
 import type { Json } from '../../shared/json.ts';
 import { badConfig, layerRecord, type LayerRecord } from '../records.ts';
@@ -21,12 +21,6 @@ import { functionOf, nameOfFunction } from './functions.ts';
 
 /** Recurrent layers: their cells become one operator each, or a loop where the operator has not what they compute. */
 
-/** What a cell makes of a sequence [batch, time, …]. */
-interface Run {
-  /** Results at the steps that they are of. */
-  readonly sequence: Value;
-  readonly states: readonly Value[];
-}
 interface Steps {
   readonly x: Value;
   readonly mask: Value | undefined;
@@ -42,54 +36,6 @@ const inReverse = (c: KerasBuilder, s: Steps): readonly [Value, Value | undefine
   reversed(c, s.x),
   s.mask && reversed(c, s.mask),
 ];
-
-/** A loop over the steps of `xs` [batch, time, …]: `step` makes the next states, of which the first is the result. Masked steps keep them. */
-function looped(
-  c: KerasBuilder,
-  xs: Value,
-  mask: Value | undefined,
-  start: readonly Value[],
-  step: (x: Value, states: readonly Value[]) => readonly Value[],
-): Run {
-  const [batch = 1, time = 1, ...rest] = xs.type.shape;
-  const formals = start.map((s, i) => input(`state_${i}`, s.type));
-  const first = must(start[0]);
-  // Before a step counts, the result is zero, whatever the state is.
-  const before = mask ? input('before', first.type) : undefined;
-  const x = input('x', { dtype: xs.type.dtype, shape: [batch, ...rest] });
-  const m = mask ? input('mask', { dtype: 'bool', shape: [batch] }) : undefined;
-  const made = step(x, formals);
-  const kept = (now: Value, old: Value): Value =>
-    m ? c.apply1(e.Where, [reshape(c, m, [batch, ...now.type.shape.slice(1).map(() => 1)]), now, old]) : now;
-  const next = made.map((v, i) => kept(v, must(formals[i])));
-  const result = before ? kept(must(made[0]), before) : must(made[0]);
-  const carriedOut = [...next, ...(before ? [result] : [])];
-  const body: Graph = {
-    name: 'step',
-    inputs: [...formals, ...(before ? [before] : []), x, ...(m ? [m] : [])],
-    // One value is given once: copies keep results apart.
-    outputs: [...carriedOut, result].map((value, i) => ({ name: `out_${i}`, value })),
-    symbolDefinitions: [],
-  };
-  const zero = expand(c, c.literal(first.type.dtype, 0), first.type.shape);
-  const carried = [...start, ...(before ? [zero] : [])];
-  const scanned = [xs, ...(mask ? [mask] : [])];
-  const outs = c.apply(Loop, [undefined, undefined, ...carried, ...scanned], {
-    body,
-    carried: carried.length,
-    scanned: scanned.length,
-    counts: false,
-    conditional: false,
-    iter: c.symbol('step', 0, Math.max(0, dimHi(time) - 1)),
-    trip: time,
-    count: time,
-    inAxes: scanned.map(() => 1),
-    inReverse: scanned.map(() => 0),
-    outAxes: [1],
-    outReverse: [0],
-  });
-  return { sequence: must(outs[carried.length]), states: outs.slice(0, start.length) };
-}
 
 const CELLS: Readonly<Record<string, Cell>> = { LSTM: 'lstm', GRU: 'gru', SimpleRNN: 'rnn', CuDNNLSTM: 'lstm', CuDNNGRU: 'gru' };
 const STATES: Readonly<Record<Cell, number>> = { lstm: 2, gru: 1, rnn: 1 };
@@ -159,7 +105,7 @@ interface Functions {
 }
 /** A cell as a loop, for functions and types that the operator does not have. */
 function looseCell(c: KerasBuilder, kind: Cell, w: CellWeights, s: Steps, reverse: boolean, f: Functions): Run {
-  const [x, mask] = reverse ? inReverse(c, s) : [s.x, s.mask];
+  const { x, mask } = s;
   const units = must(w.recurrent.type.shape[0]);
   const both = w.bias?.type.shape.length === 2 ? w.bias : undefined;
   const row = (i: number): Value | undefined =>
@@ -197,13 +143,12 @@ function looseCell(c: KerasBuilder, kind: Cell, w: CellWeights, s: Steps, revers
     const one = c.literal(old.type.dtype, 1);
     return [add(mul(z, old), mul(c.apply1(e.Sub, [one, z]), candidate))];
   };
-  const y = looped(c, fed, mask, start, step);
-  return reverse ? { ...y, sequence: reversed(c, y.sequence) } : y;
+  return looped(c, { xs: fed, axis: 1, reverse, mask, start }, step);
 }
 
 /** A ConvLSTM: the convolutions of the inputs of all steps at once, those of the state in a loop. */
 function runConvLstm(n: LayerView, c: KerasBuilder, axes: number, s: Steps, reverse: boolean): Run {
-  const [x, mask] = reverse ? inReverse(c, s) : [s.x, s.mask];
+  const { x, mask } = s;
   if (rankOf(x) !== axes + 3) c.reject(`the input has ${rankOf(x)} axes, must have ${axes + 3}`);
   const w = windowOf(n, axes);
   const [kernel, recurrent, bias] = n.variables('kernel', 'recurrent_kernel', n.bool('use_bias', true) && 'bias');
@@ -227,13 +172,13 @@ function runConvLstm(n: LayerView, c: KerasBuilder, axes: number, s: Steps, reve
   const act = (v: Value): Value => f('activation', 'tanh', v);
   const part = (v: Value, i: number): Value => slice(c, v, new Map([[channel, { start: filters * i, size: filters, step: 1 }]]));
   const ones = w.strides.map(() => 1);
-  const run = looped(c, fed, mask, [s.states?.[0] ?? zero, s.states?.[1] ?? zero], (g, [h, carry]) => {
+  const start = [s.states?.[0] ?? zero, s.states?.[1] ?? zero];
+  return looped(c, { xs: fed, axis: 1, reverse, mask, start }, (g, [h, carry]) => {
     const z = c.apply1(e.Add, [g, convolution(c, must(h), inner, { layout: w.layout, strides: ones, padding: { k: 'same' } })]);
     const kept = c.apply1(e.Mul, [gate(part(z, 1)), must(carry)]);
     const now = c.apply1(e.Add, [kept, c.apply1(e.Mul, [gate(part(z, 0)), act(part(z, 2))])]);
     return [c.apply1(e.Mul, [gate(part(z, 3)), act(now)]), now];
   });
-  return reverse ? { ...run, sequence: reversed(c, run.sequence) } : run;
 }
 
 /** A cell of a layer, with how many states it has. */

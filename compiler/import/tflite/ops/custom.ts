@@ -3,6 +3,7 @@ import { biasAdd, transposedConvolution } from '../../shared/tensorflow/conv.ts'
 import { transposedSize } from '../../shared/tensorflow/window.ts';
 import { transpose } from '../../shared/views.ts';
 import type { TfliteBuilder, TfliteOps } from '../registry.ts';
+import { detections } from './detection.ts';
 import { real, realOr, result } from './real.ts';
 
 /**
@@ -25,4 +26,4 @@ const transposedBias: TfliteBuilder = (n, c) => {
   return [result(n, c, 0, biasAdd(c, y, realOr(n, c, 2), 'NHWC'))];
 };
 
-export const customOps: TfliteOps = { Convolution2DTransposeBias: transposedBias };
+export const customOps: TfliteOps = { Convolution2DTransposeBias: transposedBias, TFLite_Detection_PostProcess: detections };

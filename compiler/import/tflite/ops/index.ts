@@ -1,5 +1,6 @@
 import { affineOf } from '../quant.ts';
 import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
+import { flexOps } from '../flex.ts';
 import { controlOps } from './control.ts';
 import { convOps } from './conv.ts';
 import { customOps } from './custom.ts';
@@ -8,10 +9,12 @@ import { imageOps } from './image.ts';
 import { integerBinary } from './integer-binary.ts';
 import { integerUnary } from './integer-unary.ts';
 import { integerWindow } from './integer-window.ts';
+import { lstmOps } from './lstm.ts';
 import { matmulOps } from './matmul.ts';
 import { movementOps } from './movement.ts';
 import { poolOps } from './pool.ts';
 import { reduceOps } from './reduce.ts';
+import { rnnOps } from './rnn.ts';
 import { selectOps } from './select.ts';
 import { sizeOps } from './sizes.ts';
 import { variableOps } from './variable.ts';
@@ -19,7 +22,10 @@ import { variableOps } from './variable.ts';
 const families: readonly TfliteOps[] = [
   controlOps,
   convOps,
+  lstmOps,
+  rnnOps,
   customOps,
+  flexOps,
   matmulOps,
   poolOps,
   elementwiseOps,

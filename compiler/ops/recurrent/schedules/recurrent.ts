@@ -283,7 +283,9 @@ const CELLS: Readonly<Record<RecurrentAttrs['cell'], (j: RecurrentProblem) => (t
         const i = k.let(u.act(0, peep(0, fed(0), before)));
         const forget = j.c.attrs.coupled ? sub(konst(i.t, 1), i) : u.act(0, peep(2, fed(2), before));
         const kept = k.let(mul(forget, before));
-        const now = k.let(add(kept, mul(i, u.act(1, fed(3)))));
+        const { cellClip } = j.c.attrs;
+        const made = add(kept, mul(i, u.act(1, fed(3))));
+        const now = k.let(cellClip > 0 ? max(min(made, cellClip), -cellClip) : made);
         const o = k.let(u.act(0, peep(1, fed(1), now)));
         const h = k.let(mul(o, u.act(2, now, false)));
         u.store(state, now);
