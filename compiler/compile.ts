@@ -22,6 +22,9 @@ import {
   type Stage,
 } from './options.ts';
 import { runPasses } from './passes/index.ts';
+import { insertQuantization } from './quantize/insert.ts';
+import { nameCollector } from './quantize/names.ts';
+import { checkPlan, matchPlan, readPlan, type QuantizationPlan } from './quantize/plan.ts';
 import { runKernelPasses } from './program/passes/index.ts';
 import { planMemory } from './program/plan.ts';
 import { printProgram } from './program/print.ts';
@@ -37,7 +40,9 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
   const run = newRun(options);
   const named = resolveTarget(options.target ?? 'wasm-simd', options.backEnds);
   const target = options.threads === undefined ? named : withThreads(named, options.threads);
-  const imported = run.phase('import', '', () => importFor(options));
+  const plan = planOf(options);
+  const digest = await sha256(options.model);
+  const imported = run.phase('import', '', () => importQuantized(options, plan, digest));
   run.stage('import', '', '', 'graph', () => printGraph(imported.graph));
   const { backEnd } = target;
   const modules: CompiledModule[] = [];
@@ -48,7 +53,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     if (m.module) modules.push(m.module);
   }
   const kept = backEnd.distinct(modules);
-  const report = await reportOf(options, target.name, imported, graph, kept, run);
+  const report = reportOf(options, target.name, imported, graph, kept, run, digest);
   if (options.stopAfter !== undefined && options.stopAfter !== 'bundle') return { files: new Map(), report };
   const info = {
     target: target.name,
@@ -70,6 +75,20 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     files,
     report: { ...report, phases: run.phases, files: Object.fromEntries([...files].map(([f, b]) => [f, b.length])) },
   };
+}
+
+/** The plan that the options give; E208 where it is not sound. */
+function planOf({ quantization, quantizationFile = 'plan' }: CompileOptions): QuantizationPlan | undefined {
+  if (quantization === undefined) return undefined;
+  return typeof quantization === 'string' ? readPlan(quantization, quantizationFile) : checkPlan(quantization, quantizationFile);
+}
+/** The model with what the plan quantizes. */
+function importQuantized(o: CompileOptions, plan: QuantizationPlan | undefined, digest: string): ImportedModel {
+  if (!plan) return importFor(o);
+  const { onValue, names } = nameCollector();
+  const imported = importFor(o, onValue);
+  matchPlan(plan, { graph: imported.graph, names, sha256: digest }, o.quantizationFile ?? 'plan');
+  return { ...imported, graph: insertQuantization(imported.graph, plan, names).graph };
 }
 
 /** From the graph as imported to a module for one profile; without one where the options stop before. */
@@ -151,20 +170,21 @@ const dimChoice = (d: DimOption): DimChoice =>
 export const modelName = (file: string): string =>
   (file.split(/[/\\]/).at(-1) ?? file).replace(/(?:\.tar)?\.[^.]*$/, '') || 'model';
 
-async function reportOf(
+function reportOf(
   o: CompileOptions,
   target: string,
   imported: ImportedModel,
   graph: Graph,
   made: readonly CompiledModule[],
   run: Run,
-): Promise<Report> {
+  digest: string,
+): Report {
   const program = made[0]?.program;
   const warnings: readonly Warning[] = imported.warnings;
   return {
     name: imported.graph.name,
     target,
-    source: { file: o.file ?? 'model', bytes: o.model.length, sha256: await sha256(o.model) },
+    source: { file: o.file ?? 'model', bytes: o.model.length, sha256: digest },
     inputs: program?.inputs.map(portReport) ?? [],
     outputs: program?.outputs.map(portReport) ?? [],
     symbols: program?.symbols ?? [],

@@ -5,6 +5,14 @@ export { evaluate, type EvaluateOptions } from './evaluate.ts';
 export { inspect, type Inspection, type InspectOptions } from './inspect.ts';
 export { PHASES } from './options.ts';
 export type * from './options.ts';
+export {
+  quantize,
+  type CalibrationData,
+  type CalibrationSample,
+  type QuantizeOptions,
+  type QuantizeResult,
+} from './quantization.ts';
+export type { QuantizationPlan } from './quantize/plan.ts';
 export type { RunTensor, TypedTensor } from './tensors.ts';
 export { CODES, CompileError, InternalError, showLoc, type Code, type Loc, type Warning } from './core/diagnostic.ts';
 export { VERSION as version } from './core/version.data.ts';

@@ -8,12 +8,16 @@ export {
   showLoc,
   targetNames,
   version,
+  type CalibrationData,
+  type CalibrationSample,
   type Code,
   type Format,
   type Inspection,
   type Iterations,
   type Loc,
   type Profile,
+  type QuantizationPlan,
+  type QuantizeResult,
   type RunTensor,
   type Target,
   type TreeOutput,
@@ -34,6 +38,8 @@ export {
 export { writeBundle } from './host/files.ts';
 export type { Manifest } from './run/manifest.ts';
 export { openBundle, type Bundle } from './run/open.ts';
+export type { CalibrationSource } from './run/calibration.ts';
+export { quantize, type NodeQuantizeOptions } from './run/quantize.ts';
 export type { Against } from './reference/reference.ts';
 export type { Certificate, FileCheck, Loss } from './verify/certificate.ts';
 export type { Divergence, DivergenceCause, DivergentValue } from './verify/nodes.ts';

@@ -6,6 +6,7 @@ import type { TreeStats } from './ops/trees/stats.ts';
 import type { ExternalResolver } from './import/shared/external.ts';
 import type { Importer, TfliteRounding } from './import/importer.ts';
 import type { Format } from './import/index.ts';
+import type { QuantizationPlan } from './quantize/plan.ts';
 
 /** The phases of a compilation, in order. Lowering to emission run once for each module of the target. */
 export const PHASES = ['import', 'passes', 'lower', 'plan', 'kernels', 'emit', 'bundle'] as const;
@@ -51,6 +52,10 @@ export interface CompileOptions {
   readonly inputNames?: readonly string[];
   /** How integers of TensorFlow Lite models are rounded: `xnnpack` (default), as LiteRT does, or `reference`, as TFLite Micro does. */
   readonly tfliteRounding?: TfliteRounding;
+  /** What is quantized of the model, and how: what `quantize` gives, or the text of its file. */
+  readonly quantization?: QuantizationPlan | string;
+  /** What errors call the plan: its file. */
+  readonly quantizationFile?: string;
   /** How ensembles of trees become code; default: `auto`, by their size. A strategy that does not serve is the plain walk. */
   readonly treeStrategy?: TreeStrategy;
   /** The name of the bundle's model; default: the file's name without its ending. */

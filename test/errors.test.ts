@@ -79,6 +79,7 @@ const EXAMPLES: Readonly<Record<Code, readonly [act: () => unknown, message: str
   E205: [() => compile({ model: at('none.onnx') }), 'E205: cannot read DIR/none.onnx: there is no such file'],
   E206: [() => writeBundle(at('taken'), new Map()), 'E206: cannot write DIR/taken: it is a file'],
   E207: [() => openBundle(at('none')), 'E207: bundle DIR/none: it has no manifest.json of Sinter'],
+  E208: [() => compile({ model: abs, quantization: '{}' }), 'E208: quantization plan plan: quantization is missing'],
   E301: [
     () => onnx(node('Abs', ['x'], ['y']), value(11, 'x', F32, [3, 'width']), value(12, 'y', F32, [3, 'width'])),
     "m.onnx: E301: dimension width is free: width is axis 1 of 'x'; give a size or a range, such as --dim width=1..512",

@@ -11,6 +11,7 @@ import { PEER_NAMES } from '../../bench/peers/index.ts';
 import { compileCommand } from './compile.ts';
 import { inspectCommand } from './inspect.ts';
 import { optCommand } from './opt.ts';
+import { quantizeCommand } from './quantize.ts';
 import { PARTS, regressCommand, type Part } from './regress.ts';
 import { runBundleCommand } from './run.ts';
 import { targetsCommand } from './targets.ts';
@@ -20,6 +21,9 @@ import { DEFAULTS } from '../verify/verify.ts';
 import { verifyCommand } from './verify.ts';
 import { TFLITE_ROUNDINGS } from '../import/importer.ts';
 import { FORMATS } from '../import/index.ts';
+import { DEFAULT_PERCENTILE } from '../quantize/calibrators.ts';
+import { DEFAULT_METHOD } from '../quantize/quantize.ts';
+import { METHODS, SCHEMES } from '../quantize/scheme.ts';
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 const atLeast =
@@ -56,22 +60,9 @@ In your CI:  sinter regress --suite suite.json --baseline baseline.json
 and once, and whenever a change is meant, with --update; the baseline is a text file to be reviewed with the change.
 `;
 
-/** Runs the command that the arguments name, and gives the code to exit with. Never throws. */
-export async function runCommand(argv: readonly string[], t: Terminal): Promise<ExitCode> {
-  let code: ExitCode = 0;
-  const program = new Command('sinter')
-    .description('Compiles a trained model, ahead of time, into a small program for one target.')
-    .version(VERSION)
-    .exitOverride()
-    .configureOutput({ writeOut: text => t.out(text), writeErr: text => t.err(text) })
-    .showSuggestionAfterError()
-    .configureHelp({ showGlobalOptions: true });
-  const command = (spec: string, description: string): Command =>
-    program.command(spec).description(description).showHelpAfterError('(see --help)');
-
-  command('compile <model>', 'compile a model to a bundle')
-    .option('-t, --target <name|file.json>', 'what to compile for; may be given several times (default: wasm-simd)', collect, [])
-    .option('-o, --out <dir>', "the bundle's folder; a folder in it for each of several targets (default: the model's name)")
+/** What commands that import a model take. */
+const modelFlags = (c: Command): Command =>
+  c
     .option('-d, --dim <name=n|a..b|a..b:step>', 'the size of a free dimension, or its range', collect, [])
     .option(
       '--shape <input=axbxc>',
@@ -95,8 +86,44 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
         TFLITE_ROUNDINGS,
       ),
     )
+    .addOption(new Option('--format <name>', 'what the model is (default: told from its bytes)').choices(FORMATS));
+/** What commands that quantize a model take. */
+const quantizeFlags = (c: Command): Command =>
+  c
+    .option(
+      '--calibrate <data>',
+      'inputs to find ranges with: a file .npz, .npy, .csv, .json or .jsonl, a folder of such, of pictures or of .wav, or random[:SEED]',
+    )
+    .option(
+      '--image <options>',
+      'how pictures become inputs: "size=48x192 scale=1/255 mean=0.5 std=0.5 layout=nchw order=bgr fit=contain"',
+    )
+    .option('--audio <options>', 'how sounds become inputs: "rate=16000 length=512 hop=512 scale=1"')
+    .option('-i, --input <name=value>', 'an input that is the same in all samples: a file, zeros or a number', collect, [])
+    .option('--samples <n>', 'at most so many samples', atLeast(1, true))
+    .addOption(new Option('--method <name>', `how ranges are found (default: ${DEFAULT_METHOD})`).choices(METHODS))
+    .option('--percentile <p>', `what --method percentile keeps, in percent (default: ${DEFAULT_PERCENTILE})`, atLeast(50, false))
+    .option('--per-tensor', 'one scale for all weights of a node, instead of one for each channel')
+    .option('--no-bias-correction', 'leave the mean errors of nodes as they are')
+    .option('--exclude <name>', 'a node, or an operator, that stays in floats; may be given several times', collect, []);
+
+/** Runs the command that the arguments name, and gives the code to exit with. Never throws. */
+export async function runCommand(argv: readonly string[], t: Terminal): Promise<ExitCode> {
+  let code: ExitCode = 0;
+  const program = new Command('sinter')
+    .description('Compiles a trained model, ahead of time, into a small program for one target.')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({ writeOut: text => t.out(text), writeErr: text => t.err(text) })
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: true });
+  const command = (spec: string, description: string): Command =>
+    program.command(spec).description(description).showHelpAfterError('(see --help)');
+
+  quantizeFlags(modelFlags(command('compile <model>', 'compile a model to a bundle')))
+    .option('-t, --target <name|file.json>', 'what to compile for; may be given several times (default: wasm-simd)', collect, [])
+    .option('-o, --out <dir>', "the bundle's folder; a folder in it for each of several targets (default: the model's name)")
     .addOption(new Option('--tree-strategy <name>', 'how trees become code (default: auto)').choices(TREE_STRATEGIES))
-    .addOption(new Option('--format <name>', 'what the model is (default: told from its bytes)').choices(FORMATS))
     .option(
       '--threads <n>',
       'how many threads may share the work of a run, for C (default: as the target says, 1)',
@@ -104,6 +131,13 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     )
     .option('--name <id>', "the model's name (default: the file's)")
     .option('--embed-below <bytes>', 'put weights up to this size inside the module', atLeast(0, true))
+    .option('--quantization <file>', 'quantize as this plan of `sinter quantize` says')
+    .addOption(
+      new Option(
+        '--quantize <scheme>',
+        'make a plan and quantize by it, with --calibrate and the other flags of `sinter quantize`',
+      ).choices(SCHEMES),
+    )
     .option('--labels <file>', 'names of the classes, one a line, to put into the bundle')
     .option('--verify', 'compare the bundle with the original before it is put in place')
     .option('--dump <dir>', 'write every stage as text')
@@ -115,6 +149,11 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .action(async (model: string, o: Parameters<typeof compileCommand>[1]) => {
       code = await compileCommand(model, o, t);
     });
+  quantizeFlags(modelFlags(command('quantize <model>', 'find out how a model is quantized best, for `compile --quantization`')))
+    .addOption(new Option('--scheme <name>', 'how nodes are quantized').choices(SCHEMES).default('int8'))
+    .option('-o, --out <file>', "where the plan goes (default: the model's name with .quant.json)")
+    .option('--json [file]', 'give the plan as JSON: to standard output, or to a file')
+    .action((model: string, o: Parameters<typeof quantizeCommand>[1]) => quantizeCommand(model, o, t));
   command('inspect <model>', 'tell what a model is made of, and whether it is supported')
     .option('--json [file]', 'give it as JSON: to standard output, or to a file')
     .option('--html <file>', 'draw the graph')
@@ -230,7 +269,7 @@ function explain(e: unknown, argv: readonly string[], t: Terminal): ExitCode {
   // The loader of a bundle is not of this program's modules: it is known by its code.
   if (e instanceof CompileError || (e instanceof Error && 'code' in e && /^E\d{3}$/.test(String(e.code)))) {
     t.err(`error: ${e.message}\n`);
-    if (e instanceof CompileError && e.code === 'E301' && argv[0] === 'compile')
+    if (e instanceof CompileError && e.code === 'E301' && (argv[0] === 'compile' || argv[0] === 'quantize'))
       t.err(`try: sinter ${argv.map(quoteShell).join(' ')} ${e.holes['flags'] ?? ''}\n`);
     // A target and other options are of the command, not of the model.
     return 'code' in e && (e.code === 'E401' || e.code === 'E403') ? 2 : 1;

@@ -2,10 +2,11 @@ import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { showLoc } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
-import { TREE_OUTPUTS, type Iterations, type TreeOutput } from '../import/shared/trees.ts';
 import { modelName } from '../compile.ts';
 import type { TreeStrategy } from '../ops/lowering.ts';
-import type { CompileOptions, DimOption, ModelChoices, Phase, Report, Stage } from '../options.ts';
+import type { CompileOptions, Phase, Report, Stage } from '../options.ts';
+import { writePlan } from '../quantize/plan.ts';
+import type { Scheme } from '../quantize/scheme.ts';
 import { graphPasses } from '../passes/index.ts';
 import { parseTarget, resolveTarget, type Target } from '../target/resolve.ts';
 import { compile } from '../host/compile.ts';
@@ -17,27 +18,18 @@ import { many, showBytes, showCount, showMs, showTrees, table } from '../core/fo
 import { UsageError, type ExitCode, type Terminal } from './terminal.ts';
 import type { Parity } from '../verify/parity.ts';
 import { verify } from '../verify/verify.ts';
-import { parseDimOption, parseIterations } from '../ranges.ts';
 import { beginJson, type JsonFlag } from './json.ts';
 import { showParity } from './verify.ts';
-import type { TfliteRounding } from '../import/importer.ts';
-import type { Format } from '../import/index.ts';
+import { modelOf, type ModelFlags } from './model-flags.ts';
+import { quantizeFor, type QuantizeFlags } from './quantize.ts';
 
-interface CompileFlags {
+interface CompileFlags extends ModelFlags, QuantizeFlags {
   readonly target: readonly string[];
   readonly out?: string;
-  readonly dim: readonly string[];
-  readonly shape: readonly string[];
-  readonly outputsAt: readonly string[];
-  readonly inputsAt: readonly string[];
-  readonly iterations?: string;
-  readonly signature?: string;
-  readonly inputNames?: string;
-  readonly tfliteRounding?: TfliteRounding;
-  readonly outputs?: string;
+  readonly quantization?: string;
+  readonly quantize?: Scheme;
   readonly treeStrategy?: TreeStrategy;
   readonly threads?: number;
-  readonly format?: Format;
   readonly name?: string;
   readonly embedBelow?: number;
   readonly labels?: string;
@@ -48,57 +40,6 @@ interface CompileFlags {
   readonly timePasses?: boolean;
   readonly verifyIr?: boolean;
   readonly json?: JsonFlag;
-}
-
-/** `--dim NAME=N`, `NAME=A..B` or `NAME=A..B:STEP`. */
-export function parseDims(flags: readonly string[]): Record<string, DimOption> {
-  const out: Record<string, DimOption> = {};
-  for (const f of flags) {
-    const at = f.lastIndexOf('=');
-    const size = at < 1 ? undefined : parseDimOption(f.slice(at + 1));
-    if (size === undefined) throw new UsageError(`--dim ${f}: write NAME=N, NAME=A..B or NAME=A..B:STEP`);
-    const name = f.slice(0, at);
-    if (Object.hasOwn(out, name)) throw new UsageError(`--dim ${f}: ${name} is given twice`);
-    out[name] = size;
-  }
-  return out;
-}
-
-/** `--shape NAME=AxBxC`, each a size, a range or `?`. */
-function parseShapes(flags: readonly string[]): Record<string, readonly (DimOption | null)[]> {
-  const out: Record<string, readonly (DimOption | null)[]> = {};
-  for (const f of flags) {
-    const at = f.lastIndexOf('=');
-    const name = f.slice(0, Math.max(0, at));
-    const text = f.slice(at + 1);
-    const sizes = text === '' ? [] : text.split('x').map(s => (s === '?' ? null : parseDimOption(s)));
-    if (at < 1 || !sizes.every(s => s !== undefined))
-      throw new UsageError(`--shape ${f}: write NAME=AxBxC, such as x=1x3x48x160..320; each is N, A..B, A..B:STEP or ?`);
-    if (Object.hasOwn(out, name)) throw new UsageError(`--shape ${f}: ${name} is given twice`);
-    out[name] = sizes;
-  }
-  return out;
-}
-
-/** `--iterations A..B`. */
-function iterationsOf(flag: string): Iterations {
-  const rounds = parseIterations(flag);
-  if (!rounds)
-    throw new UsageError(`--iterations ${flag}: write A..B for the rounds from A to B, such as 0..99 for the first hundred`);
-  return rounds;
-}
-/** `--outputs margin,leaf,contributions`, in any order; `prediction` may be named too. */
-function parseOutputs(flag: string): TreeOutput[] {
-  return flag.split(',').flatMap(word => {
-    const name = word.trim();
-    if (name === 'prediction') return [];
-    const known = TREE_OUTPUTS.find(t => t === name);
-    if (known === undefined)
-      throw new UsageError(
-        `--outputs ${flag}: there is no output '${name}'${didYouMean(name, TREE_OUTPUTS)} (${TREE_OUTPUTS.join(', ')}, besides prediction)`,
-      );
-    return [known];
-  });
 }
 
 /** What `--target` names: a target, `native`, or a profile in a file. E401, E205. */
@@ -119,18 +60,9 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
   const twice = names.find((n, i) => names.indexOf(n) !== i);
   if (twice !== undefined) throw new UsageError(`--target ${twice} is given twice`);
   for (const p of o.printAfter) checkPass(p, targets);
-  const dims = parseDims(o.dim);
-  const ofModel: ModelChoices = {
-    ...(o.shape.length > 0 && { shapes: parseShapes(o.shape) }),
-    ...(o.outputsAt.length > 0 && { outputsAt: o.outputsAt }),
-    ...(o.inputsAt.length > 0 && { inputsAt: o.inputsAt }),
-    ...(o.format && { format: o.format }),
-    ...(o.iterations !== undefined && { iterations: iterationsOf(o.iterations) }),
-    ...(o.outputs !== undefined && { outputs: parseOutputs(o.outputs) }),
-    ...(o.signature !== undefined && { signature: o.signature }),
-    ...(o.inputNames !== undefined && { inputNames: o.inputNames.split(',').map(name => name.trim()) }),
-    ...(o.tfliteRounding && { tfliteRounding: o.tfliteRounding }),
-  };
+  const ofModel = modelOf(o);
+  if (o.quantize !== undefined && o.quantization !== undefined)
+    throw new UsageError('--quantize makes a plan, and --quantization takes one: give one of them');
   const labels =
     o.labels === undefined
       ? undefined
@@ -142,14 +74,20 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
   const stops = o.stopAfter !== undefined && o.stopAfter !== 'bundle';
   const folder = stops ? undefined : newFolder(place);
   try {
+    const quantization =
+      o.quantization !== undefined
+        ? readText(o.quantization)
+        : o.quantize !== undefined
+          ? writePlan((await quantizeFor(model, o.quantize, o, json?.alone === true, t)).plan)
+          : undefined;
     const reports: Report[] = [];
     const verified: Parity[] = [];
     for (const { target, option } of targets) {
       const sub = targets.length > 1 ? target.name : '';
       const options: Omit<CompileOptions, 'model'> = {
         target: option,
-        dims,
         ...ofModel,
+        ...(quantization !== undefined && { quantization, quantizationFile: o.quantization ?? 'plan' }),
         ...(o.treeStrategy && { treeStrategy: o.treeStrategy }),
         ...(o.threads !== undefined && { threads: o.threads }),
         ...(o.name !== undefined && { name: o.name }),

@@ -31,6 +31,7 @@ export const CODES = {
   E205: 'cannot read {file}: {why}',
   E206: 'cannot write {file}: {why}',
   E207: 'bundle {dir}: {why}',
+  E208: 'quantization plan {file}: {why}',
   E301: 'dimension {dim} is free: {why}; give a size or a range, such as {flags}',
   E302: 'dimension {dim}: {why}',
   E401: 'target {target}: {why}',

@@ -26,6 +26,10 @@ export function evaluate(g: Graph, inputs: ReadonlyMap<string, Tensor>, opts: Ev
   return new Map(g.outputs.map((o, i) => [o.name, listed(must(outs[i]), list)]));
 }
 
+/** Whether inputs are what a graph takes, in names, types and sizes: E501 where not. */
+export function checkInputs(g: Graph, inputs: ReadonlyMap<string, Tensor>): void {
+  bindInputs(g, matchInputs(g, inputs), new Map());
+}
 function matchInputs(g: Graph, inputs: ReadonlyMap<string, Tensor>): Tensor[] {
   const names = g.inputs.map(nameOf);
   for (const name of inputs.keys())

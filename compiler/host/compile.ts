@@ -19,7 +19,10 @@ export interface NodeInspectOptions extends Omit<InspectOptions, 'model'> {
   readonly model: ModelSource;
 }
 /** What is read of a model; options that are given as well win. */
-const read = (model: ModelSource, importers: CompileOptions['importers']): Pick<CompileOptions, 'model' | 'file' | 'external'> =>
+export const readSource = (
+  model: ModelSource,
+  importers: CompileOptions['importers'],
+): Pick<CompileOptions, 'model' | 'file' | 'external'> =>
   model instanceof Uint8Array ? { model } : readModel(typeof model === 'string' ? model : fileURLToPath(model), importers);
 
 /**
@@ -28,15 +31,15 @@ const read = (model: ModelSource, importers: CompileOptions['importers']): Pick<
  */
 export async function compile({ model, ...given }: NodeCompileOptions): Promise<CompileResult> {
   const target = given.target === NATIVE ? { target: nativeTarget() } : {};
-  return compileBytes({ ...read(model, given.importers), ...given, ...target });
+  return compileBytes({ ...readSource(model, given.importers), ...given, ...target });
 }
 /** Tells what a model is made of, also where it cannot be compiled. E2xx where it cannot be read. */
 export const inspect = ({ model, ...given }: NodeInspectOptions): Inspection =>
-  inspectBytes({ ...read(model, given.importers), ...given });
+  inspectBytes({ ...readSource(model, given.importers), ...given });
 /**
  * Runs a model by the reference evaluator: every operator as its definition says, in float64. It is slow, and the measure of what compiled
  * models compute. Gives the outputs by name. Errors: those of importing, E501 where an input is missing or does not fit, E502 where the
  * data break what the model takes for granted.
  */
 export const evaluate = ({ model, ...given }: NodeEvaluateOptions): Record<string, TypedTensor> =>
-  evaluateBytes({ ...read(model, given.importers), ...given });
+  evaluateBytes({ ...readSource(model, given.importers), ...given });

@@ -1,3 +1,4 @@
+import { utf8 } from '../core/bytes.ts';
 import { fail } from '../core/diagnostic.ts';
 import type { DType } from '../core/dtype.ts';
 import type { Tensor } from '../core/tensor.ts';
@@ -44,6 +45,20 @@ export function loadInput(source: string, want: Want, note: (text: string) => vo
       return readCsv(bytes, source, { ...want, ...want.columns }, note);
   }
 }
+/** The inputs that a text in JSON holds, by name. E205, E501. */
+export function textInputs(json: string, place: string, wants: readonly Want[]): Map<string, Tensor> {
+  const all = readJson(utf8(json), place);
+  const [only] = wants;
+  return new Map(
+    [...all].map(([name, make]) => {
+      const want = name === '' && wants.length === 1 && only ? only : wanted(name, wants, place);
+      return [want.name, make(want.dtype)];
+    }),
+  );
+}
+const wanted = (name: string, wants: readonly Want[], file: string): Want =>
+  wants.find(w => w.name === name) ??
+  fail('E501', { input: name, why: `${file} names it, and there are only ${wants.map(w => w.name).join(', ')}` });
 /** All tensors of a .npz or .json file, by input name; JSON without types takes those of `wants`. E205, E501. */
 export function loadInputs(file: string, wants: readonly Want[]): Map<string, Tensor> {
   const format = formatOf(file);
@@ -52,15 +67,12 @@ export function loadInputs(file: string, wants: readonly Want[]): Map<string, Te
   if (wants.length === 1 && only && (format === 'npy' || format === 'csv')) return new Map([[only.name, loadInput(file, only)]]);
   if (format === 'npy' || format === 'csv')
     return fail('E205', { file, why: `a .${format} file holds one array without a name; .npz or .json hold several` });
-  const known = (name: string): Want =>
-    wants.find(w => w.name === name) ??
-    fail('E501', { input: name, why: `${file} names it, and there are only ${wants.map(w => w.name).join(', ')}` });
   if (format === 'npz') {
     const all = readNpz(bytes, file);
-    for (const name of all.keys()) known(name);
+    for (const name of all.keys()) wanted(name, wants, file);
     return all;
   }
-  return new Map([...readJson(bytes, file)].map(([name, make]) => [name, make(known(name).dtype)]));
+  return new Map([...readJson(bytes, file)].map(([name, make]) => [name, make(wanted(name, wants, file).dtype)]));
 }
 function formatOf(path: string): 'npy' | 'npz' | 'json' | 'csv' {
   const end = /\.(npy|npz|json|csv)$/i.exec(path)?.[1]?.toLowerCase();

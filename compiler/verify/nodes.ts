@@ -1,16 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { must, noLoc, type Loc } from '../core/diagnostic.ts';
 import { dimHi } from '../core/dim.ts';
 import { bytesOf } from '../core/dtype.ts';
 import { elements, type TensorType } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { WASM } from '../backend/wasm/index.ts';
-import { compileGraph } from '../compile.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphPasses, runPasses } from '../passes/index.ts';
-import { openBundle, type Bundle } from '../run/bundle.ts';
+import type { Bundle } from '../run/bundle.ts';
+import { openGraph } from '../run/graph.ts';
 import { compare, divergence, type Difference, type Tolerance } from './compare.ts';
 import { resolveTarget, type Target } from '../target/resolve.ts';
 import type { Original, Reference } from '../reference/reference.ts';
@@ -74,7 +71,7 @@ export async function findDivergence(
       inputs,
     );
     const graph: Graph = { ...original.graph, outputs: part };
-    const got = await runGraph(graph, target, inputs, g => runPasses(g, profile));
+    const got = (await openGraph(graph, target, g => runPasses(g, profile)))(inputs);
     for (const v of part) {
       const [g, w] = [got.get(v.name), want.get(v.name)];
       if (!g || !w) continue;
@@ -110,32 +107,6 @@ function* chunks(all: readonly Named[]): Generator<{ name: string; value: Named[
   if (part.length > 0) yield part;
 }
 
-/** Compiles a graph and runs it by the loader, from a temporary folder. */
-async function runGraph(
-  graph: Graph,
-  target: Target,
-  inputs: ReadonlyMap<string, Tensor>,
-  passes: (g: Graph) => Graph,
-): Promise<Map<string, Tensor>> {
-  const { backEnd, name } = target;
-  const module = await compileGraph(passes(graph), must(target.profiles[0]));
-  const files = await backEnd.bundle([module], {
-    target: name,
-    source: { file: graph.name, bytes: 0, sha256: '' },
-    operators: { before: 0, after: 0 },
-    macs: undefined,
-    passes: [],
-    options: {},
-  });
-  const dir = mkdtempSync(join(tmpdir(), 'sinter-verify-'));
-  try {
-    for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
-    return (await openBundle(dir)).run(inputs);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
 /** The pass after which the outputs differ: the passes are applied up to half, and so on. */
 async function guiltyPass(
   graph: Graph,
@@ -146,7 +117,7 @@ async function guiltyPass(
   const profile = must(target.profiles[0]);
   const passes = graphPasses;
   const after = async (n: number): Promise<boolean> =>
-    differs(await runGraph(graph, target, inputs, g => passes.slice(0, n).reduce((x, p) => p.run(x, { profile }), g)));
+    differs((await openGraph(graph, target, g => passes.slice(0, n).reduce((x, p) => p.run(x, { profile }), g)))(inputs));
   if (await after(0)) return { k: 'lowering' };
   let [good, bad] = [0, passes.length];
   if (!(await after(bad))) return { k: 'other version' };

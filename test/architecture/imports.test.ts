@@ -6,7 +6,7 @@ import { filesIn, readModule, root, type Module } from './modules.ts';
 /**
  * A folder may import from itself and from those before it, at run time; types vanish, so they may come from anywhere. `backends` are
  * the values that join code generation and packaging, backend/index.ts and backend/NAME/index.ts; `target` reads profiles, which the back
- * ends check; importers know no target, so they come before the passes; `.` is the pipeline and what a page has of the API: compile.ts, inspect.ts, options.ts, ranges.ts and index.ts.
+ * ends check; importers know no target, so they come before the passes; `.` is the pipeline and what a page has of the API: compile.ts, inspect.ts, quantization.ts, options.ts, ranges.ts and index.ts.
  */
 const ORDER = [
   'core',
@@ -22,6 +22,7 @@ const ORDER = [
   'backends',
   'target',
   'data',
+  'quantize',
   '.',
   'host',
   'run',

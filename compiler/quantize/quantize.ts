@@ -1,0 +1,161 @@
+import { fail, must } from '../core/diagnostic.ts';
+import { didYouMean } from '../core/suggest.ts';
+import type { Graph, Value } from '../graph/graph.ts';
+import { observeValues, type Observed } from './calibrate.ts';
+import { rangeOf } from './calibrators.ts';
+import { storedBytes } from './insert.ts';
+import { compareModels, ownErrors, type Comparison, type OwnError } from './errors.ts';
+import { valueNames } from './names.ts';
+import type { CalibrationRecord, NodePlan, QuantizationPlan, ValuePlan } from './plan.ts';
+import type { Engine, QuantizeProgress, Samples } from './samples.ts';
+import { affineOf, shortFloat, type Method, type Scheme } from './scheme.ts';
+import { sitesOf, type Site } from './sites.ts';
+
+/** A model to quantize: its graph, what its file calls values, and what tells it from others. */
+interface ModelToQuantize {
+  readonly graph: Graph;
+  readonly names: ReadonlyMap<Value, string>;
+  readonly file: string;
+  readonly sha256: string;
+}
+/** How to quantize. */
+export interface QuantizeChoices {
+  readonly scheme: Scheme;
+  /** How ranges are found. Default: `DEFAULT_METHOD`. */
+  readonly method?: Method;
+  /** The part of the elements that `percentile` keeps, in percent. */
+  readonly percentile?: number;
+  /** One scale for all weights of a node, instead of one for each channel. */
+  readonly perTensor?: boolean;
+  /** Whether the mean error of each channel is taken off its bias. Default: yes. */
+  readonly biasCorrection?: boolean;
+  /** Names of nodes, or operators as the model calls them, that stay in floats. */
+  readonly exclude?: readonly string[];
+}
+/** What quantizing found out. */
+export interface Quantized {
+  readonly plan: QuantizationPlan;
+  readonly warnings: readonly string[];
+  readonly observed: Observed | undefined;
+  readonly own: ReadonlyMap<string, OwnError>;
+  readonly comparison: Comparison | undefined;
+  /** Bytes of the weights of all nodes that have any, in the float model and as they are stored. */
+  readonly sizes: { readonly before: number; readonly after: number };
+}
+export const DEFAULT_METHOD: Method = 'percentile';
+/** A correction that takes less than this part off a node's squared error is not worth its numbers. */
+const WORTHWHILE = 0.01;
+/** Digits of corrections in the file. */
+const DIGITS = 3;
+
+/**
+ * Finds out how a model is quantized best: the ranges of values, what makes up for mean errors, and how far the result is from the float
+ * model. Errors: E205, E501, E502 of the samples; E403 for a node to exclude that is not there, or where samples are missing.
+ */
+export async function quantizeGraph(
+  model: ModelToQuantize,
+  choices: QuantizeChoices,
+  samples: Samples | undefined,
+  engine: Engine,
+  told: (p: QuantizeProgress) => void,
+): Promise<Quantized> {
+  const { graph, names } = model;
+  const values = valueNames(graph, names);
+  const { sites, float } = chosen(graph, choices.exclude ?? []);
+  const warnings: string[] = [];
+  const needsRanges = choices.scheme === 'int8';
+  if (needsRanges && !samples)
+    fail('E403', { option: 'calibrate', why: 'the scheme int8 takes ranges from calibration data; give some, or `random`' });
+  const wanted = needsRanges ? [...new Set(sites.map(s => s.x))] : [];
+  const observed = samples && (await observeValues(graph, values, wanted, samples, engine, told));
+  if (samples?.seed !== undefined)
+    warnings.push('ranges of random data are not those of real data: take the plan to try things out, not to ship it');
+  if (observed?.samples === 1 && needsRanges)
+    warnings.push(`${must(samples).name} holds one sample: ranges of one run rarely hold those of others`);
+  const ranges = rangesOf(observed, values, choices);
+  const kept = needsRanges ? sites.filter(s => ranges.has(values.get(s.x) ?? '')) : sites;
+  for (const s of sites)
+    if (!kept.includes(s)) float.set(s.name, `its input '${values.get(s.x) ?? ''}' is always 0 in the calibration data`);
+  const node: NodePlan = { scheme: choices.scheme, per: choices.perTensor === true ? 'tensor' : 'channel' };
+  const read = new Set(kept.map(s => values.get(s.x) ?? ''));
+  const first: QuantizationPlan = {
+    quantization: 1,
+    model: { file: model.file, sha256: model.sha256 },
+    scheme: choices.scheme,
+    ...(samples && observed && { calibration: recordOf(samples, observed, choices) }),
+    values: Object.fromEntries([...ranges].filter(([name]) => read.has(name))),
+    nodes: Object.fromEntries(kept.map(s => [s.name, node])),
+    float: Object.fromEntries(float),
+  };
+  const sizes = sizesOf(graph, first);
+  if (!samples) return { plan: first, warnings, observed, own: new Map(), comparison: undefined, sizes };
+  const own = await ownErrors(graph, first, names, samples, engine, told);
+  const plan = choices.biasCorrection === false ? first : corrected(first, own);
+  const comparison = await compareModels(graph, plan, names, samples, engine, told);
+  const outputs = Object.fromEntries(
+    [...comparison.outputs].map(([name, o]) => [name, { error: round(o.error, 4), cosine: Number(o.cosine.toFixed(6)) }]),
+  );
+  return { plan: { ...plan, outputs }, warnings, observed, own, comparison, sizes };
+}
+
+/** Bytes of the weights of products and convolutions, before and after. */
+function sizesOf(g: Graph, plan: QuantizationPlan): Quantized['sizes'] {
+  const sum = (of: (s: Site) => number): number => Math.round(sitesOf(g).sites.reduce((n, s) => n + of(s), 0));
+  return { before: sum(s => storedBytes(s, undefined)), after: sum(s => storedBytes(s, plan.nodes[s.name])) };
+}
+/** The sites that are not excluded, and why others stay in floats. */
+function chosen(g: Graph, exclude: readonly string[]): { readonly sites: readonly Site[]; readonly float: Map<string, string> } {
+  const { sites, left } = sitesOf(g);
+  const known = [...new Set([...sites, ...left].flatMap(s => [s.name, s.op]))];
+  for (const name of exclude)
+    if (!known.includes(name))
+      fail('E403', {
+        option: 'exclude',
+        why: `'${name}' is neither a node with weights nor an operator of one${didYouMean(name, known)}`,
+      });
+  const out = (s: { readonly name: string; readonly op: string }): boolean => exclude.includes(s.name) || exclude.includes(s.op);
+  const float = new Map(left.map(l => [l.name, l.why]));
+  for (const s of sites) if (out(s)) float.set(s.name, 'it was excluded');
+  return { sites: sites.filter(s => !out(s)), float };
+}
+function rangesOf(
+  observed: Observed | undefined,
+  values: ReadonlyMap<Value, string>,
+  choices: QuantizeChoices,
+): Map<string, ValuePlan> {
+  const out = new Map<string, ValuePlan>();
+  for (const [v, o] of observed?.values ?? []) {
+    const r = rangeOf(o, choices.method ?? DEFAULT_METHOD, choices.percentile);
+    const affine = affineOf(r.min, r.max);
+    if (affine)
+      out.set(values.get(v) ?? '', {
+        min: shortFloat(r.min),
+        max: shortFloat(r.max),
+        scale: shortFloat(affine.scale),
+        zero: affine.zero,
+      });
+  }
+  return out;
+}
+function recordOf(samples: Samples, observed: Observed, choices: QuantizeChoices): CalibrationRecord {
+  const method = choices.method ?? DEFAULT_METHOD;
+  return {
+    data: samples.name,
+    samples: observed.samples,
+    sha256: observed.sha256,
+    method,
+    ...(method === 'percentile' && choices.percentile !== undefined && { percentile: choices.percentile }),
+    ...(samples.seed !== undefined && { seed: samples.seed }),
+  };
+}
+/** A plan with the mean error of each channel taken off, where that is a part of the error worth mentioning. */
+function corrected(plan: QuantizationPlan, own: ReadonlyMap<string, OwnError>): QuantizationPlan {
+  const nodes = Object.entries(plan.nodes).map(([name, n]): [string, NodePlan] => {
+    const e = own.get(name);
+    const share = e ? meanSquare(e.means) / e.error : 0;
+    return [name, e && share >= WORTHWHILE ? { ...n, bias: [...e.means].map(m => round(-m, DIGITS)) } : n];
+  });
+  return { ...plan, nodes: Object.fromEntries(nodes) };
+}
+const meanSquare = (v: Float64Array): number => v.reduce((s, x) => s + x * x, 0) / v.length;
+const round = (v: number, digits: number): number => Number(v.toPrecision(digits)) + 0;

@@ -1,0 +1,95 @@
+import { must, opOf, type Loc } from '../core/diagnostic.ts';
+import { numel, toNumbers, type Tensor } from '../core/tensor.ts';
+import { nodesOf, subgraphs, tensorOf, type Graph, type Node, type Value } from '../graph/graph.ts';
+import { allNodes } from '../graph/stats.ts';
+import { nodeOf } from '../ops/define.ts';
+import { Conv, ConvTranspose } from '../ops/conv/conv.ts';
+import { MatMul } from '../ops/matmul/matmul.ts';
+import { Recurrent } from '../ops/recurrent/recurrent.ts';
+import { uniqueNames } from './names.ts';
+
+/** A product or convolution of a value with constant weights: what is quantized, by the name of its node. */
+export interface Site {
+  readonly name: string;
+  readonly node: Node;
+  /** As the model calls the operator. */
+  readonly op: string;
+  /** What is multiplied with the weights: input 0 of the node. */
+  readonly x: Value;
+  /** Input 1. */
+  readonly weights: Tensor;
+  /** The axis of the weights that belongs to the channels (or columns) of the result. */
+  readonly channels: number;
+  /** The axis of x whose elements meet the rows of the weights, and that of the result which holds its channels. */
+  readonly inAxis: number;
+  readonly outAxis: number;
+}
+/** A node with weights that stays in floats, and why. */
+interface LeftFloat {
+  readonly name: string;
+  readonly op: string;
+  readonly why: string;
+}
+interface Sites {
+  readonly sites: readonly Site[];
+  readonly left: readonly LeftFloat[];
+}
+
+/** What may be quantized of a graph, in the order of evaluation, and what has weights and may not be. */
+export function sitesOf(g: Graph): Sites {
+  const unique = uniqueNames();
+  const sites: Site[] = [];
+  const left: LeftFloat[] = [];
+  const own = new Set(nodesOf(g));
+  nodesOf(g).forEach((node, at) => {
+    if (!isWeighted(node)) return;
+    const name = unique(nameOf(node.loc) ?? `${node.op.name} ${at}`);
+    const op = opOf(node.loc) || node.op.name;
+    const found = siteOf(node);
+    if (typeof found === 'string') left.push({ name, op, why: found });
+    else sites.push({ name, op, node, ...found });
+  });
+  for (const n of allNodes(g))
+    if (!own.has(n) && isWeighted(n))
+      left.push({
+        name: unique(nameOf(n.loc) ?? n.op.name),
+        op: opOf(n.loc) || n.op.name,
+        why: 'it is inside of a loop or a branch',
+      });
+  return { sites, left };
+}
+const nameOf = (loc: Loc): string | undefined => (loc.k === 'part' && loc.name !== '' ? loc.name : undefined);
+const isWeighted = (n: Node): boolean =>
+  subgraphs(n).length === 0 &&
+  (n.op === Conv || n.op === MatMul || n.op === ConvTranspose || n.op === Recurrent) &&
+  n.inputs.slice(1).some(v => v?.def.k === 'const' && v.type.shape.length > 1);
+
+type Found = Pick<Site, 'x' | 'weights' | 'channels' | 'inAxis' | 'outAxis'>;
+/** What is multiplied with what, or why the node stays as it is. */
+function siteOf(n: Node): Found | string {
+  const [x, w] = n.inputs;
+  const weights = tensorOf(w);
+  if (n.op === ConvTranspose || n.op === Recurrent) return `there is no integer kernel for ${n.op.name}`;
+  if (!x || !weights) return 'its weights are not constant';
+  if (x.def.k === 'const') return 'nothing of it depends on the inputs';
+  if (x.type.dtype !== 'f32') return `it computes in ${x.type.dtype}`;
+  if (numel(weights.dims) === 0) return 'it has no weights';
+  if (toNumbers(weights).some(v => !Number.isFinite(v))) return 'its weights are not finite';
+  const rank = must(n.outputs[0]).type.shape.length;
+  const conv = nodeOf(n, Conv);
+  if (conv) {
+    const axis = conv.attrs.layout === 'NHWC' ? rank - 1 : 1;
+    return { x, weights, channels: 0, inAxis: axis, outAxis: axis };
+  }
+  const product = nodeOf(n, MatMul);
+  if (!product) return 'it is no product';
+  if (product.attrs.transA) return 'its left operand is transposed';
+  if (weights.dims.length !== 2) return `its weights have ${weights.dims.length} axes`;
+  return {
+    x,
+    weights,
+    channels: product.attrs.transB ? 0 : 1,
+    inAxis: x.type.shape.length - 1,
+    outAxis: rank - 1,
+  };
+}
