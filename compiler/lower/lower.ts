@@ -237,7 +237,7 @@ export class GraphLowering {
       n,
       n.inputs.map(x => operand(must(x)).broadcast(v.type.shape)),
       v.type.shape,
-      this.shared,
+      this,
     );
   }
   /** An operand that the merged axes of a kernel can index: copied to compact memory where it lies otherwise. */

@@ -1,6 +1,7 @@
 import { bytesOf, regOf, type DType } from '../core/dtype.ts';
 import { must } from '../core/diagnostic.ts';
 import { dimProd, showDim, type Dim } from '../core/dim.ts';
+import type { Tensor } from '../core/tensor.ts';
 import type { Node, Value } from '../graph/graph.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import {
@@ -21,7 +22,7 @@ import {
   type Num,
   type VType,
 } from '../kernel/ir.ts';
-import type { Ref, Sink, Source } from '../ops/lowering.ts';
+import type { Ref, Sink, SlotBuffer, Source } from '../ops/lowering.ts';
 import type { Profile } from '../target/profile.ts';
 import { broadcastRef, canMergeRef, mergeRef, refIndex } from '../ops/ref.ts';
 import type { SharedValues } from './shared-values.ts';
@@ -105,14 +106,13 @@ export function epiloguePlaceholder(dtype: DType, dims: readonly Dim[]): Epilogu
   return { source: at(dims), fill: v => (current = v) };
 }
 
+/** What code that is fused shares with the rest of its graph. */
+interface Fusion {
+  readonly shared: SharedValues;
+  weights(name: string, t: Tensor): SlotBuffer;
+}
 /** An elementwise operator computed where its value is needed. The operands have been broadcast to its shape. */
-export function elementwiseSource(
-  v: Value,
-  node: Node,
-  operands: readonly Source[],
-  dims: readonly Dim[],
-  shared: SharedValues,
-): Source {
+export function elementwiseSource(v: Value, node: Node, operands: readonly Source[], dims: readonly Dim[], g: Fusion): Source {
   const lower = node.op.lower;
   if (lower.k !== 'elementwise') throw new Error(`${node.op.name} is not elementwise`);
   const types = operands.map(o => o.dtype);
@@ -120,15 +120,15 @@ export function elementwiseSource(
   const vectorizes = [...types, out].every(vectorReg);
   const one = (k: KernelBuilder, idx: readonly Num[], lanes: Lanes): Expr => {
     const args = operands.map(o => k.let(o.at(k, idx, lanes)));
-    return lower.scalar(args, { k, attrs: node.attrs, types, out, lanes });
+    return lower.scalar(args, { k, attrs: node.attrs, types, out, lanes, table: t => g.weights('table', t) });
   };
-  const as = (to: readonly Source[], ds: readonly Dim[]): Source => elementwiseSource(v, node, to, ds, shared);
+  const as = (to: readonly Source[], ds: readonly Dim[]): Source => elementwiseSource(v, node, to, ds, g);
   return onceEach({
     dtype: out,
     dims,
     vector: vectorizes && operands.every(o => o.vector),
     at: (k, idx, lanes = 1) =>
-      shared.bind(k, v, idx, lanes, () =>
+      g.shared.bind(k, v, idx, lanes, () =>
         lanes === 1 || vectorizes ? one(k, idx, lanes) : gatherLanes(lanes, i => one(k, stepLast(idx, i), 1), out),
       ),
     broadcast: to =>

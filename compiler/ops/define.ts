@@ -6,7 +6,7 @@ import type { Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
 import type { Graph, Node, NodeOf, Value } from '../graph/graph.ts';
 import type { Expr, Lanes } from '../kernel/ir.ts';
-import type { KernelBuilder } from '../kernel/builder.ts';
+import type { Buffer, KernelBuilder } from '../kernel/builder.ts';
 import type { Profile } from '../target/profile.ts';
 import type { LowerCtx, Ref, Source } from './lowering.ts';
 
@@ -134,6 +134,8 @@ export interface ScalarCtx<A> {
   readonly types: readonly DType[];
   readonly out: DType;
   readonly lanes: Lanes;
+  /** A constant as memory; only kernels have such. */
+  table?(t: Tensor): Buffer;
 }
 
 /** Everything the compiler knows about an operator, in one literal in one file. */

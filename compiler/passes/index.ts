@@ -1,6 +1,7 @@
 import { applyPasses, type PassObserver } from '../core/pass.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Profile } from '../target/profile.ts';
+import { byteTables } from './byte-tables.ts';
 import { canonicalise } from './canonicalise.ts';
 import { constantFold, constantFoldAll } from './constant-fold.ts';
 import { cse } from './cse.ts';
@@ -30,6 +31,7 @@ export const graphPasses: readonly GraphPass[] = [
   integerProducts,
   expandIntegers,
   constantFoldAll,
+  byteTables,
   foldAffine,
   noWinograd,
   layout,

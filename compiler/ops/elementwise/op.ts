@@ -46,6 +46,8 @@ interface ElementwiseDef<S extends Schema> {
   /** How floats that follow from sizes go through it; absent: they do not, as where the result depends on how a function is computed. */
   readonly ofSizes?: FloatRule;
   readonly fold?: OpDef<S>['fold'];
+  /** The reference, where it is not the scalar function over all elements. */
+  readonly eval?: OpDef<S>['eval'];
 }
 /** All operands and the result have one type, of the given kinds. */
 export const sameDType =
@@ -113,16 +115,19 @@ export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): OpOf<
       }
       return [out];
     },
-    eval: (c, ...ins) => {
-      const tensors = ins.map(t => must(t));
-      const types = tensors.map(t => t.dtype);
-      const out = must(c.out[0]).dtype;
-      const dims = c.dims(0);
-      const regs = types.map(t => vtype(regOf(t)));
-      const build = (k: KernelBuilder, args: readonly Expr[]): Expr => scalar(args, { k, attrs: c.attrs, types, out, lanes: 1 });
-      const chunk = chunkFunction(regs, build);
-      return [chunk ? mapChunks(chunk, tensors, out, dims) : mapElements(scalarFunction(regs, build), tensors, out, dims)];
-    },
+    eval:
+      d.eval ??
+      ((c, ...ins) => {
+        const tensors = ins.map(t => must(t));
+        const types = tensors.map(t => t.dtype);
+        const out = must(c.out[0]).dtype;
+        const dims = c.dims(0);
+        const regs = types.map(t => vtype(regOf(t)));
+        const build = (k: KernelBuilder, args: readonly Expr[]): Expr =>
+          scalar(args, { k, attrs: c.attrs, types, out, lanes: 1 });
+        const chunk = chunkFunction(regs, build);
+        return [chunk ? mapChunks(chunk, tensors, out, dims) : mapElements(scalarFunction(regs, build), tensors, out, dims)];
+      }),
     lower: { k: 'elementwise', scalar },
     ...(d.fold && { fold: d.fold }),
   });

@@ -12,7 +12,7 @@ import { roundHalfEven } from '../../kernel/eval/scalar.ts';
 const isOne = (e: Expr): boolean => (e.k === 'const' ? Number(e.value) === 1 : e.k === 'splat' && isOne(e.a));
 const isZero = (e: Expr): boolean => (e.k === 'const' ? Number(e.value) === 0 : e.k === 'splat' && isZero(e.a));
 
-const quantize = elementwise({
+export const QuantizeLinear = elementwise({
   name: 'QuantizeLinear',
   doc: 'x / scale rounded to the nearest integer (ties to even) plus zero, saturated to the type of zero.',
   inputs: ['x', 'scale', 'zero'],
@@ -30,10 +30,7 @@ const quantize = elementwise({
     const moved = isZero(z) ? q : add(q, castTo(s.t.base, z));
     return castTo('i32', max(min(moved, Number(hi)), Number(lo)));
   },
-});
-/** The quotient is rounded to the type of x before it is rounded to an integer, as kernels do: else ties would differ. */
-export const QuantizeLinear: typeof quantize = {
-  ...quantize,
+  // The quotient is rounded to the type of x before it is rounded to an integer, as kernels do: else ties would differ.
   eval: (c, x, scale, zero) => {
     const [a, s, z] = [must(x), must(scale), must(zero)];
     const dims = c.dims(0);
@@ -48,8 +45,7 @@ export const QuantizeLinear: typeof quantize = {
     }
     return [fromNumbers(z.dtype, dims, out)];
   },
-};
-
+});
 export const DequantizeLinear = elementwise({
   name: 'DequantizeLinear',
   doc: '(x - zero) * scale',

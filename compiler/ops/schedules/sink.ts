@@ -97,7 +97,8 @@ function statementCost(s: Stmt): number {
   }
 }
 const blockCost = (b: readonly Stmt[]): number => b.reduce((sum, s) => sum + statementCost(s), 0);
-const exprCost = (e: Expr): number =>
+/** About how many instructions an expression takes; arithmetic of sizes and places counts nothing. */
+export const exprCost = (e: Expr): number =>
   (e.k === 'const' || e.k === 'var'
     ? 0
     : e.k === 'un' && mathOps.has(e.op)
