@@ -89,6 +89,10 @@ async function inlined(): Promise<ReadonlyMap<string, string>> {
       `/** bench/peers/xgboost.py. */\nexport const XGBOOST_PY = ${JSON.stringify(read('bench/peers/xgboost.py'))};\n` +
       `/** bench/peers/cold-start.js. */\nexport const COLD_START_JS = ${JSON.stringify(read('bench/peers/cold-start.js'))};\n`,
   );
+  out.set(
+    'compiler/reference/frameworks.data.ts',
+    `${HEAD}/** compiler/reference/frameworks.py. */\nexport const FRAMEWORKS_PY = ${JSON.stringify(read('compiler/reference/frameworks.py'))};\n`,
+  );
   for (const [path, text] of out)
     out.set(path, await format(text, { ...(await resolveConfig(new URL(path, root))), parser: 'typescript' }));
   return out;

@@ -5,7 +5,7 @@ import type { Manifest } from '../../compiler/run/manifest.ts';
 import { makeInputs } from '../../compiler/run/inputs.ts';
 import { probing } from '../../compiler/data/probe.ts';
 import type { Original } from '../../compiler/reference/reference.ts';
-import type { Feed } from './request.ts';
+import type { Feed } from '../../compiler/run/feeds.ts';
 import type { PeerName } from './result.ts';
 
 /** A model for one target, or a bundle that is there already, with its peers and inputs. */

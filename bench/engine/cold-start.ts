@@ -20,6 +20,16 @@ type NodeColdStart =
       readonly read: boolean;
       readonly threads: number;
       readonly options: object;
+    }
+  /** LiteRT.js or TensorFlow.js, opened by a module of compiler/reference. */
+  | {
+      readonly k: 'framework';
+      readonly framework: 'litert-js' | 'tfjs-wasm';
+      readonly module: string;
+      readonly inputs: string;
+      readonly model: string;
+      readonly names: { readonly inputs: readonly string[]; readonly outputs: readonly string[] };
+      readonly threads: number;
     };
 /** A cold start in Node; its idle process imports an empty module. */
 export function nodeColdStart(work: string, request: NodeColdStart): ColdStart {

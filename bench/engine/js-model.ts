@@ -1,6 +1,6 @@
 import { DTYPES, type DType, type TypedArray } from '../../compiler/core/dtype.ts';
 import { fromTyped, typed } from '../../compiler/core/tensor.ts';
-import type { Feed } from './request.ts';
+import type { Feed } from '../../compiler/run/feeds.ts';
 import type { Runner } from './runner.ts';
 import { timedOver } from './turns.ts';
 

@@ -4,7 +4,7 @@ import { DTYPES } from '../../compiler/core/dtype.ts';
 import { VERSION } from '../../compiler/core/version.data.ts';
 import { writeFile } from '../../compiler/host/files.ts';
 import type { Target } from '../../compiler/target/resolve.ts';
-import { readManifest } from '../../compiler/run/manifest.ts';
+import { readManifest, type Manifest } from '../../compiler/run/manifest.ts';
 import { openOriginal, type Original } from '../../compiler/reference/reference.ts';
 import { PEER_NAMES, PEERS } from '../peers/index.ts';
 import { coldStartOfOurs } from '../peers/sinter-js.ts';
@@ -14,7 +14,8 @@ import { randomRuns, type BenchCase, type RunInputs } from './case.ts';
 import { compileApart } from './children.ts';
 import { measureColdStarts } from './cold-start.ts';
 import { measureInProcesses, runOf } from './processes.ts';
-import { writeFeeds } from './request.ts';
+import { writeFeeds } from '../../compiler/run/feeds.ts';
+import type { MeasureRequest } from './request.ts';
 import type { Footprint, Outcome, PeerName, Runtime, RuntimeName } from './result.ts';
 import type { ColdStart, Found } from './runner.ts';
 import { aboutBundle, sizeOf, sizeOfBundle } from './size.ts';
@@ -50,12 +51,12 @@ export async function measureCase(
   const original = path === undefined ? undefined : openOriginal(path, manifest.options);
   const runs = c.runs ?? ((m, x) => randomRuns(m, x, { seed: o.seed }));
   const inputs = runs(manifest, original);
-  const peers = await findPeers(c, original, o);
+  const peers = await findPeers(c, manifest, original, o);
   const measured = await measureInProcesses(
     {
       bundle,
-      ...(original && { model: original.path }),
-      format: original?.format ?? '',
+      ...(original && { model: original.file }),
+      ...aboutModel(manifest, original),
       peers: [...peers].flatMap(([name, f]) => (f.k === 'found' ? [name] : [])),
       runs: inputs.map((r, i) => writeFeeds(join(work, `run${i}`), r.label, r.feeds)),
       rounds: o.rounds,
@@ -104,11 +105,26 @@ const sized = (size: Footprint['size']): Pick<Footprint, 'size'> => (size ? { si
 const sizeOfPeer = async (f: Extract<Found, { k: 'found' }>, model: string | undefined): Promise<Footprint['size']> =>
   f.code.length === 0 || model === undefined ? undefined : { code: await sizeOf(f.code), weights: await sizeOf([model]) };
 
-async function findPeers(c: BenchCase, original: Original | undefined, o: BenchOptions): Promise<Map<PeerName, Found>> {
+/** What peers must know of the model besides its file. */
+const aboutModel = (
+  m: Manifest,
+  original: Original | undefined,
+): Pick<MeasureRequest, 'format' | 'choices' | 'inputs' | 'outputs'> => ({
+  format: original?.format ?? '',
+  choices: m.options,
+  inputs: m.inputs.map(p => p.name),
+  outputs: m.outputs.map(p => p.name),
+});
+async function findPeers(
+  c: BenchCase,
+  m: Manifest,
+  original: Original | undefined,
+  o: BenchOptions,
+): Promise<Map<PeerName, Found>> {
   const out = new Map<PeerName, Found>();
   for (const name of c.against ?? PEER_NAMES) {
     let found: Found = original
-      ? await PEERS[name].find({ ...o, model: original.path, format: original.format })
+      ? await PEERS[name].find({ ...o, model: original.file, ...aboutModel(m, original) })
       : { k: 'unsuited', why: 'it needs the model that the bundle was made from' };
     if (o.browser && name !== 'onnxruntime-web') found = { k: 'unsuited', why: 'it does not run in a browser' };
     if (c.against || found.k !== 'unsuited') out.set(name, found);

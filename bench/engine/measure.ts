@@ -1,7 +1,8 @@
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { compare, divergence } from '../../compiler/verify/compare.ts';
-import type { Feed, MeasureRequest, Message } from './request.ts';
+import type { Feed } from '../../compiler/run/feeds.ts';
+import type { MeasureRequest, Message } from './request.ts';
 import type { AccuracyDifference, RuntimeName, PeerName } from './result.ts';
 import type { Runner } from './runner.ts';
 import { calibration, takeTurns, type Turn } from './turns.ts';

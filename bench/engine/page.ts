@@ -1,6 +1,7 @@
 import { DTYPES, type DType, type TypedArray } from '../../compiler/core/dtype.ts';
 import { fromTyped, numel, typed, type Tensor } from '../../compiler/core/tensor.ts';
-import type { Feed, MeasureRequest, Message } from './request.ts';
+import type { Feed } from '../../compiler/run/feeds.ts';
+import type { MeasureRequest, Message } from './request.ts';
 import { jsRunner, type JsModel } from './js-model.ts';
 import { measureRun, reason, reportTo } from './measure.ts';
 import type { PeerName } from './result.ts';

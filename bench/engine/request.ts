@@ -1,14 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { type DType, DTYPES } from '../../compiler/core/dtype.ts';
-import { relisted, textList } from '../../compiler/core/texts.ts';
-import { numel, type Tensor } from '../../compiler/core/tensor.ts';
-import { must } from '../../compiler/core/diagnostic.ts';
-import { writeFile } from '../../compiler/host/files.ts';
+import type { ModelChoices } from '../../compiler/options.ts';
+import type { FeedFiles } from '../../compiler/run/feeds.ts';
 import type { AccuracyDifference, RuntimeName, PeerName, OperatorTimes } from './result.ts';
 import type { Samples } from './turns.ts';
-
-/** Inputs of one call by name. */
-export type Feed = ReadonlyMap<string, Tensor>;
 
 /** What one process measures: a bundle and its peers on the same inputs. It goes there as JSON. */
 export interface MeasureRequest {
@@ -16,6 +9,9 @@ export interface MeasureRequest {
   /** The original, for the peers. */
   readonly model?: string;
   readonly format: string;
+  readonly choices: ModelChoices;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
   readonly peers: readonly PeerName[];
   readonly runs: readonly FeedFiles[];
   readonly rounds: number;
@@ -26,18 +22,6 @@ export interface MeasureRequest {
   readonly python: string;
   /** Whether to time the operators one by one after the measurements. */
   readonly operators: boolean;
-}
-/** The inputs of a run in files: of each input those of all feeds, one after the other, as bytes. */
-interface FeedFiles {
-  readonly label: string;
-  readonly feeds: number;
-  readonly inputs: readonly {
-    readonly name: string;
-    readonly dtype: DType;
-    readonly dims: readonly number[];
-    readonly texts?: readonly string[];
-    readonly file: string;
-  }[];
 }
 /** What that process tells. */
 export type Message =
@@ -58,26 +42,4 @@ export interface Measured {
   readonly times: readonly { readonly name: RuntimeName; readonly samples: Samples }[];
   readonly calibration: Samples;
   readonly differences: readonly AccuracyDifference[];
-}
-
-/** Writes inputs to files `<stem>.<i>.bin`. All feeds have the same names, types and sizes. */
-export function writeFeeds(stem: string, label: string, feeds: readonly Feed[]): FeedFiles {
-  const [first] = feeds;
-  const inputs = [...must(first, 'feed')].map(([name, t], i) => {
-    const file = `${stem}.${i}.bin`;
-    const list = textList();
-    writeFile(file, Buffer.concat(feeds.map(f => relisted(must(f.get(name), name), list).bytes)));
-    return { name, dtype: t.dtype, dims: t.dims, file, ...(t.texts && { texts: list.texts }) };
-  });
-  return { label, feeds: feeds.length, inputs };
-}
-export function readFeeds(f: FeedFiles): Feed[] {
-  const feeds = Array.from({ length: f.feeds }, () => new Map<string, Tensor>());
-  for (const { name, file, ...type } of f.inputs) {
-    const all = readFileSync(file);
-    const size = numel(type.dims) * DTYPES[type.dtype].bytes;
-    // Copies: whoever runs on them may ask for alignment, and for an array of its own.
-    feeds.forEach((feed, i) => feed.set(name, { ...type, bytes: Uint8Array.from(all.subarray(i * size, (i + 1) * size)) }));
-  }
-  return feeds;
 }

@@ -1,3 +1,5 @@
+import type { TfReference } from '../../compiler/reference/tensorflow.ts';
+
 /**
  * What a benchmark found, as JSON: `sinter bench --json FILE` writes a `BenchResult`. Times are milliseconds, sizes bytes, ratios plain
  * factors. The version counts up when the meaning of a field changes; new fields may come without that.
@@ -69,7 +71,7 @@ export interface CaseFigures {
   readonly operatorTimes?: readonly OperatorTimes[];
 }
 
-export type PeerName = 'onnxruntime-web' | 'onnxruntime-node' | 'tfjs' | 'xgboost-python';
+export type PeerName = 'onnxruntime-web' | 'onnxruntime-node' | TfReference | 'xgboost-python';
 export type RuntimeName = 'sinter' | PeerName;
 export type Runtime =
   | ({ readonly k: 'ran'; readonly name: RuntimeName; readonly version: string } & Footprint)

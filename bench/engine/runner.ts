@@ -1,5 +1,6 @@
+import type { ModelChoices } from '../../compiler/options.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
-import type { Feed } from './request.ts';
+import type { Feed } from '../../compiler/run/feeds.ts';
 import type { PeerName } from './result.ts';
 import type { Turn } from './turns.ts';
 
@@ -26,9 +27,14 @@ export interface ColdStarted {
 }
 /** Where and how a peer is used. */
 export interface PeerContext {
-  /** The original's file. */
+  /** The original's file; of a folder, the one that it begins with. */
   readonly model: string;
   readonly format: string;
+  /** What was chosen of it. */
+  readonly choices: ModelChoices;
+  /** Names of inputs and outputs. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
   readonly threads: number;
   /** The command that is Python. */
   readonly python: string;

@@ -6,6 +6,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const compiled = !import.meta.url.endsWith('.ts');
 const fileOf = (name: string): string => fileURLToPath(new URL(`${name}${compiled ? '.js' : '.ts'}`, import.meta.url));
 
+/** The address of a module of this package, for programs that import it. */
+export const ownUrl = (name: string): string => pathToFileURL(fileOf(name)).href;
 /** How a program of this package is started in a process of its own: what follows the command `node`. */
 export function ownProgram(name: string): string[] {
   const file = fileOf(name);

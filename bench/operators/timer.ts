@@ -14,7 +14,7 @@ import { planMemory } from '../../compiler/program/plan.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
 import { ticksOf, timedSteps, type TimedStep } from '../../compiler/program/instrumentation.ts';
 import { workOf } from './cost.ts';
-import type { Feed } from '../engine/request.ts';
+import type { Feed } from '../../compiler/run/feeds.ts';
 import { instrumentC } from './instrument-c.ts';
 import { copyTurn, peakProgram } from './peak.ts';
 import type { OperatorTimes, OperatorTime } from '../engine/result.ts';

@@ -12,6 +12,12 @@ for (const { name, type, array, dims, file } of request.inputs === undefined
   const elements = dims.reduce((a, b) => a * b, 1);
   inputs[name] = { data: new globalThis[array](Uint8Array.from(readFileSync(file)).buffer, 0, elements), dims, type };
 }
+/** As `compiler/core/tensor.ts` has them. */
+const tensorOf = ({ data, dims, type }) => ({
+  dtype: { float32: 'f32', int32: 'i32', uint8: 'u8' }[type],
+  dims,
+  bytes: new Uint8Array(data.buffer),
+});
 const start = performance.now();
 const module = await import(request.module);
 if (request.k === 'bundle') {
@@ -25,6 +31,13 @@ if (request.k === 'onnxruntime') {
   const session = await ort.InferenceSession.create(model, request.options);
   const tensors = Object.entries(inputs).map(([name, x]) => [name, new ort.Tensor(x.type, x.data, x.dims)]);
   await session.run(Object.fromEntries(tensors));
+}
+if (request.k === 'framework') {
+  const { model, names, threads } = request;
+  const s = await (request.framework === 'litert-js'
+    ? module.openLiteRt(Uint8Array.from(readFileSync(model)), names, threads)
+    : module.openTfjs(model, names));
+  await s.run(new Map(Object.entries(inputs).map(([name, x]) => [name, tensorOf(x)])));
 }
 const ms = performance.now() - start;
 console.log(JSON.stringify({ ms, rss: process.resourceUsage().maxRSS * 1024 }));

@@ -9,10 +9,10 @@ import { dtypeOf, type Manifest } from '../../compiler/run/manifest.ts';
 import { temporaryFolder, writeFile } from '../../compiler/host/files.ts';
 import { readNpy } from '../../compiler/data/npy.ts';
 import { buildProgram } from '../../compiler/host/build.ts';
-import { writeFeeds, type Feed } from '../engine/request.ts';
+import { writeFeeds, type Feed } from '../../compiler/run/feeds.ts';
 import type { Runner } from '../engine/runner.ts';
 import { DRIVER_C } from './programs.data.ts';
-import { talk, type Talk } from './talk.ts';
+import { talk, type Talk } from '../../compiler/host/talk.ts';
 
 /** The program of a native bundle, built in a folder and started. `steps`: of how many it tells the time. */
 interface Driver {

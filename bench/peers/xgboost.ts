@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { temporaryFolder, writeFile } from '../../compiler/host/files.ts';
-import { writeFeeds, type Feed } from '../engine/request.ts';
+import { writeFeeds, type Feed } from '../../compiler/run/feeds.ts';
 import { XGBOOST_PY } from './programs.data.ts';
-import { talk, type Talk } from './talk.ts';
+import { talk, type Talk } from '../../compiler/host/talk.ts';
 import type { Found, Peer, PeerContext } from '../engine/runner.ts';
 
 const start = (c: PeerContext, ...args: readonly string[]): Talk =>

@@ -109,6 +109,7 @@ async function againstFramework(
   samples: readonly Inputs[],
   mine: Parity,
 ): Promise<{ framework: Accuracy['framework']; apart: string[] }> {
+  if (original.format !== 'onnx') return { framework: undefined, apart: [] };
   const ref = await reference(original, 'auto');
   if (ref.name !== 'onnxruntime-node') return { framework: undefined, apart: [] };
   const theirs = new Map<Inputs, Map<string, Tensor>>();

@@ -17,6 +17,7 @@ import { dimOptions } from '../../fixtures/dims.ts';
 import { locate, minilmDir, REAL_MODELS, type RealModel } from '../../fixtures/models.ts';
 import { cacheDir, projectDir } from '../../fixtures/paths.ts';
 import { casesOf, filesOf } from '../../test/trees/cases.ts';
+import { tfSuiteModels } from './tensorflow.ts';
 import { kernelModels } from '../kernels/graphs.ts';
 import { randomForest } from '../trees/forest.ts';
 import { forestOnnx } from '../trees/onnx.ts';
@@ -211,6 +212,7 @@ const suite = {
   missing: 'npm run fixtures',
   models: [
     ...(await networks()),
+    ...tfSuiteModels(path, m => m.standard === true),
     bike,
     trained('xgboost-3.2.0.tar.gz', 'softprob', 'xgboost-softprob', 'several classes by XGBoost'),
     trained('lightgbm-4.7.0.tar.gz', 'classes', 'lightgbm-classes', 'several classes by LightGBM'),

@@ -177,7 +177,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
   command('verify <bundle>', 'check a bundle against its certificate, and against the model that it was made from')
     .option('-m, --model <model>', 'the model; without it, only the files are checked')
     .addOption(
-      new Option('--against <what>', 'what runs the model (default: auto, onnxruntime-node where it is installed)').choices(
+      new Option('--against <what>', 'what runs the model (default: auto, its own framework where that is installed)').choices(
         AGAINST,
       ),
     )
@@ -187,6 +187,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--rtol <r>', `relative tolerance (default: ${DEFAULTS.rtol})`, atLeast(0, false))
     .option('--atol <a>', `absolute tolerance (default: ${DEFAULTS.atol})`, atLeast(0, false))
     .option('--threads <n>', 'at most so many threads, of those that the bundle was compiled for', atLeast(1, true))
+    .option('--python <command>', 'the Python that has TensorFlow or LiteRT (default: python3)')
     .option('--per-node', 'find the first node whose value diverges')
     .option('--certify', 'put what is found into the manifest as a certificate, if the outputs agree')
     .addHelpText(
@@ -222,7 +223,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--processes <n>', 'processes to measure in, one after the other', atLeast(1, true), BENCH.processes)
     .option('--cold-starts <n>', 'fresh processes of each for the time of a cold start', atLeast(0, true), BENCH.coldStarts)
     .option('--seed <n>', 'what random inputs are made from', atLeast(1, true), BENCH.seed)
-    .option('--python <command>', 'the Python that has XGBoost', BENCH.python)
+    .option('--python <command>', 'the Python that has XGBoost, LiteRT or TensorFlow', BENCH.python)
     .option('--browser', 'measure in Chromium, against onnxruntime-web, instead of in Node')
     .option('--profile', 'tell where the time goes, by operator, and how far each is from the limit of this machine')
     .option('--json [file]', 'give the result as JSON: to standard output, or to a file')

@@ -1,3 +1,4 @@
+import { basename, join } from 'node:path';
 import { isCoded } from '../core/codes.ts';
 import { fail } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
@@ -8,22 +9,30 @@ import { nodesOf, type Graph, type Value } from '../graph/graph.ts';
 import { modelChoices, type ModelChoices } from '../options.ts';
 import { readModel } from '../host/model.ts';
 import { findOnnxruntime, needOnnxruntime, openOrt, withOutputs } from './onnxruntime.ts';
+import { frameworksFor, openFramework, TF_REFERENCES, type TfReference } from './tensorflow.ts';
 
-/** What runs the original: `auto` is onnxruntime-node for ONNX where it is installed, otherwise `evaluate`, Sinter in float64. */
+/** What runs the original: `auto` is its own framework where that is installed, otherwise `evaluate`, Sinter in float64. */
 export type Against = (typeof AGAINST)[number];
-export const AGAINST = ['auto', 'evaluate', 'onnxruntime-node'] as const;
+export const AGAINST = ['auto', 'evaluate', 'onnxruntime-node', ...TF_REFERENCES] as const;
+const EVALUATOR = "Sinter's reference evaluator";
 /** The original model as something to compare with. */
 export interface Reference {
-  readonly name: 'onnxruntime-node' | "Sinter's reference evaluator";
+  readonly name: Exclude<Against, 'auto' | 'evaluate'> | typeof EVALUATOR;
   readonly version: string;
   run(inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
-  /** Values inside the model by the names of the file; some may be missing. */
+  /** Values inside the model by the names of the file; some may be missing. Those of TensorFlow's family are the evaluator's. */
   values(names: readonly string[], inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>>;
+  /** Ends what it started. */
+  close(): Promise<void>;
 }
 /** A model as imported, with what the file's names became. */
 export interface Original {
   readonly path: string;
+  /** The file that it begins with: of a folder, the one in it. */
+  readonly file: string;
   readonly bytes: Uint8Array;
+  /** What was chosen of it. */
+  readonly choices: ModelChoices;
   /** The name of the importer. */
   readonly format: string;
   readonly graph: Graph;
@@ -53,28 +62,38 @@ export function openOriginal(path: string, options: ModelChoices): Original {
     }),
   );
   const part = (options.outputsAt ?? options.inputsAt) !== undefined;
-  return { path, bytes: source.model, format: imported.format, graph, part, named };
+  const file = basename(path) === source.file ? path : join(path, source.file);
+  return { path, file, bytes: source.model, choices: options, format: imported.format, graph, part, named };
 }
 
 /**
- * What to compare with: onnxruntime for ONNX where it is installed and nothing else is asked for. E601 where it is asked for and
- * missing, E403 where it is asked for and the model is not ONNX.
+ * What to compare with: the model's own framework where it is installed and nothing else is asked for. `python` is the command for those
+ * that are packages of Python. E601 where one is asked for and missing, E403 where it is asked for and does not take such a model.
  */
-export async function reference(o: Original, against: Against): Promise<Reference> {
-  if (o.format !== 'onnx') {
-    if (against === 'onnxruntime-node')
-      fail('E403', { option: 'against', why: `${o.path} is no ONNX model, which onnxruntime takes` });
-    return evaluator(o);
+export async function reference(o: Original, against: Against, python = 'python3'): Promise<Reference> {
+  if (against === 'evaluate') return evaluator(o);
+  if (against !== 'auto') {
+    if (o.part) fail('E403', { option: 'against', why: `the bundle is a part of the model, and ${against} runs all of it` });
+    if (against === 'onnxruntime-node') return byOnnxruntime(o, await needOnnxruntime());
+    return byFramework(o, against, python);
   }
-  if (o.part) {
-    if (against === 'onnxruntime-node')
-      fail('E403', { option: 'against', why: 'the bundle is a part of the model, and onnxruntime runs all of it' });
-    return evaluator(o);
+  if (o.part) return evaluator(o);
+  if (o.format === 'onnx') {
+    const ort = await findOnnxruntime();
+    return ort && isKnownToOrt(o.graph) ? byOnnxruntime(o, ort) : evaluator(o);
   }
-  const ort =
-    against === 'evaluate' ? undefined : against === 'onnxruntime-node' ? await needOnnxruntime() : await findOnnxruntime();
-  if (against === 'auto' && !isKnownToOrt(o.graph)) return evaluator(o);
-  if (!ort) return evaluator(o);
+  // What it does not take, or what is not installed, is no error where nobody asked for it.
+  for (const name of frameworksFor(o)) {
+    const found = await byFramework(o, name, python).catch(() => undefined);
+    if (found) return found;
+  }
+  return evaluator(o);
+}
+async function byFramework(o: Original, name: TfReference, python: string): Promise<Reference> {
+  return { ...evaluator(o), name, ...(await openFramework(o, name, python)) };
+}
+async function byOnnxruntime(o: Original, ort: Awaited<ReturnType<typeof needOnnxruntime>>): Promise<Reference> {
+  if (o.format !== 'onnx') fail('E403', { option: 'against', why: `${o.path} is no ONNX model, which onnxruntime takes` });
   const outputs = new Set(o.graph.outputs.map(x => x.name));
   const plain = await openOrt(ort, o.bytes, o.path);
   // Of a map from labels to scores, the scores have a name of their own.
@@ -112,6 +131,7 @@ export async function reference(o: Original, against: Against): Promise<Referenc
         await opened.release();
       }
     },
+    close: () => whole.release(),
   };
 }
 /** Whether onnxruntime for JavaScript has arrays for all inputs and outputs. */
@@ -119,8 +139,9 @@ const isKnownToOrt = (g: Graph): boolean =>
   [...g.inputs, ...g.outputs.map(x => x.value)].every(v => v.type.dtype === 'f16' || !isCoded(v.type.dtype));
 function evaluator(o: Original): Reference {
   return {
-    name: "Sinter's reference evaluator",
+    name: EVALUATOR,
     version: VERSION,
+    close: () => Promise.resolve(),
     run: inputs => Promise.resolve(evaluate(o.graph, inputs)),
     values: (names, inputs) => {
       const wanted = new Map(o.named.filter(n => names.includes(n.name)).map(n => [n.value, n.name]));

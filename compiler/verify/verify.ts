@@ -1,6 +1,6 @@
 import { fail } from '../core/diagnostic.ts';
 import { sha256 } from '../core/bytes.ts';
-import { openOriginal, reference, type Against } from '../reference/reference.ts';
+import { AGAINST, openOriginal, reference, type Against } from '../reference/reference.ts';
 import { openBundle, type Bundle } from '../run/bundle.ts';
 import { certify, checkFiles, readCertificate, worse, type Certificate, type FileCheck, type Loss } from './certificate.ts';
 import { findDivergence, type Divergence } from './nodes.ts';
@@ -13,8 +13,10 @@ export interface VerifyOptions {
   readonly bundle: string;
   /** The path of the model that it was made from. Without it, only the files are checked, against the certificate. */
   readonly model?: string;
-  /** What runs the model: `auto` is onnxruntime-node for ONNX where it is installed, otherwise Sinter's evaluation in float64. */
+  /** What runs the model: `auto` is its own framework where that is installed, otherwise Sinter's evaluation in float64. */
   readonly against?: Against;
+  /** The command that is Python, for frameworks that are packages of it; default: python3. */
+  readonly python?: string;
   /** A file of inputs (.npz, .json, or .csv for rows of features) instead of random ones. */
   readonly inputs?: string;
   /** How many random inputs, whose free sizes differ. */
@@ -78,7 +80,7 @@ export async function verify(o: VerifyOptions): Promise<Verification> {
   const same = (await sha256(original.bytes)) === from;
   const again = certificate && sameQuestion(certificate, o);
   const asked = { ...DEFAULTS, ...(again && askedBy(again)), ...o };
-  const ref = await reference(original, asked.against ?? 'auto');
+  const ref = await reference(original, asked.against ?? 'auto', asked.python);
   const samples = samplesOf(bundle, asked, original);
   const parity: Parity = {
     ...(await parityOf(bundle, ref, samples, asked)),
@@ -86,6 +88,7 @@ export async function verify(o: VerifyOptions): Promise<Verification> {
   };
   const lost = again && worse(parity, again, isExact(again, bundle));
   const divergence = o.perNode === true ? await findDivergence(bundle, original, ref, samples[0] ?? new Map(), asked) : undefined;
+  await ref.close();
   const ok = parity.ok && (lost ?? []).length === 0;
   return {
     ok,
@@ -105,8 +108,8 @@ const askedBy = (c: Certificate): Pick<Certificate, 'samples' | 'rtol' | 'atol'>
   seed: c.seed ?? DEFAULTS.seed,
   rtol: c.rtol,
   atol: c.atol,
-  against: c.reference.name === 'onnxruntime-node' ? 'onnxruntime-node' : 'evaluate',
+  against: AGAINST.find(a => a === c.reference.name) ?? 'evaluate',
 });
 /** Whether the bundle and its reference give the same bits on every machine. */
 const isExact = (c: Certificate, bundle: Bundle): boolean =>
-  c.reference.name !== 'onnxruntime-node' && bundle.manifest.profiles[bundle.profile]?.vector.fma !== 'relaxed';
+  AGAINST.every(a => a !== c.reference.name) && bundle.manifest.profiles[bundle.profile]?.vector.fma !== 'relaxed';

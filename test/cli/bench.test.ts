@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
 import type { BenchResult, CaseFigures, CaseResult, Runtime } from '../../bench/engine/result.ts';
+import { must } from '../../compiler/core/diagnostic.ts';
+import { tinyNetworks } from '../../fixtures/networks/network.ts';
+import { networkTflite } from '../../fixtures/networks/tflite.ts';
 import { chromium } from '../browser/chromium.ts';
 import { needs } from '../needs.ts';
 import { model, node, sub, tensor, value } from '../onnx-writer.ts';
@@ -60,6 +63,7 @@ beforeAll(async () => {
       'bench/engine/measure-worker.ts',
       'bench/engine/page.ts',
       'bench/engine/self.ts',
+      'compiler/reference/litert.ts',
     ].map(f => join(project, f)),
     outbase: project,
     outdir: dist,
@@ -79,7 +83,7 @@ beforeAll(async () => {
 describe('a benchmark', () => {
   it('measures a model against both of onnxruntime, and writes what it shows', () => {
     const json = at('dense.json');
-    const argv = [at('dense.onnx'), '--batch', '1,3', '--against', 'onnxruntime-web,onnxruntime-node,tfjs,xgboost-python'];
+    const argv = [at('dense.onnx'), '--batch', '1,3', '--against', 'onnxruntime-web,onnxruntime-node,tfjs-wasm,xgboost-python'];
     const r = sinter('bench', ...argv, ...QUICK, '--cold-starts', '1', '--profile', '--json', json);
     expect(r.err).toBe('');
     expect(r.code).toBe(0);
@@ -95,7 +99,7 @@ describe('a benchmark', () => {
       ['sinter', 'ran'],
       ['onnxruntime-web', 'ran'],
       ['onnxruntime-node', 'ran'],
-      ['tfjs', 'unsuited'],
+      ['tfjs-wasm', 'unsuited'],
       ['xgboost-python', 'unsuited'],
     ]);
     const versions = f.runtimes.flatMap(x => (x.k === 'ran' ? [x.version] : []));
@@ -137,8 +141,37 @@ describe('a benchmark', () => {
     expect(p?.peak.gflops).toBeGreaterThan(0);
     for (const word of ['dense for wasm-simd', '1x64', '3x64', 'onnxruntime-web 1.', 'MatMul + Relu', 'geometric mean of 2'])
       expect(r.out).toContain(word);
-    expect(r.out).toContain('tfjs did not run: TensorFlow.js runs models of TensorFlow only');
+    expect(r.out).toContain('tfjs-wasm did not run: it runs models of TensorFlow.js only');
   }, 120_000);
+
+  it('measures a model of TensorFlow Lite against LiteRT.js, whose integers it gives, and says what is missing', () => {
+    const tiny = tinyNetworks().find(n => n.name === 'keywords');
+    writeFileSync(at('keywords.tflite'), networkTflite(must(tiny), 'int8-float-ends'));
+    const json = at('keywords.json');
+    const peers = ['--against', 'litert-js,litert-python,tfjs-wasm,onnxruntime-web', '--python', 'no-such-python'];
+    const r = sinter('bench', at('keywords.tflite'), ...peers, ...QUICK, '--cold-starts', '1', '--json', json);
+    expect(r.err).toBe('');
+    const f = figures(read(json).cases[0]);
+    expect(f.runtimes.map(x => [x.name, x.k])).toEqual([
+      ['sinter', 'ran'],
+      ['litert-js', 'ran'],
+      ['litert-python', 'missing'],
+      ['tfjs-wasm', 'unsuited'],
+      ['onnxruntime-web', 'unsuited'],
+    ]);
+    expect(f.runs[0]?.differences).toMatchObject([{ to: 'litert-js', outputs: [{ name: 'y', abs: 0 }] }]);
+    const [, litert] = f.runtimes;
+    expect(litert?.k === 'ran' && (litert.size?.code.disk ?? 0)).toBeGreaterThan(9e6);
+    expect(litert?.k === 'ran' && (litert.coldStart?.median ?? 0)).toBeGreaterThan(0);
+    expect(r.out).toContain('pip install ai-edge-litert, for the Python that --python names (now no-such-python)');
+    const verified = sinter('verify', compiledKeywords(), '--model', at('keywords.tflite'), '--against', 'litert-js');
+    expect(verified.out).toMatch(/^compared with litert-js 2\.\d+\.\d+ on 2 samples .*: the outputs agree/);
+    expect(verified.code).toBe(0);
+  }, 120_000);
+  const compiledKeywords = (): string => {
+    expect(sinter('compile', at('keywords.tflite'), '--out', at('keywords')).code).toBe(0);
+    return at('keywords');
+  };
 
   it('takes a bundle, and peers for it by its model', () => {
     const json = at('bundle.json');

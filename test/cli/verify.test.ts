@@ -8,6 +8,8 @@ import { classesOf } from '../../compiler/verify/compare.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { fromNumbers } from '../../compiler/core/tensor.ts';
 import { attribute, model, node, sub, tensor, value } from '../onnx-writer.ts';
+import { tinyNetworks } from '../../fixtures/networks/network.ts';
+import { networkTflite } from '../../fixtures/networks/tflite.ts';
 import { sinter } from './captured.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sinter-verify-'));
@@ -63,6 +65,21 @@ describe('verify without a certificate', () => {
     expect(r.out).toContain('compiled anew they agree');
     expect(r.code).toBe(3);
     expect((await sinter('verify', at('v'), ...flags, '--rtol', '0.3')).code).toBe(0);
+  });
+  it('says what a framework does not run, and what is not installed', async () => {
+    writeFileSync(at('keywords.tflite'), networkTflite(must(tinyNetworks()[0]), 'int8'));
+    expect((await sinter('compile', at('keywords.tflite'), '-o', at('t'))).code).toBe(0);
+    const ask = (...flags: string[]): ReturnType<typeof sinter> =>
+      sinter('verify', at('t'), '--model', at('keywords.tflite'), ...flags);
+    const missing = await ask('--against', 'litert-python', '--python', 'no-such-python');
+    expect(missing).toMatchObject({ code: 1, out: '' });
+    expect(missing.err).toContain('pip install ai-edge-litert, for the Python that --python names (now no-such-python)');
+    expect((await ask('--against', 'tfjs-wasm')).err).toContain('it runs models of TensorFlow.js only');
+    expect((await ask('--against', 'onnxruntime-node')).err).toContain('is no ONNX model');
+    // Nobody asked for a framework: what is not here is not told.
+    const auto = await ask('--python', 'no-such-python');
+    expect(auto.out).toContain('the outputs agree');
+    expect(auto.code).toBe(0);
   });
   it('needs the model, and can certify afterwards', async () => {
     expect(await sinter('verify', at('v'))).toMatchObject({ code: 2, out: '' });

@@ -72,20 +72,31 @@ function dataset(o: Out, t: Tensor): number {
     [8, [3, 1, ...at, ...le(t.bytes.length, 8)]],
   ]);
 }
-/** A group as a symbol table of one node. */
+/** Entries of a node of a symbol table, and children of a node of its tree, at most: what the file's head says. */
+const [ENTRIES, CHILDREN] = [8, 32];
+/** A group as a symbol table: nodes of names in order, under one node of a tree. */
 function group(o: Out, g: H5Group): number {
   const children = Object.entries(g.children ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   const names: number[] = new Array<number>(8).fill(0);
-  const entries = children.flatMap(([name, x]) => {
+  const entries = children.map(([name, x]) => {
     const at = names.length;
     names.push(...padded([...ascii(name), 0]));
     const to = isTensor(x) ? dataset(o, x) : group(o, x);
-    return [...le(at, 8), ...le(to, 8), ...new Array<number>(24).fill(0)];
+    return { at, bytes: [...le(at, 8), ...le(to, 8), ...new Array<number>(24).fill(0)] };
   });
+  if (entries.length > ENTRIES * CHILDREN) throw new Error(`${entries.length} names are too many for one group`);
   const data = add(o, names);
-  const heap = add(o, [...ascii('HEAP'), 0, 0, 0, 0, ...le(names.length, 8), ...NONE, ...le(data, 8)]);
-  const node = add(o, [...ascii('SNOD'), 1, 0, ...le(children.length, 2), ...entries]);
-  const tree = add(o, [...ascii('TREE'), 0, 0, ...le(1, 2), ...NONE, ...NONE, ...le(0, 8), ...le(node, 8), ...le(8, 8)]);
+  const heap = add(o, [...ascii('HEAP'), 0, 0, 0, 0, ...le(names.length, 8), ...le(1, 8), ...le(data, 8)]);
+  const full = (b: readonly number[], size: number): number[] => [...b, ...new Array<number>(size - b.length).fill(0)];
+  const parts = Array.from({ length: Math.max(1, Math.ceil(entries.length / ENTRIES)) }, (_, i) =>
+    entries.slice(i * ENTRIES, (i + 1) * ENTRIES),
+  );
+  const nodes = parts.map(part => {
+    const bytes = [...ascii('SNOD'), 1, 0, ...le(part.length, 2), ...part.flatMap(e => e.bytes)];
+    return [...le(add(o, full(bytes, 8 + 40 * ENTRIES)), 8), ...le(part.at(-1)?.at ?? 0, 8)];
+  });
+  const head = [...ascii('TREE'), 0, 0, ...le(nodes.length, 2), ...NONE, ...NONE, ...le(0, 8), ...nodes.flat()];
+  const tree = add(o, full(head, 32 + 16 * CHILDREN));
   return header(o, [[0x11, [...le(tree, 8), ...le(heap, 8)]], ...attributes(g.attributes)]);
 }
 export function writeHdf5(root: H5Group): Uint8Array {
@@ -109,7 +120,8 @@ export function writeZip(files: Readonly<Record<string, Uint8Array>>): Uint8Arra
     const at = out.length;
     const n = ascii(name);
     const sizes = [...le(crc32(data), 4), ...le(data.length, 4), ...le(data.length, 4), ...le(n.length, 2), 0, 0];
-    out.push(...le(0x04034b50, 4), 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...sizes, ...n, ...data);
+    out.push(...le(0x04034b50, 4), 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...sizes, ...n);
+    for (const byte of data) out.push(byte);
     return [
       ...le(0x02014b50, 4),
       20,

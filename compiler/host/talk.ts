@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { unfinishedProcess } from '../../compiler/host/ending.ts';
+import { unfinishedProcess } from './ending.ts';
 
 /** A process that answers line by line. */
 export interface Talk {
