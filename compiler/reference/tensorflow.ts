@@ -109,7 +109,11 @@ export async function openFramework(
       refused,
     );
     if (!s) return refused('it is not installed');
-    return { version: found.version, run: inputs => s.run(inputs).catch(stopped), close: () => Promise.resolve().then(() => s.close()) };
+    return {
+      version: found.version,
+      run: inputs => s.run(inputs).catch(stopped),
+      close: () => Promise.resolve().then(() => s.close()),
+    };
   }
   const s = await openInPython(framework, python, pythonModel(o, names, 1)).catch(refused);
   return {
