@@ -13,6 +13,7 @@ export {
   type QuantizeResult,
 } from './quantization.ts';
 export type { QuantizationPlan } from './quantize/plan.ts';
+export type { QuantizationReport } from './quantize/report.ts';
 export type { RunTensor, TypedTensor } from './tensors.ts';
 export { CODES, CompileError, InternalError, showLoc, type Code, type Loc, type Warning } from './core/diagnostic.ts';
 export { VERSION as version } from './core/version.data.ts';

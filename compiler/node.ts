@@ -17,6 +17,7 @@ export {
   type Loc,
   type Profile,
   type QuantizationPlan,
+  type QuantizationReport,
   type QuantizeResult,
   type RunTensor,
   type Target,

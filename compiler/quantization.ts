@@ -7,6 +7,7 @@ import type { CompileOptions, ModelChoices } from './options.ts';
 import { nameCollector } from './quantize/names.ts';
 import { writePlan, type QuantizationPlan } from './quantize/plan.ts';
 import { quantizeGraph, type QuantizeChoices, type Quantized } from './quantize/quantize.ts';
+import { reportOf, type QuantizationReport } from './quantize/report.ts';
 import { evaluator, type Engine, type QuantizeProgress, type Sample, type Samples } from './quantize/samples.ts';
 import { fromRun, type RunTensor } from './tensors.ts';
 
@@ -33,6 +34,12 @@ export interface QuantizeResult {
   readonly text: string;
   /** What the user should know. */
   readonly warnings: readonly string[];
+  /** What it did to the model, node by node. */
+  readonly report: QuantizationReport;
+}
+/** A model that was quantized, with all that was found on the way. */
+export interface QuantizedModel extends Quantized {
+  readonly report: QuantizationReport;
 }
 
 /**
@@ -40,21 +47,28 @@ export interface QuantizeResult {
  * slow; from Node, `quantize` of the package runs it compiled. Errors: those of importing; E205, E501 and E502 of the data; E403.
  */
 export async function quantize({ calibrate, ...options }: QuantizeOptions): Promise<QuantizeResult> {
-  const { plan, warnings } = await quantizeWith(options, evaluator, ({ graph }) => calibrate && samplesOf(graph, calibrate));
-  return { plan, warnings, text: writePlan(plan) };
+  return resultOf(await quantizeWith(options, evaluator, ({ graph }) => calibrate && samplesOf(graph, calibrate)));
 }
+/** What the API gives of it. */
+export const resultOf = ({ plan, warnings, report }: QuantizedModel): QuantizeResult => ({
+  plan,
+  warnings,
+  report,
+  text: writePlan(plan),
+});
 /** The same with another engine, and with samples that are made when the inputs are known. */
 export async function quantizeWith(
   o: ModelToQuantizeOptions,
   engine: Engine,
   samples: (imported: ImportedModel) => Samples | undefined,
-): Promise<Quantized> {
+): Promise<QuantizedModel> {
   const { onValue, names } = nameCollector();
   const { onProgress = () => undefined, ...model } = o;
   const imported = importFor(model, onValue);
   const { graph } = imported;
   const source = { graph, names, file: o.file ?? 'model', sha256: await sha256(o.model) };
-  return quantizeGraph(source, o, samples(imported), engine, onProgress);
+  const q = await quantizeGraph(source, o, samples(imported), engine, onProgress);
+  return { ...q, report: reportOf(graph, names, q) };
 }
 
 /** Samples of the API as tensors. E501 where one is not as `RunTensor` says. */

@@ -23,6 +23,7 @@ import { TFLITE_ROUNDINGS } from '../import/importer.ts';
 import { FORMATS } from '../import/index.ts';
 import { DEFAULT_PERCENTILE } from '../quantize/calibrators.ts';
 import { DEFAULT_METHOD } from '../quantize/quantize.ts';
+import { METRICS } from '../quantize/search.ts';
 import { METHODS, SCHEMES } from '../quantize/scheme.ts';
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
@@ -105,6 +106,21 @@ const quantizeFlags = (c: Command): Command =>
     .option('--percentile <p>', `what --method percentile keeps, in percent (default: ${DEFAULT_PERCENTILE})`, atLeast(50, false))
     .option('--per-tensor', 'one scale for all weights of a node, instead of one for each channel')
     .option('--no-bias-correction', 'leave the mean errors of nodes as they are')
+    .option('--max-drop <x>', 'the most that may be lost: as many nodes as need be stay in floats', atLeast(0, false))
+    .addOption(
+      new Option(
+        '--metric <name>',
+        'what --max-drop is of: the relative error of the worst output, 1 - its cosine, or the share of arg-max that change (default: error)',
+      ).choices(METRICS),
+    )
+    .option(
+      '--max-size <bytes>',
+      'the most that weights may take: the most sensitive nodes that fit stay in floats',
+      atLeast(1, true),
+    )
+    .option('--sensitivity', 'measure what each node alone does to the outputs')
+    .option('--html <file>', 'write a report as one page that needs nothing else')
+    .option('--report <file>', 'write the report as JSON')
     .option('--exclude <name>', 'a node, or an operator, that stays in floats; may be given several times', collect, []);
 
 /** Runs the command that the arguments name, and gives the code to exit with. Never throws. */

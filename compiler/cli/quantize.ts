@@ -1,13 +1,15 @@
 import { basename } from 'node:path';
 import { many, showBytes, table } from '../core/format.ts';
 import { modelName } from '../compile.ts';
-import { newFile } from '../host/files.ts';
+import { newFile, writeFile } from '../host/files.ts';
 import { writePlan } from '../quantize/plan.ts';
-import type { Quantized } from '../quantize/quantize.ts';
 import type { QuantizeProgress } from '../quantize/samples.ts';
+import type { Metric } from '../quantize/search.ts';
 import type { Method, Scheme } from '../quantize/scheme.ts';
+import type { QuantizedModel } from '../quantization.ts';
 import { quantizeModel } from '../run/quantize.ts';
 import { beginJson, type JsonFlag } from './json.ts';
+import { quantizationHtml } from './quantize-html.ts';
 import { modelOf, type ModelFlags } from './model-flags.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -23,6 +25,12 @@ export interface QuantizeFlags {
   readonly perTensor?: boolean;
   readonly biasCorrection: boolean;
   readonly exclude: readonly string[];
+  readonly maxDrop?: number;
+  readonly metric?: Metric;
+  readonly maxSize?: number;
+  readonly sensitivity?: boolean;
+  readonly html?: string;
+  readonly report?: string;
 }
 interface QuantizeCommandFlags extends ModelFlags, QuantizeFlags {
   readonly scheme: Scheme;
@@ -47,7 +55,7 @@ export async function quantizeFor(
   o: ModelFlags & QuantizeFlags,
   silent: boolean,
   t: Terminal,
-): Promise<Quantized> {
+): Promise<QuantizedModel> {
   const q = await quantizeModel({
     model,
     scheme,
@@ -66,9 +74,17 @@ export async function quantizeFor(
     perTensor: o.perTensor === true,
     biasCorrection: o.biasCorrection,
     exclude: o.exclude,
+    sensitivity: o.sensitivity === true,
+    limits: {
+      ...(o.maxDrop !== undefined && { maxDrop: o.maxDrop }),
+      ...(o.metric && { metric: o.metric }),
+      ...(o.maxSize !== undefined && { maxSize: o.maxSize }),
+    },
     ...(!silent && t.live && { onProgress: progress(t) }),
   }).finally(() => t.live && t.err('\r\x1b[K'));
   for (const w of q.warnings) t.err(`warning: ${w}\n`);
+  if (o.html !== undefined) writeFile(o.html, quantizationHtml(q.report));
+  if (o.report !== undefined) writeFile(o.report, `${JSON.stringify(q.report, null, 2)}\n`);
   if (!silent) t.out(summary(basename(model), q));
   return q;
 }
@@ -82,7 +98,7 @@ function progress(t: Terminal): (p: QuantizeProgress) => void {
   return p => t.err(`\r\x1b[K${WORDS[p.step]}: ${p.done}${p.of === undefined ? '' : ` of ${p.of}`} …`);
 }
 const percent = (share: number): string => `${(100 * share).toPrecision(3)} %`;
-function summary(model: string, { plan, comparison, sizes }: Quantized): string {
+function summary(model: string, { plan, comparison, sizes }: QuantizedModel): string {
   const [nodes, float] = [plan.nodes, plan.float].map(x => Object.keys(x).length);
   const { calibration: c } = plan;
   const rows = [

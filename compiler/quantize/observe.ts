@@ -90,12 +90,12 @@ export function observer(): Observer {
     result: () => ({ min, max, averageMin, averageMax, samples, count, zeros, width, bins: bins.slice() }),
   };
 }
-/** The share of the elements outside of a range, by the histogram. */
+/** The share of the elements outside of a range, by the histogram: bins that lie outside as a whole. */
 export function shareOutside(o: Observation, min: number, max: number): number {
   let outside = 0;
   o.bins.forEach((n, i) => {
-    const middle = (i - HALF + 0.5) * o.width;
-    if (middle < min || middle > max) outside += n;
+    const [from, to] = [(i - HALF) * o.width, (i - HALF + 1) * o.width];
+    if (i < HALF ? to <= min : from > max) outside += n;
   });
   return o.count === 0 ? 0 : outside / o.count;
 }

@@ -8,8 +8,10 @@ import { compareModels, ownErrors, type Comparison, type OwnError } from './erro
 import { valueNames } from './names.ts';
 import type { CalibrationRecord, NodePlan, QuantizationPlan, ValuePlan } from './plan.ts';
 import type { Engine, QuantizeProgress, Samples } from './samples.ts';
+import { chooseFloat, type Limits } from './search.ts';
 import { affineOf, shortFloat, type Method, type Scheme } from './scheme.ts';
 import { sitesOf, type Site } from './sites.ts';
+import { openTrials } from './switched.ts';
 
 /** A model to quantize: its graph, what its file calls values, and what tells it from others. */
 interface ModelToQuantize {
@@ -29,6 +31,10 @@ export interface QuantizeChoices {
   readonly perTensor?: boolean;
   /** Whether the mean error of each channel is taken off its bias. Default: yes. */
   readonly biasCorrection?: boolean;
+  /** Limits that some nodes go back to floats for. */
+  readonly limits?: Limits;
+  /** Whether the sensitivity of each node is measured also without limits. */
+  readonly sensitivity?: boolean;
   /** Names of nodes, or operators as the model calls them, that stay in floats. */
   readonly exclude?: readonly string[];
 }
@@ -39,6 +45,8 @@ export interface Quantized {
   readonly observed: Observed | undefined;
   readonly own: ReadonlyMap<string, OwnError>;
   readonly comparison: Comparison | undefined;
+  /** The squared relative error of the outputs with one node alone quantized; empty where it was not asked for. */
+  readonly sensitivity: ReadonlyMap<string, number>;
   /** Bytes of the weights of all nodes that have any, in the float model and as they are stored. */
   readonly sizes: { readonly before: number; readonly after: number };
 }
@@ -88,16 +96,53 @@ export async function quantizeGraph(
     float: Object.fromEntries(float),
   };
   const sizes = sizesOf(graph, first);
-  if (!samples) return { plan: first, warnings, observed, own: new Map(), comparison: undefined, sizes };
+  const none = { own: new Map(), comparison: undefined, sensitivity: new Map() };
+  if (!samples) return { plan: first, warnings, observed, sizes, ...none };
   const own = await ownErrors(graph, first, names, samples, engine, told);
-  const plan = choices.biasCorrection === false ? first : corrected(first, own);
+  const all = choices.biasCorrection === false ? first : corrected(first, own);
+  const { plan, sensitivity } = await limited(model, all, choices, samples, engine, told);
   const comparison = await compareModels(graph, plan, names, samples, engine, told);
   const outputs = Object.fromEntries(
     [...comparison.outputs].map(([name, o]) => [name, { error: round(o.error, 4), cosine: Number(o.cosine.toFixed(6)) }]),
   );
-  return { plan: { ...plan, outputs }, warnings, observed, own, comparison, sizes };
+  return {
+    plan: { ...plan, outputs },
+    warnings,
+    observed,
+    own,
+    comparison,
+    sensitivity,
+    sizes: sizesOf(graph, plan),
+  };
 }
 
+/** A plan with those nodes in floats that keep the model within its limits. */
+async function limited(
+  { graph, names }: ModelToQuantize,
+  plan: QuantizationPlan,
+  { limits, sensitivity = false }: QuantizeChoices,
+  samples: Samples,
+  engine: Engine,
+  told: (p: QuantizeProgress) => void,
+): Promise<{ readonly plan: QuantizationPlan; readonly sensitivity: ReadonlyMap<string, number> }> {
+  if (!sensitivity && limits?.maxDrop === undefined && limits?.maxSize === undefined) return { plan, sensitivity: new Map() };
+  const trials = await openTrials(graph, plan, names, samples, engine);
+  const { sites } = sitesOf(graph);
+  const saved = new Map(sites.map(s => [s.name, storedBytes(s, undefined) - storedBytes(s, plan.nodes[s.name])]));
+  const chosen = chooseFloat(trials, limits ?? {}, saved, sizesOf(graph, plan).after, told);
+  const nodes = Object.fromEntries(Object.entries(plan.nodes).filter(([name]) => !chosen.float.has(name)));
+  const values = valueNames(graph, names);
+  const read = new Set(sites.flatMap(s => (Object.hasOwn(nodes, s.name) ? [values.get(s.x) ?? ''] : [])));
+  return {
+    plan: {
+      ...plan,
+      nodes,
+      values: Object.fromEntries(Object.entries(plan.values).filter(([name]) => read.has(name))),
+      float: { ...plan.float, ...Object.fromEntries(chosen.float) },
+    },
+    sensitivity: chosen.sensitivity,
+  };
+}
 /** Bytes of the weights of products and convolutions, before and after. */
 function sizesOf(g: Graph, plan: QuantizationPlan): Quantized['sizes'] {
   const sum = (of: (s: Site) => number): number => Math.round(sitesOf(g).sites.reduce((n, s) => n + of(s), 0));

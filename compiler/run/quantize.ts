@@ -1,10 +1,10 @@
-import { writePlan } from '../quantize/plan.ts';
-import type { Quantized } from '../quantize/quantize.ts';
 import {
   quantizeWith,
+  resultOf,
   samplesOf,
   type CalibrationData,
   type ModelToQuantizeOptions,
+  type QuantizedModel,
   type QuantizeResult,
 } from '../quantization.ts';
 import { readSource, type ModelSource } from '../host/compile.ts';
@@ -18,7 +18,7 @@ export interface NodeQuantizeOptions extends Omit<ModelToQuantizeOptions, 'model
 }
 
 /** Quantizes as `quantize` does, with all that was found on the way. */
-export function quantizeModel({ model, calibrate, ...o }: NodeQuantizeOptions): Promise<Quantized> {
+export function quantizeModel({ model, calibrate, ...o }: NodeQuantizeOptions): Promise<QuantizedModel> {
   return quantizeWith({ ...readSource(model, o.importers), ...o }, compiledEngine, ({ graph, rows }) => {
     if (calibrate === undefined) return undefined;
     if (typeof calibrate === 'string') return openCalibration({ data: calibrate }, graph, rows);
@@ -33,6 +33,5 @@ const isSource = (c: CalibrationData | CalibrationSource): c is CalibrationSourc
  * importing; E205, E501 and E502 of the data; E403; E601 where pictures are given and the package that reads them is not installed.
  */
 export async function quantize(o: NodeQuantizeOptions): Promise<QuantizeResult> {
-  const { plan, warnings } = await quantizeModel(o);
-  return { plan, warnings, text: writePlan(plan) };
+  return resultOf(await quantizeModel(o));
 }

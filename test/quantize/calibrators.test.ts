@@ -43,7 +43,7 @@ describe('ranges', () => {
         const data = all.flat().map(Math.fround);
         const r = rangeOf(o, 'minmax');
         expect(r).toEqual({ min: Math.min(0, ...data), max: Math.max(0, ...data) });
-        expect(shareOutside(o, r.min - o.width, r.max + o.width)).toBe(0);
+        expect(shareOutside(o, r.min, r.max)).toBe(0);
       }),
     ));
   it('do not depend on the order of samples, but for the moving average', () =>
@@ -109,7 +109,7 @@ describe('scales', () => {
   it('are written as the shortest decimals that are the same floats', () =>
     fc.assert(
       fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), v => {
-        expect(Math.fround(shortFloat(v))).toBe(Math.fround(v));
+        expect(Math.fround(shortFloat(v)) === Math.fround(v)).toBe(true);
       }),
     ));
 });

@@ -95,6 +95,53 @@ describe('a plan in a graph', () => {
     expect(ops.filter(o => o === 'HardSwish' || o === 'Relu' || o === 'Softmax')).toHaveLength(3);
   });
 });
+describe('the report', () => {
+  it('tells each node by its noise, its share of clipped elements and what it does to the outputs alone', async () => {
+    const { report } = await quantize({
+      model,
+      file: 'small.onnx',
+      scheme: 'int8',
+      calibrate: [sample(1), sample(2)],
+      sensitivity: true,
+      exclude: ['Gemm'],
+    });
+    expect(report.nodes.map(n => [n.name, n.op, n.scheme])).toEqual([
+      ['c1', 'Conv', 'int8'],
+      ['c2', 'Conv', 'int8'],
+      ['g', 'Gemm', 'float'],
+    ]);
+    const [c1, c2, g] = report.nodes;
+    expect(g?.why).toMatch(/excluded/);
+    expect(c1?.own).toBeGreaterThan(35);
+    // Before the first node there is no noise: all that it has is its own.
+    expect(Math.abs(Number(c1?.own) - Number(c1?.accumulated))).toBeLessThan(1);
+    expect(c2?.accumulated).toBeLessThan(Number(c2?.own));
+    expect(c1?.sensitivity).toBeGreaterThan(0);
+    expect(c1?.clipped).toBe(0);
+    expect(c1?.histogram?.counts.reduce((a, b) => a + b, 0)).toBe(2 * 168);
+    expect(report.outputs[0]?.cosine).toBeGreaterThan(0.999);
+    expect(report.weights).toEqual({ before: 4 * (288 + 32 + 40), after: 288 + 32 + 4 * 16 + 4 * 40 });
+  });
+});
+describe('limits', () => {
+  const limited = (limits: object): Promise<{ plan: QuantizationPlan; report: { outputs: readonly { error: number }[] } }> =>
+    quantize({ model, scheme: 'int8', calibrate: [sample(1), sample(2), sample(3)], limits });
+  it('of the loss leave the most sensitive nodes in floats, and no more than need be', async () => {
+    const all = (await limited({})).report.outputs[0]?.error ?? 0;
+    const { plan: some, report } = await limited({ maxDrop: all / 2 });
+    expect(Object.keys(some.float)).toHaveLength(1);
+    expect(Object.keys(some.values)).toHaveLength(2);
+    expect(report.outputs[0]?.error).toBeLessThanOrEqual(all / 2);
+    expect(Object.keys((await limited({ maxDrop: 0 })).plan.nodes)).toEqual([]);
+    expect(Object.keys((await limited({ maxDrop: all * 1.01 })).plan.float)).toEqual([]);
+  });
+  it('of the size are refused where nothing is so small', async () => {
+    await expect(limited({ maxSize: 100 })).rejects.toMatchObject({ code: 'E403', message: expect.stringMatching(/max-size/) });
+    // As small as it gets, and room for the product.
+    expect(Object.keys((await limited({ maxSize: 450 })).plan.float)).toEqual([]);
+    expect(Object.keys((await limited({ maxSize: 600 })).plan.float)).not.toEqual([]);
+  });
+});
 describe('what quantizing refuses', () => {
   const q = (calibrate: unknown, more = {}): Promise<unknown> =>
     quantize({ model, scheme: 'int8', calibrate: calibrate as never, ...more });
