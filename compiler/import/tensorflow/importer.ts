@@ -1,6 +1,7 @@
 import type { Importer, ModelFile } from '../importer.ts';
 import { openByGraph } from '../shared/inspect.ts';
 import { decodeMessage } from '../shared/protobuf.ts';
+import { structured } from './conditions.ts';
 import { importTf } from './import.ts';
 import type { TfModel } from './model.ts';
 import { openSavedModel } from './saved-model.ts';
@@ -17,7 +18,8 @@ export const tensorflow: Importer<'tensorflow'> = {
   takes: ['shapes', 'outputs', 'outputs-at', 'inputs-at', 'signature', 'input-names'],
   sniff: b => (isSavedModel(b) || isGraphDef(b) || isGraphModel(b) ? 'certain' : 'no'),
   open: file => {
-    const m = modelOf(file);
+    const read = modelOf(file);
+    const m: TfModel = { ...read, ...structured(read) };
     return openByGraph(
       m.title,
       () => ({ ...m.facts }),
