@@ -8,6 +8,7 @@ import { tflite } from './tflite/importer.ts';
 import { isPacked, isTar, readTar, unpack, type TarFile } from './shared/archive.ts';
 import type { ExternalResolver } from './shared/external.ts';
 import { foreignFormat } from './shared/foreign.ts';
+import { zippedFolder } from './shared/zipped-folder.ts';
 import { tensorflow } from './tensorflow/importer.ts';
 import { xgboost } from './xgboost/importer.ts';
 
@@ -78,6 +79,10 @@ export function openModel(given: Uint8Array, s: SourceOptions): Opened {
       file = `${file}/${only.f.name}`;
     }
   }
+  const folder = importer || certain(bytes, all) ? undefined : zippedFolder(bytes, file, mainFiles(s.importers ?? []));
+  if (folder) ({ bytes } = folder);
+  if (folder) file = `${file}/${folder.name}`;
+  const beside = folder?.beside ?? s.external;
   importer ??= certain(bytes, all) ?? all.find(i => i.sniff(bytes) === 'possible');
   if (!importer) {
     const other = foreignFormat(bytes);
@@ -86,7 +91,7 @@ export function openModel(given: Uint8Array, s: SourceOptions): Opened {
       why: other === undefined ? `it is of no format that is known. ${ACCEPTED}` : `this looks like ${other}. ${ACCEPTED}`,
     });
   }
-  const model: ModelFile = { name: file, bytes, whole: given.length, ...(s.external && { beside: s.external }) };
+  const model: ModelFile = { name: file, bytes, whole: given.length, ...(beside && { beside }) };
   return { importer, ...importer.open(model) };
 }
 const certain = (bytes: Uint8Array, all: readonly Importer[]): Importer | undefined =>

@@ -87,7 +87,14 @@ function graphOf(m: TfModel, o: ImportOptions, border: Border, session: Session,
     name: must(border.outputs[i]).name,
     value: tensorOfItem(x, must(border.outputs[i]), file),
   }));
-  return { name: o.name ?? m.file.replace(/\.[^.]*$/, ''), inputs, outputs, symbolDefinitions: frame.definers };
+  const { texts } = session.texts;
+  return {
+    name: o.name ?? m.file.replace(/\.[^.]*$/, ''),
+    inputs,
+    outputs,
+    symbolDefinitions: frame.definers,
+    ...(texts.length > 0 && { texts }),
+  };
 }
 /** Whose samples are an input, a .wav file tells no rate either: it is taken to be the number of samples, as of a second. */
 function rateOf(p: Port, nodes: Nodes, s: Session, cut: Map<string, Item>): void {

@@ -7,6 +7,7 @@ import type { TfModel } from './model.ts';
 import { openSavedModel } from './saved-model.ts';
 import { Graph } from './schema.ts';
 import { isGraphDef, isGraphModel, isSavedModel } from './sniff.ts';
+import { tablesOf } from './tables.ts';
 import { openTfjs } from './tfjs.ts';
 import { variablesOf } from './variables.ts';
 
@@ -38,7 +39,7 @@ function modelOf(file: ModelFile): TfModel {
     functions: g.library?.functions ?? [],
     signatures: [],
     variable: variablesOf(g, undefined),
-    table: () => undefined,
+    table: tablesOf(g, { file: file.name, list: [], beside: undefined }),
     facts: {},
   };
 }

@@ -4,6 +4,7 @@ import type { TensorType } from '../../core/shape.ts';
 import type { ImportBuilder } from '../shared/builder.ts';
 import type { Item } from './item.ts';
 import type { TfNode } from './node.ts';
+import type { TensorProto } from './records.ts';
 
 export type { TfNode };
 
@@ -42,10 +43,11 @@ export interface TfCtx extends ImportBuilder {
 interface Resources {
   /** A variable's value; undefined: nothing has given it one. */
   variable(key: string): Value | undefined;
-  /** A table from integers to integers or floats; undefined: there is none, or it has text. */
+  /** What a table holds; undefined: nothing fills it. */
   table(key: string): LookupTable | undefined;
 }
+/** Vectors of one length. */
 export interface LookupTable {
-  readonly keys: Item;
-  readonly values: Item;
+  readonly keys: TensorProto;
+  readonly values: TensorProto;
 }

@@ -5,6 +5,7 @@ import { openCheckpoint, type Checkpoint } from './bundle.ts';
 import type { Port, Signature, TfModel } from './model.ts';
 import type { Entry, MetaGraphDef, TensorInfo } from './records.ts';
 import { Saved } from './schema.ts';
+import { tablesOf } from './tables.ts';
 import { variablesOf } from './variables.ts';
 
 /** The tag of what is there to be served, not trained. */
@@ -39,7 +40,7 @@ export function openSavedModel(file: ModelFile): TfModel {
     functions: graph.library?.functions ?? [],
     signatures,
     variable: variablesOf(graph, checkpoint),
-    table: () => undefined,
+    table: tablesOf(graph, { file: file.name, list: meta.assets, beside: file.beside }),
     facts: { ...(version !== '' && { 'written by': `TensorFlow ${version}` }), signatures: signatures.map(s => s.name) },
   };
 }

@@ -33,7 +33,7 @@ const DATA_TYPES: readonly (readonly [name: string, dtype?: DType])[] = [
   ['uint32', 'u32'],
   ['uint64', 'u64'],
 ];
-export const [STRING, COMPLEX64, COMPLEX128] = [7, 8, 18] as const;
+export const [STRING, COMPLEX64, INT64, COMPLEX128] = [7, 8, 9, 18] as const;
 /** References to variables are numbered from here on. */
 const REFERENCE = 100;
 const plain = (type: number): number => (type > REFERENCE ? type - REFERENCE : type);
@@ -154,6 +154,14 @@ function repeated(given: Uint8Array, need: number, each: number): Uint8Array {
     filled += size;
   }
   return out;
+}
+
+/** The texts of a tensor; the last one repeats. `room` is asked first. */
+export function stringsOf(t: TensorProto, room: (count: number) => void): string[] {
+  const [last = ''] = t.strings.slice(-1);
+  const count = numel(dimsOf(t.shape));
+  room(count);
+  return Array.from({ length: count }, (_, i) => t.strings[i] ?? last);
 }
 
 /** A message that holds nothing. */

@@ -4,8 +4,8 @@ import { fromNumbers, toNumbers, type Tensor } from '../../../core/tensor.ts';
 import { relisted, textTensor } from '../../../core/texts.ts';
 import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
-import { Lookup } from '../../../ops/ml/lookup.ts';
 import type { ImportCtx, OnnxBuilder, OnnxNode, OnnxOps } from '../registry.ts';
+import { lookedUp } from '../../shared/lookup.ts';
 import { cast, reshape } from '../../shared/views.ts';
 
 /** The encoders of ai.onnx.ml: categories as numbers or texts. */
@@ -23,22 +23,6 @@ function defaultOf(n: OnnxNode, c: ImportCtx, dtype: DType): number {
   if (n.has('default_tensor')) return toNumbers(relisted(n.tensor('default_tensor'), c.textList))[0] ?? 0;
   if (dtype === 'text') return c.textList.placeOf(n.string('default_string', '_Unused'));
   return isFloat(dtype) ? n.float('default_float', -0) : n.int('default_int64', -1);
-}
-/** The value at the place of each x among the keys; the first of equal keys counts, and NaN is no key. */
-function lookedUp(c: ImportCtx, x: Value, keys: Tensor, values: Tensor, otherwise: number): Value {
-  const numbers = [...toNumbers(keys)];
-  const given = [...toNumbers(values)];
-  const firsts = new Map<number, number>();
-  numbers.forEach((v, i) => {
-    if (!firsts.has(v) && !Number.isNaN(v)) firsts.set(v, i);
-  });
-  const places = [...firsts.values()].sort((a, b) => must(numbers[a]) - must(numbers[b]));
-  const sorted = c.literal(
-    keys.dtype,
-    places.map(i => must(numbers[i])),
-  );
-  const table = c.literal(values.dtype, [...places.map(i => given[i] ?? 0), otherwise]);
-  return c.apply1(Lookup, [x, sorted, table]);
 }
 const labelEncoder: OnnxBuilder = (n, c) => {
   if (n.opset < 2) return [mapped(n, c, n.strings('classes_strings'), undefined)];

@@ -16,6 +16,7 @@ import { resourceOps } from './resource.ts';
 import { segmentOps } from './segment.ts';
 import { shapeOps } from './shape.ts';
 import { signalOps } from './signal.ts';
+import { tableOps } from './table.ts';
 import { viewOps } from './view.ts';
 
 /** The one table of TensorFlow's operators: for frozen graphs, SavedModels and graph models of TF.js. */
@@ -38,6 +39,7 @@ export const tfOps: ReadonlyMap<string, TfBuilder> = new Map(
     segmentOps,
     shapeOps,
     signalOps,
+    tableOps,
     viewOps,
   ].flatMap(ops => Object.entries(ops)),
 );

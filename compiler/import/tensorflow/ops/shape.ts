@@ -1,23 +1,18 @@
 import { dimProd } from '../../../core/dim.ts';
-import { numel } from '../../../core/tensor.ts';
 import type { Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { Range, RangeSize } from '../../../ops/movement/range.ts';
 import { boundsIn, lengthOf, sizeOf, sizesOf, sizesValue, unbounded } from '../../shared/sizes.ts';
 import { cast, expand, reshape } from '../../shared/views.ts';
 import { isValue } from '../item.ts';
-import { COMPLEX128, COMPLEX64, dimsOf, STRING } from '../tensor.ts';
+import { COMPLEX128, COMPLEX64, dimsOf, STRING, stringsOf } from '../tensor.ts';
 import type { TfBuilder, TfCtx, TfNode, TfOps } from '../registry.ts';
 
 /** A constant: numbers, complex numbers or text. */
 const constant: TfBuilder = (n, c) => {
   const t = n.tensorProto('value');
   if (t.dtype === STRING) {
-    const dims = dimsOf(t.shape);
-    const [first = ''] = t.strings.slice(-1);
-    const count = numel(dims);
-    c.room(count, 'a constant');
-    return [{ k: 'text', dims, strings: Array.from({ length: count }, (_, i) => t.strings[i] ?? first) }];
+    return [{ k: 'text', dims: dimsOf(t.shape), strings: stringsOf(t, count => c.room(count, 'a constant')) }];
   }
   const value = c.constant(n.decoded(t), n.name);
   return [t.dtype === COMPLEX64 || t.dtype === COMPLEX128 ? { k: 'complex', pair: value } : value];
