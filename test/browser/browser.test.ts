@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
-import { compile } from '../../compiler/node.ts';
+import { must } from '../../compiler/core/diagnostic.ts';
+import { compile, evaluate } from '../../compiler/node.ts';
 import { needOnnxruntime, openOrt } from '../../compiler/reference/onnxruntime.ts';
 import { fromTyped, toNumbers } from '../../compiler/core/tensor.ts';
 import type { CompileOptions, CompileResult } from '../../compiler/index.ts';
+import { tinyNetworks } from '../../fixtures/networks/network.ts';
+import { networkTflite } from '../../fixtures/networks/tflite.ts';
 import { document, json } from '../trees/xgboost-writer.ts';
 import { needs } from '../needs.ts';
 import { chromium, serve, startBrowser, type Browser } from './chromium.ts';
@@ -135,19 +138,8 @@ needs(chromium).describe('in a real browser', () => {
   }, 60_000);
 
   it('a page compiles a model to the same bytes, and runs it', async () => {
-    const bundled = await build({
-      entryPoints: [join(import.meta.dirname, '../../compiler/index.ts')],
-      bundle: true,
-      format: 'esm',
-      platform: 'browser',
-      target: 'es2022',
-      // Binaryen asks for it where it finds itself in Node.
-      external: ['node:*', 'module'],
-      write: false,
-      logLevel: 'error',
-    });
     const files = new Map<string, Uint8Array | string>(here.files);
-    files.set('compiler.js', bundled.outputFiles[0]?.contents ?? '');
+    files.set('compiler.js', await compilerForPages());
     files.set('classifier.onnx', readFileSync(path));
     files.set('compile.html', '<!doctype html><title>compile</title>');
     const server = await serve(files);
@@ -186,7 +178,109 @@ needs(chromium).describe('in a real browser', () => {
     await page.close();
     server.close();
   }, 240_000);
+
+  it('a page compiles models of TensorFlow Lite and of TensorFlow.js, and runs them', async () => {
+    const tflite = networkTflite(must(tinyNetworks()[0]), 'int8');
+    const { json, shard } = tfjsModel();
+    const external = (): Uint8Array => shard;
+    // The policy allows no script that is made in a page, so the loaders are served; what they load is compiled there.
+    const loaders = await Promise.all([
+      compile({ model: tflite, file: 'keywords.tflite' }),
+      compile({ model: new TextEncoder().encode(json), file: 'model.json', external }),
+    ]);
+    const files = new Map<string, Uint8Array | string>([
+      ['compiler.js', await compilerForPages()],
+      ['compile.html', '<!doctype html><title>compile</title>'],
+      ['keywords.tflite', tflite],
+      ['model.json', json],
+      ['group1-shard1of1.bin', shard],
+      ...loaders.map((l, i) => [`${i}.js`, l.files.get('index.js') ?? ''] as const),
+    ]);
+    const server = await serve(files);
+    const { page, complaints } = await browser.page();
+    await page.goto(`${server.url}compile.html`);
+    const features = Array.from({ length: 490 }, (_, i) => ((i * 37) % 255) - 128);
+    const got = await page.evaluate(
+      async ([url, features]) => {
+        const { compile } = (await import(`${url}compiler.js`)) as PageCompiler;
+        const read = async (file: string): Promise<Uint8Array> => new Uint8Array(await (await fetch(url + file)).arrayBuffer());
+        const shard = await read('group1-shard1of1.bin');
+        const run = async (i: number, file: string, x: ArrayLike<number>): Promise<readonly number[]> => {
+          const { files } = await compile({ model: await read(file), file, external: () => shard });
+          const { load } = (await import(`${url}${i}.js`)) as PageIndex;
+          const model = await load({ wasm: files.get('model.wasm'), weights: files.get('model.weights') });
+          return Object.values(model.run({ x })).flatMap(t => [...t.data]);
+        };
+        return {
+          keywords: await run(0, 'keywords.tflite', Int8Array.from(features)),
+          sums: await run(1, 'model.json', Float32Array.of(2, 1)),
+        };
+      },
+      [server.url, features] as const,
+    );
+    const want = evaluate({
+      model: tflite,
+      file: 'keywords.tflite',
+      inputs: { x: { dims: [1, 49, 10, 1], data: Int8Array.from(features) } },
+    });
+    expect(got.keywords).toEqual([...(must(want['y']).data as Int8Array)]);
+    expect(new Set(got.keywords).size).toBeGreaterThan(2);
+    expect(got.sums).toEqual([6.5, 0, 13]);
+    expect(complaints).toEqual([]);
+    await page.close();
+    server.close();
+  }, 240_000);
 });
+
+/** The compiler as one module for a page. */
+async function compilerForPages(): Promise<Uint8Array> {
+  const { outputFiles } = await build({
+    entryPoints: [join(import.meta.dirname, '../../compiler/index.ts')],
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    // Binaryen asks for it where it finds itself in Node.
+    external: ['node:*', 'module'],
+    write: false,
+    logLevel: 'error',
+  });
+  return must(outputFiles[0]).contents;
+}
+/** A graph model of TensorFlow.js with its weights in a shard: y = relu(x w + b). */
+function tfjsModel(): { readonly json: string; readonly shard: Uint8Array } {
+  const type = { dtype: { type: 'DT_FLOAT' } };
+  const node = (name: string, op: string, input: readonly string[], attr: object): object => ({ name, op, input, attr });
+  const shape = { shape: { shape: { dim: [{ size: '1' }, { size: '2' }] } } };
+  // Nodes of weights are empty: the shards hold them.
+  const weight = (...sizes: string[]): object => ({
+    ...type,
+    value: { tensor: { dtype: 'DT_FLOAT', tensorShape: { dim: sizes.map(size => ({ size })) } } },
+  });
+  const topology = {
+    node: [
+      node('x', 'Placeholder', [], { ...type, ...shape }),
+      node('w', 'Const', [], weight('2', '3')),
+      node('b', 'Const', [], weight('3')),
+      node('product', 'MatMul', ['x', 'w'], { T: { type: 'DT_FLOAT' }, transpose_a: { b: false }, transpose_b: { b: false } }),
+      node('sum', 'BiasAdd', ['product', 'b'], { T: { type: 'DT_FLOAT' } }),
+      node('y', 'Relu', ['sum'], { T: { type: 'DT_FLOAT' } }),
+    ],
+    versions: { producer: 716 },
+  };
+  const weights = [
+    { name: 'w', shape: [2, 3], dtype: 'float32' },
+    { name: 'b', shape: [3], dtype: 'float32' },
+  ];
+  return {
+    json: JSON.stringify({
+      format: 'graph-model',
+      modelTopology: topology,
+      weightsManifest: [{ paths: ['group1-shard1of1.bin'], weights }],
+    }),
+    shard: new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6, 0.5, -20, 1).buffer),
+  };
+}
 
 /** An uncompressed picture of one colour, [red, green, blue]. */
 function bitmap(width: number, height: number, [r, g, b]: readonly [number, number, number]): Buffer {
