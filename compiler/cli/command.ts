@@ -106,6 +106,12 @@ const quantizeFlags = (c: Command): Command =>
     .option('--percentile <p>', `what --method percentile keeps, in percent (default: ${DEFAULT_PERCENTILE})`, atLeast(50, false))
     .option('--per-tensor', 'one scale for all weights of a node, instead of one for each channel')
     .option('--no-bias-correction', 'leave the mean errors of nodes as they are')
+    .option(
+      '--smooth <alpha>',
+      'the alpha of SmoothQuant for the inputs of products (default: the best for each of them)',
+      atLeast(0, false),
+    )
+    .option('--no-smooth', 'leave the inputs of products as they are')
     .option('--max-drop <x>', 'the most that may be lost: as many nodes as need be stay in floats', atLeast(0, false))
     .addOption(
       new Option(

@@ -25,6 +25,7 @@ export interface QuantizeFlags {
   readonly perTensor?: boolean;
   readonly biasCorrection: boolean;
   readonly exclude: readonly string[];
+  readonly smooth?: boolean | number;
   readonly maxDrop?: number;
   readonly metric?: Metric;
   readonly maxSize?: number;
@@ -74,6 +75,7 @@ export async function quantizeFor(
     perTensor: o.perTensor === true,
     biasCorrection: o.biasCorrection,
     exclude: o.exclude,
+    ...(o.smooth !== undefined && { smooth: o.smooth }),
     sensitivity: o.sensitivity === true,
     limits: {
       ...(o.maxDrop !== undefined && { maxDrop: o.maxDrop }),

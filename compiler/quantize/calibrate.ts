@@ -18,6 +18,7 @@ export interface Observed {
 }
 /**
  * Runs a graph on all samples with values inside it as outputs, and watches those. E501, E205: the samples; E502: a value that is not finite.
+ * `instead`: what is watched in the place of a value.
  */
 export async function observeValues(
   g: Graph,
@@ -26,20 +27,21 @@ export async function observeValues(
   samples: Samples,
   engine: Engine,
   onProgress: (p: QuantizeProgress) => void,
+  instead: (v: Value) => Value = v => v,
 ): Promise<Observed> {
   const values = new Map<Value, Observation>();
   const digest = sampleDigest();
   let count = 0;
   const parts = chunks(wanted);
   for (const [at, part] of parts.entries()) {
-    const watched = part.map(v => ({ value: v, name: names.get(v) ?? '', o: observer() }));
-    const outputs = watched.flatMap((w, i) => (w.value.def.k === 'input' ? [] : [{ name: `tap ${i}`, value: w.value }]));
+    const watched = part.map(v => ({ value: v, shown: instead(v), name: names.get(v) ?? '', o: observer() }));
+    const outputs = watched.flatMap((w, i) => (w.shown.def.k === 'input' ? [] : [{ name: `tap ${i}`, value: w.shown }]));
     const run = outputs.length === 0 ? undefined : await engine({ ...g, outputs });
     count = await eachSample(g, samples, async (s, n) => {
       if (at === 0) await digest.add(s);
       const got = run?.(s);
       watched.forEach((w, i) => {
-        const t = must(w.value.def.k === 'input' ? s.get(w.value.def.name) : got?.get(`tap ${i}`));
+        const t = must(w.shown.def.k === 'input' ? s.get(w.shown.def.name) : got?.get(`tap ${i}`));
         if (!w.o.add(typed(t) as Float32Array))
           fail('E502', { why: `'${w.name}' is not finite for sample ${n + 1} of ${samples.name}: the model overflows on it` });
       });

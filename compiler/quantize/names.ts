@@ -34,13 +34,17 @@ export function uniqueNames(): (name: string) => string {
 export function valueNames(g: Graph, given: ReadonlyMap<Value, string>): ReadonlyMap<Value, string> {
   const unique = uniqueNames();
   const out = new Map<Value, string>();
-  const add = (v: Value, otherwise: string): void => {
-    if (!out.has(v)) out.set(v, unique(given.get(v) ?? otherwise));
-  };
-  for (const v of g.inputs) if (v.def.k === 'input') add(v, v.def.name);
-  nodesOf(g).forEach((n, at) => {
+  const made = nodesOf(g);
+  // Names of the file first, so that none of them has to give way.
+  for (const v of [...g.inputs, ...made.flatMap(n => n.outputs)]) {
+    const name = given.get(v) ?? (v.def.k === 'input' ? v.def.name : undefined);
+    if (name !== undefined && !out.has(v)) out.set(v, unique(name));
+  }
+  made.forEach((n, at) => {
     const own = n.loc.k === 'part' && n.loc.name !== '' ? n.loc.name : `${n.op.name} ${at}`;
-    n.outputs.forEach((v, i) => add(v, i === 0 ? own : `${own}:${i}`));
+    n.outputs.forEach((v, i) => {
+      if (!out.has(v)) out.set(v, unique(i === 0 ? own : `${own}:${i}`));
+    });
   });
   return out;
 }

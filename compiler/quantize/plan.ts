@@ -1,7 +1,10 @@
 import { fields, listOf, number, oneOf, optional, recordOf, text, whole, type Check } from '../core/check.ts';
-import { fail } from '../core/diagnostic.ts';
+import { fail, must } from '../core/diagnostic.ts';
+import { showDim } from '../core/dim.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { Graph, Value } from '../graph/graph.ts';
+import { MatMul } from '../ops/matmul/matmul.ts';
+import { obstacle } from './insert.ts';
 import { valueNames } from './names.ts';
 import { METHODS, SCHEMES, type Method, type Scheme } from './scheme.ts';
 import { sitesOf } from './sites.ts';
@@ -43,13 +46,13 @@ export interface ValuePlan {
   readonly max: number;
   readonly scale: number;
   readonly zero: number;
+  /** Each channel is divided by this before it is rounded, and the weights that read it are multiplied (SmoothQuant). */
+  readonly smooth?: readonly number[];
 }
 export interface NodePlan {
   readonly scheme: Scheme;
   /** What shares a scale of the weights: a channel, or all of them. */
   readonly per: 'channel' | 'tensor';
-  /** Each input channel is divided by this before it is quantized, and the weights multiplied (SmoothQuant). */
-  readonly smooth?: readonly number[];
   /** What is added to each channel of the result to make up for the mean error of the node. */
   readonly bias?: readonly number[];
 }
@@ -78,12 +81,13 @@ const PLAN: Check<QuantizationPlan> = fields({
       seed: optional(whole(0, 2 ** 31)),
     }),
   ),
-  values: recordOf(fields({ min: number, max: number, scale: positive, zero: whole(0, 255) })),
+  values: recordOf(
+    fields({ min: number, max: number, scale: positive, zero: whole(0, 255), smooth: optional(listOf(positive)) }),
+  ),
   nodes: recordOf(
     fields({
       scheme: oneOf(...SCHEMES),
       per: oneOf('channel', 'tensor'),
-      smooth: optional(listOf(positive)),
       bias: optional(finiteList),
     }),
   ),
@@ -140,7 +144,7 @@ export function matchPlan(
   const { sites, left } = sitesOf(model.graph);
   const names = valueNames(model.graph, model.names);
   const known = new Map(sites.map(s => [s.name, s]));
-  const inputs = new Set(sites.map(s => names.get(s.x) ?? ''));
+  const inputs = new Set(sites.flatMap(s => (s.k === 'product' ? [names.get(s.x) ?? ''] : [])));
   const all = [...known.keys(), ...left.map(l => l.name)];
   for (const name of [...Object.keys(plan.nodes), ...Object.keys(plan.float)])
     if (!all.includes(name)) bad(`the model has no node '${name}' that could be quantized${didYouMean(name, all)}`);
@@ -148,13 +152,20 @@ export function matchPlan(
     if (!inputs.has(name)) bad(`the model has no value '${name}' that a quantized node reads${didYouMean(name, [...inputs])}`);
   for (const [name, n] of Object.entries(plan.nodes)) {
     const site = known.get(name) ?? bad(`node '${name}' cannot be quantized: ${left.find(l => l.name === name)?.why ?? ''}`);
-    if (n.scheme === 'int8' && !Object.hasOwn(plan.values, names.get(site.x) ?? ''))
+    if (site.k === 'product' && n.scheme === 'int8' && !Object.hasOwn(plan.values, names.get(site.x) ?? ''))
       bad(`node '${name}' is int8, and values has no range of its input '${names.get(site.x) ?? ''}'`);
-    const outs = site.weights.dims[site.channels];
-    if (n.bias && n.bias.length !== outs) bad(`node '${name}' has ${n.bias.length} numbers in bias, and ${outs ?? 0} channels`);
-    const ins = site.x.type.shape[site.inAxis];
-    if (n.smooth && n.smooth.length !== ins)
-      bad(`node '${name}' has ${n.smooth.length} numbers in smooth, and its input another size`);
+    const outs = must(site.node.outputs[0]).type.shape[site.outAxis];
+    if (n.bias && n.bias.length !== outs)
+      bad(`node '${name}' has ${n.bias.length} numbers in bias, and ${showDim(outs ?? 0)} channels`);
+    const why = obstacle(site, n.scheme);
+    if (why !== undefined) bad(`node '${name}' cannot be ${n.scheme}: ${why}`);
+    const smooth = plan.values[names.get(site.x) ?? '']?.smooth;
+    if (smooth && site.node.op !== MatMul)
+      bad(`values['${names.get(site.x) ?? ''}'] is smoothed, and node '${name}' is no product`);
+    if (smooth && smooth.length !== site.weights.dims[1 - site.channels])
+      bad(
+        `values['${names.get(site.x) ?? ''}'] has ${smooth.length} numbers in smooth, and the weights of node '${name}' as many rows as ${site.weights.dims[1 - site.channels] ?? 0}`,
+      );
   }
 }
 

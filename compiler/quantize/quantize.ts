@@ -3,7 +3,7 @@ import { didYouMean } from '../core/suggest.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { observeValues, type Observed } from './calibrate.ts';
 import { rangeOf } from './calibrators.ts';
-import { storedBytes } from './insert.ts';
+import { obstacle, smoothedValue, storedBytes } from './insert.ts';
 import { compareModels, ownErrors, type Comparison, type OwnError } from './errors.ts';
 import { valueNames } from './names.ts';
 import type { CalibrationRecord, NodePlan, QuantizationPlan, ValuePlan } from './plan.ts';
@@ -11,6 +11,7 @@ import type { Engine, QuantizeProgress, Samples } from './samples.ts';
 import { chooseFloat, type Limits } from './search.ts';
 import { affineOf, shortFloat, type Method, type Scheme } from './scheme.ts';
 import { sitesOf, type Site } from './sites.ts';
+import { ALPHAS, divisors, inputPeaks, smoothable } from './smooth.ts';
 import { openTrials } from './switched.ts';
 
 /** A model to quantize: its graph, what its file calls values, and what tells it from others. */
@@ -31,6 +32,11 @@ export interface QuantizeChoices {
   readonly perTensor?: boolean;
   /** Whether the mean error of each channel is taken off its bias. Default: yes. */
   readonly biasCorrection?: boolean;
+  /**
+   * SmoothQuant: whether channels of the inputs of products are divided, and the weights multiplied, so that both are easier to round. A
+   * number is its alpha; `true`, the default, tries several for each value and none. For `int8`.
+   */
+  readonly smooth?: boolean | number;
   /** Limits that some nodes go back to floats for. */
   readonly limits?: Limits;
   /** Whether the sensitivity of each node is measured also without limits. */
@@ -69,19 +75,24 @@ export async function quantizeGraph(
 ): Promise<Quantized> {
   const { graph, names } = model;
   const values = valueNames(graph, names);
-  const { sites, float } = chosen(graph, choices.exclude ?? []);
+  const { sites, float } = chosen(graph, choices);
   const warnings: string[] = [];
   const needsRanges = choices.scheme === 'int8';
   if (needsRanges && !samples)
     fail('E403', { option: 'calibrate', why: 'the scheme int8 takes ranges from calibration data; give some, or `random`' });
-  const wanted = needsRanges ? [...new Set(sites.map(s => s.x))] : [];
+  const products = sites.filter(s => s.k === 'product');
+  const wanted = needsRanges ? [...new Set(products.map(s => s.x))] : [];
   const observed = samples && (await observeValues(graph, values, wanted, samples, engine, told));
   if (samples?.seed !== undefined)
     warnings.push('ranges of random data are not those of real data: take the plan to try things out, not to ship it');
   if (observed?.samples === 1 && needsRanges)
     warnings.push(`${must(samples).name} holds one sample: ranges of one run rarely hold those of others`);
-  const ranges = rangesOf(observed, values, choices);
-  const kept = needsRanges ? sites.filter(s => ranges.has(values.get(s.x) ?? '')) : sites;
+  const plain = rangesOf(observed, values, choices);
+  const ranges =
+    observed && samples && needsRanges && choices.smooth !== false
+      ? await smoothed(model, products, plain, choices, samples, engine, told)
+      : plain;
+  const kept = needsRanges ? sites.filter(s => s.k === 'table' || ranges.has(values.get(s.x) ?? '')) : sites;
   for (const s of sites)
     if (!kept.includes(s)) float.set(s.name, `its input '${values.get(s.x) ?? ''}' is always 0 in the calibration data`);
   const node: NodePlan = { scheme: choices.scheme, per: choices.perTensor === true ? 'tensor' : 'channel' };
@@ -116,6 +127,56 @@ export async function quantizeGraph(
   };
 }
 
+/** Ranges of values that are easier to round with their channels divided: of each value, those with the least noise behind it. */
+async function smoothed(
+  { graph, names }: ModelToQuantize,
+  sites: readonly Site[],
+  plain: ReadonlyMap<string, ValuePlan>,
+  choices: QuantizeChoices,
+  samples: Samples,
+  engine: Engine,
+  told: (p: QuantizeProgress) => void,
+): Promise<Map<string, ValuePlan>> {
+  const values = valueNames(graph, names);
+  const wanted = smoothable(sites);
+  const peaks = await inputPeaks(graph, wanted, samples, engine, told);
+  const best = new Map(plain);
+  const noise = new Map<string, number>();
+  const trial = async (ranges: ReadonlyMap<string, ValuePlan>): Promise<void> => {
+    const node: NodePlan = { scheme: 'int8', per: choices.perTensor === true ? 'tensor' : 'channel' };
+    const read = [...wanted].flatMap(([v, s]) => (ranges.has(values.get(v) ?? '') ? s : []));
+    const plan: QuantizationPlan = {
+      quantization: 1,
+      model: { file: '', sha256: '' },
+      scheme: 'int8',
+      values: Object.fromEntries(ranges),
+      nodes: Object.fromEntries(read.map(s => [s.name, node])),
+      float: {},
+    };
+    const own = await ownErrors(graph, plan, names, samples, engine, told);
+    for (const [v, readers] of wanted) {
+      const name = values.get(v) ?? '';
+      const range = ranges.get(name);
+      const sum = readers.reduce((n, s) => n + (own.get(s.name)?.error ?? 0) / (own.get(s.name)?.power ?? 1), 0);
+      if (!range || sum >= (noise.get(name) ?? Infinity)) continue;
+      noise.set(name, sum);
+      best.set(name, range);
+    }
+  };
+  if (wanted.size === 0) return best;
+  if (typeof choices.smooth !== 'number') await trial(plain);
+  for (const alpha of typeof choices.smooth === 'number' ? [choices.smooth] : ALPHAS) {
+    const by = new Map([...peaks].map(([v, p]) => [v, divisors(p, wanted.get(v) ?? [], alpha)]));
+    const instead = (v: Value): Value => smoothedValue(v, must(wanted.get(v)?.[0]), by.get(v) ?? []);
+    const observed = await observeValues(graph, values, [...by.keys()], samples, engine, told, instead);
+    const ranges = [...rangesOf(observed, values, choices)].map(([name, r]): [string, ValuePlan] => {
+      const [v] = [...by.keys()].filter(x => values.get(x) === name);
+      return [name, { ...r, smooth: v ? (by.get(v) ?? []) : [] }];
+    });
+    await trial(new Map(ranges));
+  }
+  return best;
+}
 /** A plan with those nodes in floats that keep the model within its limits. */
 async function limited(
   { graph, names }: ModelToQuantize,
@@ -149,7 +210,10 @@ function sizesOf(g: Graph, plan: QuantizationPlan): Quantized['sizes'] {
   return { before: sum(s => storedBytes(s, undefined)), after: sum(s => storedBytes(s, plan.nodes[s.name])) };
 }
 /** The sites that are not excluded, and why others stay in floats. */
-function chosen(g: Graph, exclude: readonly string[]): { readonly sites: readonly Site[]; readonly float: Map<string, string> } {
+function chosen(
+  g: Graph,
+  { exclude = [], scheme }: QuantizeChoices,
+): { readonly sites: readonly Site[]; readonly float: Map<string, string> } {
   const { sites, left } = sitesOf(g);
   const known = [...new Set([...sites, ...left].flatMap(s => [s.name, s.op]))];
   for (const name of exclude)
@@ -161,7 +225,12 @@ function chosen(g: Graph, exclude: readonly string[]): { readonly sites: readonl
   const out = (s: { readonly name: string; readonly op: string }): boolean => exclude.includes(s.name) || exclude.includes(s.op);
   const float = new Map(left.map(l => [l.name, l.why]));
   for (const s of sites) if (out(s)) float.set(s.name, 'it was excluded');
-  return { sites: sites.filter(s => !out(s)), float };
+  const kept = sites.filter(s => !out(s));
+  for (const s of kept) {
+    const why = obstacle(s, scheme);
+    if (why !== undefined) float.set(s.name, why);
+  }
+  return { sites: kept.filter(s => !float.has(s.name)), float };
 }
 function rangesOf(
   observed: Observed | undefined,

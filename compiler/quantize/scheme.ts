@@ -1,8 +1,9 @@
 /**
  * How a node is quantized. `int8`: inputs and weights are 8-bit integers, with ranges from calibration data. `int8-dynamic`: the same with
  * the range of the input found in each run.
+ * `w4`: weights of products are integers of 4 bits, rows of tables of 8, and the arithmetic is of floats.
  */
-export const SCHEMES = ['int8', 'int8-dynamic'] as const;
+export const SCHEMES = ['int8', 'int8-dynamic', 'w4'] as const;
 export type Scheme = (typeof SCHEMES)[number];
 /** How ranges of values are found in calibration data: see `calibrators.ts`. */
 export const METHODS = ['minmax', 'moving-average', 'percentile', 'mse', 'entropy'] as const;

@@ -1,24 +1,26 @@
 import { must, opOf, type Loc } from '../core/diagnostic.ts';
 import { numel, toNumbers, type Tensor } from '../core/tensor.ts';
-import { nodesOf, subgraphs, tensorOf, type Graph, type Node, type Value } from '../graph/graph.ts';
+import { nodesOf, tensorOf, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { allNodes } from '../graph/stats.ts';
 import { nodeOf } from '../ops/define.ts';
 import { Conv, ConvTranspose } from '../ops/conv/conv.ts';
+import { Gather } from '../ops/movement/gather.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Recurrent } from '../ops/recurrent/recurrent.ts';
 import { uniqueNames } from './names.ts';
 
-/** A product or convolution of a value with constant weights: what is quantized, by the name of its node. */
+/** A node with constant weights: what is quantized, by its name. */
 export interface Site {
+  /** A product or convolution of a value with weights; or rows that are looked up in a table. */
+  readonly k: 'product' | 'table';
   readonly name: string;
   readonly node: Node;
   /** As the model calls the operator. */
   readonly op: string;
-  /** What is multiplied with the weights: input 0 of the node. */
+  /** What is multiplied with the weights, or the indices of the rows. */
   readonly x: Value;
-  /** Input 1. */
   readonly weights: Tensor;
-  /** The axis of the weights that belongs to the channels (or columns) of the result. */
+  /** The axis of the weights that belongs to the channels (or columns) of the result; of a table, its rows. */
   readonly channels: number;
   /** The axis of x whose elements meet the rows of the weights, and that of the result which holds its channels. */
   readonly inAxis: number;
@@ -59,14 +61,23 @@ export function sitesOf(g: Graph): Sites {
   return { sites, left };
 }
 const nameOf = (loc: Loc): string | undefined => (loc.k === 'part' && loc.name !== '' ? loc.name : undefined);
-const isWeighted = (n: Node): boolean =>
-  subgraphs(n).length === 0 &&
+const isWeighted = (n: Node): boolean => isTable(n) || isProduct(n);
+const isProduct = (n: Node): boolean =>
   (n.op === Conv || n.op === MatMul || n.op === ConvTranspose || n.op === Recurrent) &&
   n.inputs.slice(1).some(v => v?.def.k === 'const' && v.type.shape.length > 1);
+/** Tables with fewer elements are not worth the work of their scales. */
+const TABLE = 4096;
+/** Whether rows of floats are looked up in a table of many. */
+const isTable = (n: Node): boolean => {
+  const gather = nodeOf(n, Gather);
+  const table = tensorOf(n.inputs[0]);
+  return gather?.attrs.axis === 0 && table?.dtype === 'f32' && table.dims.length === 2 && numel(table.dims) >= TABLE;
+};
 
-type Found = Pick<Site, 'x' | 'weights' | 'channels' | 'inAxis' | 'outAxis'>;
+type Found = Pick<Site, 'k' | 'x' | 'weights' | 'channels' | 'inAxis' | 'outAxis'>;
 /** What is multiplied with what, or why the node stays as it is. */
 function siteOf(n: Node): Found | string {
+  if (isTable(n)) return tableOf(n);
   const [x, w] = n.inputs;
   const weights = tensorOf(w);
   if (n.op === ConvTranspose || n.op === Recurrent) return `there is no integer kernel for ${n.op.name}`;
@@ -79,17 +90,26 @@ function siteOf(n: Node): Found | string {
   const conv = nodeOf(n, Conv);
   if (conv) {
     const axis = conv.attrs.layout === 'NHWC' ? rank - 1 : 1;
-    return { x, weights, channels: 0, inAxis: axis, outAxis: axis };
+    return { k: 'product', x, weights, channels: 0, inAxis: axis, outAxis: axis };
   }
   const product = nodeOf(n, MatMul);
   if (!product) return 'it is no product';
   if (product.attrs.transA) return 'its left operand is transposed';
   if (weights.dims.length !== 2) return `its weights have ${weights.dims.length} axes`;
   return {
+    k: 'product',
     x,
     weights,
     channels: product.attrs.transB ? 0 : 1,
     inAxis: x.type.shape.length - 1,
     outAxis: rank - 1,
   };
+}
+function tableOf(n: Node): Found | string {
+  const weights = must(tensorOf(n.inputs[0]));
+  const x = must(n.inputs[1]);
+  if (x.def.k === 'const') return 'nothing of it depends on the inputs';
+  if (toNumbers(weights).some(v => !Number.isFinite(v))) return 'its weights are not finite';
+  const last = must(n.outputs[0]).type.shape.length - 1;
+  return { k: 'table', x, weights, channels: 0, inAxis: 0, outAxis: last };
 }

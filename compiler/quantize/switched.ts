@@ -1,8 +1,7 @@
 import { must } from '../core/diagnostic.ts';
 import { fromTyped, type Tensor } from '../core/tensor.ts';
 import { graphBuilder } from '../graph/build.ts';
-import { input, mapGraph, type Graph, type Value } from '../graph/graph.ts';
-import { apply1 } from '../graph/graph.ts';
+import { apply1, input, mapGraph, type Graph, type Value } from '../graph/graph.ts';
 import { Where } from '../ops/elementwise/index.ts';
 import { Reshape, Slice } from '../ops/movement/view.ts';
 import { quantizedNode, sharing } from './insert.ts';
@@ -47,7 +46,7 @@ export async function openTrials(
     const b = graphBuilder({ loc: n.loc });
     const on = b.apply1(Reshape, [b.apply1(Slice, [switches], { starts: [i], sizes: [1], steps: [1] })], { shape: [] });
     const range = plan.values[values.get(site.x) ?? ''];
-    const got = quantizedNode(site, must(inputs[0]), must(plan.nodes[site.name]), range, share);
+    const got = quantizedNode(site, must(inputs[site.k === 'table' ? 1 : 0]), must(plan.nodes[site.name]), range, share);
     return [b.apply1(Where, [on, got, apply1(n.op, inputs, n.attrs, n.loc)])];
   });
   const run = await engine({ ...switched, inputs: [...g.inputs, switches] });

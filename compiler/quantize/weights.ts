@@ -19,7 +19,7 @@ function eachChannel(dims: readonly number[], axis: number, visit: (at: number, 
   for (let at = 0; at < all; at++) visit(at, Math.floor(at / inner) % count);
 }
 /** The largest magnitude of each channel. */
-function channelPeaks(data: Float64Array, dims: readonly number[], axis: number): Float64Array {
+export function channelPeaks(data: Float64Array, dims: readonly number[], axis: number): Float64Array {
   const peaks = new Float64Array(must(dims[axis]));
   eachChannel(dims, axis, (at, c) => {
     const v = Math.abs(must(data[at]));
@@ -59,4 +59,48 @@ export function scaledRows(site: { readonly weights: Tensor; readonly channels: 
   // Weights of products have two axes, those of convolutions [O, C, …].
   eachChannel(dims, site.channels === 0 ? 1 : 0, (at, c) => void (out[at] = must(out[at]) * (by[c] ?? 1)));
   return fromNumbers('f32', dims, out);
+}
+
+/** Weights [n, k] of 4 bits as `MatMulNBits` holds them: stored - 8 times the scale of a block along k. */
+interface BlockWeights {
+  readonly q: Tensor;
+  readonly scales: Tensor;
+}
+/** Weights of 4 bits that share a scale. */
+export const BLOCK = 32;
+/** Parts of the largest weight of a block that its scale may hold: clipping it a little can be worth finer steps for the others. */
+const REACHES = Array.from({ length: 9 }, (_, i) => 1 - i / 20);
+/**
+ * 4-bit weights in blocks: of several scales that with the least squared error. The largest magnitude becomes -8, of which there is one more
+ * than of 7: a scale may be negative. `rows` are the results of a product, weights [n, k] if they lie so, else [k, n].
+ */
+export function blockWeights(w: Tensor, rows: 0 | 1): BlockWeights {
+  const [n, k] = [must(w.dims[rows]), must(w.dims[1 - rows])];
+  const data = toNumbers(w);
+  const at = (row: number, i: number): number => data[rows === 0 ? row * k + i : i * n + row] ?? 0;
+  const blocks = k / BLOCK;
+  const q = new Uint8Array((n * k) / 2);
+  const scales = new Float32Array(n * blocks);
+  const values = new Float64Array(BLOCK);
+  const stored = (v: number, scale: number): number => Math.min(15, Math.max(0, nearestEven(v / scale) + 8));
+  for (let row = 0; row < n; row++)
+    for (let b = 0; b < blocks; b++) {
+      for (let i = 0; i < BLOCK; i++) values[i] = at(row, b * BLOCK + i);
+      const scale = blockScale(values, stored);
+      scales[row * blocks + b] = scale;
+      for (let i = 0; i < BLOCK; i += 2)
+        q[(row * k + b * BLOCK + i) / 2] = stored(must(values[i]), scale) + 16 * stored(must(values[i + 1]), scale);
+    }
+  return { q: fromTyped('u8', [n, blocks, BLOCK / 2], q), scales: fromTyped('f32', [n, blocks], scales) };
+}
+function blockScale(values: Float64Array, stored: (v: number, scale: number) => number): number {
+  const peak = values.reduce((a, v) => (Math.abs(v) > Math.abs(a) ? v : a), 0);
+  let best = { scale: 1, error: Infinity };
+  if (Math.abs(peak) < LEAST_SCALE) return 1;
+  for (const reach of REACHES) {
+    const scale = Math.fround((peak * reach) / -8);
+    const error = values.reduce((sum, v) => sum + (v - (stored(v, scale) - 8) * scale) ** 2, 0);
+    if (error < best.error) best = { scale, error };
+  }
+  return best.scale;
 }
