@@ -5,13 +5,12 @@
  * As C, C_TARGET names the target, and C_FLAGS flags for the compiler, such as those of sanitizers. Cases run in a process of their
  * own, which is replaced when a case hangs or takes it down.
  */
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { isOnnxSuite, SUITES } from '../suites/onnx-backend.ts';
 import { isTfSuite, TF_SUITES } from '../suites/tensorflow-cases.ts';
 import { ALL_SUITES, collect, rootOf, type AnySuite } from './collect.ts';
-import { floorFileOf, FAMILIES, writeTfReports } from './report-tensorflow.ts';
-import { endsOf, summary, writeOnnxReport, type CaseRow, type Floor } from './report.ts';
+import { lost, writeTfReports } from './report-tensorflow.ts';
+import { summary, writeOnnxReport } from './report.ts';
 import { WAYS, type Way } from './runners.ts';
 
 const { values: args } = parseArgs({
@@ -64,22 +63,10 @@ const onnx = rows.filter(r => isOnnxSuite(r.suite));
 if (args.write) {
   if (onnx.length > 0) writeOnnxReport(onnx, ways);
   writeTfReports(rows, ways);
-} else if (worse(rows)) process.exitCode = 1;
-
-/** Tells of cases of TensorFlow's family that pass according to the floor, and do not now. */
-function worse(all: readonly CaseRow[]): boolean {
-  const lost = FAMILIES.flatMap(f => {
-    const own = all.filter(r => f.suites.some(s => s === r.suite));
-    if (own.length === 0) return [];
-    let floor: Floor;
-    try {
-      floor = JSON.parse(readFileSync(floorFileOf(f.name), 'utf8')) as Floor;
-    } catch {
-      return [];
-    }
-    const known = new Set(Object.values(floor.rest).flat());
-    return ways.flatMap(way => Object.values(endsOf(own, way).rest).flatMap(names => names.filter(n => !known.has(n))));
-  });
-  if (lost.length > 0) console.log(`below the floor: ${[...new Set(lost)].join(', ')}`);
-  return lost.length > 0;
+} else {
+  const below = lost(rows, ways);
+  if (below.length > 0) {
+    console.log(`below the floor: ${below.join(', ')}`);
+    process.exitCode = 1;
+  }
 }

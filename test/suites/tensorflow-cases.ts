@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { readNpy } from '../../compiler/data/npy.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
+import { decodeModel } from '../../compiler/import/tflite/decode.ts';
 import { cacheDir, corpusFile } from '../../fixtures/paths.ts';
 
 /** The forms that a case may have, with the model's path in its folder. */
@@ -64,8 +65,13 @@ export function readTfCase(form: Form, folder: string): TfCase {
     tolerance: { rtol: j.rtol ?? KERAS.rtol, atol: j.atol ?? KERAS.atol },
     most: j.mtol === undefined || j.mtol === null ? undefined : Number(j.mtol),
     values: j.check_value ?? true,
-    operators: j.ops ?? (j.layer === undefined ? [] : [j.layer]),
+    operators: form === 'tflite' ? builtinsOf(folder) : (j.ops ?? (j.layer === undefined ? [] : [j.layer])),
   };
+}
+/** The operators of a file of TensorFlow Lite. */
+function builtinsOf(folder: string): string[] {
+  const { subgraphs } = decodeModel(readFileSync(join(folder, FORMS.tflite)), folder);
+  return [...new Set(subgraphs.flatMap(g => g.operators.map(o => o.op)))];
 }
 /** in0, in1, … and out0, …; undefined where they hold text. Complex numbers are pairs along one more axis. */
 export function readTfData(c: TfCase): { readonly inputs: Tensor[]; readonly outputs: Tensor[] } | undefined {
