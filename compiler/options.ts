@@ -26,7 +26,7 @@ export interface CompileOptions {
   readonly target?: string | object;
   /** Back ends besides those of the compiler, which a profile of one's own names in `emit`. */
   readonly backEnds?: readonly BackEnd[];
-  /** Threads that may share the work of a run, for C; default: the profile's, which is 1 for all that ship. */
+  /** Threads that may share the work of a run; default: the profile's, which is 1 but for those of WebAssembly with threads. */
   readonly threads?: number;
   /**
    * Sizes of named dimensions; the default of a free dimension is told by the importer. Rows of features have one, `batch`: from 1 to

@@ -29,7 +29,7 @@ describe('targets', () => {
     ]);
   });
   const wrong: readonly (readonly [string | object, string])[] = [
-    ['wasm-smid', "wasm-relaxed-simd, wasm-simd, windows-x64; did you mean 'wasm-simd'?"],
+    ['wasm-smid', "wasm-threads, windows-x64; did you mean 'wasm-simd'?"],
     ['toString', 'is none of'],
     [own({ registers: 0 }), "E401: target mine: 'registers' must be a whole number from 1 to 64, not 0"],
     [own({ vector: { bit: 128 } }), "'vector' has no field 'bit'; did you mean 'bits'?"],

@@ -146,11 +146,7 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('-t, --target <name|file.json>', 'what to compile for; may be given several times (default: wasm-simd)', collect, [])
     .option('-o, --out <dir>', "the bundle's folder; a folder in it for each of several targets (default: the model's name)")
     .addOption(new Option('--tree-strategy <name>', 'how trees become code (default: auto)').choices(TREE_STRATEGIES))
-    .option(
-      '--threads <n>',
-      'how many threads may share the work of a run, for C (default: as the target says, 1)',
-      atLeast(1, true),
-    )
+    .option('--threads <n>', 'how many threads may share the work of a run (default: as the target says)', atLeast(1, true))
     .option('--name <id>', "the model's name (default: the file's)")
     .option('--embed-below <bytes>', 'put weights up to this size inside the module', atLeast(0, true))
     .option('--quantization <file>', 'quantize as this plan of `sinter quantize` says')

@@ -34,7 +34,7 @@ export async function openBundle(dir: string, threads?: number): Promise<Bundle>
       option: 'threads',
       why: `the bundle was compiled for ${most}; \`sinter compile --threads N\` makes one for N`,
     });
-  if (!native) return openIndex(dir, manifest);
+  if (!native) return openIndex(dir, manifest, threads);
   if (most > 1) return openNative(dir, manifest, native, threads);
   const { addon, program } = productsOf(native.system);
   if (addon && (program === undefined || existsSync(join(dir, addon.file))))
@@ -46,12 +46,13 @@ export async function openBundle(dir: string, threads?: number): Promise<Bundle>
     }
   return openNative(dir, manifest, native);
 }
-async function openIndex(dir: string, manifest: Manifest): Promise<Bundle> {
+type Load = (source: undefined, options: { readonly threads?: number }) => Promise<RuntimeModel>;
+async function openIndex(dir: string, manifest: Manifest, threads?: number): Promise<Bundle> {
   const file = resolve(dir, 'index.js');
   // Node keeps what it imported by its URL, and another bundle may have taken the place of one that was open before.
   const { ino, mtimeMs } = statSync(file);
-  const index = (await import(`${pathToFileURL(file).href}?${ino}-${mtimeMs}`)) as { load(): Promise<RuntimeModel> };
-  const model = await index.load();
+  const index = (await import(`${pathToFileURL(file).href}?${ino}-${mtimeMs}`)) as { load: Load };
+  const model = await index.load(undefined, threads === undefined ? {} : { threads });
   const types = new Map(manifest.outputs.map(p => [p.name, dtypeOf(p.type)]));
   return {
     dir,

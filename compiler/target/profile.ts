@@ -18,7 +18,7 @@ export interface ProfileData {
     /** Whether blocks of 8-bit integers can be multiplied at once (`mma`). */
     readonly mma: boolean;
   };
-  /** How many threads may share the work of a run; C only. */
+  /** How many threads may share the work of a run. */
   readonly threads: number;
   /**
    * What an index from data that lies outside of its axis does: it stops the run with a reason (`checked`), or means the nearest

@@ -208,6 +208,23 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     vector: { bits: 128, intDot: 'i16' },
     features: ['bulk-memory', 'sign-ext', 'sat-float-to-int'],
   },
+  'wasm-threads-relaxed-simd': {
+    name: 'wasm-threads-relaxed-simd',
+    doc: 'wasm-relaxed-simd for several threads over shared memory; a page must be isolated from other origins (COOP and COEP).',
+    extends: 'wasm-relaxed-simd',
+    threads: 8,
+  },
+  'wasm-threads-simd': {
+    name: 'wasm-threads-simd',
+    doc: 'wasm-simd for several threads over shared memory; a page must be isolated from other origins (COOP and COEP).',
+    extends: 'wasm-simd',
+    threads: 8,
+  },
+  'wasm-threads': {
+    name: 'wasm-threads',
+    doc: 'Modules with and without threads and relaxed SIMD in one bundle; index.js picks the best that the engine and the page allow.',
+    modules: ['wasm-threads-relaxed-simd', 'wasm-threads-simd', 'wasm-relaxed-simd', 'wasm-simd'],
+  },
   'windows-x64': {
     name: 'windows-x64',
     doc: "C for 64-bit Windows on x86-64 with SSE4.2, built by MinGW's GCC or Clang: model.dll with its import library model.lib, and model.node for Node.",

@@ -124,36 +124,50 @@ function read(p, s, into) {
   return to;
 }
 
-/** One run of what `ready` made. */
-function answer(x, inputs, into) {
-  const { m, memory, code, ins, outs, s } = x;
+/** Begins a run: its inputs are written, and what the code takes is in x.args. */
+export function put(x, inputs, into) {
+  const { m, memory, ins, s } = x;
   // An accessor of an input may call; and memory that is not WebAssembly's can be transferred to another thread.
-  if (x.running) throw error('E502', 'run was called within an input of a run');
+  if (x.running) throw error('E502', 'another run is not done');
   if (memory.length === 0) throw error('E502', 'memory was transferred; load the model again');
   x.running = true;
+  known(inputs, x.inputNames, 'input');
+  known(into, x.outputNames, 'output');
+  for (let i = 0; i < ins.length; i++) x.data[i] = take(ins[i], inputs?.[ins[i].name]);
+  if (MODEL.symbols.length > 0) bind(ins, x.D, s);
+  for (let i = 0; i < ins.length; i++) write(ins[i], x.data[i]);
+  for (let i = 0; i < m.args.length; i++) x.args[i] = s[m.args[i]];
+}
+/** Why a run stopped: a reason of the model's own, or what the engine says. */
+export const stopped = (code, e) => error('E502', `the model stopped: ${MODEL.trap[code.trap?.() - 1] ?? e.message}`, e);
+/** The outputs of a run that is through. */
+export function get(x, into) {
+  const { outs, s } = x;
+  const out = into && outs.every(p => into[p.name]?.data) ? into : {};
+  for (let i = 0; i < outs.length; i++) out[outs[i].name] = read(outs[i], s, into?.[outs[i].name]);
+  return out;
+}
+function answer(x, inputs, into) {
+  const { m, code, s } = x;
+  const inner = x.running;
   try {
-    known(inputs, x.inputNames, 'input');
-    known(into, x.outputNames, 'output');
-    for (let i = 0; i < ins.length; i++) x.data[i] = take(ins[i], inputs?.[ins[i].name]);
-    if (MODEL.symbols.length > 0) bind(ins, x.D, s);
-    for (let i = 0; i < ins.length; i++) write(ins[i], x.data[i]);
-    for (let i = 0; i < m.args.length; i++) x.args[i] = s[m.args[i]];
+    put(x, inputs, into);
     try {
       code.run(...x.args);
     } catch (e) {
-      throw error('E502', `the model stopped: ${MODEL.trap[code.trap?.() - 1] ?? e.message}`, e);
+      code.abandon?.();
+      throw stopped(code, e);
     }
     for (let i = 0; i < m.late.length; i++) s[m.late[i]] = code.symbol(m.late[i]);
-    const out = into && outs.every(p => into[p.name]?.data) ? into : {};
-    for (let i = 0; i < outs.length; i++) out[outs[i].name] = read(outs[i], s, into?.[outs[i].name]);
-    return out;
+    return get(x, into);
   } finally {
-    x.running = false;
+    x.running = inner;
   }
 }
 /**
  * The model as users see it. `memory`: the bytes in which m.inputs and m.outputs are places. `code`: what runs it, `run(...sizes)`, and tells
- * what came of it: `trap()`, the number of a reason of the model's own (from 1), and `symbol(i)`, a size that it worked out.
+ * what came of it: `trap()`, the number of a reason of the model's own (from 1), and `symbol(i)`, a size that it worked out. Where it has
+ * `abandon()`, that is called when a run has failed; where it has `ready(x)`, it gets what `put` and `get` take.
  */
 export function ready(m, memory, code) {
   const ins = portsOf(MODEL.inputs, m.inputs, memory);
@@ -164,6 +178,7 @@ export function ready(m, memory, code) {
   const D = ins.map(p => p.d);
   // s: the symbols' values.
   const x = { m, memory, code, ins, outs, inputNames, outputNames, D, s: [], data: [], args: [], running: false };
+  code.ready?.(x);
   const tensor = p => [p.name, p.tensor];
   return {
     name: MODEL.name,

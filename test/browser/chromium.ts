@@ -60,8 +60,13 @@ const TYPES: Readonly<Record<string, string>> = {
   wasm: 'application/wasm',
   json: 'application/json',
 };
-/** Serves files by path, each with the policy; others are not found. */
-export async function serve(files: ReadonlyMap<string, Uint8Array | string>): Promise<{ url: string; close(): void }> {
+/** What makes a page one that may share memory among threads. */
+export const ISOLATED = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+/** Serves files by path, each with the policy and more headers; others are not found. */
+export async function serve(
+  files: ReadonlyMap<string, Uint8Array | string>,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ url: string; close(): void }> {
   const server: Server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://x').pathname.slice(1);
     const body = files.get(path);
@@ -74,7 +79,7 @@ export async function serve(files: ReadonlyMap<string, Uint8Array | string>): Pr
       return;
     }
     const type = TYPES[path.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
-    response.writeHead(200, { 'content-type': type, 'content-security-policy': POLICY }).end(body);
+    response.writeHead(200, { 'content-type': type, 'content-security-policy': POLICY, ...headers }).end(body);
   });
   await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;

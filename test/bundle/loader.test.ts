@@ -173,7 +173,7 @@ describe('run', () => {
         return [1, 2];
       },
     };
-    expect(() => model.run(inputs)).toThrow('E502: run was called within an input of a run');
+    expect(() => model.run(inputs)).toThrow('E502: another run is not done');
     expect([...(model.run({ x: [1, 2] })['y']?.data ?? [])]).toEqual([3, 6]);
   });
   it('stays usable after a trap', async () => {

@@ -7,8 +7,11 @@ import type { Arg, MemoryPlan, Program, Slot, Step } from '../../program/program
 import type { Instrumentation } from '../../program/instrumentation.ts';
 import { loadBinaryen, type Binaryen, type ExpressionRef } from './binaryen.ts';
 import { newModule, type WasmFunction, type WasmModule } from './module.ts';
+import { closed, mostArguments, poolBytes, type Pool } from './pool.ts';
 
 const PAGE = 65536;
+/** The state of the pool begins a line of the cache. */
+const POOL_ALIGN = 128;
 /** Calls in one function of `run`: V8 compiles short functions soonest and best. */
 const CHUNK = 50;
 
@@ -16,16 +19,19 @@ interface WasmResult {
   readonly bytes: Uint8Array;
   /** The functions in the order of the module's code. */
   readonly functions: readonly WasmFunction[];
+  /** Pages of the memory that is imported. */
+  readonly pages: number | undefined;
   /** The text form, made at request. */
   readonly text: () => string;
 }
 
 /**
- * A program, whose kernels are as `runKernelPasses` leaves them, as a WebAssembly module without imports. Exports:
+ * A program, whose kernels are as `runKernelPasses` leaves them, as a WebAssembly module, without imports where there is one thread. Exports:
  * - `memory`, as large as the plan says and never larger;
  * - `run(sizes…)`: one i32 for each symbol that comes from the inputs, in the order of `program.symbols`;
  * - `symbol(i)`: the value of `program.symbols[i]` now; only where there are run-time symbols;
  * - `trap()`: after a trap of `run`, 1 + the index of the reason in `program.traps`, or 0; only where there are such reasons.
+ * Where the profile has threads, memory is shared and imported as `sinter.memory`; `pool.ts` says what else there is then.
  * The caller puts the inputs at their offsets and, unless they are embedded, the weights at `plan.base`. Only with `instrumentation`, for measurements,
  * there is an import: `sinter.tick(i)` is called after step i.
  */
@@ -36,14 +42,30 @@ export async function emitWasm(
   opts: { readonly embed: boolean; readonly instrumentation?: Instrumentation },
 ): Promise<WasmResult> {
   const b = await loadBinaryen();
-  const mod = newModule(b, profile);
+  const end = Math.ceil((plan.base + plan.weightsBytes + plan.arenaBytes) / POOL_ALIGN) * POOL_ALIGN;
+  const { threads } = profile;
+  const pool = threads > 1 ? { at: end, threads, threadBytes: plan.threadBytes } : undefined;
+  const mod = newModule(b, profile, pool);
   const { m } = mod.asm;
-  const pages = Math.max(1, Math.ceil((plan.base + plan.weightsBytes + plan.arenaBytes) / PAGE));
+  const pages = pagesOf(pool ? end + poolBytes(threads, mostArguments(program.kernels)) : end);
   if (pages > PAGE) throw new InternalError(`a memory of ${pages} pages`);
-  m.setMemory(pages, pages, 'memory', opts.embed ? segments(mod, program, plan) : []);
+  const data = opts.embed ? segments(mod, program, plan) : [];
+  if (pool) {
+    // Workers are instances of the same module: weights are put into the memory that all share once, by `init`.
+    m.setMemory(
+      pages,
+      pages,
+      'memory',
+      data.map(s => ({ ...s, passive: true })),
+      true,
+    );
+    m.addMemoryImport('0', 'sinter', 'memory', true);
+    m.addFunctionImport('wake', 'sinter', 'wake', b.none, b.none);
+    addInit(mod, pool, data);
+  } else m.setMemory(pages, pages, 'memory', data);
   if (opts.instrumentation) m.addFunctionImport('tick', 'sinter', 'tick', b.i32, b.none);
   addRun(mod, program, plan, opts.instrumentation);
-  return result(b, mod);
+  return result(b, mod, pool && pages);
 }
 /**
  * Kernels alone, as they are, each exported by its name as a function of i32 (addresses and sizes), beside a `memory` of the given pages. For tests
@@ -51,16 +73,25 @@ export async function emitWasm(
  */
 export async function emitKernels(kernels: readonly Kernel[], profile: Profile, pages: number): Promise<WasmResult> {
   const b = await loadBinaryen();
-  const mod = newModule(b, profile);
+  const mod = newModule(b, profile, undefined);
   mod.asm.m.setMemory(pages, pages, 'memory', []);
   for (const k of kernels) mod.asm.m.addFunctionExport(mod.kernel(k), k.name);
   return result(b, mod);
 }
-function result(b: Binaryen, mod: WasmModule): WasmResult {
+const pagesOf = (bytes: number): number => Math.max(1, Math.ceil(bytes / PAGE));
+/** `init()` puts embedded weights into memory, and the pool at rest. */
+function addInit(mod: WasmModule, pool: Pool, data: readonly { readonly at: number; readonly data: Uint8Array }[]): void {
+  const { m, b } = mod.asm;
+  const copies = data.map((s, i) => m.memory.init(String(i), m.i32.const(s.at | 0), m.i32.const(0), m.i32.const(s.data.length)));
+  m.addFunction('init', b.none, b.none, [], m.block(null, [...copies, closed(mod.asm, pool)]));
+  m.addFunctionExport('init', 'init');
+}
+function result(b: Binaryen, mod: WasmModule, pages?: number): WasmResult {
   const { bytes, functions } = mod.finish();
   return {
     bytes,
     functions,
+    pages,
     text: () => {
       const m = b.readBinary(bytes);
       try {
@@ -73,8 +104,12 @@ function result(b: Binaryen, mod: WasmModule): WasmResult {
 }
 
 /** The contents of the weights, without long runs of zeros. */
-function segments(mod: WasmModule, program: Program, plan: MemoryPlan): { offset: ExpressionRef; data: Uint8Array }[] {
-  const out: { offset: ExpressionRef; data: Uint8Array }[] = [];
+function segments(
+  mod: WasmModule,
+  program: Program,
+  plan: MemoryPlan,
+): { at: number; offset: ExpressionRef; data: Uint8Array }[] {
+  const out: { at: number; offset: ExpressionRef; data: Uint8Array }[] = [];
   for (const s of program.slots) {
     // Constants that nothing uses have no place.
     if (s.where !== 'weights' || !plan.offsets.has(s)) continue;
@@ -82,7 +117,7 @@ function segments(mod: WasmModule, program: Program, plan: MemoryPlan): { offset
     const at = plan.offsets.get(s);
     if (at === undefined) continue; // a constant that no step reads
     for (const [from, to] of nonZero(bytes))
-      out.push({ offset: mod.asm.m.i32.const((at + from) | 0), data: bytes.subarray(from, to) });
+      out.push({ at: at + from, offset: mod.asm.m.i32.const((at + from) | 0), data: bytes.subarray(from, to) });
   }
   return out;
 }

@@ -3,11 +3,15 @@ import { constOf, showVType, type Expr, type Kernel, type VType } from '../../ke
 import { changedNames } from '../../kernel/passes/rewrite.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Assembler, ExpressionRef, WasmType } from './binaryen.ts';
+import type { Pool } from './pool.ts';
 
 /** Names of functions of the module, which are made at their first use. */
 export interface Functions {
   readonly helper: (name: string) => string;
   readonly kernel: (k: Kernel) => string;
+  /** The place of a kernel with a range in the table of slices, and the pool that runs these; undefined where there is one thread. */
+  readonly slice: ((k: Kernel) => number) | undefined;
+  readonly pool: Pool | undefined;
 }
 /** The state of one function under construction. */
 export interface Fn extends Functions {
@@ -36,7 +40,29 @@ export interface Fn extends Functions {
   readonly vars: readonly WasmType[];
 }
 
-export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, { helper, kernel: kernelOf }: Functions): Fn {
+/** The types of a kernel's parameters: addresses and sizes are i32. */
+export const parameterTypes = (asm: Assembler, profile: Profile, kernel: Kernel): readonly WasmType[] =>
+  kernel.params.map(p => (p.k === 'value' ? localType(asm, profile, kernel, p.t) : asm.b.i32));
+function localType({ b }: Assembler, profile: Profile, kernel: Kernel, t: VType): WasmType {
+  if (t.lanes === 1)
+    return {
+      i32: b.i32,
+      u32: b.i32,
+      i64: b.i64,
+      u64: b.i64,
+      f32: b.f32,
+      f64: b.f64,
+      i8: b.i32,
+      u8: b.i32,
+      i16: b.i32,
+      u16: b.i32,
+    }[t.base];
+  if (profile.vector.bits < 128)
+    throw new InternalError(`a ${showVType(t)} in kernel ${kernel.name}, but ${profile.name} has no vectors`);
+  return b.v128;
+}
+
+export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, functions: Functions): Fn {
   const locals: WasmType[] = [];
   const names = new Map<string, { readonly index: number; readonly type: WasmType }>();
   const free = new Map<WasmType, number[]>();
@@ -45,27 +71,10 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, { helper
   const changed = changedNames(kernel.body);
   let labels = 0;
   const { b, m } = asm;
-  const wasmType = (t: VType): WasmType => {
-    if (t.lanes === 1)
-      return {
-        i32: b.i32,
-        u32: b.i32,
-        i64: b.i64,
-        u64: b.i64,
-        f32: b.f32,
-        f64: b.f64,
-        i8: b.i32,
-        u8: b.i32,
-        i16: b.i32,
-        u16: b.i32,
-      }[t.base];
-    if (profile.vector.bits < 128)
-      throw new InternalError(`a ${showVType(t)} in kernel ${kernel.name}, but ${profile.name} has no vectors`);
-    return b.v128;
-  };
+  const wasmType = (t: VType): WasmType => localType(asm, profile, kernel, t);
   const given = [
     ...(kernel.range ? [kernel.range.begin, kernel.range.end] : []).map(name => ({ name, type: b.i32 })),
-    ...kernel.params.map(p => ({ name: p.name, type: p.k === 'value' ? wasmType(p.t) : b.i32 })),
+    ...parameterTypes(asm, profile, kernel).map((type, i) => ({ name: must(kernel.params[i]).name, type })),
   ];
   given.forEach(({ name, type }, index) => names.set(name, { index, type }));
   const local = (t: WasmType): number => free.get(t)?.pop() ?? given.length + locals.push(t) - 1;
@@ -135,8 +144,7 @@ export function newFn(asm: Assembler, profile: Profile, kernel: Kernel, { helper
       if (!changed.has(name)) nonNeg.add(name);
     },
     fixed: name => !changed.has(name),
-    helper,
-    kernel: kernelOf,
+    ...functions,
     params: given.map(g => g.type),
     vars: locals,
   };

@@ -1,6 +1,7 @@
 import { equalBytes } from '../../core/bytes.ts';
 import { wasmBundle } from '../../bundle/wasm/index.ts';
-import { addresses, cse, expandCodes, expandMath, hoist, inline, simplify } from '../../program/passes/index.ts';
+import { addresses, cse, expandCodes, expandMath, hoist, inline, simplify, slices } from '../../program/passes/index.ts';
+import { outline } from '../../program/passes/outline.ts';
 import type { BackEnd } from '../backend.ts';
 import { moduleReport } from '../report.ts';
 import { codeSizes } from './code-size.ts';
@@ -11,6 +12,8 @@ export interface WasmArtifact {
   readonly bytes: Uint8Array;
   /** Whether the weights are inside. */
   readonly embedded: boolean;
+  /** Of 64 KB, which the memory has that threads share; undefined where there is one thread, and memory is the module's own. */
+  readonly pages: number | undefined;
   readonly text: () => string;
 }
 export const WASM: BackEnd<WasmArtifact> = {
@@ -21,23 +24,23 @@ export const WASM: BackEnd<WasmArtifact> = {
   io: 'module',
   narrowVectors: true,
   sharedWeights: true,
-  threads: false,
-  check({ vector, threads }, bad) {
+  threads: true,
+  check({ vector, threads, features }, bad) {
     if (vector.bits > 128) bad("'vector.bits' of WebAssembly is 0 or 128");
     if (vector.fma === 'fused') bad("'vector.fma' of WebAssembly is none or relaxed");
-    if (threads > 1) bad("'threads' of WebAssembly is 1 in this version");
+    if (threads > 1 && !features.includes('bulk-memory')) bad("'threads' of WebAssembly need 'bulk-memory' in 'features'");
     if (/i8[ui]8/.test(vector.intDot)) bad("'vector.intDot' of WebAssembly is none, i16 or i8u7");
     if (vector.permute) bad("'vector.permute' is for C");
   },
-  kernelPasses: [simplify, expandMath, expandCodes, addresses, hoist, cse, simplify, inline],
+  kernelPasses: [simplify, expandMath, expandCodes, slices, outline, addresses, hoist, cse, simplify, inline],
   async emit({ program, plan, profile, embedBelow, instrumentation }) {
     const embedded = plan.weightsBytes <= embedBelow;
-    const { bytes, functions, text } = await emitWasm(program, plan, profile, {
+    const { bytes, functions, pages, text } = await emitWasm(program, plan, profile, {
       embed: embedded,
       ...(instrumentation && { instrumentation }),
     });
     const report = moduleReport({ program, plan, profile }, bytes.length, codeSizes(program, bytes, functions));
-    return { profile, program, plan, report, artifact: { bytes, embedded, text } };
+    return { profile, program, plan, report, artifact: { bytes, embedded, pages, text } };
   },
   ending: 'wat',
   text: a => a.text(),

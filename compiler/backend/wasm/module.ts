@@ -2,6 +2,8 @@ import { InternalError } from '../../core/diagnostic.ts';
 import type { Base, Kernel } from '../../kernel/ir.ts';
 import type { Profile } from '../../target/profile.ts';
 import { assembler, type Assembler, type Binaryen, type ExpressionRef } from './binaryen.ts';
+import { parameterTypes } from './fn.ts';
+import { addPool, addSlice, type Pool } from './pool.ts';
 import { satBody } from './scalar.ts';
 import { emitKernel } from './stmt.ts';
 
@@ -20,7 +22,8 @@ export interface WasmFunction {
   readonly kernel: Kernel | undefined;
 }
 
-export function newModule(b: Binaryen, profile: Profile): WasmModule {
+/** `pool`: what shares parallel calls among threads, where the profile has several. */
+export function newModule(b: Binaryen, profile: Profile, pool: Pool | undefined): WasmModule {
   const asm = assembler(b);
   const { m } = asm;
   const { Features } = b;
@@ -30,6 +33,7 @@ export function newModule(b: Binaryen, profile: Profile): WasmModule {
     Features.MutableGlobals,
     ...(simd ? [Features.SIMD128] : []),
     ...(simd && relaxed ? [Features.RelaxedSIMD] : []),
+    ...(pool ? [Features.Atomics] : []),
     ...(profile.features.includes('bulk-memory') ? [Features.BulkMemory] : []),
     ...(profile.features.includes('sign-ext') ? [Features.SignExt] : []),
     ...(profile.features.includes('sat-float-to-int') ? [Features.NontrappingFPToInt] : []),
@@ -49,8 +53,16 @@ export function newModule(b: Binaryen, profile: Profile): WasmModule {
     if (had !== undefined) return had;
     const name = `k${kernels.size}.${k.name}`;
     kernels.set(k, name);
-    emitKernel(asm, profile, k, name, { helper, kernel });
+    emitKernel(asm, profile, k, name, { helper, kernel, slice: pool && (s => slice(pool, s)), pool });
     return name;
+  };
+  const slices = new Map<Kernel, number>();
+  const slice = (p: Pool, k: Kernel): number => {
+    const had = slices.get(k);
+    if (had !== undefined) return had;
+    slices.set(k, slices.size);
+    addSlice(asm, p, kernel(k), k.params, parameterTypes(asm, profile, k), sliceName(slices.size - 1));
+    return slices.size - 1;
   };
   return {
     asm,
@@ -58,6 +70,12 @@ export function newModule(b: Binaryen, profile: Profile): WasmModule {
     kernel,
     finish: () => {
       try {
+        if (pool) {
+          addPool(asm, pool);
+          m.addTable('slices', slices.size, slices.size);
+          const names = Array.from(slices, (_, i) => sliceName(i));
+          m.addActiveElementSegment('slices', 'slices', names, m.i32.const(0));
+        }
         if (!m.validate()) throw new InternalError('binaryen rejected the module');
         const byName = new Map([...kernels].map(([k, name]) => [name, k]));
         const functions = Array.from({ length: m.getNumFunctions() }, (_, i): WasmFunction => {
@@ -71,6 +89,8 @@ export function newModule(b: Binaryen, profile: Profile): WasmModule {
     },
   };
 }
+
+const sliceName = (i: number): string => `slice${i}`;
 
 /** Functions that stand in for instructions a profile lacks, and floor division for sizes. */
 function addHelper(asm: Assembler, name: string): void {

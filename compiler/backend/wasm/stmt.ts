@@ -4,7 +4,8 @@ import { exprsOf, readsOf, walk } from '../../kernel/passes/rewrite.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { Assembler, ExpressionRef } from './binaryen.ts';
 import { emitExpr, emitStore } from './expr.ts';
-import { newFn, type Fn, type Functions } from './fn.ts';
+import { newFn, parameterTypes, type Fn, type Functions } from './fn.ts';
+import { parallelCall } from './pool.ts';
 
 /**
  * Adds a kernel as a function of its range, if it has one, and its parameters; addresses and sizes are i32. It must be as `runKernelPasses`
@@ -69,14 +70,28 @@ function emitStmt(f: Fn, s: Stmt, dying: readonly string[]): ExpressionRef {
     case 'mma':
       throw new InternalError('WebAssembly has no mma');
     case 'call': {
-      // There is one thread: it runs the whole range.
-      const range = s.over ? [m.i32.const(0), emitExpr(f, s.over.count)] : [];
-      const args = s.args.map((a, i) => {
-        if (a.k === 'value') return emitExpr(f, a.value);
-        const to = s.kernel.params[i];
-        return emitExpr(f, { k: 'addr', t: I32, buf: a.buf, dtype: to?.k === 'buf' ? to.dtype : 'u8', at: a.at });
-      });
-      return done(m.call(f.kernel(s.kernel), [...range, ...args], b.none));
+      const { over } = s;
+      const args = (): ExpressionRef[] =>
+        s.args.map((a, i) => {
+          if (a.k === 'value') return emitExpr(f, a.value);
+          const to = s.kernel.params[i];
+          return emitExpr(f, { k: 'addr', t: I32, buf: a.buf, dtype: to?.k === 'buf' ? to.dtype : 'u8', at: a.at });
+        });
+      const kernel = f.kernel(s.kernel);
+      if (over && f.pool && f.slice)
+        return done(
+          parallelCall(f.asm, f.pool, {
+            kernel,
+            slice: f.slice(s.kernel),
+            types: parameterTypes(f.asm, f.profile, s.kernel),
+            count: () => emitExpr(f, over.count),
+            cost: () => emitExpr(f, over.cost),
+            args,
+          }),
+        );
+      // One thread runs the whole range.
+      const range = over ? [m.i32.const(0), emitExpr(f, over.count)] : [];
+      return done(m.call(kernel, [...range, ...args()], b.none));
     }
     case 'if': {
       const c = emitExpr(f, s.c);

@@ -82,10 +82,17 @@ export interface Model {
    * Runs the model. Outputs are new arrays, except where 'into' names an array or the tensor of an earlier run to write into.
    * Throws an Error with a 'code' (E501: an input is wrong, E502: the run failed); the model stays usable.
    */
-  run(inputs${inputs.length === 0 ? '?' : ''}: Inputs, options?: { into?: Into }): ${loader.async ? 'Promise<Outputs>' : 'Outputs'};
+  run(inputs${inputs.length === 0 ? '?' : ''}: Inputs, options?: { into?: Into }): ${loader.async ? 'Promise<Outputs>' : 'Outputs'};${loader.later ? LATER : ''}
 }
 ${loader.types}`;
 }
+
+const LATER = `
+  /**
+   * The same in a worker, while this thread goes on: a window stays alive. Runs of one model wait for each other. Without workers, as in a page
+   * that is not isolated from other origins, it runs here.
+   */
+  runAsync(inputs: Inputs, options?: { into?: Into }): Promise<Outputs>;`;
 
 /** What an input of rows of features takes. */
 function rowTypes(r: RowsOfFeatures, inputs: readonly Port[]): string {

@@ -9,13 +9,11 @@ export interface Loader {
   readonly types: string;
   /** Whether `run` of a model gives a promise. */
   readonly async: boolean;
+  /** Whether a model has `runAsync` beside `run`. */
+  readonly later?: boolean;
 }
 const SOURCE = 'export type Source = ArrayBuffer | ArrayBufferView | Blob | Response | URL | string;';
-export const WASM_LOADER: Loader = {
-  name: 'wasm',
-  script: RUNTIME['wasm.min.js'],
-  types: `${SOURCE}
-/**
+const LOAD_TYPES = `/**
  * Makes the model ready to run. Without an argument the files beside this one are read. Bytes, a Response, a WebAssembly.Module or a
  * URL: the module; a URL that ends with '/': the folder of both files; { wasm, weights }: each on its own.
  */
@@ -26,8 +24,27 @@ export function load(
     | Promise<Source | WebAssembly.Module>
     | { wasm?: Source | WebAssembly.Module | Promise<Source>; weights?: Source | Promise<Source> },
 ): Promise<Model>;
-`,
+`;
+export const WASM_LOADER: Loader = {
+  name: 'wasm',
+  script: RUNTIME['wasm.min.js'],
+  types: `${SOURCE}
+${LOAD_TYPES}`,
   async: false,
+};
+/** What the loader of a model for several threads needs as a file beside index.js. */
+export const WORKER_JS = 'worker.js';
+export const THREADS_LOADER: Loader = {
+  name: 'threads',
+  script: RUNTIME['threads.min.js'],
+  types: `${SOURCE}
+export interface LoadOptions {
+  /** How many threads share the work of a run at most, the caller's among them; otherwise as many as the processor has. */
+  threads?: number;
+}
+${LOAD_TYPES.replace('): Promise<Model>', '  options?: LoadOptions,\n): Promise<Model>')}`,
+  async: false,
+  later: true,
 };
 export const ADDON_LOADER: Loader = {
   name: 'addon',

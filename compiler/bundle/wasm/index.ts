@@ -9,7 +9,7 @@ import { weightsOf } from '../../program/weights.ts';
 import { aboutModel, type ModelInfo } from '../about.ts';
 import { indexDts } from '../js/dts.ts';
 import { besideIndex, indexJs, type IndexModule } from '../js/index-js.ts';
-import { WASM_LOADER } from '../js/loaders.ts';
+import { THREADS_LOADER, WASM_LOADER, WORKER_JS } from '../js/loaders.ts';
 import { demoHtml, packageJson, readme } from '../js/page.ts';
 import { RUNTIME } from '../js/runtime.data.ts';
 import { needsOf, sampleSum, withId } from './module.ts';
@@ -24,16 +24,19 @@ export async function wasmBundle(compiled: readonly WasmModule[], b: ModelInfo):
   const { inputs, outputs, symbols } = program;
   const out = new Map<string, Uint8Array>();
   const modules = await moduleFiles(compiled, out);
+  const threaded = compiled.some(m => m.profile.threads > 1);
+  const loader = threaded ? THREADS_LOADER : WASM_LOADER;
   const head = `${program.name}: compiled by Sinter ${VERSION} for ${b.target} from ${b.source.file}`;
   const files = new Map<string, Uint8Array>([
-    ['index.js', utf8(indexJs(head, WASM_LOADER, modules.map(indexModule), b.labels, b.rows))],
-    ['index.d.ts', utf8(indexDts(head, WASM_LOADER, inputs, outputs, symbols, b.labels, b.rows))],
+    ['index.js', utf8(indexJs(head, loader, modules.map(indexModule), b.labels, b.rows))],
+    ['index.d.ts', utf8(indexDts(head, loader, inputs, outputs, symbols, b.labels, b.rows))],
+    ...(threaded ? [[WORKER_JS, utf8(RUNTIME['worker.min.js'])] as const] : []),
     ...out,
     ['manifest.json', utf8(`${JSON.stringify(await manifest(b, modules, out), null, 2)}\n`)],
     ['demo.html', utf8(demoHtml(program.name, head))],
     ['demo.js', utf8(RUNTIME['demo.js'])],
     ['package.json', utf8(packageJson(program.name))],
-    ['README.md', utf8(readme(program.name, head, WASM_LOADER, inputs, outputs, b.rows))],
+    ['README.md', utf8(readme(program.name, head, loader, inputs, outputs, b.rows))],
   ]);
   return files;
 }
@@ -49,10 +52,11 @@ interface ModuleFiles {
 }
 function indexModule({ module, id, wasm, weights }: ModuleFiles): IndexModule {
   const { program, plan, profile } = module;
+  const { pages } = module.artifact;
   const at = (x: Port): number => must(plan.offsets.get(x.slot), `offset of ${x.name}`);
   const files = [wasm, ...(weights ? [weights.file] : [])];
   const more = `needs: ${quoteJs(needsOf(profile))},
-      files: ${quoteJs(files)}, wasm: ${besideIndex(wasm)},
+      ${pages === undefined ? '' : `pages: ${pages}, threads: ${profile.threads}, `}files: ${quoteJs(files)}, wasm: ${besideIndex(wasm)},
       ${weights ? `base: ${plan.base}, bytes: ${weights.bytes}, sum: ${weights.sum}, weights: ${besideIndex(weights.file)},` : 'bytes: 0,'}`;
   return { program, profile, id, inputs: program.inputs.map(at), outputs: program.outputs.map(at), more };
 }

@@ -32,6 +32,7 @@ export function withId(wasm: Uint8Array, id: string): Uint8Array {
 export function needsOf(p: Profile): string[] {
   const relaxed = p.vector.fma === 'relaxed' || p.vector.intDot === 'i8u7';
   return [
+    ...(p.threads > 1 ? ['threads'] : []),
     ...(relaxed ? ['relaxed SIMD'] : []),
     ...(p.vector.bits > 0 && !relaxed ? ['SIMD'] : []),
     ...(p.features.length > 0 && p.vector.bits === 0 ? ['bulk memory'] : []),

@@ -1,0 +1,109 @@
+// The workers that share the runs of all models of a page or program. compiler/backend/wasm/pool.ts says what a module has for it.
+/** Words that all threads see. ROUND counts jobs and messages, MAIL messages; MODEL is the one whose job is open. */
+const [ROUND, MAIL, MODEL, ASLEEP] = [0, 1, 2, 3];
+/** Milliseconds in which a worker must start. */
+const PATIENCE = 10_000;
+
+/** Whether there is memory for several threads: a page must be isolated from other origins (COOP and COEP). */
+export const mayShare = typeof SharedArrayBuffer === 'function' && globalThis.crossOriginIsolated !== false;
+
+// index.js of another bundle has the same pool.
+const POOL = Symbol.for('sinter.pool.1');
+const poolOf = () =>
+  (globalThis[POOL] ??= {
+    control: new Int32Array(new SharedArrayBuffer(64)),
+    workers: [],
+    models: 0,
+    letters: 0,
+    failed: false,
+  });
+
+function wake(control) {
+  Atomics.add(control, ROUND, 1);
+  if (Atomics.load(control, ASLEEP) > 0) Atomics.notify(control, ROUND);
+}
+/** A worker with `send`, which gives a promise of its answer. */
+function worker(index, control) {
+  const node = globalThis.Worker ? undefined : globalThis.process?.getBuiltinModule?.('node:worker_threads');
+  const w = node
+    ? new node.Worker(new URL('./worker.js', import.meta.url))
+    : new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+  const waiting = new Map();
+  const fails = e => {
+    for (const { reject } of waiting.values()) reject(e);
+    waiting.clear();
+  };
+  const hears = answer => {
+    const { resolve } = waiting.get(answer.letter) ?? {};
+    waiting.delete(answer.letter);
+    resolve?.(answer);
+  };
+  if (node) w.on('message', hears).on('error', fails);
+  else {
+    w.onmessage = e => hears(e.data);
+    w.onerror = e => fails(new Error(e.message || 'worker.js beside index.js does not load'));
+  }
+  return {
+    send: (letter, patience) =>
+      new Promise((resolve, reject) => {
+        // A program waits for what it asked, and ends though its workers sleep.
+        w.ref?.();
+        const late = patience && setTimeout(() => fails(new Error('a worker does not start')), patience);
+        const done = f => x => {
+          clearTimeout(late);
+          if (waiting.size === 0) w.unref?.();
+          f(x);
+        };
+        waiting.set(letter.letter, { resolve: done(resolve), reject: done(reject) });
+        w.postMessage({ ...letter, index, control });
+      }),
+    end: () => w.terminate(),
+  };
+}
+/** Sends each worker something; a promise for each answer. While there is mail, workers read it instead of helping. */
+function tell(pool, letters, patience) {
+  const letter = ++pool.letters;
+  const mail = Atomics.add(pool.control, MAIL, 1) + 1;
+  const answers = pool.workers.map((w, i) => w.send({ ...letters[i], letter, mail }, patience));
+  wake(pool.control);
+  return answers;
+}
+const all = (pool, what) => pool.workers.map(() => what);
+// What is collected is forgotten by the workers too.
+const collected =
+  globalThis.FinalizationRegistry && new FinalizationRegistry(id => tell(poolOf(), all(poolOf(), { forget: id })));
+
+/** A place in the pool for one model. */
+export function join() {
+  const pool = poolOf();
+  const { control } = pool;
+  const id = ++pool.models;
+  let threads = 0;
+  return {
+    /** Begins a job. */
+    wake: () => {
+      Atomics.store(control, MODEL, id);
+      wake(control);
+    },
+    /** Tells the workers of the model, and gives the number of threads there are for it; 0 where there are no workers. */
+    begin: async (model, module, memory, most) => {
+      if (pool.failed) return 0;
+      while (pool.workers.length < Math.max(1, most - 1)) pool.workers.push(worker(pool.workers.length + 1, control));
+      try {
+        const answers = await Promise.all(tell(pool, all(pool, { id, module, memory }), PATIENCE));
+        for (const { why } of answers) if (why) throw new Error(why);
+      } catch (e) {
+        if (!pool.failed) console.warn(`Sinter: models run on one thread, since workers do not start: ${e.message}`);
+        pool.failed = true;
+        for (const w of pool.workers) w.end();
+        pool.workers = [];
+        return 0;
+      }
+      collected?.register(model, id);
+      threads = Math.min(most, 1 + pool.workers.length);
+      return threads;
+    },
+    /** A run led by a worker: what came of it. */
+    run: async (args, late) => tell(pool, [{ run: { id, args, late, threads } }, ...all(pool, {}).slice(1)])[0],
+  };
+}

@@ -1,0 +1,61 @@
+// Loads a model whose code is a WebAssembly module, or the best of several; wasm.js and threads.js begin with it.
+import { compile, fill } from './files.js';
+import { error, isFolder, isUrl, near, ready } from './model.js';
+
+// Small modules that an engine accepts if it has the feature; threads.js adds one.
+export const PROBES = {
+  'bulk memory': 'AGFzbQEAAAABBQFgAX8AAwIBAAUDAQABChIBEAAgACAAQwAAAAD8APwLAAs=',
+  SIMD: 'AGFzbQEAAAABBQFgAAF7AwIBAAoIAQYAQQD9EQs=',
+  'relaxed SIMD': 'AGFzbQEAAAABBgFgAXsBewMCAQAKDQELACAAIAAgAP2FAgs=',
+};
+const lacks = m => m.needs.filter(n => !WebAssembly.validate(Uint8Array.from(atob(PROBES[n]), c => c.charCodeAt(0))));
+
+/** A checksum over some of the bytes, which tells other weights of the same size. */
+function sample(bytes) {
+  const step = Math.max(1, Math.floor(bytes.length / 1024));
+  let h = 0;
+  for (let i = 0; i < bytes.length; i += step) h = (Math.imul(h, 31) + bytes[i]) | 0;
+  return h;
+}
+
+/**
+ * Makes the model ready to run. Without a source the files beside this one are read. Bytes, a Response, a WebAssembly.Module or a URL:
+ * the module; a URL that ends with '/': the folder of both files; `{ wasm, weights }`: each on its own. `instantiate(module, m)` gives what
+ * `ready` takes, and the memory.
+ */
+export async function start(source, instantiate) {
+  const given = await source;
+  const both =
+    given && typeof given === 'object' && !isUrl(given) && ('wasm' in given || 'weights' in given) ? given : { wasm: given };
+  const at = isUrl(both.wasm) && both.wasm;
+  const folder = at && isFolder(at);
+  /** The best module that this engine runs. */
+  const pick = () => {
+    const m = MODEL.modules.find(m => lacks(m).length === 0);
+    if (!m)
+      throw error('E401', `this engine has no ${lacks(MODEL.modules.at(-1)).join(', no ')}; compile with --target wasm-auto`);
+    return m;
+  };
+  // One module is tried without asking first: an engine that lacks a feature says so by failing.
+  const wasm = () => {
+    const m = MODEL.modules.length > 1 ? pick() : MODEL.modules[0];
+    return near(at, m.files[0], m.wasm);
+  };
+  const module = await compile(both.wasm === undefined || folder ? wasm() : both.wasm).catch(e => {
+    if (e.code) throw e;
+    pick();
+    throw error('E203', `the module does not compile: ${e.message}`, e);
+  });
+  const [section] = WebAssembly.Module.customSections(module, 'sinter');
+  const id = String.fromCharCode(...new Uint8Array(section ?? []));
+  const m = MODEL.modules.find(x => x.id === id);
+  if (!m) throw error('E502', 'the module is not of this index.js; are all files from one compilation?');
+  const code = await instantiate(module, m);
+  if (m.bytes > 0) {
+    const memory = new Uint8Array(code.memory.buffer, m.base, m.bytes);
+    await fill(memory, both.weights ?? near(at, m.files[1], m.weights));
+    if (sample(memory) !== m.sum)
+      throw error('E502', 'the weights are not of this index.js; are all files from one compilation?');
+  }
+  return ready(m, new Uint8Array(code.memory.buffer), code);
+}

@@ -1,0 +1,105 @@
+/** Bundles whose runs several threads share. They run in a program of their own: the workers are Node's. */
+import { spawnSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { compile } from '../../compiler/node.ts';
+import { locate } from '../../fixtures/models.ts';
+import { must } from '../../compiler/core/diagnostic.ts';
+import { put } from './hand-made.ts';
+
+const HEAD = `import { createHash } from 'node:crypto';
+import { load } from './index.js';
+const x = Float32Array.from({ length: 3 * 48 * 192 }, (_, i) => ((i * 37) % 101) / 101);
+const bits = y => createHash('sha256').update(Buffer.from(Object.values(y)[0].data.buffer)).digest('hex');
+const say = v => console.log(JSON.stringify(v));
+`;
+const folders: string[] = [];
+afterAll(() => folders.forEach(d => rmSync(d, { recursive: true, force: true })));
+/** What a program beside the files of a bundle says on its two channels; it ends by itself. */
+function program(dir: string, text: string): { said: unknown[]; warned: string } {
+  const file = join(dir, 'program.mjs');
+  writeFileSync(file, HEAD + text);
+  const r = spawnSync(process.execPath, ['--expose-gc', file], { encoding: 'utf8', timeout: 60_000 });
+  expect([r.status, r.signal]).toEqual([0, null]);
+  return {
+    said: r.stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as unknown),
+    warned: r.stderr,
+  };
+}
+async function folder(target: string): Promise<string> {
+  const { files } = await compile({
+    model: must(locate('ppocr-cls')),
+    target,
+    dims: { 'p2o.DynamicDimension.0': 1, 'p2o.DynamicDimension.1': 48, 'p2o.DynamicDimension.2': 192 },
+  });
+  const dir = put(files);
+  folders.push(dir);
+  return dir;
+}
+
+describe('a model for several threads', () => {
+  let dir = '';
+  let plain: unknown;
+  beforeAll(async () => {
+    dir = await folder('wasm-threads-simd');
+    [plain] = program(await folder('wasm-simd'), 'say(bits((await load()).run({ x })));').said;
+  }, 120_000);
+
+  it('gives the same bits with any number of them, run at once or led by a worker', () => {
+    const text = `for (const threads of [1, 2, 3, 8]) {
+      const model = await load(undefined, { threads });
+      say([bits(model.run({ x })), bits(await model.runAsync({ x })), bits(model.run({ x }))]);
+    }`;
+    expect(program(dir, text)).toEqual({ said: new Array(4).fill([plain, plain, plain]), warned: '' });
+  });
+  it('lets runs wait for each other, and refuses one in the middle of another', () => {
+    const text = `const [a, b] = [await load(undefined, { threads: 2 }), await load(undefined, { threads: 2 })];
+      const runs = [a.runAsync({ x }), b.runAsync({ x }), a.runAsync({ x })];
+      say(bits(b.run({ x })).length);
+      say((await Promise.all(runs)).map(bits));
+      const run = a.runAsync({ x });
+      await new Promise(setImmediate);
+      try { a.run({ x }); say('ran'); } catch (e) { say(e.message); }
+      say(bits(await run));
+      try { await a.runAsync({ x: [1] }); say('ran'); } catch (e) { say(e.code); }
+      say(bits(a.run({ x })));`;
+    const { said } = program(dir, text);
+    expect(said).toEqual([
+      64,
+      [plain, plain, plain],
+      'E502: another run is not done',
+      plain,
+      'E501',
+      plain,
+    ]);
+  });
+  it('leaves nothing behind of a hundred models', () => {
+    const text = `const sizes = [];
+      for (let i = 0; i < 100; i++) {
+        const model = await load(undefined, { threads: 2 });
+        if (bits(model.run({ x })) !== ${JSON.stringify('PLAIN')}) say('differs');
+        if (i % 10 === 9) {
+          for (let k = 0; k < 3; k++) { gc(); await new Promise(done => setTimeout(done, 20)); }
+          sizes.push(process.memoryUsage().rss / 2 ** 20);
+        }
+      }
+      say(Math.max(...sizes.slice(5)) - Math.max(...sizes.slice(0, 5)));`;
+    const [growth, ...more] = program(dir, text.replace('PLAIN', String(plain))).said;
+    expect(more).toEqual([]);
+    // A model takes 4 MB of memory of its own.
+    expect(growth).toBeLessThan(100);
+  }, 60_000);
+  it('runs on one thread where no worker starts, and says so once', () => {
+    writeFileSync(join(dir, 'worker.js'), 'throw new Error("no such thing");');
+    const text = `const [a, b] = [await load(undefined, { threads: 2 }), await load()];
+      say([bits(a.run({ x })), bits(await b.runAsync({ x }))]);`;
+    expect(program(dir, text)).toEqual({
+      said: [[plain, plain]],
+      warned: 'Sinter: models run on one thread, since workers do not start: no such thing\n',
+    });
+  });
+});
