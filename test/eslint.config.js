@@ -9,10 +9,20 @@ export default defineConfig(
     files: ['runtimes/js/*.js'],
     languageOptions: {
       globals: Object.fromEntries(
-        ['WebAssembly', 'URL', 'atob', 'fetch', 'document', 'performance', 'setTimeout', 'createImageBitmap', 'MODEL'].map(g => [
-          g,
-          'readonly',
-        ]),
+        [
+          'WebAssembly',
+          'URL',
+          'atob',
+          'fetch',
+          'document',
+          'performance',
+          'setTimeout',
+          'createImageBitmap',
+          'MODEL',
+          'Worker',
+          'clearTimeout',
+          'console',
+        ].map(g => [g, 'readonly']),
       ),
     },
   },
