@@ -9,7 +9,7 @@ import type { Profile } from './target/profile.ts';
 import { treeStats } from './ops/trees/stats.ts';
 import type { CompiledModule } from './backend/backend.ts';
 import { portReport } from './bundle/about.ts';
-import { sha256 } from './core/bytes.ts';
+import { sha256, utf8 } from './core/bytes.ts';
 import type { DimChoice, ShapeChoices } from './import/shared/dims.ts';
 import {
   modelChoices,
@@ -24,7 +24,7 @@ import {
 import { runPasses } from './passes/index.ts';
 import { insertQuantization } from './quantize/insert.ts';
 import { nameCollector } from './quantize/names.ts';
-import { checkPlan, matchPlan, readPlan, type QuantizationPlan } from './quantize/plan.ts';
+import { checkPlan, matchPlan, PLAN_FILE, readPlan, writePlan, type QuantizationPlan } from './quantize/plan.ts';
 import { runKernelPasses } from './program/passes/index.ts';
 import { planMemory } from './program/plan.ts';
 import { printProgram } from './program/print.ts';
@@ -67,16 +67,19 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
       ...(options.treeStrategy && { treeStrategy: options.treeStrategy }),
       ...(options.embedBelow !== undefined && { embedBelow: options.embedBelow }),
     },
+    ...(plan && { quantization: { scheme: plan.scheme, nodes: count(plan.nodes), float: count(plan.float) } }),
     labels: options.labels ?? imported.labels,
     rows: imported.rows,
   };
   const files = await run.phaseAsync('bundle', '', () => backEnd.bundle(kept, info));
+  if (plan) files.set(PLAN_FILE, utf8(writePlan(plan)));
   return {
     files,
     report: { ...report, phases: run.phases, files: Object.fromEntries([...files].map(([f, b]) => [f, b.length])) },
   };
 }
 
+const count = (record: object): number => Object.keys(record).length;
 /** The plan that the options give; E208 where it is not sound. */
 function planOf({ quantization, quantizationFile = 'plan' }: CompileOptions): QuantizationPlan | undefined {
   if (quantization === undefined) return undefined;

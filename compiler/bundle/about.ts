@@ -16,6 +16,8 @@ export interface ModelInfo {
   /** Names of the passes that ran, in order. */
   readonly passes: readonly string[];
   readonly options: ModelChoices & Pick<CompileOptions, 'embedBelow' | 'treeStrategy'>;
+  /** What was quantized by a plan; the plan is a file of the bundle. */
+  readonly quantization?: { readonly scheme: string; readonly nodes: number; readonly float: number } | undefined;
   readonly labels?: readonly string[] | undefined;
   /** The input that takes rows of features. */
   readonly rows?: RowsOfFeatures | undefined;
@@ -39,6 +41,7 @@ export const aboutModel = (b: ModelInfo, program: Program, profiles: readonly Pr
   symbols: program.symbols,
   ...(program.guards.length > 0 && { guards: program.guards.map(g => [showDim(g.a), showDim(g.b)]) }),
   ...(program.texts && { texts: program.texts }),
+  ...(b.quantization && { quantization: b.quantization }),
   ...(b.labels && { labels: b.labels }),
   ...(b.rows && { rows: { input: b.rows.input }, featureNames: featureNames(b.rows) }),
   ...(b.trees && { trees: b.trees }),

@@ -1,5 +1,5 @@
 import { showLoc } from '../core/diagnostic.ts';
-import { many, table } from '../core/format.ts';
+import { many, showNumber, table } from '../core/format.ts';
 import { showType } from '../core/shape.ts';
 import type { Certificate, FileCheck } from '../verify/certificate.ts';
 import type { Divergence, DivergentValue } from '../verify/nodes.ts';
@@ -49,7 +49,10 @@ export function showParity(p: Parity): string {
     o.rel.toExponential(2),
     `${o.ok ? 'ok' : `differs: ${o.why ?? ''}`}${o.classes ? `, arg-max agrees ${o.classes.same} of ${o.classes.rows} times` : ''}`,
   ]);
-  const head = `compared with ${showReference(p)} on ${many(p.samples, 'sample')} (rtol ${p.rtol}, atol ${p.atol}): `;
+  const quantized = p.outputs.filter(o => o.error !== undefined);
+  const by = quantized.map(o => `${o.name} ${showNumber(o.error ?? 0)} of ${showNumber(o.allowed ?? 0)}`).join(', ');
+  const tolerance = by === '' ? `rtol ${p.rtol}, atol ${p.atol}` : `quantized, relative error by its plan: ${by}`;
+  const head = `compared with ${showReference(p)} on ${many(p.samples, 'sample')} (${tolerance}): `;
   return `${head}${p.ok ? 'the outputs agree' : 'the outputs differ'}\n${table([['output', 'absolute', 'relative', ''], ...rows], [1, 2])}`;
 }
 /** What a certificate says, as what was found when it was made. */

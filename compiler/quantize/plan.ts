@@ -9,6 +9,8 @@ import { valueNames } from './names.ts';
 import { METHODS, SCHEMES, type Method, type Scheme } from './scheme.ts';
 import { sitesOf } from './sites.ts';
 
+/** The plan of a bundle, beside its other files. */
+export const PLAN_FILE = 'quantization.json';
 /**
  * What is quantized of a model, and how: the contents of MODEL.quant.json. With the model it says everything: integers of the weights are
  * computed from them again.

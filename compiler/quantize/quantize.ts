@@ -89,7 +89,7 @@ export async function quantizeGraph(
     warnings.push(`${must(samples).name} holds one sample: ranges of one run rarely hold those of others`);
   const plain = rangesOf(observed, values, choices);
   const ranges =
-    observed && samples && needsRanges && choices.smooth !== false
+    samples && needsRanges && choices.smooth !== false
       ? await smoothed(model, products, plain, choices, samples, engine, told)
       : plain;
   const kept = needsRanges ? sites.filter(s => s.k === 'table' || ranges.has(values.get(s.x) ?? '')) : sites;

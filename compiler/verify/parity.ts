@@ -1,6 +1,7 @@
 import { showNumber } from '../core/format.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { Reference } from '../reference/reference.ts';
+import { outputErrors } from '../quantize/outputs.ts';
 import type { Bundle } from '../run/bundle.ts';
 import { classesOf, compare, largest, unravel, type Difference, type Tolerance } from './compare.ts';
 
@@ -27,36 +28,54 @@ export interface OutputParity {
   readonly largest: number;
   /** Where the last axis is a distribution over classes: how many there were, and in how many the likeliest class is the same. */
   readonly classes?: { readonly rows: number; readonly same: number };
+  /** Of a quantized model: the root of the mean squared difference over that of the values, and what its plan allows. */
+  readonly error?: number;
+  readonly allowed?: number;
   readonly ok: boolean;
   /** The worst place, in words. */
   readonly why?: string;
 }
 
-/** Runs a bundle and a reference on the same inputs, and compares the outputs that both have. */
+/**
+ * Runs a bundle and a reference on the same inputs, and compares the outputs that both have. `allowed`: how far an output of a quantized
+ * model may be off as a whole.
+ */
 export async function parityOf(
   bundle: Pick<Bundle, 'run'>,
   ref: Pick<Reference, 'name' | 'version' | 'run'>,
   samples: readonly ReadonlyMap<string, Tensor>[],
   tol: Tolerance,
+  allowed?: (output: string) => number,
 ): Promise<Parity> {
   const worst = new Map<string, Worst>();
+  const errors = outputErrors();
   for (const inputs of samples) {
     const want = await ref.run(inputs);
     const got = bundle.run(inputs);
+    if (allowed) errors.add(want, got);
     for (const [name, w] of want) {
       const g = got.get(name);
       if (!g) continue;
       worst.set(name, merged(worst.get(name), g, w, tol));
     }
   }
+  const relative = errors.result();
   const outputs = [...worst].map(([name, { difference: d, ...rest }]) => {
-    const why = d.why ?? (d.ok ? undefined : `${showNumber(d.got)} instead of ${showNumber(d.want)} at ${rest.place}`);
     const { abs, rel, largest: most, classes } = rest;
-    return { name, abs, rel, largest: most, ...(classes && { classes }), ok: d.ok, ...(why !== undefined && { why }) };
+    const of = { name, abs, rel, largest: most, ...(classes && { classes }) };
+    if (allowed) return { ...of, ...judged(relative.get(name)?.error ?? Infinity, allowed(name)) };
+    const why = d.why ?? (d.ok ? undefined : `${showNumber(d.got)} instead of ${showNumber(d.want)} at ${rest.place}`);
+    return { ...of, ok: d.ok, ...(why !== undefined && { why }) };
   });
   const { rtol, atol } = tol;
   const { name, version } = ref;
   return { reference: { name, version }, samples: samples.length, rtol, atol, ok: outputs.every(x => x.ok), outputs };
+}
+/** An output of a quantized model: as a whole, for single elements say little. */
+function judged(error: number, allowed: number): Pick<OutputParity, 'error' | 'allowed' | 'ok' | 'why'> {
+  const ok = error <= allowed;
+  const why = ok ? {} : { why: `it is off by ${showNumber(error)} of its size, and its plan allows ${showNumber(allowed)}` };
+  return { error, allowed, ok, ...why };
 }
 /** Of all samples of an output: the largest differences, and the sample that is furthest from being right. */
 interface Worst {

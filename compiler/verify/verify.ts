@@ -5,6 +5,7 @@ import { openBundle, type Bundle } from '../run/bundle.ts';
 import { certify, checkFiles, readCertificate, worse, type Certificate, type FileCheck, type Loss } from './certificate.ts';
 import { findDivergence, type Divergence } from './nodes.ts';
 import { parityOf, type Parity } from './parity.ts';
+import { allowedBy, planOfBundle, withinRanges } from './quantized.ts';
 import { samplesOf } from './samples.ts';
 
 /** What to compare a bundle with, and how. What is left out is as the bundle's certificate says, or as `DEFAULTS`. */
@@ -81,9 +82,16 @@ export async function verify(o: VerifyOptions): Promise<Verification> {
   const again = certificate && sameQuestion(certificate, o);
   const asked = { ...DEFAULTS, ...(again && askedBy(again)), ...o };
   const ref = await reference(original, asked.against ?? 'auto', asked.python);
-  const samples = samplesOf(bundle, asked, original);
+  const plan = planOfBundle(dir);
+  if (plan && o.perNode === true)
+    fail('E403', {
+      option: 'per-node',
+      why: 'all nodes of a quantized model differ; `sinter quantize --html` tells by how much',
+    });
+  const made = samplesOf(bundle, asked, original);
+  const samples = plan && o.inputs === undefined ? made.map((s, i) => withinRanges(plan, s, asked.seed + 100 * i)) : made;
   const parity: Parity = {
-    ...(await parityOf(bundle, ref, samples, asked)),
+    ...(await parityOf(bundle, ref, samples, asked, plan && allowedBy(plan))),
     ...(o.inputs === undefined && { seed: asked.seed }),
   };
   const lost = again && worse(parity, again, isExact(again, bundle));
