@@ -1,10 +1,12 @@
 import { sha256 } from './core/bytes.ts';
+import { fail } from './core/diagnostic.ts';
 import type { Tensor } from './core/tensor.ts';
 import { importFor } from './compile.ts';
 import type { Graph } from './graph/graph.ts';
 import type { ImportedModel } from './import/index.ts';
 import type { CompileOptions, ModelChoices } from './options.ts';
 import { nameCollector } from './quantize/names.ts';
+import { quantizedOnnx } from './quantize/onnx.ts';
 import { writePlan, type QuantizationPlan } from './quantize/plan.ts';
 import { quantizeGraph, type QuantizeChoices, type Quantized } from './quantize/quantize.ts';
 import { reportOf, type QuantizationReport } from './quantize/report.ts';
@@ -40,6 +42,8 @@ export interface QuantizeResult {
 /** A model that was quantized, with all that was found on the way. */
 export interface QuantizedModel extends Quantized {
   readonly report: QuantizationReport;
+  /** The model's file with QuantizeLinear and DequantizeLinear, for onnxruntime. E403 where it is no ONNX, or cannot be written. */
+  onnx(): Uint8Array;
 }
 
 /**
@@ -68,7 +72,11 @@ export async function quantizeWith(
   const { graph } = imported;
   const source = { graph, names, file: o.file ?? 'model', sha256: await sha256(o.model) };
   const q = await quantizeGraph(source, o, samples(imported), engine, onProgress);
-  return { ...q, report: reportOf(graph, names, q) };
+  const onnx = (): Uint8Array =>
+    imported.format === 'onnx'
+      ? quantizedOnnx(o.model, graph, names, q.plan)
+      : fail('E403', { option: 'emit', why: 'the model is not of ONNX' });
+  return { ...q, report: reportOf(graph, names, q), onnx };
 }
 
 /** Samples of the API as tensors. E501 where one is not as `RunTensor` says. */

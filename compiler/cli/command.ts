@@ -170,6 +170,11 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
   quantizeFlags(modelFlags(command('quantize <model>', 'find out how a model is quantized best, for `compile --quantization`')))
     .addOption(new Option('--scheme <name>', 'how nodes are quantized').choices(SCHEMES).default('int8'))
     .option('-o, --out <file>', "where the plan goes (default: the model's name with .quant.json)")
+    .addOption(
+      new Option('--emit <format>', 'write the model with QuantizeLinear and DequantizeLinear as well, beside the plan').choices([
+        'onnx',
+      ]),
+    )
     .option('--json [file]', 'give the plan as JSON: to standard output, or to a file')
     .action((model: string, o: Parameters<typeof quantizeCommand>[1]) => quantizeCommand(model, o, t));
   command('inspect <model>', 'tell what a model is made of, and whether it is supported')

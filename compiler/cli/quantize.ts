@@ -36,6 +36,7 @@ export interface QuantizeFlags {
 interface QuantizeCommandFlags extends ModelFlags, QuantizeFlags {
   readonly scheme: Scheme;
   readonly out?: string;
+  readonly emit?: 'onnx';
   readonly json?: JsonFlag;
 }
 
@@ -45,9 +46,11 @@ export async function quantizeCommand(model: string, o: QuantizeCommandFlags, t:
   const place = o.out ?? `${modelName(basename(model))}.quant.json`;
   const file = newFile(place);
   const q = await quantizeFor(model, o.scheme, o, json?.alone === true, t);
+  const onnx = o.emit === undefined ? undefined : { file: place.replace(/(?:\.json)?$/, '.onnx'), bytes: q.onnx() };
   file.commit(writePlan(q.plan));
+  if (onnx) writeFile(onnx.file, onnx.bytes);
   json?.write(q.plan);
-  if (json?.alone !== true) t.out(`the plan is in ${place}\n`);
+  if (json?.alone !== true) t.out(`the plan is in ${place}${onnx ? `, the model for onnxruntime in ${onnx.file}` : ''}\n`);
 }
 /** Quantizes a model as flags say, tells how it goes, and what came out. */
 export async function quantizeFor(

@@ -1,0 +1,227 @@
+import protobuf from 'protobufjs/minimal.js';
+import { equalBytes } from '../core/bytes.ts';
+import { fail, must } from '../core/diagnostic.ts';
+import { fromNumbers, type Tensor } from '../core/tensor.ts';
+import type { Graph, Value } from '../graph/graph.ts';
+import { valueNames } from './names.ts';
+import type { NodePlan, QuantizationPlan, ValuePlan } from './plan.ts';
+import { sitesOf, type Site } from './sites.ts';
+import { integerWeights, scaledRows } from './weights.ts';
+
+/**
+ * An ONNX model with what a plan says as QuantizeLinear and DequantizeLinear, for onnxruntime. The file is rewritten field by field: what is not
+ * touched stays as it is. Before opset 13, whose operators have no scales by channel, those of com.microsoft take their place.
+ */
+
+type Writer = InstanceType<typeof protobuf.Writer>;
+interface Field {
+  readonly id: number;
+  /** Its bytes with the tag; `body` is what is in it, where it has a length. */
+  readonly raw: Uint8Array;
+  readonly body: Uint8Array | undefined;
+}
+function fieldsOf(bytes: Uint8Array): Field[] {
+  const r = protobuf.Reader.create(bytes);
+  const out: Field[] = [];
+  while (r.pos < r.len) {
+    const start = r.pos;
+    const tag = r.uint32();
+    const body = (tag & 7) === 2 ? r.bytes() : undefined;
+    if (!body) r.skipType(tag & 7);
+    out.push({ id: tag >>> 3, raw: bytes.subarray(start, r.pos), body });
+  }
+  return out;
+}
+const text = (f: Field | undefined): string => (f?.body ? new TextDecoder().decode(f.body) : '');
+const texts = (fields: readonly Field[], id: number): string[] => fields.filter(f => f.id === id).map(text);
+function built(write: (w: Writer) => void): Uint8Array {
+  const w = protobuf.Writer.create();
+  write(w);
+  return new Uint8Array(w.finish());
+}
+const message = (id: number, body: Uint8Array): Uint8Array => built(w => w.uint32(id * 8 + 2).bytes(body));
+
+/** ONNX's numbers of element types. */
+const TYPES = { f32: 1, u8: 2, i8: 3 } as const;
+const initializer = (name: string, type: keyof typeof TYPES, t: Tensor): Uint8Array =>
+  message(
+    5,
+    built(w => {
+      for (const d of t.dims) w.uint32(8).int64(d);
+      w.uint32(16).int32(TYPES[type]).uint32(66).string(name).uint32(74).bytes(t.bytes);
+    }),
+  );
+function node(
+  op: string,
+  inputs: readonly string[],
+  output: string,
+  o: { domain?: string; axis?: number; to?: number } = {},
+): Uint8Array {
+  const int = (name: string, v: number): Uint8Array =>
+    built(w => w.uint32(10).string(name).uint32(24).int64(v).uint32(160).int32(2));
+  return message(
+    1,
+    built(w => {
+      for (const i of inputs) w.uint32(10).string(i);
+      w.uint32(18).string(output).uint32(26).string(`${output}/${op}`).uint32(34).string(op);
+      if (o.axis !== undefined) w.uint32(42).bytes(int('axis', o.axis));
+      if (o.to !== undefined) w.uint32(42).bytes(int('to', o.to));
+      if (o.domain !== undefined) w.uint32(58).string(o.domain);
+    }),
+  );
+}
+
+/** What the writer knows of the model while it goes through its nodes. */
+interface Context {
+  readonly domain: string | undefined;
+  readonly values: ReadonlyMap<Value, string>;
+  readonly plan: QuantizationPlan;
+  readonly initializers: ReadonlyMap<string, readonly Field[]>;
+  readonly out: Uint8Array[];
+  /** Values that were rounded: the name of what stands for them. */
+  readonly rounded: Map<string, string>;
+}
+const scalar = (v: number, type: 'f32' | 'u8' | 'i8'): Tensor => fromNumbers(type, [], [v]);
+
+/**
+ * The model's file with QuantizeLinear and DequantizeLinear. E403 for a plan with other schemes than int8, or with nodes whose weights are not
+ * initialisers of the file.
+ */
+export function quantizedOnnx(
+  model: Uint8Array,
+  g: Graph,
+  names: ReadonlyMap<Value, string>,
+  plan: QuantizationPlan,
+): Uint8Array {
+  const refuse = (why: string): never => fail('E403', { option: 'emit', why });
+  if (Object.values(plan.nodes).some(n => n.scheme !== 'int8')) refuse('only plans of the scheme int8 are written as ONNX');
+  const top = fieldsOf(model);
+  const opset = top.flatMap(f => {
+    const parts = f.id === 8 && f.body ? fieldsOf(f.body) : [];
+    const version = parts.find(p => p.id === 2);
+    return version && text(parts.find(p => p.id === 1)) === '' ? [protobuf.Reader.create(version.raw.subarray(1)).uint32()] : [];
+  })[0];
+  const domain = (opset ?? 0) >= 13 ? undefined : 'com.microsoft';
+  const sites = new Map(
+    sitesOf(g)
+      .sites.filter(s => Object.hasOwn(plan.nodes, s.name))
+      .map(s => [s.name, s]),
+  );
+  const done = new Set<string>();
+  const graph = (bytes: Uint8Array): Uint8Array => {
+    const fields = fieldsOf(bytes);
+    const initializers = new Map(
+      fields.flatMap(f =>
+        f.id === 5 && f.body ? [[text(fieldsOf(f.body).find(p => p.id === 8)), fieldsOf(f.body)] as const] : [],
+      ),
+    );
+    const c: Context = { domain, values: valueNames(g, names), plan, initializers, out: [], rounded: new Map() };
+    for (const f of fields) {
+      const parts = f.id === 1 && f.body ? fieldsOf(f.body) : [];
+      const name = [...texts(parts, 3), ...texts(parts, 2)].find(n => sites.has(n) && !done.has(n));
+      const site = name === undefined ? undefined : sites.get(name);
+      if (site && quantizeNode(c, parts, site, must(plan.nodes[site.name]))) done.add(site.name);
+      else c.out.push(f.raw);
+    }
+    return joined(c.out);
+  };
+  const parts = top.map(f => (f.id === 7 && f.body ? message(7, graph(f.body)) : f.raw));
+  const lacking = [...sites.keys()].filter(s => !done.has(s));
+  if (lacking.length > 0)
+    refuse(`the file has no initialiser with the weights of ${lacking.slice(0, 5).join(', ')}; leave it out with --exclude`);
+  if (domain !== undefined)
+    parts.push(
+      message(
+        8,
+        built(w => w.uint32(10).string(domain).uint32(16).int64(1)),
+      ),
+    );
+  return joined(parts);
+}
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    out.set(p, at);
+    at += p.length;
+  }
+  return out;
+}
+/** Writes a node with what it reads and gives; false where its weights are not those of an initialiser. */
+function quantizeNode(c: Context, parts: readonly Field[], site: Site, how: NodePlan): boolean {
+  const inputs = texts(parts, 1);
+  const [output = ''] = texts(parts, 2);
+  const weights = inputs[site.k === 'table' ? 0 : 1] ?? '';
+  if (!holds(c.initializers.get(weights), site.weights)) return false;
+  const of = (what: string): string => `${site.name}/weights/${what}`;
+  if (site.k === 'table') {
+    const { q, scale } = integerWeights(site.weights, 0, false);
+    c.out.push(initializer(of('q'), 'i8', q), initializer(of('scale'), 'f32', scale));
+    c.out.push(node('Gather', [of('q'), inputs[1] ?? ''], of('rows')), node('Cast', [of('rows')], of('floats'), { to: 1 }));
+    c.out.push(node('Gather', [of('scale'), inputs[1] ?? ''], of('scales')), node('Mul', [of('floats'), of('scales')], output));
+    return true;
+  }
+  const range = must(c.plan.values[c.values.get(site.x) ?? '']);
+  const x = roundedInput(c, inputs[0] ?? '', range);
+  const { q, scale } = integerWeights(
+    range.smooth ? scaledRows(site, range.smooth) : site.weights,
+    site.channels,
+    how.per === 'tensor',
+  );
+  const channels = how.per === 'tensor' ? [] : [must(site.weights.dims[site.channels])];
+  c.out.push(initializer(of('q'), 'i8', q), initializer(of('scale'), 'f32', { ...scale, dims: channels }));
+  c.out.push(initializer(of('zero'), 'i8', fromNumbers('i8', channels, new Float64Array(channels[0] ?? 1))));
+  const axis = how.per === 'tensor' ? {} : { axis: site.channels };
+  c.out.push(node('DequantizeLinear', [of('q'), of('scale'), of('zero')], of('w'), { ...domainOf(c), ...axis }));
+  const bias = how.bias !== undefined;
+  c.out.push(message(1, renamed(parts, [x, of('w'), ...inputs.slice(2)], bias ? of('y') : output)));
+  if (how.bias) {
+    const rank = must(site.node.outputs[0]).type.shape.length;
+    const dims = Array.from({ length: rank - site.outAxis }, (_, i) => (i === 0 ? (how.bias?.length ?? 0) : 1));
+    c.out.push(initializer(of('bias'), 'f32', fromNumbers('f32', dims, how.bias)), node('Add', [of('y'), of('bias')], output));
+  }
+  return true;
+}
+const domainOf = (c: Context): { domain?: string } => (c.domain === undefined ? {} : { domain: c.domain });
+/** The name of a value rounded to bytes and back, which is made where it is first read. */
+function roundedInput(c: Context, x: string, { scale, zero, smooth }: ValuePlan): string {
+  const had = c.rounded.get(x);
+  if (had !== undefined) return had;
+  const of = (what: string): string => `${x}/input/${what}`;
+  let from = x;
+  if (smooth) {
+    c.out.push(
+      initializer(
+        of('smooth'),
+        'f32',
+        fromNumbers(
+          'f32',
+          [smooth.length],
+          smooth.map(s => 1 / s),
+        ),
+      ),
+    );
+    c.out.push(node('Mul', [x, of('smooth')], of('smoothed')));
+    from = of('smoothed');
+  }
+  c.out.push(initializer(of('scale'), 'f32', scalar(scale, 'f32')), initializer(of('zero'), 'u8', scalar(zero, 'u8')));
+  c.out.push(node('QuantizeLinear', [from, of('scale'), of('zero')], of('bytes'), domainOf(c)));
+  c.out.push(node('DequantizeLinear', [of('bytes'), of('scale'), of('zero')], of('rounded'), domainOf(c)));
+  c.rounded.set(x, of('rounded'));
+  return of('rounded');
+}
+/** A node's fields with other inputs and another first output. */
+const renamed = (parts: readonly Field[], inputs: readonly string[], output: string): Uint8Array =>
+  joined([
+    built(w => {
+      for (const i of inputs) w.uint32(10).string(i);
+      w.uint32(18).string(output);
+    }),
+    ...parts.filter(p => p.id !== 1 && p.id !== 2).map(p => p.raw),
+  ]);
+/** Whether an initialiser holds these weights. */
+function holds(fields: readonly Field[] | undefined, weights: Tensor): boolean {
+  const raw = fields?.find(f => f.id === 9)?.body;
+  const floats = fields?.find(f => f.id === 4)?.body;
+  return (raw !== undefined && equalBytes(raw, weights.bytes)) || (floats !== undefined && equalBytes(floats, weights.bytes));
+}
