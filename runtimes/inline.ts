@@ -55,7 +55,9 @@ async function inlined(): Promise<ReadonlyMap<string, string>> {
   const runtime = new Map([
     // Parts of index.js: without comments and long names. Each way to load a model is a module with what it imports.
     ...(await Promise.all(
-      ['wasm', 'threads', 'addon', 'emnapi', 'worker'].map(async f => [`${f}.min.js`, await bundled(`runtimes/js/${f}.js`)] as const),
+      ['wasm', 'threads', 'addon', 'emnapi', 'worker'].map(
+        async f => [`${f}.min.js`, await bundled(`runtimes/js/${f}.js`)] as const,
+      ),
     )),
     ...(await Promise.all(
       ['rows', 'texts'].map(async f => [`${f}.min.js`, (await transform(read(`runtimes/js/${f}.js`), SHORT)).code] as const),

@@ -18,13 +18,11 @@ function serve(index, control, mail) {
       continue;
     }
     seen = round;
-    const id = Atomics.load(control, MODEL);
-    const code = models.get(id);
+    const code = models.get(Atomics.load(control, MODEL));
     try {
       code?.help(index);
     } catch {
       // Nobody waits for what stopped; the run tells.
-      models.delete(id);
       code.lost();
     }
   }

@@ -3,10 +3,15 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { WASM } from '../../compiler/backend/wasm/index.ts';
 import { compile } from '../../compiler/node.ts';
 import { locate } from '../../fixtures/models.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
-import { put } from './hand-made.ts';
+import { runKernelPasses } from '../../compiler/program/passes/index.ts';
+import { parseProgram } from '../../compiler/program/parse.ts';
+import { planMemory } from '../../compiler/program/plan.ts';
+import { resolveTarget } from '../../compiler/target/resolve.ts';
+import { bundleOf, put } from './hand-made.ts';
 
 const HEAD = `import { createHash } from 'node:crypto';
 import { load } from './index.js';
@@ -41,6 +46,38 @@ async function folder(target: string): Promise<string> {
   return dir;
 }
 
+/** y = 1000 / x as integers, where 0 stops the thread that meets it; a program's text, since no operator divides so. */
+const DIVIDE = `program "divide" {
+  slot %0 "x": input i32[1000000]
+  slot %1 "y": output i32[1000000]
+  input "x" = %0: i32[1000000]
+  output "y" = %1: i32[1000000]
+  kernel divide(read a: i32, write b: i32, int count) {
+    for i in 0..count parallel {
+      b.i32[i] = (1000 / a.i32[i])
+    }
+  }
+  run {
+    divide(%0, %1, 1000000)
+  }
+}`;
+async function divide(): Promise<string> {
+  const profile = must(resolveTarget('wasm-threads-simd').profiles[0]);
+  const parsed = parseProgram(DIVIDE, 'divide.program');
+  const program = runKernelPasses(parsed, profile);
+  const module = await WASM.emit({
+    program,
+    plan: planMemory(program, profile),
+    profile,
+    file: 'divide',
+    embedBelow: 0,
+    flushDenormals: false,
+  });
+  const dir = put(await bundleOf([module]));
+  folders.push(dir);
+  return dir;
+}
+
 describe('a model for several threads', () => {
   let dir = '';
   let plain: unknown;
@@ -68,14 +105,23 @@ describe('a model for several threads', () => {
       try { await a.runAsync({ x: [1] }); say('ran'); } catch (e) { say(e.code); }
       say(bits(a.run({ x })));`;
     const { said } = program(dir, text);
-    expect(said).toEqual([
-      64,
-      [plain, plain, plain],
-      'E502: another run is not done',
-      plain,
-      'E501',
-      plain,
-    ]);
+    expect(said).toEqual([64, [plain, plain, plain], 'E502: another run is not done', plain, 'E501', plain]);
+  });
+  it('stops where a thread does, whichever it is, and runs again', async () => {
+    const text = `const model = await load(undefined, { threads: 2 });
+      const numbers = new Int32Array(1e6).fill(8);
+      for (const zero of [undefined, 1, 999_999, undefined]) {
+        const x = numbers.slice();
+        if (zero) x[zero] = 0;
+        for (const run of [model.run, model.runAsync])
+          try {
+            say((await run({ x })).y.data.every(v => v === 125));
+          } catch (e) {
+            say(e.code);
+          }
+      }`;
+    const { said } = program(await divide(), text);
+    expect(said).toEqual([true, true, 'E502', 'E502', 'E502', 'E502', true, true]);
   });
   it('leaves nothing behind of a hundred models', () => {
     const text = `const sizes = [];

@@ -120,7 +120,13 @@ export function addPool({ m, b }: Assembler, p: Pool): void {
       leave(),
     ]),
   );
-  m.addFunction('lost', b.none, b.none, [], m.block(null, [m.i32.atomic.store(LOST, at(), num(1)), leave()]));
+  m.addFunction(
+    'lost',
+    b.none,
+    b.none,
+    [],
+    m.block(null, [m.global.set('inside', num(0)), m.i32.atomic.store(LOST, at(), num(1)), leave()]),
+  );
 
   // fork(slice, count, cost). Locals: active, i, share, least.
   const [COUNT, COST, ACT, J, EACH, LEAST] = [1, 2, 3, 4, 5, 6];
