@@ -1,4 +1,4 @@
-/** `npm run bench [-- SUITE [options]]`: standard (the default), results, compile, cold-start, gemm, conv, int8, trees, probe, native. Each says at its top what it measures. */
+/** `npm run bench [-- SUITE [options]]`: standard (the default), results, compile, cold-start, gemm, conv, int8, trees, probe, native, tensorflow, tiny. Each says at its top what it measures. */
 const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   standard: () => import('./standard.ts'),
   compile: () => import('./compile-time.ts'),
@@ -9,6 +9,8 @@ const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   int8: () => import('./kernels/int8.ts'),
   trees: () => import('./trees.ts'),
   probe: () => import('./probe.ts'),
+  tiny: () => import('./tiny.ts'),
+  tensorflow: () => import('./tensorflow.ts'),
   native: () => import('./native.ts'),
 };
 const name = process.argv[2]?.startsWith('-') === false ? process.argv[2] : 'standard';

@@ -1,4 +1,4 @@
-import type { BenchResult, PeerName, Ratio } from '../index.ts';
+import type { BenchResult, PeerName, Ratio, RuntimeName } from '../index.ts';
 
 /** The figures of a result that bench/RESULTS.md and README.md show, small enough to be kept beside them: bench/suites/results.json. */
 export interface Figures extends Pick<BenchResult, 'sinter' | 'date' | 'command' | 'machine' | 'settings'> {
@@ -19,11 +19,15 @@ export interface Row {
   readonly code: number;
   /** The median of a call. */
   readonly ms: number;
+  /** The first answer of a fresh process, where that was measured, and the whole compilation. */
+  readonly start?: number;
+  readonly compileMs?: number;
   readonly peers: readonly RowPeer[];
 }
 export interface RowPeer extends Pick<Ratio, 'median' | 'lo' | 'hi'> {
   readonly name: PeerName;
   readonly ms: number;
+  readonly start?: number;
   /** The largest difference of an answer as a part of the largest value of its output; null where answers cannot be compared. */
   readonly differs: number | null;
 }
@@ -40,6 +44,11 @@ export function figuresOf(r: BenchResult, commit: string, note: string): Figures
       if (x.k === 'ran' && x.name !== 'sinter')
         peers.set(x.name, { name: x.name, version: x.version, code: x.size?.code.disk ?? 0 });
     const [ours] = outcome.runtimes;
+    const started = (name: RuntimeName): { start?: number } => {
+      const x = outcome.runtimes.find(r => r.name === name);
+      return x?.k === 'ran' && x.coldStart ? { start: digits(x.coldStart.median, 3) } : {};
+    };
+    const starts = 'start' in started('sinter');
     const code = ours?.k === 'ran' ? (ours.size?.code.disk ?? 0) : 0;
     return outcome.runs.map(run => ({
       model,
@@ -47,6 +56,8 @@ export function figuresOf(r: BenchResult, commit: string, note: string): Figures
       input: run.label,
       code,
       ms: digits(run.times[0]?.median ?? NaN, 4),
+      ...started('sinter'),
+      ...(outcome.compileMs !== undefined && starts && { compileMs: Math.round(outcome.compileMs) }),
       peers: run.ratios.flatMap(({ to, median, lo, hi }): RowPeer[] => {
         if (to === 'calibration') return [];
         const time = run.times.find(t => t.name === to);
@@ -59,6 +70,7 @@ export function figuresOf(r: BenchResult, commit: string, note: string): Figures
             median: digits(median, 3),
             lo: digits(lo, 3),
             hi: digits(hi, 3),
+            ...started(to),
             differs: differs === Infinity ? null : digits(differs, 2),
           },
         ];

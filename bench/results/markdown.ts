@@ -20,11 +20,11 @@ const SHOWN: readonly (readonly [model: string, input: string, name: string])[] 
   ['mlsd-tiny-512', '1x512x512x4', 'M-LSD tiny, 512x512'],
   ['minilm', '1x128', 'all-MiniLM-L6-v2, 128 tokens'],
 ];
-const peerOf = (r: Row, name: PeerName): RowPeer | undefined => r.peers.find(p => p.name === name);
+export const peerOf = (r: Row, name: PeerName): RowPeer | undefined => r.peers.find(p => p.name === name);
 const meanOf = (f: Figures, name: PeerName): number => geomean(f.rows.flatMap(r => peerOf(r, name)?.median ?? []));
-const engine = (f: Figures): string => f.machine.engine.replace(/^Node v(\d+).*/, 'Node $1');
-const threads = (f: Figures): string => (f.settings.threads === 1 ? 'one thread' : `${f.settings.threads} threads`);
-const power = (x: number | null | undefined): string =>
+export const engine = (f: Figures): string => f.machine.engine.replace(/^Node v(\d+).*/, 'Node $1');
+export const threads = (f: Figures): string => (f.settings.threads === 1 ? 'one thread' : `${f.settings.threads} threads`);
+export const power = (x: number | null | undefined): string =>
   x === undefined ? '' : x === null ? 'wholly' : x === 0 ? 'same bits' : x.toExponential(0);
 
 /** README's table of networks against onnxruntime-web. */
@@ -81,11 +81,11 @@ ${means.join(';\n')}.
 
 ${table(['model', 'input', 'ours, ms', ...heads], rows, 2)}`;
 }
-const time = (ms: number): string => String(Number(ms.toPrecision(3)));
-const factor = (x: number): string => x.toFixed(x < 10 ? 2 : 1);
+export const time = (ms: number): string => String(Number(ms.toPrecision(3)));
+export const factor = (x: number): string => x.toFixed(x < 10 ? 2 : 1);
 
 /** A table of Markdown as Prettier writes it; columns after the first `left` are aligned to the right. */
-function table(head: readonly string[], rows: readonly (readonly string[])[], left = 1): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[], left = 1): string {
   const widths = head.map((h, i) => Math.max(3, h.length, ...rows.map(r => (r[i] ?? '').length)));
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((c, i) => (i < left ? c.padEnd(widths[i] ?? 0) : c.padStart(widths[i] ?? 0))).join(' | ')} |\n`;

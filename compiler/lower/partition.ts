@@ -1,5 +1,6 @@
 import { must } from '../core/diagnostic.ts';
 import { dimEq, dimsEq, type Dim } from '../core/dim.ts';
+import { bytesOf } from '../core/dtype.ts';
 import { type Graph, type Node, type Value, nodesOf } from '../graph/graph.ts';
 
 /**
@@ -116,12 +117,9 @@ export function fusionOrder(g: Graph): readonly Node[] {
 }
 
 /** Elementwise values that will likely run in the store of a kernel: they should not be computed again by their consumer instead. */
-function findAnchored(
-  order: readonly Node[],
-  uses: ReadonlyMap<Value, readonly Use[]>,
-  isOutput: ReadonlySet<Value>,
-): ReadonlySet<Node> {
+function findAnchored(order: readonly Node[], uses: ReadonlyMap<Value, readonly Use[]>, isOutput: ReadonlySet<Value>): Anchored {
   const out = new Set<Node>();
+  const widened = new Set<Node>();
   for (const n of order) {
     if (n.op.lower.k !== 'elementwise') continue;
     const shape = n.outputs[0]?.type.shape ?? [];
@@ -129,19 +127,22 @@ function findAnchored(
       const d = v?.def;
       if (!v || d?.k !== 'node' || isOutput.has(v) || uses.get(v)?.length !== 1 || !dimsEq(v.type.shape, shape)) continue;
       const kernel = d.op.lower.k === 'kernel' && d.outputs[0] === v && d.op.lower.iterationSpace?.(d) !== undefined;
-      if (kernel || out.has(d)) out.add(n);
+      if (out.has(d) && bytesOf(v.type.dtype) < bytesOf(must(n.outputs[0]).type.dtype)) widened.add(n);
+      else if (kernel || out.has(d)) out.add(n);
     }
   }
-  return out;
+  return { stored: out, widened };
+}
+/** Elementwise nodes behind a kernel. */
+interface Anchored {
+  /** They run in its store. */
+  readonly stored: ReadonlySet<Node>;
+  /** What such a one gave becomes larger here, as integers become floats: better to keep it small, and to widen it where it is read. */
+  readonly widened: ReadonlySet<Node>;
 }
 
 /** The group in which all uses of an elementwise node are, if each may compute the node on the way. */
-function commonGroup(
-  n: Node,
-  uses: readonly Use[],
-  group: ReadonlyMap<Node, Node>,
-  anchored: ReadonlySet<Node>,
-): Node | undefined {
+function commonGroup(n: Node, uses: readonly Use[], group: ReadonlyMap<Node, Node>, anchored: Anchored): Node | undefined {
   const shape = must(n.outputs[0]).type.shape;
   let root: Node | undefined;
   for (const u of uses) {
@@ -149,9 +150,10 @@ function commonGroup(
     const reads =
       lower.k === 'elementwise'
         ? dimsEq(must(u.node.outputs[0]).type.shape, shape)
-        : lower.k === 'kernel' && uses.length === 1 && !anchored.has(n) && lower.accepts?.(u.input, u.node) === 'indexMap';
+        : lower.k === 'kernel' && uses.length === 1 && !anchored.stored.has(n) && lower.accepts?.(u.input, u.node) === 'indexMap';
     if (!reads) return undefined;
     const of = must(group.get(u.node));
+    if (anchored.widened.has(u.node) && of.op.lower.k === 'kernel') return undefined;
     if (root !== undefined && root !== of) return undefined;
     root = of;
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { BenchResult, CaseResult } from '../../bench/index.ts';
 import { figuresOf, figuresText, type Figures } from '../../bench/results/figures.ts';
 import { readmePart, resultsPart, withPart } from '../../bench/results/markdown.ts';
+import { readmeTensorflow, tensorflowPart } from '../../bench/results/tensorflow.ts';
 
 const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 const kept = read('bench/suites/results.json');
@@ -13,6 +14,14 @@ it.each([
 ])('%s shows the figures of bench/suites/results.json', (file, part) => {
   const text = read(file);
   expect(withPart(text, 'networks', part(JSON.parse(kept) as Figures))).toBe(text);
+});
+
+it.each([
+  ['README.md', readmeTensorflow],
+  ['bench/RESULTS.md', tensorflowPart],
+])('%s shows the figures of bench/suites/tensorflow.json', (file, part) => {
+  const text = read(file);
+  expect(withPart(text, 'tensorflow', part(JSON.parse(read('bench/suites/tensorflow.json')) as Figures))).toBe(text);
 });
 
 describe('figures of a result', () => {

@@ -1,24 +1,24 @@
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from '@jest/globals';
 import { buildLibraries, type NativeBuild } from '../../compiler/host/build.ts';
-import { readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { randomTensor } from '../../compiler/core/random.ts';
 import { toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { compile } from '../../compiler/index.ts';
 import type { CompileOptions } from '../../compiler/options.ts';
 import { projectDir } from '../../fixtures/paths.ts';
+import { tinyNetworks } from '../../fixtures/networks/network.ts';
+import { networkTflite } from '../../fixtures/networks/tflite.ts';
 import { feed, loadBundle } from '../models/bundle.ts';
 import { attribute, model, node, sub, tensor, value } from '../onnx-writer.ts';
 import { needs } from '../needs.ts';
+import { CC, onBoard } from './board.ts';
 import { WARNINGS } from './build.ts';
 import { keywordNetwork } from './keywords.ts';
 
 /** Bundles for microcontrollers, built by ARM's GCC and run on boards that QEMU plays: the bits, and the memory that was promised. */
-const CC = 'arm-none-eabi-gcc';
 const board = needs(CC, 'qemu-system-arm');
 const folders: string[] = [];
 afterAll(() => {
@@ -37,6 +37,13 @@ const MODELS: Readonly<Record<string, Model>> = {
     inputs: new Map([['features', randomTensor('f32', [1, 1, 49, 10], 7)]]),
     most: { flash: 110e3, ram: 72e3 },
   },
+  'a keyword network in 8-bit integers': {
+    model: networkTflite(must(tinyNetworks()[0]), 'int8'),
+    file: 'keywords.tflite',
+    inputs: new Map([['x', randomTensor('i8', [1, 49, 10, 1], 7, -128, 127)]]),
+    // Its largest layers have 8000 bytes before and behind them: nothing else takes memory.
+    most: { flash: 31e3, ram: 17e3 },
+  },
   '150 trees': {
     model: readFileSync(join(projectDir, 'fixtures/bike/model.json')),
     file: 'bike.json',
@@ -45,40 +52,6 @@ const MODELS: Readonly<Record<string, Model>> = {
     most: { flash: 40e3, ram: 2e3 },
   },
 };
-
-/** Runs a bundle's main.c on a board; gives the outputs and the stack that the run took. */
-function onBoard(
-  dir: string,
-  board: string,
-  n: NativeBuild,
-  inputs: readonly Tensor[],
-): { stack: number; file: (name: string) => Tensor } {
-  cpSync(new URL('./mps2', import.meta.url), dir, { recursive: true });
-  const link = [
-    '-std=c11',
-    `-DRUN=${n.prefix}_run`,
-    `-Wl,--wrap=${n.prefix}_run`,
-    '--specs=rdimon.specs',
-    '-Wl,--gc-sections',
-    '-T',
-    'board.ld',
-  ];
-  call(CC, [...n.flags, ...link, ...WARNINGS, 'start.c', 'main.c', 'libmodel.a', '-lm', '-o', 'model.elf'], dir);
-  inputs.forEach((t, i) => writeFileSync(join(dir, `in${i}.npy`), writeNpy(t)));
-  const args = ['model', ...inputs.map((_, i) => `in${i}.npy`), '--out', '.'].map(a => `arg=${a}`);
-  const semihosting = ['enable=on', 'target=native', ...args].join(',');
-  const machine = ['-M', board, '-nographic', '-monitor', 'none', '-serial', 'none'];
-  const said = call('qemu-system-arm', [...machine, '-semihosting-config', semihosting, '-kernel', 'model.elf'], dir);
-  return {
-    stack: Number(must(/^stack (\d+)$/m.exec(said)?.[1], said)),
-    file: name => readNpy(readFileSync(join(dir, name)), name),
-  };
-}
-function call(command: string, args: readonly string[], cwd: string): string {
-  const r = spawnSync(command, args, { cwd, encoding: 'utf8', timeout: 120_000 });
-  if (r.status !== 0) throw new Error(`${command}: ${r.error?.message ?? ''}${r.stderr}${r.stdout}`.slice(0, 4000));
-  return r.stdout;
-}
 
 it('weights for microcontrollers are as small as the model says', async () => {
   const w = randomTensor('f32', [32, 32, 3, 3], 5);
@@ -97,6 +70,7 @@ it('weights for microcontrollers are as small as the model says', async () => {
 board.describe('microcontrollers', () => {
   it.each([
     ['cortex-m4', 'mps2-an386', 'a keyword network'],
+    ['cortex-m4', 'mps2-an386', 'a keyword network in 8-bit integers'],
     ['cortex-m4', 'mps2-an386', '150 trees'],
     ['cortex-m7', 'mps2-an500', 'a keyword network'],
     ['cortex-m7', 'mps2-an500', '150 trees'],
