@@ -1,7 +1,8 @@
 /**
  * Runs the tests of the frameworks themselves: ONNX's backend tests, and those of TensorFlow's family where the corpus is:
  * `npm run conformance -- [--suite node,simple | onnx | graphdef,… | tensorflow] [--filter REGEX] [--on evaluate,program,wasm,c]
- * [--symbolic] [--verbose] [--jobs N] [--every N] [--write]`. `--write` writes the tables of operators and the floors.
+ * [--symbolic] [--verbose] [--jobs N] [--every N] [--write]`. `--filter` is for names of cases, of TensorFlow's family also for their operators
+ * and layers. `--write` writes the tables of operators and the floors.
  * As C, C_TARGET names the target, and C_FLAGS flags for the compiler, such as those of sanitizers. Cases run in a process of their
  * own, which is replaced when a case hangs or takes it down.
  */

@@ -119,9 +119,9 @@ export function findTfCases(): string | undefined {
   return root;
 }
 /** The cases that have a form, in the order of their names. */
-export function* tfCases(root: string, form: Form, match: RegExp): Generator<{ readonly name: string; readonly folder: string }> {
+export function* tfCases(root: string, form: Form): Generator<{ readonly name: string; readonly folder: string }> {
   for (const name of readdirSync(root).sort()) {
     const folder = join(root, name);
-    if (match.test(name) && existsSync(join(folder, FORMS[form]))) yield { name, folder };
+    if (existsSync(join(folder, FORMS[form]))) yield { name, folder };
   }
 }

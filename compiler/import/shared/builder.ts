@@ -28,12 +28,14 @@ export interface ImportSession {
   readonly room: Room;
   /** Bytes that constants may still be made of which are computed at once. */
   eager: number;
+  /** The largest size of an axis that only data tell, and whether one was asked for: see `unbounded`. */
+  readonly open: { most: number; asked: boolean };
 }
 /** Functions and loops may unfold a file to this many nodes, and to some times the nodes that it has. */
 const BUDGET = { least: 30_000, times: 20 };
 /** Bytes of all results that are computed at once: more of them stay nodes. */
 const EAGER_IN_ALL = 2 ** 27;
-export const importSession = (file: string, nodes: number): ImportSession => ({
+export const importSession = (file: string, nodes: number, most = OPEN): ImportSession => ({
   file,
   warnings: [],
   texts: textList(),
@@ -42,7 +44,10 @@ export const importSession = (file: string, nodes: number): ImportSession => ({
   budget: BUDGET.least + BUDGET.times * nodes,
   room: newRoom(),
   eager: EAGER_IN_ALL,
+  open: { most, asked: false },
 });
+/** Sizes that only data tell are at most this, where nothing bounds them. */
+const OPEN = 65536;
 /** Takes one node off the budget. E202 where nothing is left. */
 export function spend(s: ImportSession, loc: Loc): void {
   if (--s.budget < 0) fail('E202', { file: s.file, why: 'its functions and loops unfold to far too many operators' }, loc);
@@ -73,6 +78,8 @@ export interface ImportBuilder extends GraphBuilder {
   waiting(): (v: Value) => Value;
   /** A symbol of its own for a size that comes out when the model runs; lo and hi are inclusive. Give it to an op that `defines` it. */
   symbol(hint: string, lo: number, hi: number): Dim;
+  /** The largest size that is taken for one axis which only data tell. */
+  open(): number;
   /** The texts of constants, which are their places in it. */
   readonly textList: TextList;
   /** A constant of texts. */
@@ -123,6 +130,10 @@ export function importBuilder(s: ImportSession, at: { readonly loc: Loc }, symbo
       for (let i = 1; s.symbols.has(name); i++) name = `${base}.${i}`;
       s.symbols.add(name);
       return symbol(name, lo, hi);
+    },
+    open: () => {
+      s.open.asked = true;
+      return s.open.most;
     },
     constant: (t, name) => made.constant(relisted(t, s.texts), name),
     textList: s.texts,

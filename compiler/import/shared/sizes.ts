@@ -23,7 +23,7 @@ export interface Read {
  * axes there are, the smaller each may be. The user is told.
  */
 export function unbounded(c: ImportBuilder, what: string, axes = 1): () => number {
-  const most = axes <= 1 ? 65536 : axes === 2 ? 1024 : axes === 3 ? 128 : 32;
+  const most = Math.min(c.open(), axes <= 1 ? 65536 : axes === 2 ? 1024 : axes === 3 ? 128 : 32);
   let told = false;
   return () => {
     const each = axes > 1 ? ' along each axis' : '';

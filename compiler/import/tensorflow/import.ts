@@ -1,8 +1,8 @@
 import { CompileError, fail, must, type Loc } from '../../core/diagnostic.ts';
 import { quoteShell } from '../../core/quote.ts';
-import { symbolsOf } from '../../core/dim.ts';
+import { dimHi, dimProd, symbolsOf } from '../../core/dim.ts';
 import { scalar } from '../../core/tensor.ts';
-import { constant, input, type Graph, type Value } from '../../graph/graph.ts';
+import { constant, input, nodesOf, type Graph, type Value } from '../../graph/graph.ts';
 import type { ImportedGraph, ImportOptions } from '../importer.ts';
 import { importSession } from '../shared/builder.ts';
 import { inputShapes, type DeclaredInput } from '../shared/dims.ts';
@@ -26,12 +26,25 @@ const declared = (p: Port): DeclaredInput => ({ name: p.name, shape: declaredSha
  * what it should be. E30x: free dimensions; see `inputShapes`. E403: a name among the options that nothing has.
  */
 export function importTf(m: TfModel, o: ImportOptions): ImportedGraph {
+  for (const most of OPEN) {
+    const { imported, open } = importWith(m, o, most);
+    if (!open || nodesOf(imported.graph).every(n => n.outputs.every(v => dimHi(dimProd(v.type.shape)) <= LARGEST)))
+      return imported;
+  }
+  return importWith(m, o, LEAST_OPEN).imported;
+}
+/** What sizes that only data tell are taken to be at most: the largest with which no tensor has more elements than the number below. */
+const OPEN = [65536, 4096];
+const LEAST_OPEN = 512;
+const LARGEST = 2 ** 26;
+/** The import with a bound for sizes that only data tell; `open`: whether there are such. */
+function importWith(m: TfModel, o: ImportOptions, most: number): { readonly imported: ImportedGraph; readonly open: boolean } {
   const { file } = m;
   const border = borderOf(m, o);
   const nodes = nodesByName(m.nodes, file, false);
   const count = m.nodes.length + m.functions.reduce((n, f) => n + f.nodes.length, 0);
   const session: Session = {
-    ...importSession(file, count),
+    ...importSession(file, count, most),
     ops: tfOps,
     functions: new Map(m.functions.map(f => [f.signature?.name ?? '', f])),
     variable: m.variable,
@@ -44,7 +57,8 @@ export function importTf(m: TfModel, o: ImportOptions): ImportedGraph {
     const graph = graphOf(m, o, border, session, nodes);
     if (session.unsupported.length === 0) {
       const histogram = countOperators(reachable(m, nodes, border));
-      return { graph, warnings: session.warnings, histogram, ...(session.labels && { labels: session.labels }) };
+      const labels = session.labels && { labels: session.labels };
+      return { imported: { graph, warnings: session.warnings, histogram, ...labels }, open: session.open.asked };
     }
   } catch (e) {
     const followUp = e instanceof Poisoned || (e instanceof CompileError && session.unsupported.length > 0);

@@ -1,5 +1,6 @@
 import { must } from '../../core/diagnostic.ts';
-import { dimSum, type Dim } from '../../core/dim.ts';
+import { dimSum, staticDims, type Dim } from '../../core/dim.ts';
+import type { Content } from '../../core/float-size.ts';
 import { tensorType } from '../../core/shape.ts';
 import { numel, typed } from '../../core/tensor.ts';
 import type { Value } from '../../graph/graph.ts';
@@ -33,8 +34,16 @@ export const Concat = defineOp({
   },
   symbolic: c => {
     const parts = c.inputs.map((_, i) => c.contents(i));
-    if (must(c.inputs[0]).type.shape.length !== 1) return parts.length === 1 ? parts : [];
-    return [parts.every(k => k !== undefined) ? parts.flat() : undefined];
+    if (parts.some(k => k === undefined)) return [];
+    const outer = staticDims(must(c.inputs[0]).type.shape.slice(0, c.attrs.axis));
+    if (!outer) return parts.length === 1 ? parts : [];
+    // Of each part as many elements in a row as it has behind the axes before the one along which they are put.
+    const rows = numel(outer);
+    const row = (list: readonly Content[] | undefined, i: number): readonly Content[] => {
+      const width = (list?.length ?? 0) / rows;
+      return list?.slice(i * width, (i + 1) * width) ?? [];
+    };
+    return [Array.from({ length: rows }, (_, i) => parts.flatMap(k => row(k, i))).flat()];
   },
   eval: (c, ...xs) => {
     const dims = c.dims(0);
