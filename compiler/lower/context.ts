@@ -5,7 +5,7 @@ import type { LowerCtx, Ref, Sink } from '../ops/lowering.ts';
 import { partOf, slotBuffer } from '../ops/ref.ts';
 import type { GraphLowering } from './lower.ts';
 import { addLoop, defineSymbol } from './sizes.ts';
-import { epiloguePlaceholder, fusedSink, memorySink, memorySource } from './source.ts';
+import { epiloguePlaceholder, fusedSink, memorySink, memorySource, roundedSource } from './source.ts';
 import { newSlot, newTrap, record, slotOf } from './state.ts';
 
 /**
@@ -31,7 +31,7 @@ export function contextOf(g: GraphLowering, n: Node, tail: Node | undefined, out
     const v = must(n.outputs[0]);
     const placeholder = epiloguePlaceholder(v.type.dtype, v.type.shape);
     const space = n.op.lower.k === 'kernel' ? n.op.lower.iterationSpace?.(n) : undefined;
-    const expr = g.computed(must(tail.outputs[0]), tail, new Map([[v, placeholder.source]]), space);
+    const expr = g.computed(must(tail.outputs[0]), tail, new Map([[v, roundedSource(placeholder.source, n)]]), space);
     return fusedSink(placeholder, expr, to, g.shared);
   };
   return {

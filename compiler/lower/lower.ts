@@ -17,7 +17,7 @@ import { partition, type Partition } from './partition.ts';
 import { placeOutputs } from './placement.ts';
 import { SharedValues } from './shared-values.ts';
 import { checkSizes } from './sizes.ts';
-import { constantSource, elementwiseSource, memorySource, hasNarrowVectors, pointSource } from './source.ts';
+import { constantSource, elementwiseSource, memorySource, hasNarrowVectors, pointSource, roundedSource } from './source.ts';
 import { newSlot, slotOf, type State } from './state.ts';
 
 /** Lowers a graph to kernels and steps for a target. The memory plan comes after. */
@@ -202,7 +202,7 @@ export class GraphLowering {
     return s;
   }
   private makeSource(v: Value): Source {
-    if (v.def.k === 'node' && this.part.inlined.has(v.def)) return this.computed(v, v.def);
+    if (v.def.k === 'node' && this.part.inlined.has(v.def)) return roundedSource(this.computed(v, v.def), v.def);
     if (v.def.k === 'const') {
       const one = splatOf(v.def.tensor);
       if (one !== undefined) return constantSource(v.type.dtype, v.type.shape, one);
@@ -218,7 +218,7 @@ export class GraphLowering {
       const had = epilogue?.get(x);
       if (had) return had;
       if (epilogue && x.def.k === 'node' && this.part.inlined.has(x.def)) {
-        const inside = this.computed(x, x.def, epilogue, space);
+        const inside = roundedSource(this.computed(x, x.def, epilogue, space), x.def);
         epilogue.set(x, inside);
         return inside;
       }

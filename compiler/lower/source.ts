@@ -22,6 +22,9 @@ import {
   type Num,
   type VType,
 } from '../kernel/ir.ts';
+import type { Op } from '../ops/define.ts';
+import { roundToHalf } from '../ops/elementwise/convert.ts';
+import * as e from '../ops/elementwise/index.ts';
 import type { Ref, Sink, SlotBuffer, Source } from '../ops/lowering.ts';
 import type { Profile } from '../target/profile.ts';
 import { broadcastRef, canMergeRef, mergeRef, refIndex } from '../ops/ref.ts';
@@ -104,6 +107,36 @@ export function epiloguePlaceholder(dtype: DType, dims: readonly Dim[]): Epilogu
     merge: groups => at(mergeDims(ds, groups)),
   });
   return { source: at(dims), fill: v => (current = v) };
+}
+
+/** Operators that give a half float for half floats without rounding, and Cast, which rounds by itself. */
+const KEEPING: ReadonlySet<Op> = new Set([
+  e.Abs,
+  e.Cast,
+  e.Ceil,
+  e.Floor,
+  e.Max,
+  e.Min,
+  e.Neg,
+  e.Relu,
+  e.Round,
+  e.Sign,
+  e.Trunc,
+  e.Where,
+]);
+/**
+ * What fusion computes for a consumer: halves are computed as f32, and rounded here as they would be if they were stored. What is stored
+ * is rounded there. `n`: what computes them.
+ */
+export function roundedSource(s: Source, n: Node): Source {
+  const { dtype } = s;
+  if ((dtype !== 'f16' && dtype !== 'bf16') || n.op.lower.k === 'indexMap' || KEEPING.has(n.op)) return s;
+  return {
+    ...s,
+    at: (k, idx, lanes = 1) => roundToHalf(k, k.let(s.at(k, idx, lanes)), dtype),
+    broadcast: dims => roundedSource(s.broadcast(dims), n),
+    merge: groups => roundedSource(s.merge(groups), n),
+  };
 }
 
 /** What code that is fused shares with the rest of its graph. */

@@ -6,11 +6,13 @@ import { fromNumbers, fromTyped, toNumbers, typed, type Tensor } from '../../com
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply1, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
-import { Cast } from '../../compiler/ops/elementwise/index.ts';
+import { Add, Cast, Div, Exp, Mul, Sub } from '../../compiler/ops/elementwise/index.ts';
+import { MatMul } from '../../compiler/ops/matmul/matmul.ts';
+import { Reduce } from '../../compiler/ops/reduce/reduce.ts';
 import { Transpose } from '../../compiler/ops/movement/view.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { compiled } from '../conformance/compiled.ts';
-import { target } from './problems.ts';
+import { noise, target } from './problems.ts';
 
 const FLOATS = ['f8e4m3fn', 'f8e4m3fnuz', 'f8e5m2', 'f8e5m2fnuz', 'f4e2m1', 'f8e8m0'] as const satisfies readonly DType[];
 const INTEGERS = ['i4', 'u4', 'i2', 'u2'] as const satisfies readonly DType[];
@@ -142,5 +144,35 @@ describe.each(INTEGERS)('%s', t => {
     expect(numbersOf(y, 'read')).toEqual(all);
     expect(numbersOf(y, 'moved')).toEqual(all.map((_, i) => all[(i % 16) * 16 + Math.floor(i / 16)]));
     expect([Math.min(...all), Math.max(...all)]).toEqual([lo, hi]);
+  });
+});
+
+describe('half floats', () => {
+  it.each(['f16', 'bf16'] as const)('%s are rounded after each operator, also where several are one kernel', async t => {
+    const x = input('x', { dtype: t, shape: [4, 16] });
+    const w = input('w', { dtype: t, shape: [16, 16] });
+    const product = apply1(MatMul, [x, w], {}, noLoc);
+    const sum = apply1(Add, [apply1(Mul, [product, x], {}, noLoc), product], {}, noLoc);
+    const chain = apply1(
+      Div,
+      [apply1(Sub, [apply1(Mul, [x, x], {}, noLoc), x], {}, noLoc), apply1(Exp, [x], {}, noLoc)],
+      {},
+      noLoc,
+    );
+    const total = apply1(Reduce, [apply1(Mul, [chain, x], {}, noLoc)], { of: 'max', axes: [1], keep: false }, noLoc);
+    const outs = [sum, chain, total];
+    const g: Graph = {
+      name: 'halves',
+      inputs: [x, w],
+      outputs: outs.map((value, i) => ({ name: `y${i}`, value })),
+      symbolDefinitions: [],
+    };
+    const inputs = new Map([
+      ['x', noise(t, [4, 16], 3)],
+      ['w', noise(t, [16, 16], 4)],
+    ]);
+    const want = evaluate(g, inputs);
+    const got = await (await compiled('wasm', g))(inputs);
+    for (const [name, v] of want) expect([name, ...toNumbers(must(got.get(name)))]).toEqual([name, ...toNumbers(v)]);
   });
 });

@@ -32,7 +32,7 @@ const NARROW: Partial<Record<DType, readonly [number, number]>> = {
  * By integer arithmetic on the bits; below 2^-14, where f16 has a fixed step of 2^-24, by adding a number whose f32 neighbours lie as
  * far apart.
  */
-function roundToHalf(k: KernelBuilder, x: Expr, to: 'f16' | 'bf16'): Expr {
+export function roundToHalf(k: KernelBuilder, x: Expr, to: 'f16' | 'bf16'): Expr {
   const bits = to === 'f16' ? 13 : 16;
   const i32 = vtype('i32', x.t.lanes);
   const b = k.let(reinterpret(i32, x));
