@@ -1,9 +1,10 @@
-/** `npm run fuzz -- SUITE [options]`: trees, onnx-trees, onnx, mutants. Each says at its top what it compares. */
+/** `npm run fuzz -- SUITE [options]`: trees, onnx-trees, onnx, mutants, tensorflow. Each says at its top what it compares. */
 const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   trees: () => import('./trees/fuzz.ts'),
   'onnx-trees': () => import('./trees/fuzz-onnx.ts'),
   onnx: () => import('./onnx-graphs/fuzz.ts'),
   mutants: () => import('./onnx-graphs/mutants.ts'),
+  tensorflow: () => import('./tensorflow-mutants/mutants.ts'),
 };
 const name = process.argv[2] ?? '';
 const suite = suites[name];

@@ -9,14 +9,8 @@ import { randomProblem, roundingOf, type Problem } from './graph.ts';
 import { describe, fileOf, type Model } from './model.ts';
 import { mutate } from './mutate.ts';
 import { follow } from './oracle.ts';
+import type { Answer } from '../watched.ts';
 
-export interface Answer {
-  readonly k: number;
-  /** How it ended: an E-code, `right`, `compiled` where onnxruntime does not run it. */
-  readonly end: string;
-  readonly why: string;
-  readonly fault: boolean;
-}
 const [seed = '1', dir = '.'] = process.argv.slice(2);
 /** Bytes of memory of a model that is run. */
 const RUNNABLE = 2 ** 27;

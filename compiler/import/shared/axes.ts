@@ -2,7 +2,7 @@ import { normAxis } from '../../core/shape.ts';
 import type { Value } from '../../graph/graph.ts';
 
 /** Says that what is imported is wrong: the builder of an importer, or its view of a node. */
-interface Rejects {
+export interface Rejects {
   reject(why: string): never;
 }
 export const rankOf = (v: Value): number => v.type.shape.length;

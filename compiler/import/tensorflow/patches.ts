@@ -19,7 +19,7 @@ interface Patches {
 const MOST = 4096;
 /** What each element of a window that slides over [N, …spatial, C] meets: one tensor of the result's sizes for each, in row-major order. */
 export function patches(c: ImportBuilder, x: Value, o: Patches): Value[] {
-  const w = windowAttrs(x, o.kernel, { layout: 'NHWC', strides: o.strides, dilations: o.dilations, padding: o.padding });
+  const w = windowAttrs(c, x, o.kernel, { layout: 'NHWC', strides: o.strides, dilations: o.dilations, padding: o.padding });
   const count = o.kernel.length;
   const spatial = x.type.shape.slice(1, 1 + count);
   const sizes = slidSizes(w, spatial, o.kernel);

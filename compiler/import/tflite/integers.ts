@@ -97,7 +97,7 @@ export function quantizedConvolution(
   const each = must(w.type.shape[1]);
   if (typeof channels !== 'number' || typeof each !== 'number' || each < 1 || channels % each !== 0)
     return n.reject(`${showDim(channels)} channels for a filter of ${showDim(each)} channels`);
-  const attrs = { ...windowAttrs(x, w.type.shape.slice(2), window), group: channels / each };
+  const attrs = { ...windowAttrs(c, x, w.type.shape.slice(2), window), group: channels / each };
   const zero = zeroOf(n, wq);
   const factors = factorsOf(q.scale, wq.scale, t.scale);
   if (isWide(x)) {

@@ -7,7 +7,7 @@ import { channelAxis, type Layout } from '../../../ops/spatial.ts';
 import { axesFrom, rankOf } from '../axes.ts';
 import type { ImportBuilder } from '../builder.ts';
 import { reshape, transpose } from '../views.ts';
-import { spatialSizes, transposedPads, windowAttrs, type Window } from './window.ts';
+import { checkAxes, spatialSizes, transposedPads, windowAttrs, type Window } from './window.ts';
 
 /**
  * Convolutions over any number of spatial axes in either data format. The graph's convolutions know both layouts, so nothing is transposed
@@ -31,7 +31,7 @@ export function weightsFromDepthwise(c: ImportBuilder, w: Value): Value {
 export function convolution(c: ImportBuilder, x: Value, w: Value, o: Window): Value {
   if (rankOf(w) !== rankOf(x)) c.reject(`the filter has ${rankOf(w)} axes, the input has ${rankOf(x)}`);
   const group = groupsOf(c, must(x.type.shape[channelAxis(o.layout, rankOf(x))]), must(w.type.shape[1]));
-  return c.apply1(Conv, [x, w], { ...windowAttrs(x, w.type.shape.slice(2), o), group });
+  return c.apply1(Conv, [x, w], { ...windowAttrs(c, x, w.type.shape.slice(2), o), group });
 }
 function groupsOf(c: ImportBuilder, channels: Dim, each: Dim): number {
   if (typeof channels !== 'number' || typeof each !== 'number') return c.unsupported('the number of its channels must be fixed');
@@ -48,6 +48,8 @@ export function transposedConvolution(c: ImportBuilder, x: Value, w: Value, o: T
   const kernel = w.type.shape.slice(2);
   const { layout, strides, padding } = o;
   const dilations = o.dilations ?? strides.map(() => 1);
+  checkAxes(c, x, kernel, strides);
+  if (o.sizes.length !== kernel.length) c.reject(`${o.sizes.length} sizes of the result for ${kernel.length} axes`);
   const channels = must(x.type.shape[channelAxis(layout, rankOf(x))]);
   return c.apply1(ConvTranspose, [x, w], {
     layout,

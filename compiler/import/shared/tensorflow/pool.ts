@@ -14,18 +14,22 @@ export interface Pooling extends Window {
   /** The sizes of the window. */
   readonly kernel: readonly number[];
 }
-const attrsOf = (x: Value, o: Pooling) => ({ ...windowAttrs(x, o.kernel, o), kernel: o.kernel, ceil: false });
+const attrsOf = (c: ImportBuilder, x: Value, o: Pooling) => ({
+  ...windowAttrs(c, x, o.kernel, o),
+  kernel: o.kernel,
+  ceil: false,
+});
 
-export const maxPool = (c: ImportBuilder, x: Value, o: Pooling): Value => c.apply1(MaxPool, [x], attrsOf(x, o));
+export const maxPool = (c: ImportBuilder, x: Value, o: Pooling): Value => c.apply1(MaxPool, [x], attrsOf(c, x, o));
 /** The mean over the elements of the window that are in x: padding does not count. */
 export const averagePool = (c: ImportBuilder, x: Value, o: Pooling): Value =>
-  c.apply1(AveragePool, [x], { ...attrsOf(x, o), countPads: false });
+  c.apply1(AveragePool, [x], { ...attrsOf(c, x, o), countPads: false });
 
 /** `maxPool` of [N, H, W, C] or [N, C, H, W], and where each maximum is in its plane, h * W + w, as i64. */
 export function maxPoolPlaces(c: ImportBuilder, x: Value, o: Pooling): readonly [value: Value, place: Value] {
   const last = o.layout === 'NHWC';
   const planar = last ? transpose(c, x, toPlanar(rankOf(x))) : x;
-  const outs = c.apply(MaxPoolIndices, [planar], { ...attrsOf(planar, { ...o, layout: 'NCHW' }) });
+  const outs = c.apply(MaxPoolIndices, [planar], { ...attrsOf(c, planar, { ...o, layout: 'NCHW' }) });
   // Places are those in the whole tensor.
   const plane = sizesValue(c, [dimProd(planar.type.shape.slice(2))], []);
   const inPlane = c.apply1(Mod, [must(outs[1]), plane], { fmod: false });

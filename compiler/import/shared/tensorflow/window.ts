@@ -2,6 +2,7 @@ import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimMax, dimMul, dimSub, type Dim } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
 import { extent, spatialAxes, type Layout, type WindowAttrs } from '../../../ops/spatial.ts';
+import { rankOf, type Rejects } from '../axes.ts';
 import { samePads } from '../window.ts';
 
 /** How the border of spatial axes is filled. `explicit`: elements before each axis, then those after each. */
@@ -23,12 +24,19 @@ export const spatialSizes = (x: Value, layout: Layout): readonly Dim[] =>
 
 /**
  * The attributes of a window over x. SAME gives ceil(size / stride) elements along each axis, with the smaller half of the pads before it
- * (https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2).
+ * (https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2). Rejected where x or the kernel is not for as many axes.
  */
-export function windowAttrs(x: Value, kernel: readonly Dim[], w: Window): WindowAttrs {
+export function windowAttrs(c: Rejects, x: Value, kernel: readonly Dim[], w: Window): WindowAttrs {
   const { layout, strides, padding } = w;
+  checkAxes(c, x, kernel, strides);
   const dilations = w.dilations ?? strides.map(() => 1);
   return { layout, strides, dilations, pads: padsOf(spatialSizes(x, layout), kernel, { strides, dilations, padding }) };
+}
+/** x and the kernel must be for the axes along which the window slides. */
+export function checkAxes(c: Rejects, x: Value, kernel: readonly Dim[], strides: readonly number[]): void {
+  const axes = rankOf(x) - 2;
+  if (axes !== strides.length || kernel.length !== strides.length)
+    c.reject(`its window slides along ${strides.length} axes; the input has ${axes} of them, the filter ${kernel.length}`);
 }
 function padsOf(
   sizes: readonly Dim[],
