@@ -72,7 +72,7 @@ export async function watched(o: Attempts, report: (a: Answer) => void): Promise
   await Promise.all(Array.from({ length: o.processes }, run));
 }
 /** Counts how attempts end, and prints faults as they come. */
-export function tallied(what: string): { report(a: Answer): void; summary(): number } {
+export function tallied(what: string): { readonly report: (a: Answer) => void; readonly summary: () => number } {
   const tally = new Map<string, number>();
   let faults = 0;
   return {

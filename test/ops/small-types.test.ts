@@ -172,7 +172,7 @@ describe('half floats', () => {
       ['w', noise(t, [16, 16], 4)],
     ]);
     const want = evaluate(g, inputs);
-    const got = await (await compiled('wasm', g))(inputs);
+    const got = (await compiled('wasm', g))(inputs);
     for (const [name, v] of want) expect([name, ...toNumbers(must(got.get(name)))]).toEqual([name, ...toNumbers(v)]);
   });
 });

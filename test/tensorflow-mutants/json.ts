@@ -32,7 +32,7 @@ function other(next: Next, j: Json): Json {
     case 4:
       return typeof j === 'object' ? 0 : [j];
     case 5:
-      return typeof j === 'number' ? j + pick(next, [-1, 1, 0.5])! : typeof j === 'boolean' ? !j : {};
+      return typeof j === 'number' ? j + (pick(next, [-1, 1, 0.5]) ?? 1) : typeof j === 'boolean' ? !j : {};
     default:
       return pick(next, [1e30, -0.5, true, false]) ?? 0;
   }
@@ -54,7 +54,7 @@ function changed(next: Next, j: Json): Json {
   }
   if (choice < 0.08) return Object.fromEntries(entries.toSpliced(at, 1));
   const [, swapped] = pick(next, entries) ?? entry;
-  return { ...j, [key]: choice < 0.12 ? swapped : changed(next, value) } as Json;
+  return Object.fromEntries(entries.with(at, [key, choice < 0.12 ? swapped : changed(next, value)]));
 }
 /** One or a few things changed in a text of JSON; the text as it is where it is none. */
 export function mutateJson(next: Next, text: string): string {

@@ -51,6 +51,18 @@ const either =
   (n, c) =>
     (isQuantized(n, c, operands) ? quantized : plain)(n, c);
 
+/** Operators that may have no inputs, and those that have two or three at least. */
+const NO_INPUTS = /^(?:VAR_HANDLE|CALL|CALL_ONCE|RANDOM_.*|Flex.*)$/;
+const TWO =
+  /^(?:ADD|SUB|MUL|DIV|POW|ATAN2|SQUARED_DIFFERENCE|FLOOR_DIV|FLOOR_MOD|MAXIMUM|MINIMUM|PRELU|GATHER|GATHER_ND|DYNAMIC_UPDATE_SLICE|MATRIX_SET_DIAG|(?:NOT_)?EQUAL|(?:LESS|GREATER)(?:_EQUAL)?|LOGICAL_(?:AND|OR)|BITWISE_XOR|RIGHT_SHIFT)$/;
+const THREE = /^SELECT(?:_V2)?$/;
+const least = (name: string): number => (NO_INPUTS.test(name) ? 0 : TWO.test(name) ? 2 : THREE.test(name) ? 3 : 1);
+/** An operator that is rejected where it has fewer inputs than it works on. */
+const withInputs = (name: string, build: TfliteBuilder): TfliteBuilder => {
+  const many = least(name);
+  return (n, c) => (n.count < many ? n.reject(`it has ${n.count} inputs and needs ${many}`) : build(n, c));
+};
+
 /** The operators that are imported, by their names in the file. */
 export const tfliteOps: ReadonlyMap<string, TfliteBuilder> = new Map(
   families
@@ -60,6 +72,6 @@ export const tfliteOps: ReadonlyMap<string, TfliteBuilder> = new Map(
         const quantized = ops[name];
         return quantized ? [{ operands, quantized }] : [];
       });
-      return [name, way ? either(plain, way.quantized, way.operands) : plain] as const;
+      return [name, withInputs(name, way ? either(plain, way.quantized, way.operands) : plain)] as const;
     }),
 );

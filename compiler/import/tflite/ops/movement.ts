@@ -238,6 +238,7 @@ function ends(n: TfliteNode, c: TfliteCtx): Value {
 /** A slice of x replaced by `update` from `start` on, which is moved inside where it would reach over the end. */
 const dynamicUpdate: TfliteBuilder = moving((n, c, [x, given]) => {
   const [v, update] = [must(x), must(given)];
+  if (rankOf(update) !== rankOf(v)) n.reject(`its update has ${rankOf(update)} axes, what it goes into ${rankOf(v)}`);
   const starts = v.type.shape.map((d, a): Dim => {
     const most = dimSub(d, must(update.type.shape[a]));
     return sizeOf(c, slice(c, n.input(2), new Map([[0, { start: a, size: 1, step: 1 }]])), {
