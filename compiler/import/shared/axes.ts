@@ -1,3 +1,4 @@
+import type { Dim } from '../../core/dim.ts';
 import { normAxis } from '../../core/shape.ts';
 import type { Value } from '../../graph/graph.ts';
 
@@ -6,6 +7,9 @@ export interface Rejects {
   reject(why: string): never;
 }
 export const rankOf = (v: Value): number => v.type.shape.length;
+/** The size of an axis, which may count from the end and must be there. */
+export const sizeAt = (c: Rejects, v: Value, axis: number): Dim =>
+  v.type.shape.at(axis) ?? c.reject(`a tensor of ${rankOf(v)} axes where axis ${axis} is needed`);
 /** All axes from `first` on. */
 export const axesFrom = (v: Value, first = 0): number[] => Array.from({ length: rankOf(v) - first }, (_, i) => first + i);
 /** An axis that may count from the end. */

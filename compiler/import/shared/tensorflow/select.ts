@@ -6,7 +6,7 @@ import * as e from '../../../ops/elementwise/index.ts';
 import { OneHot } from '../../../ops/movement/gather.ts';
 import { NonMaxSuppression } from '../../../ops/sort/nms.ts';
 import { TopK } from '../../../ops/sort/topk.ts';
-import { rankOf } from '../axes.ts';
+import { rankOf, sizeAt } from '../axes.ts';
 import type { ImportBuilder } from '../builder.ts';
 import { sizeOf, sizesValue } from '../sizes.ts';
 import { cast, concat, reshape } from '../views.ts';
@@ -14,7 +14,7 @@ import { cast, concat, reshape } from '../views.ts';
 /** The k largest elements of the last axis in order, and where they are; of equal ones the lower index comes first. */
 export function topK(c: ImportBuilder, x: Value, k: Value, indices: DType): readonly [Value, Value] {
   const axis = rankOf(x) - 1;
-  const hi = dimHi(must(x.type.shape[axis], 'an axis'));
+  const hi = dimHi(sizeAt(c, x, axis));
   const outs = c.apply(TopK, [x], { k: sizeOf(c, k, { what: 'k', lo: 0, hi }), axis, largest: true });
   return [must(outs[0]), cast(c, must(outs[1]), indices)];
 }

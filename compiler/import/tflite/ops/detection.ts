@@ -5,7 +5,7 @@ import * as e from '../../../ops/elementwise/index.ts';
 import { Pad } from '../../../ops/movement/pad.ts';
 import { GatherND } from '../../../ops/movement/gather.ts';
 import { TopK } from '../../../ops/sort/topk.ts';
-import { rankOf } from '../../shared/axes.ts';
+import { rankOf, sizeAt } from '../../shared/axes.ts';
 import { gather } from '../../shared/gather.ts';
 import { sizesValue } from '../../shared/sizes.ts';
 import { suppressed } from '../../shared/tensorflow/select.ts';
@@ -98,8 +98,8 @@ const filled = (c: TfliteCtx, v: Value, length: Dim, value = 0): Value =>
 export const detections: TfliteBuilder = (n, c) => {
   const o = optionsOf(n);
   const [encodings, scores, anchors] = [real(n, c, 0), real(n, c, 1), real(n, c, 2)];
-  const count = must(encodings.type.shape[1], 'three axes');
-  const kinds = must(scores.type.shape.at(-1), 'an axis');
+  const count = sizeAt(c, encodings, 1);
+  const kinds = sizeAt(c, scores, -1);
   const offset = typeof kinds === 'number' ? kinds - o.classes : n.unsupported('an open number of classes');
   if (offset !== 0 && offset !== 1) n.reject(`${showDim(kinds)} scores of a box for ${o.classes} classes`);
   const rows = (v: Value): Value => column(c, reshape(c, v, [count, must(v.type.shape.at(-1))]), 0, 4);

@@ -7,7 +7,7 @@ import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { activation, showActivations } from '../../../ops/recurrent/activation.ts';
 import { Recurrent } from '../../../ops/recurrent/recurrent.ts';
 import { LayerNorm } from '../../../ops/reduce/norm.ts';
-import { rankOf } from '../../shared/axes.ts';
+import { rankOf, sizeAt } from '../../shared/axes.ts';
 import { looped } from '../../shared/tensorflow/steps.ts';
 import { concat, reshape, slice } from '../../shared/views.ts';
 import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
@@ -121,7 +121,7 @@ function partsOf(n: TfliteNode, c: TfliteCtx, { x, aux }: Way, p: Places): Parts
 function lstm(n: TfliteNode, c: TfliteCtx, way: Way, p: Places): Value {
   const parts = partsOf(n, c, way, p);
   const act = cellActivation(n);
-  const [units, outputs] = [parts.cell, parts.state].map(v => must(v.type.shape[1], 'two axes'));
+  const [units, outputs] = [parts.cell, parts.state].map(v => sizeAt(c, v, 1));
   const plain = !parts.projection && !parts.norms && rankOf(parts.recurrent) === 2 && dimEq(must(units), must(outputs));
   const cellClip = n.int('cell_clip');
   const run = (): readonly Value[] => {
@@ -198,7 +198,7 @@ const singleLstm: TfliteBuilder = (n, c) => {
   const both = concat(c, [n.input(0), h], 1);
   const weights = need(n, weightsAt(n, c, 2, 2), 2);
   const z = c.apply1(e.Add, [c.apply1(MatMul, [both, weights], { transB: true }), need(n, weightsAt(n, c, 3, 1), 3)]);
-  const units = must(cell.type.shape[1], 'two axes');
+  const units = sizeAt(c, cell, 1);
   const cut = (g: number): Value => slice(c, z, new Map([[1, { start: dimMul(units, g), size: units, step: 1 }]]));
   const mul = (a: Value, b: Value): Value => c.apply1(e.Mul, [a, b]);
   const sigmoid = (g: number): Value => c.apply1(e.Sigmoid, [cut(g)]);

@@ -1,16 +1,16 @@
-import { must } from '../../../core/diagnostic.ts';
 import { dimEq, dimFloorDiv, dimProd } from '../../../core/dim.ts';
 import type { Value } from '../../../graph/graph.ts';
 import { MatMul } from '../../../ops/matmul/matmul.ts';
 import { biasAdd } from '../../shared/tensorflow/conv.ts';
 import { reshape } from '../../shared/views.ts';
 import { isQuantized, quantizedProduct } from '../integers.ts';
+import { sizeAt } from '../../shared/axes.ts';
 import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
 import { fused, real, realOr, result } from './real.ts';
 
 /** x as rows of as many elements as the weights [O, I] take. */
 function rows(c: TfliteCtx, n: TfliteNode, x: Value, w: Value): Value {
-  const depth = must(w.type.shape[1], 'two axes');
+  const depth = sizeAt(c, w, 1);
   if (n.bool('keep_num_dims')) return x;
   const last = x.type.shape.at(-1);
   const whole = dimProd(x.type.shape);

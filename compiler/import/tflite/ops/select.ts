@@ -4,7 +4,7 @@ import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { Pad } from '../../../ops/movement/pad.ts';
 import { Eye } from '../../../ops/movement/range.ts';
-import { axesFrom, positionOf, rankOf } from '../../shared/axes.ts';
+import { axesFrom, positionOf, rankOf, sizeAt } from '../../shared/axes.ts';
 import { gather, nonZero, unique } from '../../shared/gather.ts';
 import { reduceOver } from '../../shared/reduce.ts';
 import { element, sizeOf, sizesValue, unbounded } from '../../shared/sizes.ts';
@@ -34,7 +34,7 @@ const uniqueOp: TfliteBuilder = (n, c) => {
 /** The best boxes, filled up with zeros to the largest number of them, and how many they are. */
 function suppression(n: TfliteNode, c: TfliteCtx): { readonly at: Value; readonly count: Value; readonly scores: Value } {
   const [boxes, scores, max] = [n.input(0), n.input(1), n.input(2)];
-  const size = must(scores.type.shape[0], 'an axis');
+  const size = sizeAt(c, scores, 0);
   const most = symbolicOf(max)?.[0] ?? size;
   const rows = suppressed(
     c,
@@ -82,7 +82,7 @@ const sparseToDense: TfliteBuilder = (n, c) => {
 /** Ids ascend, so the last one tells how many segments there are. */
 const segmentSum: TfliteBuilder = (n, c) => {
   const [x, ids] = [n.input(0), n.input(1)];
-  const size = must(ids.type.shape[0], 'an axis');
+  const size = sizeAt(c, ids, 0);
   const last = typeof size === 'number' ? element(c, ids, size - 1) : n.unsupported('an open number of ids; fix it with --dim');
   const declared = n.declared(0)[0];
   const most = unbounded(c, 'number of segments');
@@ -109,14 +109,14 @@ const diagonal = (c: TfliteCtx, shape: Value['type']['shape']): Value => {
 const matrixDiag: TfliteBuilder = moving((_, c, [x]) => {
   const v = must(x);
   const { shape } = v.type;
-  const wide = [...shape, must(shape.at(-1), 'an axis')];
+  const wide = [...shape, sizeAt(c, v, -1)];
   const column = expand(c, reshape(c, v, [...shape, 1]), wide);
   return [c.apply1(e.Where, [diagonal(c, wide), column, c.literal(v.type.dtype, 0)])];
 });
 const matrixSetDiag: TfliteBuilder = moving((_, c, [x, d]) => {
   const [v, diag] = [must(x), must(d)];
   const [rows, cols] = v.type.shape.slice(-2);
-  const least = must(diag.type.shape.at(-1), 'an axis');
+  const least = sizeAt(c, diag, -1);
   // The diagonal as a column where there are no more rows than columns, else as a row.
   const tall = dimHi(must(rows)) > dimHi(must(cols));
   const around = diag.type.shape.slice(0, -1);
