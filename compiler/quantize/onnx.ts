@@ -111,19 +111,26 @@ export function quantizedOnnx(
   const graph = (bytes: Uint8Array): Uint8Array => {
     const fields = fieldsOf(bytes);
     const initializers = new Map(
-      fields.flatMap(f =>
-        f.id === 5 && f.body ? [[text(fieldsOf(f.body).find(p => p.id === 8)), fieldsOf(f.body)] as const] : [],
-      ),
+      fields.flatMap(f => {
+        const constant = constantOf(f);
+        return constant ? [[constant.name, constant.tensor] as const] : [];
+      }),
     );
     const c: Context = { domain, values: valueNames(g, names), plan, initializers, out: [], rounded: new Map() };
     for (const f of fields) {
       const parts = f.id === 1 && f.body ? fieldsOf(f.body) : [];
+      if (f.id === 5) continue;
       const name = [...texts(parts, 3), ...texts(parts, 2)].find(n => sites.has(n) && !done.has(n));
       const site = name === undefined ? undefined : sites.get(name);
       if (site && quantizeNode(c, parts, site, must(plan.nodes[site.name]))) done.add(site.name);
       else c.out.push(f.raw);
     }
-    return joined(c.out);
+    const read = namesRead(fields, c.out);
+    const kept = fields.filter(f => {
+      const constant = constantOf(f);
+      return f.id === 5 && constant && (!read || read.has(constant.name));
+    });
+    return joined([...kept.map(f => f.raw), ...c.out.filter(raw => !isIdle(raw, read))]);
   };
   const parts = top.map(f => (f.id === 7 && f.body ? message(7, graph(f.body)) : f.raw));
   const lacking = [...sites.keys()].filter(s => !done.has(s));
@@ -147,6 +154,31 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   }
   return out;
 }
+/** An initialiser, or a node Constant, with the fields of its tensor. */
+function constantOf(f: Field): { readonly name: string; readonly tensor: readonly Field[] } | undefined {
+  if (!f.body || (f.id !== 5 && f.id !== 1)) return undefined;
+  const parts = fieldsOf(f.body);
+  if (f.id === 5) return { name: text(parts.find(p => p.id === 8)), tensor: parts };
+  if (text(parts.find(p => p.id === 4)) !== 'Constant') return undefined;
+  const value = parts.flatMap(p => (p.id === 5 && p.body ? fieldsOf(p.body) : [])).find(p => p.id === 5);
+  return value?.body && { name: text(parts.find(p => p.id === 2)), tensor: fieldsOf(value.body) };
+}
+/** The names that nodes, inputs and outputs of the graph mention; undefined where nodes hold graphs, which may read any. */
+function namesRead(fields: readonly Field[], written: readonly Uint8Array[]): ReadonlySet<string> | undefined {
+  const out = new Set(fields.flatMap(f => ((f.id === 11 || f.id === 12) && f.body ? texts(fieldsOf(f.body), 1) : [])));
+  for (const f of written.flatMap(fieldsOf)) {
+    const parts = f.id === 1 && f.body ? fieldsOf(f.body) : [];
+    for (const name of texts(parts, 1)) out.add(name);
+    if (parts.some(p => p.id === 5 && p.body && fieldsOf(p.body).some(a => a.id === 6 || a.id === 11))) return undefined;
+  }
+  return out;
+}
+/** Whether it is a node Constant that nothing reads any more. */
+const isIdle = (raw: Uint8Array, read: ReadonlySet<string> | undefined): boolean =>
+  fieldsOf(raw).some(f => {
+    const constant = f.id === 1 ? constantOf(f) : undefined;
+    return constant !== undefined && read?.has(constant.name) === false;
+  });
 /** Writes a node with what it reads and gives; false where its weights are not those of an initialiser. */
 function quantizeNode(c: Context, parts: readonly Field[], site: Site, how: NodePlan): boolean {
   const inputs = texts(parts, 1);

@@ -17,6 +17,7 @@ describe('a plan written as ONNX', () => {
   it('computes in onnxruntime what it does in the evaluator, and comes back as the same graph', async () => {
     const q = await quantizeWith({ model, scheme: 'int8' }, evaluator, ({ graph }) => samplesOf(graph, calibrate));
     const bytes = q.onnx();
+    expect(bytes.length).toBeLessThan(model.length + 3000);
     const inputs = new Map([['x', smallInput(7)]]);
     const { onValue, names } = nameCollector();
     const { graph } = importFor({ model }, onValue);
