@@ -9,7 +9,7 @@ import * as e from '../../ops/elementwise/index.ts';
 import { MatMulInteger } from '../../ops/matmul/matmul-integer.ts';
 import { MatMul } from '../../ops/matmul/matmul.ts';
 import { channelAxis } from '../../ops/spatial.ts';
-import { rankOf } from '../shared/axes.ts';
+import { rankOf, sizeAt } from '../shared/axes.ts';
 import { transposedConvolution, type TransposedWindow } from '../shared/tensorflow/conv.ts';
 import { windowAttrs, type Window } from '../shared/tensorflow/window.ts';
 import { cast } from '../shared/views.ts';
@@ -93,8 +93,8 @@ export function quantizedConvolution(
   const w = settled(weights(c, n.input(1)));
   const bias = n.optional(2);
   const t = targetOf(n, c);
-  const channels = must(x.type.shape[channelAxis(window.layout, rankOf(x))]);
-  const each = must(w.type.shape[1]);
+  const channels = sizeAt(c, x, channelAxis(window.layout, rankOf(x)));
+  const each = sizeAt(c, w, 1);
   if (typeof channels !== 'number' || typeof each !== 'number' || each < 1 || channels % each !== 0)
     return n.reject(`${showDim(channels)} channels for a filter of ${showDim(each)} channels`);
   const attrs = { ...windowAttrs(c, x, w.type.shape.slice(2), window), group: channels / each };

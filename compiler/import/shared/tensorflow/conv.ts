@@ -4,7 +4,7 @@ import type { Value } from '../../../graph/graph.ts';
 import { Conv, ConvTranspose } from '../../../ops/conv/conv.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { channelAxis, type Layout } from '../../../ops/spatial.ts';
-import { axesFrom, rankOf } from '../axes.ts';
+import { axesFrom, rankOf, sizeAt } from '../axes.ts';
 import type { ImportBuilder } from '../builder.ts';
 import { reshape, transpose } from '../views.ts';
 import { checkAxes, spatialSizes, transposedPads, windowAttrs, type Window } from './window.ts';
@@ -30,7 +30,7 @@ export function weightsFromDepthwise(c: ImportBuilder, w: Value): Value {
 /** x convolved with weights [O, I, …kernel]. There are as many groups as I goes into the channels of x. */
 export function convolution(c: ImportBuilder, x: Value, w: Value, o: Window): Value {
   if (rankOf(w) !== rankOf(x)) c.reject(`the filter has ${rankOf(w)} axes, the input has ${rankOf(x)}`);
-  const group = groupsOf(c, must(x.type.shape[channelAxis(o.layout, rankOf(x))]), must(w.type.shape[1]));
+  const group = groupsOf(c, sizeAt(c, x, channelAxis(o.layout, rankOf(x))), sizeAt(c, w, 1));
   return c.apply1(Conv, [x, w], { ...windowAttrs(c, x, w.type.shape.slice(2), o), group });
 }
 function groupsOf(c: ImportBuilder, channels: Dim, each: Dim): number {
@@ -50,13 +50,13 @@ export function transposedConvolution(c: ImportBuilder, x: Value, w: Value, o: T
   const dilations = o.dilations ?? strides.map(() => 1);
   checkAxes(c, x, kernel, strides);
   if (o.sizes.length !== kernel.length) c.reject(`${o.sizes.length} sizes of the result for ${kernel.length} axes`);
-  const channels = must(x.type.shape[channelAxis(layout, rankOf(x))]);
+  const channels = sizeAt(c, x, channelAxis(layout, rankOf(x)));
   return c.apply1(ConvTranspose, [x, w], {
     layout,
     strides,
     dilations,
     pads: transposedPads(spatialSizes(x, layout), o.sizes, kernel, { strides, dilations, padding }),
-    group: groupsOf(c, channels, must(w.type.shape[0])),
+    group: groupsOf(c, channels, sizeAt(c, w, 0)),
     outputPadding: strides.map(() => 0),
   });
 }
