@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WASM } from '../../compiler/backend/wasm/index.ts';
 import { compile } from '../../compiler/node.ts';
 import { locate } from '../../fixtures/models.ts';
+import { projectDir } from '../../fixtures/paths.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import { parseProgram } from '../../compiler/program/parse.ts';
@@ -93,6 +94,17 @@ describe('a model for several threads', () => {
     }`;
     expect(program(dir, text)).toEqual({ said: new Array(4).fill([plain, plain, plain]), warned: '' });
   });
+  it('has weights inside of its module too', async () => {
+    const trees = async (target: string): Promise<unknown> => {
+      const { files } = await compile({ model: join(projectDir, 'fixtures/bike/model.json'), target });
+      const dir = put(files);
+      folders.push(dir);
+      const text = `const rows = Float32Array.from({ length: 13 * 5000 }, (_, i) => ((i * 7919) % 1009) / 40);
+        say(bits((await load(undefined, { threads: 2 })).run({ features: rows })));`;
+      return program(dir, text).said;
+    };
+    expect(await trees('wasm-threads-simd')).toEqual(await trees('wasm-simd'));
+  }, 60_000);
   it('lets runs wait for each other, and refuses one in the middle of another', () => {
     const text = `const [a, b] = [await load(undefined, { threads: 2 }), await load(undefined, { threads: 2 })];
       const runs = [a.runAsync({ x }), b.runAsync({ x }), a.runAsync({ x })];

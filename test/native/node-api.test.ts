@@ -202,7 +202,7 @@ native.describe('model.node', () => {
       'addon: run takes the sizes as numbers',
       'addon: a dimension is outside of its range',
       'detached input: E501: input features: dimension 0 (batch) is 0, but must be 1 to 10000; it is float32 [batch, 13]',
-      'within: E502: run was called within an input of a run',
+      'within: E502: another run is not done',
       'instances: 300, memory bounded',
       'workers: 8 the same',
       'terminated: 4',

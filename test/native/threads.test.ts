@@ -184,7 +184,7 @@ native.describe('threads', () => {
 
 describe('who has no threads', () => {
   it.each([
-    ['wasm-simd', "'threads' of WebAssembly is 1"],
+    ['wasm-mvp', "'threads' of WebAssembly need 'bulk-memory'"],
     ['cortex-m4', 'needs POSIX threads'],
   ])('%s says so', async (target, why) => {
     await expect(compile({ ...trees().options, target, threads: 2 })).rejects.toThrow(why);

@@ -49,20 +49,26 @@ export async function emitWasm(
   const { m } = mod.asm;
   const pages = pagesOf(pool ? end + poolBytes(threads, mostArguments(program.kernels)) : end);
   if (pages > PAGE) throw new InternalError(`a memory of ${pages} pages`);
-  const data = opts.embed ? segments(mod, program, plan) : [];
+  const data = opts.embed ? segments(program, plan) : [];
   if (pool) {
     // Workers are instances of the same module: weights are put into the memory that all share once, by `init`.
     m.setMemory(
       pages,
       pages,
       'memory',
-      data.map(s => ({ ...s, passive: true })),
+      data.map(s => ({ data: s.data, offset: 0, passive: true })),
       true,
     );
     m.addMemoryImport('0', 'sinter', 'memory', true);
     m.addFunctionImport('wake', 'sinter', 'wake', b.none, b.none);
     addInit(mod, pool, data);
-  } else m.setMemory(pages, pages, 'memory', data);
+  } else
+    m.setMemory(
+      pages,
+      pages,
+      'memory',
+      data.map(s => ({ data: s.data, offset: m.i32.const(s.at | 0) })),
+    );
   if (opts.instrumentation) m.addFunctionImport('tick', 'sinter', 'tick', b.i32, b.none);
   addRun(mod, program, plan, opts.instrumentation);
   return result(b, mod, pool && pages);
@@ -104,20 +110,15 @@ function result(b: Binaryen, mod: WasmModule, pages?: number): WasmResult {
 }
 
 /** The contents of the weights, without long runs of zeros. */
-function segments(
-  mod: WasmModule,
-  program: Program,
-  plan: MemoryPlan,
-): { at: number; offset: ExpressionRef; data: Uint8Array }[] {
-  const out: { at: number; offset: ExpressionRef; data: Uint8Array }[] = [];
+function segments(program: Program, plan: MemoryPlan): { at: number; data: Uint8Array }[] {
+  const out: { at: number; data: Uint8Array }[] = [];
   for (const s of program.slots) {
     // Constants that nothing uses have no place.
     if (s.where !== 'weights' || !plan.offsets.has(s)) continue;
     const bytes = must(s.bytes, `contents of ${s.name}`);
     const at = plan.offsets.get(s);
     if (at === undefined) continue; // a constant that no step reads
-    for (const [from, to] of nonZero(bytes))
-      out.push({ at: at + from, offset: mod.asm.m.i32.const((at + from) | 0), data: bytes.subarray(from, to) });
+    for (const [from, to] of nonZero(bytes)) out.push({ at: at + from, data: bytes.subarray(from, to) });
   }
   return out;
 }
