@@ -21,6 +21,16 @@ export function internBytes(): (bytes: Uint8Array) => Uint8Array {
   const first = byContents<Uint8Array, Uint8Array>(hashOf, equalBytes);
   return bytes => first(bytes, () => bytes);
 }
+/** Bytes one after the other. */
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    out.set(p, at);
+    at += p.length;
+  }
+  return out;
+}
 export const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
 
 /**

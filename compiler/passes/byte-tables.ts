@@ -22,8 +22,6 @@ interface OfByte {
 }
 /** A table takes three instructions an element, and memory: it replaces what takes more than this. */
 const WORTH = 8;
-/** Results of four bytes each are for targets with room. */
-const LARGEST = BYTES * 4;
 
 function tables(scarce: boolean): Step {
   const known = new Map<Value, OfByte>();
@@ -52,7 +50,8 @@ function tables(scarce: boolean): Step {
     const { dtype } = must(n.outputs[0]).type;
     const numbers = toNumbers(f.results);
     // An attribute holds numbers: infinities and NaN stay computed.
-    const fits = (byteRange(dtype) !== undefined || (dtype === 'f32' && !scarce)) && f.results.bytes.length <= LARGEST;
+    // Results of four bytes each are for targets with room.
+    const fits = byteRange(dtype) !== undefined || (dtype === 'f32' && !scarce);
     const made = fits && f.cost > WORTH && numbers.every(Number.isFinite);
     const same = (): readonly Value[] =>
       inputs.every((v, i) => v === n.inputs[i]) ? n.outputs : apply(n.op, inputs, n.attrs, n.loc);

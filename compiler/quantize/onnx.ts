@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs/minimal.js';
-import { equalBytes } from '../core/bytes.ts';
+import { concatBytes, equalBytes } from '../core/bytes.ts';
 import { fail, must } from '../core/diagnostic.ts';
 import { fromNumbers, type Tensor } from '../core/tensor.ts';
 import type { Graph, Value } from '../graph/graph.ts';
@@ -130,7 +130,7 @@ export function quantizedOnnx(
       const constant = constantOf(f);
       return f.id === 5 && constant && (!read || read.has(constant.name));
     });
-    return joined([...kept.map(f => f.raw), ...c.out.filter(raw => !isIdle(raw, read))]);
+    return concatBytes([...kept.map(f => f.raw), ...c.out.filter(raw => !isIdle(raw, read))]);
   };
   const parts = top.map(f => (f.id === 7 && f.body ? message(7, graph(f.body)) : f.raw));
   const lacking = [...sites.keys()].filter(s => !done.has(s));
@@ -143,16 +143,7 @@ export function quantizedOnnx(
         built(w => w.uint32(10).string(domain).uint32(16).int64(1)),
       ),
     );
-  return joined(parts);
-}
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
+  return concatBytes(parts);
 }
 /** An initialiser, or a node Constant, with the fields of its tensor. */
 function constantOf(f: Field): { readonly name: string; readonly tensor: readonly Field[] } | undefined {
@@ -244,7 +235,7 @@ function roundedInput(c: Context, x: string, { scale, zero, smooth }: ValuePlan)
 }
 /** A node's fields with other inputs and another first output. */
 const renamed = (parts: readonly Field[], inputs: readonly string[], output: string): Uint8Array =>
-  joined([
+  concatBytes([
     built(w => {
       for (const i of inputs) w.uint32(10).string(i);
       w.uint32(18).string(output);

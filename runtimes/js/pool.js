@@ -1,6 +1,6 @@
 // The workers that share the runs of all models of a page or program. compiler/backend/wasm/pool.ts says what a module has for it.
-/** Words that all threads see. ROUND counts jobs and messages, MAIL messages; MODEL is the one whose job is open. */
-const [ROUND, MAIL, MODEL, ASLEEP] = [0, 1, 2, 3];
+import { MAIL, wake, waker } from './control.js';
+
 /** Milliseconds in which a worker must start. */
 const PATIENCE = 10_000;
 
@@ -18,10 +18,6 @@ const poolOf = () =>
     failed: false,
   });
 
-function wake(control) {
-  Atomics.add(control, ROUND, 1);
-  if (Atomics.load(control, ASLEEP) > 0) Atomics.notify(control, ROUND);
-}
 /** A worker with `send`, which gives a promise of its answer. */
 function worker(index, control) {
   const node = globalThis.Worker ? undefined : globalThis.process?.getBuiltinModule?.('node:worker_threads');
@@ -81,10 +77,7 @@ export function join() {
   let threads = 0;
   return {
     /** Begins a job. */
-    wake: () => {
-      Atomics.store(control, MODEL, id);
-      wake(control);
-    },
+    wake: waker(control, id),
     /** Tells the workers of the model, and gives the number of threads there are for it; 0 where there are no workers. */
     begin: async (model, module, memory, most) => {
       if (pool.failed) return 0;

@@ -1,5 +1,5 @@
 // Loads a model whose code is a WebAssembly module for several threads; where these are not to be had, one for a single thread.
-import { get, put, stopped } from './model.js';
+import { error, get, put, stopped } from './model.js';
 import { join, mayShare } from './pool.js';
 import { PROBES, start } from './start.js';
 
@@ -30,6 +30,11 @@ export async function load(source, { threads = globalThis.navigator?.hardwareCon
   let begin;
   const model = await start(source, async (module, m) => {
     if (!m.pages) return (await WebAssembly.instantiate(module)).exports;
+    if (!mayShare)
+      throw error(
+        'E401',
+        'threads need a page with COOP and COEP; compile with --target wasm-threads, which has other modules too',
+      );
     const memory = new WebAssembly.Memory({ initial: m.pages, maximum: m.pages, shared: true });
     const job = join();
     const { exports } = await WebAssembly.instantiate(module, { sinter: { memory, wake: job.wake } });

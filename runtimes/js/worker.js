@@ -1,5 +1,6 @@
 // A worker of the pool of index.js: it holds an instance of each model over the model's memory, and helps with the jobs that are open.
-const [ROUND, MAIL, MODEL, ASLEEP] = [0, 1, 2, 3];
+import { ASLEEP, MAIL, MODEL, ROUND, waker } from './control.js';
+
 /** Turns of waiting before a worker sleeps: some tens of microseconds. */
 const TURNS = 20_000;
 
@@ -29,12 +30,7 @@ function serve(index, control, mail) {
 }
 /** The instance of a model. */
 async function instance({ id, module, memory }, control) {
-  const wake = () => {
-    Atomics.store(control, MODEL, id);
-    Atomics.add(control, ROUND, 1);
-    if (Atomics.load(control, ASLEEP) > 0) Atomics.notify(control, ROUND);
-  };
-  const { exports } = await WebAssembly.instantiate(module, { sinter: { memory, wake } });
+  const { exports } = await WebAssembly.instantiate(module, { sinter: { memory, wake: waker(control, id) } });
   exports.naps();
   models.set(id, exports);
   return {};

@@ -151,6 +151,15 @@ describe('a model for several threads', () => {
     // A model takes 4 MB of memory of its own.
     expect(growth).toBeLessThan(100);
   }, 60_000);
+  it('says what a page lacks that may not share memory', () => {
+    const text = `globalThis.crossOriginIsolated = false;
+      const alone = await import('./index.js?alone');
+      try { await alone.load(); say('loaded'); } catch (e) { say(e.message); }`;
+    const { said } = program(dir, text);
+    expect(said).toEqual([
+      'E401: threads need a page with COOP and COEP; compile with --target wasm-threads, which has other modules too',
+    ]);
+  });
   it('runs on one thread where no worker starts, and says so once', () => {
     writeFileSync(join(dir, 'worker.js'), 'throw new Error("no such thing");');
     const text = `const [a, b] = [await load(undefined, { threads: 2 }), await load()];

@@ -1,3 +1,5 @@
+import { concatBytes } from '../../compiler/core/bytes.ts';
+
 /** Protobuf messages as trees of fields, whatever their schema is, changed and written again with lengths that fit. */
 
 export type Next = () => number;
@@ -85,13 +87,7 @@ function write(fields: readonly Field[]): Uint8Array {
     const body = f.k === 'bytes' ? f.bytes : write(f.fields);
     return [Uint8Array.from([...key(2), ...varintBytes(BigInt(body.length))]), body];
   });
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
+  return concatBytes(parts);
 }
 /** Texts of a file: names of nodes, operators and attributes. */
 function textsIn(fields: readonly Field[], into: Uint8Array[] = []): Uint8Array[] {

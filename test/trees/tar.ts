@@ -1,3 +1,5 @@
+import { concatBytes } from '../../compiler/core/bytes.ts';
+
 /** An entry of an archive; `size` is what it claims. */
 export interface Entry {
   readonly name: string;
@@ -31,12 +33,6 @@ export function tarOf(entries: readonly Entry[]): Uint8Array {
     parts.push(h, e.bytes, new Uint8Array((512 - (e.bytes.length % 512)) % 512));
   }
   parts.push(new Uint8Array(1024));
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
+  return concatBytes(parts);
 }
 export const tar = (name: string, bytes: Uint8Array): Uint8Array => tarOf([{ name, bytes }]);

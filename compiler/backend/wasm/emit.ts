@@ -114,10 +114,9 @@ function segments(program: Program, plan: MemoryPlan): { at: number; data: Uint8
   const out: { at: number; data: Uint8Array }[] = [];
   for (const s of program.slots) {
     // Constants that nothing uses have no place.
-    if (s.where !== 'weights' || !plan.offsets.has(s)) continue;
+    const at = s.where === 'weights' ? plan.offsets.get(s) : undefined;
+    if (at === undefined) continue;
     const bytes = must(s.bytes, `contents of ${s.name}`);
-    const at = plan.offsets.get(s);
-    if (at === undefined) continue; // a constant that no step reads
     for (const [from, to] of nonZero(bytes)) out.push({ at: at + from, data: bytes.subarray(from, to) });
   }
   return out;

@@ -1,3 +1,4 @@
+import { concatBytes } from '../../core/bytes.ts';
 import { fail, type Loc } from '../../core/diagnostic.ts';
 import { bytesOf, isInt, type DType } from '../../core/dtype.ts';
 import { fromNumbers, numel, toNumbers, type Tensor } from '../../core/tensor.ts';
@@ -106,12 +107,5 @@ function joined(paths: readonly string[], model: ModelFile): Uint8Array {
     );
   });
   const [only] = parts;
-  if (only && parts.length === 1) return only;
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
+  return only && parts.length === 1 ? only : concatBytes(parts);
 }
