@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel/ir.ts';
 import { calleesOf } from '../kernel/passes/rewrite.ts';
 import { verifyKernel } from '../kernel/verify.ts';
 import type { Program, Slot, Step } from './program.ts';
+import { allSteps, callsOf } from './steps.ts';
 
 /**
  * Checks a program and its kernels: slots and kernels are its own, calls fit their kernels, nobody writes inputs or weights, sizes are
@@ -19,6 +20,7 @@ export function verifyProgram(p: Program, after?: string): void {
   const kernels = new Set(p.kernels);
   const symbols = new Map(p.symbols.map(s => [s.name, s]));
   if (symbols.size < p.symbols.length) fail('a symbol is declared twice');
+  const uses = usesOf(p.steps);
   const before = new Set<Kernel>();
   for (const k of p.kernels) {
     verifyKernel(k);
@@ -107,6 +109,9 @@ export function verifyProgram(p: Program, after?: string): void {
           if (s.cond) element(s.cond, 'loop');
           if (s.parallel && (s.trip === undefined || s.cond || s.body.some(x => x.k !== 'call')))
             fail('a parallel loop has a count, no condition, and calls alone');
+          if (s.parallel)
+            for (const slot of sharedScratch(s, uses))
+              fail(`slot ${slot.name} is no scratch, and only one parallel loop uses it`);
           counted(s.symbol, 'loop');
           walk(s.body, new Set(values));
           break;
@@ -117,4 +122,31 @@ export function verifyProgram(p: Program, after?: string): void {
   for (const g of p.guards) for (const d of [g.a, g.b]) known(d, values, 'guard');
   walk(p.steps, values);
   for (const x of p.outputs) for (const d of x.type.shape) known(d, values, `output ${x.name}`);
+}
+/** How often steps, and those inside of them, name each slot. */
+function usesOf(steps: readonly Step[]): ReadonlyMap<Slot, number> {
+  const uses = new Map<Slot, number>();
+  for (const s of allSteps(steps)) {
+    const named =
+      s.k === 'call'
+        ? s.args.filter(a => a.k === 'buf')
+        : s.k === 'check'
+          ? []
+          : s.k === 'read' || s.k === 'stop'
+            ? [s]
+            : s.cond
+              ? [s.cond]
+              : [];
+    for (const { slot } of named) uses.set(slot, (uses.get(slot) ?? 0) + 1);
+  }
+  return uses;
+}
+/** The places in the arena that all iterations of a parallel loop use and nothing else does: each thread must have its own. */
+function sharedScratch(loop: Extract<Step, { k: 'loop' }>, uses: ReadonlyMap<Slot, number>): readonly Slot[] {
+  const inside = usesOf(loop.body);
+  return callsOf(loop.body)
+    .flatMap(c => c.args.filter(a => a.k === 'buf'))
+    .filter(a => a.slot.where === 'arena' && !a.slot.scratch && inside.get(a.slot) === uses.get(a.slot))
+    .filter(a => !symbolsOf(a.offset).some(s => s.name === loop.symbol))
+    .map(a => a.slot);
 }

@@ -17,6 +17,7 @@ import { resolveTarget } from '../../compiler/target/resolve.ts';
 import type { LowerSettings } from '../../compiler/ops/lowering.ts';
 import type { Profile } from '../../compiler/target/profile.ts';
 import { races } from '../kernel/races.ts';
+import { verifyProgram } from '../../compiler/program/verify.ts';
 import { native } from '../native/build.ts';
 import type { Run } from './runners.ts';
 
@@ -29,6 +30,7 @@ export async function compiled(
 ): Promise<Run> {
   const profile = must(resolveTarget(target).profiles[0]);
   const program = lowerGraph(runPasses(g, profile), profile, settings);
+  verifyProgram(program);
   const plan = planMemory(program, profile);
   switch (way) {
     case 'program':

@@ -9,6 +9,7 @@ import { lowerGraph } from '../../compiler/lower/index.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
 import type { Profile } from '../../compiler/target/profile.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
+import { verifyProgram } from '../../compiler/program/verify.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { races } from '../kernel/races.ts';
 
@@ -82,7 +83,9 @@ export function inputsFor(g: Graph, env: Readonly<Record<string, number>>, seed:
 /** The kernels, run by the interpreter, give what the reference evaluation gives, and their parallel loops are such. */
 export function expectAgreement(g: Graph, inputs: ReadonlyMap<string, Tensor>, profile: Profile, rtol = 1e-4, atol = 1e-5): void {
   const want = evaluate(g, inputs);
-  const got = interpretProgram(lowerGraph(g, profile), inputs, races());
+  const program = lowerGraph(g, profile);
+  verifyProgram(program);
+  const got = interpretProgram(program, inputs, races());
   for (const [name, t] of want) expectClose(got.get(name), t, rtol, atol);
 }
 export function expectClose(got: Tensor | undefined, want: Tensor, rtol = 1e-4, atol = 1e-5): void {

@@ -137,4 +137,18 @@ describe('the text of a program', () => {
       verifyProgram(parseProgram(TEXT.replace(good, bad)));
     }).toThrow(why);
   });
+  it.each([
+    ['%6', '', 'slot spare is no scratch, and only one parallel loop uses it'],
+    ['%6[i]', '', undefined],
+    ['%6', ' scratch', undefined],
+  ])("what one parallel loop writes to %s, declared arena%s, is each thread's own", (to, scratch, why) => {
+    const p = parseProgram(
+      TEXT.replace('loop i to', 'parallel loop i to')
+        .replace('scale(%3, %2[1], %3, n)', `scale(%3, %2[1], ${to}, 1)`)
+        .replace('  input "x"', `  slot %6 "spare": arena${scratch} f32[99]\n  input "x"`),
+    );
+    const verified = expect(() => verifyProgram(p));
+    if (why === undefined) verified.not.toThrow();
+    else verified.toThrow(why);
+  });
 });

@@ -106,7 +106,7 @@ export function testTables(c: LowerCtx<CategoryRules>, tests: Tests, categories:
     x,
     groups: c.weights('tree_groups', fromTyped('i32', [fields.length], fields)),
     thresholds: c.weights('tree_thresholds', fromTyped(x.dtype, [total], thresholds)),
-    lookup: lanes === undefined ? undefined : { lanes, at: c.temp('tree_ranks', 'i32', lanes) },
+    lookup: lanes === undefined ? undefined : { lanes, at: c.scratch('tree_ranks', 'i32', lanes) },
     sets: setTables(c, tests.sets, categories),
   };
 }
