@@ -14,6 +14,7 @@ import { optCommand } from './opt.ts';
 import { quantizeCommand } from './quantize.ts';
 import { PARTS, regressCommand, type Part } from './regress.ts';
 import { runBundleCommand } from './run.ts';
+import { runServing, SERVING } from './serving.ts';
 import { targetsCommand } from './targets.ts';
 import { UsageError, type ExitCode, type Terminal } from './terminal.ts';
 import { AGAINST } from '../reference/reference.ts';
@@ -274,6 +275,15 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
   command('targets [name]', 'list the targets, or tell what one means').action((name: string | undefined) =>
     targetsCommand(name, t),
   );
+
+  // They are listed here; main.ts runs them without the compiler.
+  for (const [name, description] of Object.entries(SERVING))
+    command(`${name} [arguments...]`, description)
+      .helpOption(false)
+      .allowUnknownOption()
+      .action(async () => {
+        process.exitCode = await runServing(argv, t);
+      });
 
   try {
     await program.parseAsync([...argv], { from: 'user' });

@@ -5,7 +5,8 @@ import { getHeapStatistics } from 'node:v8';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { quoteTerminal } from '../core/quote.ts';
 import { endAll, onChange, type Change, type Unfinished } from '../host/ending.ts';
-import type { ExitCode } from './terminal.ts';
+import { isServing, runServing } from './serving.ts';
+import { UsageError, type ExitCode } from './terminal.ts';
 
 /**
  * The program: its work is done in a thread of its own, because a signal is only heard by a thread that does not compute. The first thread
@@ -97,6 +98,18 @@ async function work(say: (m: Message) => void, { sinter: { live } }: Start): Pro
   });
   say({ k: 'end', code });
 }
+/** Commands that serve hear signals by themselves and compute in processes of their own: they run in this thread. */
+async function serve(argv: readonly string[]): Promise<void> {
+  const { hear } = listener();
+  const say = (k: 'out' | 'err') => (text: string) => hear({ k, text });
+  try {
+    process.exitCode = await runServing(argv, { out: say('out'), err: say('err'), live: isLive() });
+  } catch (e) {
+    const usage = e instanceof UsageError;
+    hear({ k: 'err', text: usage ? `error: ${e.message}\n` : `${e instanceof Error ? (e.stack ?? e.message) : String(e)}\n` });
+    process.exitCode = usage ? 2 : 70;
+  }
+}
 
 /** Whether this module is what Node was started with, also by way of the link that npm puts into bin/. */
 function isMain(): boolean {
@@ -112,7 +125,9 @@ if (parentPort && isStart(workerData)) {
   const port = parentPort;
   await work(m => port.postMessage(m), workerData);
 } else if (isMainThread && isMain()) {
+  const argv = process.argv.slice(2);
+  if (isServing(argv)) await serve(argv);
   // A loader that translates TypeScript is not there in other threads.
-  if (import.meta.url.endsWith('.ts')) await work(listener().hear, { sinter: { live: isLive() } });
+  else if (import.meta.url.endsWith('.ts')) await work(listener().hear, { sinter: { live: isLive() } });
   else supervise();
 }

@@ -1,0 +1,47 @@
+/** What a gateway asks of a worker. `invoke`: SageMaker's container; `infer` and `infer-grpc`: the Open Inference Protocol. */
+export type Op = 'invoke' | 'infer' | 'infer-grpc' | 'load' | 'unload' | 'list' | 'metadata' | 'ping';
+export interface Call {
+  readonly op: Op;
+  /** Undefined: the only model. */
+  readonly model?: string | undefined;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+export interface Answer {
+  /** Of HTTP; gRPC's follows from it. */
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** Microseconds that the model ran for the batch of this call. */
+  readonly microseconds?: number;
+  /** Rows, or runs, that the model answered for this call. */
+  readonly rows?: number;
+}
+
+/** A model of an instance: a bundle, a trained model, an archive of one, or a folder of several, which answer together. */
+export interface ModelSpec {
+  readonly name: string;
+  readonly path: string;
+}
+/** What a worker is told of a model: folders of bundles. Several answer together. */
+export interface LoadedFrom {
+  readonly name: string;
+  /** Where it was asked for, as the list of models shows it. */
+  readonly url: string;
+  readonly bundles: readonly string[];
+}
+/** How the container answers: as AWS's container of XGBoost of this tag, such as `1.2-1`, or as Sinter's own. */
+export type Contract = { readonly k: 'xgboost'; readonly tag: string } | { readonly k: 'sinter' };
+/** The first frame that a worker gets. */
+export interface WorkerStart {
+  readonly models: readonly LoadedFrom[];
+  /** The environment of the container, of which it reads `SAGEMAKER_…`. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly contract: Contract;
+  readonly allowNative: boolean;
+  /** The most bytes that a compressed body may unfold to. */
+  readonly maxBody: number;
+  /** The most rows of one run. */
+  readonly maxBatch: number;
+}
