@@ -6,7 +6,9 @@ export interface Terminal {
 /** What a command does: gives the code to exit with. It hears signals by itself. */
 export type Command = (argv: readonly string[], t: Terminal) => Promise<number>;
 /** The commands of this package, each loaded when it is asked for. A file has a function `run`. */
-export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {};
+export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
+  loadtest: () => import('./loadtest.ts'),
+};
 
 /** Runs the command that the first argument names. */
 export async function run(argv: readonly string[], t: Terminal): Promise<number> {
