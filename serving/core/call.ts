@@ -1,5 +1,5 @@
 /** What a gateway asks of a worker. `invoke`: SageMaker's container; `infer` and `infer-grpc`: the Open Inference Protocol. */
-export type Op = 'invoke' | 'infer' | 'infer-grpc' | 'load' | 'unload' | 'list' | 'metadata' | 'ping';
+export type Op = 'invoke' | 'infer' | 'infer-grpc' | 'load' | 'unload' | 'list' | 'ping';
 export interface Call {
   readonly op: Op;
   /** Undefined: the only model. */
@@ -19,17 +19,18 @@ export interface Answer {
   readonly rows?: number;
 }
 
-/** A model of an instance: a bundle, a trained model, an archive of one, or a folder of several, which answer together. */
+/** A model of an instance: a bundle, a trained model, or an archive of either. */
 export interface ModelSpec {
   readonly name: string;
   readonly path: string;
 }
-/** What a worker is told of a model: folders of bundles. Several answer together. */
+/** What a worker is told of a model. */
 export interface LoadedFrom {
   readonly name: string;
   /** Where it was asked for, as the list of models shows it. */
   readonly url: string;
-  readonly bundles: readonly string[];
+  /** The folder of its bundle. */
+  readonly bundle: string;
 }
 /** How the container answers: as AWS's container of XGBoost of this tag, such as `1.2-1`, or as Sinter's own. */
 export type Contract = { readonly k: 'xgboost'; readonly tag: string } | { readonly k: 'sinter' };

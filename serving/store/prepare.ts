@@ -15,7 +15,6 @@ export interface PrepareOptions {
 export async function prepareModel({ name, path }: ModelSpec, o: PrepareOptions): Promise<LoadedFrom> {
   await Promise.resolve(o);
   if (!existsSync(path)) throw new ServeError(400, `there is no model at ${path}`);
-  if (statSync(path).isDirectory() && existsSync(join(path, 'manifest.json')))
-    return { name, url: path, bundles: [resolve(path)] };
+  if (statSync(path).isDirectory() && existsSync(join(path, 'manifest.json'))) return { name, url: path, bundle: resolve(path) };
   throw new ServeError(400, `${path} is no bundle`);
 }
