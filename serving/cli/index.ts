@@ -7,6 +7,7 @@ export interface Terminal {
 export type Command = (argv: readonly string[], t: Terminal) => Promise<number>;
 /** The commands of this package, each loaded when it is asked for. A file has a function `run`. */
 export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
+  endpointd: () => import('./endpointd.ts'),
   loadtest: () => import('./loadtest.ts'),
 };
 
