@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { filesIn, readModule, textOf } from './modules.ts';
+import { filesIn, readModule, textOf, type Import } from './modules.ts';
 
 const own = filesIn('serving')
   .filter(f => !f.startsWith('serving/dist/'))
@@ -7,8 +7,9 @@ const own = filesIn('serving')
 interface Package {
   readonly name: string;
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
 }
-const { dependencies } = JSON.parse(textOf('serving/package.json')) as Package;
+const { dependencies, devDependencies } = JSON.parse(textOf('serving/package.json')) as Package;
 /** The package of a specifier. */
 const packageOf = (specifier: string): string =>
   specifier
@@ -34,10 +35,13 @@ describe('serving', () => {
       .filter(f => !f.startsWith('bench/serving/'));
     expect(wrong).toEqual([]);
   });
-  it('imports only packages that its package.json names', () => {
+  it('imports only packages that its package.json names, types also of those for development', () => {
+    const named = (i: Import): boolean =>
+      dependencies[packageOf(i.specifier)] !== undefined ||
+      (i.onlyTypes && devDependencies[packageOf(i.specifier)] !== undefined);
     const wrong = own.flatMap(m =>
       m.imports
-        .filter(i => i.to === undefined && !i.specifier.startsWith('node:') && dependencies[packageOf(i.specifier)] === undefined)
+        .filter(i => i.to === undefined && !i.specifier.startsWith('node:') && !named(i))
         .map(i => `${m.file} > ${i.specifier}`),
     );
     expect(wrong).toEqual([]);
