@@ -9,6 +9,7 @@ export type Command = (argv: readonly string[], t: Terminal) => Promise<number>;
 export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
   endpointd: () => import('./endpointd.ts'),
   loadtest: () => import('./loadtest.ts'),
+  serve: () => import('./serve.ts'),
 };
 
 /** Runs the command that the first argument names. */

@@ -9,8 +9,14 @@ export class ServeError extends Error {
 }
 /** The process of an instance ended before it answered. */
 export class InstanceLost extends Error {
-  constructor(id: string, why: string) {
+  /** What ended it, where that was a signal. */
+  readonly signal: string | undefined;
+  /** Whether it may have begun with the call. */
+  readonly sent: boolean;
+  constructor(id: string, why: string, signal?: string, sent = true) {
     super(`instance ${id} ${why}`);
+    this.sent = sent;
+    this.signal = signal;
     this.name = 'InstanceLost';
   }
 }

@@ -5,8 +5,8 @@ import type { Answer, Call, Contract, ModelSpec, WorkerStart } from '../core/cal
 import { InstanceLost, ServeError, messageOf } from '../core/errors.ts';
 import { FrameReader, FrameWriter, KIND, headLines, readHeadLines, type Frame } from '../core/frames.ts';
 import { MiB } from '../core/limits.ts';
-import { prepareModel } from '../store/prepare.ts';
-import { spawnWorker } from './process.ts';
+import { prepareModel, type PrepareOptions } from '../store/prepare.ts';
+import { spawnWorker } from '../core/process.ts';
 
 export type { Answer, Call, Contract, ModelSpec } from '../core/call.ts';
 export { InstanceLost } from '../core/errors.ts';
@@ -23,6 +23,8 @@ export interface InstanceOptions {
   readonly allowNative?: boolean;
   /** Where compiled models are kept; default: `sinter` in the user's cache folder. */
   readonly cache?: string;
+  /** Sizes of trained models that vary, as `sinter compile --dim` takes them. */
+  readonly dims?: NonNullable<PrepareOptions['dims']>;
   /** The most bytes that a compressed body may unfold to; default: 64 MiB. */
   readonly maxBody?: number;
   /** The most rows of one run; default: 4096. */
@@ -71,10 +73,10 @@ export function startInstance(o: InstanceOptions): Instance {
   let started: { resolve: () => void; reject: (e: Error) => void } | undefined;
   const ready = new Promise<void>((resolve, reject) => (started = { resolve, reject }));
   ready.catch(() => undefined);
-  const lost = (why: string): void => {
+  const lost = (why: string, signal?: string): void => {
     gone ??= why;
     started?.reject(new InstanceLost(o.id, why));
-    for (const w of waiting.values()) w.reject(new InstanceLost(o.id, why));
+    for (const w of waiting.values()) w.reject(new InstanceLost(o.id, why, signal));
     waiting.clear();
     settled();
   };
@@ -96,11 +98,12 @@ export function startInstance(o: InstanceOptions): Instance {
       child.kill('SIGKILL');
     }
   });
-  socket.on('error', e => lost(`has no connection: ${e.message}`));
+  // The exit of the process says more.
+  socket.on('error', () => undefined);
   listen(child, o.log);
   const exited = new Promise<{ code: number | null; signal: string | null }>(resolve => {
     child.on('exit', (code, signal) => {
-      lost(`ended with ${signal ?? String(code)}`);
+      lost(`ended with ${signal ?? String(code)}`, signal ?? undefined);
       resolve({ code, signal });
     });
     child.on('error', e => {
@@ -109,7 +112,11 @@ export function startInstance(o: InstanceOptions): Instance {
     });
   });
 
-  const prepare = { ...(o.cache !== undefined && { cache: o.cache }), allowNative: o.allowNative ?? false };
+  const prepare: PrepareOptions = {
+    ...(o.cache !== undefined && { cache: o.cache }),
+    ...(o.dims && { dims: o.dims }),
+    first: o.env?.['SAGEMAKER_INFERENCE_ENSEMBLE'] !== undefined && o.env['SAGEMAKER_INFERENCE_ENSEMBLE'] !== 'true',
+  };
   void Promise.all(o.models.map(m => prepareModel(m, prepare)))
     .then(models => {
       const start: WorkerStart = {
@@ -143,7 +150,7 @@ export function startInstance(o: InstanceOptions): Instance {
       return waiting.size;
     },
     call: c => {
-      if (gone !== undefined || closing) return Promise.reject(new InstanceLost(o.id, gone ?? 'is closing'));
+      if (gone !== undefined || closing) return Promise.reject(new InstanceLost(o.id, gone ?? 'is closing', undefined, false));
       return c.op === 'load' ? loading(c, prepare).then(send) : send(c);
     },
     close: async (graceMs = GRACE) => {
