@@ -64,7 +64,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     passes: [...new Set(run.passes.flatMap(p => (p.phase === 'passes' ? [p.name] : [])))],
     options: {
       ...modelChoices(options),
-      ...(options.treeStrategy && { treeStrategy: options.treeStrategy }),
+      ...settingsOf(options),
       ...(options.embedBelow !== undefined && { embedBelow: options.embedBelow }),
     },
     ...(plan && { quantization: { scheme: plan.scheme, nodes: count(plan.nodes), float: count(plan.float) } }),
@@ -134,7 +134,10 @@ async function compileFor(
 /** Products are much faster without numbers too small for full precision; a graph without any may compare such numbers. */
 export const flushesDenormals = (g: Graph): boolean => (macsHi(g) ?? 0) > 0;
 
-const settingsOf = (o: CompileOptions): LowerSettings => (o.treeStrategy === undefined ? {} : { treeStrategy: o.treeStrategy });
+const settingsOf = (o: CompileOptions): LowerSettings => ({
+  ...(o.treeStrategy && { treeStrategy: o.treeStrategy }),
+  ...(o.optimize && { optimize: o.optimize }),
+});
 
 /** A graph as it is, lowered and emitted for one profile: for tools that compile parts of a model. */
 export function compileGraph(graph: Graph, profile: Profile, settings: LowerSettings = {}): Promise<CompiledModule> {

@@ -1,7 +1,7 @@
 import type { Warning } from './core/diagnostic.ts';
 import type { BackEnd } from './backend/backend.ts';
 import type { Iterations, TreeOutput } from './import/shared/trees.ts';
-import type { TreeStrategy } from './ops/lowering.ts';
+import type { Optimize, TreeStrategy } from './ops/lowering.ts';
 import type { TreeStats } from './ops/trees/stats.ts';
 import type { ExternalResolver } from './import/shared/external.ts';
 import type { Importer, TfliteRounding } from './import/importer.ts';
@@ -58,6 +58,11 @@ export interface CompileOptions {
   readonly quantizationFile?: string;
   /** How ensembles of trees become code; default: `auto`, by their size. A strategy that does not serve is the plain walk. */
   readonly treeStrategy?: TreeStrategy;
+  /**
+   * `size` (default): weights are stored no larger than the model has them, and transformed when it is loaded; `start`: as the kernels want
+   * them, up to four times as large. C always has the latter.
+   */
+  readonly optimize?: Optimize;
   /** The name of the bundle's model; default: the file's name without its ending. */
   readonly name?: string;
   /** The file's name, for messages and the manifest. */

@@ -29,6 +29,7 @@ export function peakProgram(profile: Profile): { readonly program: Program; read
     name: 'peak',
     kernels: [kernel],
     slots: [slot],
+    prepare: [],
     steps: [{ k: 'call', kernel, args: [{ k: 'buf', slot, offset: 0 }], loc: noLoc, what: 'peak' }],
     inputs: [],
     outputs: [{ name: 'y', type: { dtype: 'f32', shape: [size] }, slot }],

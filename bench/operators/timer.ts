@@ -133,7 +133,12 @@ async function instrumentWasm({ steps, ...input }: ToInstrument): Promise<Instru
     last = performance.now();
   };
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)), { sinter: { tick } });
-  const { memory, run } = exports as unknown as { memory: WebAssembly.Memory; run: (...sizes: number[]) => void };
+  const { memory, prepare, run } = exports as unknown as {
+    memory: WebAssembly.Memory;
+    prepare?: () => void;
+    run: (...sizes: number[]) => void;
+  };
+  prepare?.();
   const all = new Uint8Array(memory.buffer);
   let sizes: number[] = [];
   let feed: Feed = new Map();

@@ -15,7 +15,7 @@ export interface ModelInfo {
   readonly trees?: Report['trees'];
   /** Names of the passes that ran, in order. */
   readonly passes: readonly string[];
-  readonly options: ModelChoices & Pick<CompileOptions, 'embedBelow' | 'treeStrategy'>;
+  readonly options: ModelChoices & Pick<CompileOptions, 'embedBelow' | 'treeStrategy' | 'optimize'>;
   /** What was quantized by a plan; the plan is a file of the bundle. */
   readonly quantization?: { readonly scheme: string; readonly nodes: number; readonly float: number } | undefined;
   readonly labels?: readonly string[] | undefined;

@@ -3,7 +3,7 @@ import { CompileError } from '../core/diagnostic.ts';
 import { quoteShell } from '../core/quote.ts';
 import { VERSION } from '../core/version.data.ts';
 import { TREE_OUTPUTS } from '../import/shared/trees.ts';
-import { TREE_STRATEGIES } from '../ops/lowering.ts';
+import { OPTIMIZE, TREE_STRATEGIES } from '../ops/lowering.ts';
 import { PHASES } from '../options.ts';
 import { benchCommand } from './bench.ts';
 import { DEFAULTS as BENCH } from '../../bench/engine/bench.ts';
@@ -147,6 +147,12 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('-t, --target <name|file.json>', 'what to compile for; may be given several times (default: wasm-simd)', collect, [])
     .option('-o, --out <dir>', "the bundle's folder; a folder in it for each of several targets (default: the model's name)")
     .addOption(new Option('--tree-strategy <name>', 'how trees become code (default: auto)').choices(TREE_STRATEGIES))
+    .addOption(
+      new Option(
+        '--optimize <what>',
+        'store weights as small as the model has them, or ready for the first run (default: size)',
+      ).choices(OPTIMIZE),
+    )
     .option('--threads <n>', 'how many threads may share the work of a run (default: as the target says)', atLeast(1, true))
     .option('--name <id>', "the model's name (default: the file's)")
     .option('--embed-below <bytes>', 'put weights up to this size inside the module', atLeast(0, true))

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { showLoc } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { modelName } from '../compile.ts';
-import type { TreeStrategy } from '../ops/lowering.ts';
+import type { Optimize, TreeStrategy } from '../ops/lowering.ts';
 import type { CompileOptions, Phase, Report, Stage } from '../options.ts';
 import { writePlan } from '../quantize/plan.ts';
 import type { Scheme } from '../quantize/scheme.ts';
@@ -29,6 +29,7 @@ interface CompileFlags extends ModelFlags, QuantizeFlags {
   readonly quantization?: string;
   readonly quantize?: Scheme;
   readonly treeStrategy?: TreeStrategy;
+  readonly optimize?: Optimize;
   readonly threads?: number;
   readonly name?: string;
   readonly embedBelow?: number;
@@ -89,6 +90,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
         ...ofModel,
         ...(quantization !== undefined && { quantization, quantizationFile: o.quantization ?? 'plan' }),
         ...(o.treeStrategy && { treeStrategy: o.treeStrategy }),
+        ...(o.optimize && { optimize: o.optimize }),
         ...(o.threads !== undefined && { threads: o.threads }),
         ...(o.name !== undefined && { name: o.name }),
         ...(o.embedBelow !== undefined && { embedBelow: o.embedBelow }),

@@ -2,6 +2,7 @@ import { assert, InternalError, located, must, showLoc, type Loc } from '../core
 import { equalBytes, hashOf } from '../core/bytes.ts';
 import { byContents } from '../core/data.ts';
 import { dimEq, dimHi, dimProd, symbolsOf, type Dim } from '../core/dim.ts';
+import type { DType } from '../core/dtype.ts';
 import { splatOf, type Tensor } from '../core/tensor.ts';
 import type { TensorType } from '../core/shape.ts';
 import type { Def, Graph, Node, Value } from '../graph/graph.ts';
@@ -18,7 +19,7 @@ import { placeOutputs } from './placement.ts';
 import { SharedValues } from './shared-values.ts';
 import { checkSizes } from './sizes.ts';
 import { constantSource, elementwiseSource, memorySource, hasNarrowVectors, pointSource, roundedSource } from './source.ts';
-import { newSlot, slotOf, type State } from './state.ts';
+import { newSlot, record, slotOf, type Prepared, type State } from './state.ts';
 
 /** Lowers a graph to kernels and steps for a target. The memory plan comes after. */
 export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettings = {}): Program {
@@ -29,6 +30,7 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     kernels: new KernelPool(),
     shared: new SharedValues(),
     steps: [],
+    prepare: [],
     weights: byContents(
       t => hashOf(t.bytes),
       (a, b) => a.dtype === b.dtype && equalBytes(a.bytes, b.bytes),
@@ -55,6 +57,7 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     name: graph.name,
     kernels: state.kernels.all(),
     slots: state.slots,
+    prepare: state.prepare.map(p => p.call),
     steps: state.steps,
     inputs,
     outputs,
@@ -64,6 +67,13 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     ...(graph.texts && { texts: graph.texts }),
   };
 }
+/** Whether two slots are prepared in one way from the same weights. */
+const sameWork = (x: Prepared, y: Prepared): boolean =>
+  x.call.kernel === y.call.kernel &&
+  x.call.args.every((a, i) => {
+    const b = y.call.args[i];
+    return a.k === 'buf' && b?.k === 'buf' && a.offset === b.offset && (a.slot === x.to ? b.slot === y.to : a.slot === b.slot);
+  });
 const portRef = (p: Port): Ref => compactRef(slotBuffer(p.slot), p.type.shape);
 
 /** Lowers one graph: the model's, or the sub-graph of a control-flow node. */
@@ -283,6 +293,16 @@ export class GraphLowering {
   weights(name: string, t: Tensor): SlotBuffer {
     const make = (): Slot => newSlot(this.state, name, t.dtype, dimProd(t.dims), 'weights', { bytes: t.bytes });
     return slotBuffer(this.state.weights(t, make));
+  }
+  /** See LowerCtx. What is prepared by an equal call is equal. */
+  prepared(name: string, dtype: DType, size: number, build: (k: KernelBuilder, to: SlotBuffer) => void, loc: Loc): SlotBuffer {
+    assert(this.state.profile.backEnd.prepares, `${this.state.profile.name} prepares nothing`);
+    const to = newSlot(this.state, name, dtype, size, 'prepared');
+    const [call] = record(this.state, () => this.kernel(name, k => build(k, slotBuffer(to)), loc));
+    assert(call?.k === 'call', `${name} is written by a kernel`);
+    const had = this.state.prepare.find(p => sameWork(p, { to, call }));
+    if (!had) this.state.prepare.push({ to, call });
+    return slotBuffer(had?.to ?? to);
   }
   tensor(name: string, t: TensorType): Ref {
     return compactRef(slotBuffer(newSlot(this.state, name, t.dtype, dimProd(t.shape), 'arena')), t.shape);

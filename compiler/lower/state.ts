@@ -11,6 +11,11 @@ import type { Slot, Step, SymbolInfo } from '../program/program.ts';
 import type { KernelPool } from './kernel-pool.ts';
 import type { SharedValues } from './shared-values.ts';
 
+/** A slot and the call that prepares it. */
+export interface Prepared {
+  readonly to: Slot;
+  readonly call: Extract<Step, { k: 'call' }>;
+}
 /** What is collected while a graph is lowered, over all of its sub-graphs. */
 export interface State {
   readonly profile: Profile;
@@ -20,6 +25,7 @@ export interface State {
   readonly shared: SharedValues;
   /** Where steps go: replaced while a branch or a loop body is recorded. */
   steps: Step[];
+  readonly prepare: Prepared[];
   /** Constants by type and contents: weights of several uses, packed in one way, are there once. */
   readonly weights: (t: Pick<Tensor, 'dtype' | 'bytes'>, make: () => Slot) => Slot;
   readonly symbols: Map<string, SymbolInfo>;

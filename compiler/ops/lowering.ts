@@ -62,9 +62,16 @@ export interface Sink {
 /** How `TreeEnsemble` becomes code; see `trees/schedules/plan.ts`. `auto` chooses by the size of the ensemble. */
 export const TREE_STRATEGIES = ['auto', 'quickscorer', 'interleave', 'gather', 'walk'] as const;
 export type TreeStrategy = (typeof TREE_STRATEGIES)[number];
+/**
+ * What a bundle is made for where both cannot be had: `size`, weights are stored as small as the model has them and transformed when it is
+ * loaded; `start`, they are stored as the kernels want them.
+ */
+export const OPTIMIZE = ['size', 'start'] as const;
+export type Optimize = (typeof OPTIMIZE)[number];
 /** What the caller decides about the code. */
 export interface LowerSettings {
   readonly treeStrategy?: TreeStrategy;
+  readonly optimize?: Optimize;
 }
 export interface LowerCtx<A> {
   readonly attrs: A;
@@ -91,6 +98,11 @@ export interface LowerCtx<A> {
   scratch(name: string, dtype: DType, size: Dim): SlotBuffer;
   /** A constant made at compile time (packed weights, tables); equal bytes are stored once. */
   weights(name: string, t: Tensor): SlotBuffer;
+  /**
+   * Memory that the one kernel of `build` writes when the model is loaded, from weights and what is prepared; equal ones are stored once.
+   * Only where the back end `prepares`.
+   */
+  prepared(name: string, dtype: DType, size: number, build: (k: KernelBuilder, to: SlotBuffer) => void): SlotBuffer;
   /** A part of a buffer, `offset` elements further on. */
   part(b: SlotBuffer, offset: Dim): SlotBuffer;
   /** Adds a kernel and the call of it. Kernels with equal text are emitted once. */

@@ -75,6 +75,7 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
       }
     }
   };
+  run(program.prepare);
   run(program.steps);
   return new Map(
     program.outputs.map(p => {

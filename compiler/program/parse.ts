@@ -91,7 +91,7 @@ export function parseProgram(text: string, file = 'program'): Program {
   s.lit('program');
   const name = string(s);
   s.lit('{');
-  while (s.try(/(?=run\b)/) === undefined) {
+  while (s.try(/(?=(?:prepare|run)\b)/) === undefined) {
     if (s.has('dim')) {
       const symbol = s.take(NAME, 'a name');
       s.lit(':');
@@ -104,7 +104,8 @@ export function parseProgram(text: string, file = 'program'): Program {
       const key = s.take(SLOT, 'a slot');
       const label = string(s);
       s.lit(':');
-      const where = (['input', 'output', 'weights', 'arena'] as const).find(w => s.has(w)) ?? s.fail('expected a kind of slot');
+      const where =
+        (['input', 'output', 'weights', 'prepared', 'arena'] as const).find(w => s.has(w)) ?? s.fail('expected a kind of slot');
       const scratch = s.has('scratch');
       const t = parseType(s, ranges);
       const [n = s.fail('a slot has one size')] = t.shape;
@@ -119,6 +120,7 @@ export function parseProgram(text: string, file = 'program'): Program {
       kernels.set(kernel.name, kernel);
     }
   }
+  const prepare = s.has('prepare') ? steps() : [];
   s.lit('run');
   const all = steps();
   s.lit('}');
@@ -127,6 +129,7 @@ export function parseProgram(text: string, file = 'program'): Program {
     name,
     kernels: [...kernels.values()],
     slots: [...slots.values()],
+    prepare,
     steps: all,
     inputs,
     outputs,

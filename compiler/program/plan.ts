@@ -26,7 +26,7 @@ export function slotBytes(s: Slot, align: number): number {
 const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /**
- * Gives every slot its place. Constants come first, each with its own; where inputs and outputs lie in the module's memory, they have theirs
+ * Gives every slot its place. Constants come first, each with its own, then what is prepared from them; where inputs and outputs lie in the module's memory, they have theirs
  * alone too, so that a caller may hold views on them; arena slots that never live at the same time share. Where the profile has threads, each of them has the
  * scratch slots once, at the end of the arena. Fails with E402 beyond the target's memory.
  */
@@ -42,6 +42,7 @@ export function planMemory(program: Program, profile: Profile): MemoryPlan {
   const used = lifetimes(program);
   for (const s of program.slots) if (s.where === 'weights' && used.has(s)) append(s);
   const weightsBytes = end - base;
+  for (const s of program.slots) if (s.where === 'prepared' && used.has(s)) append(s);
   if (profile.backEnd.io === 'module') for (const s of program.slots) if (s.where === 'input' || s.where === 'output') append(s);
   const arenaStart = end;
   const threads = profile.threads;
@@ -129,6 +130,7 @@ export function lifetimes(program: Program): ReadonlyMap<Slot, { readonly from: 
       }
     }
   };
+  walk(program.prepare, undefined);
   walk(program.steps, undefined);
   return out;
 }

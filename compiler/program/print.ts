@@ -21,6 +21,7 @@ import type { Arg, Port, Program, Slot, Step } from './program.ts';
  *   guard n = m "why they must be equal"
  *   trap "a reason"
  *   kernel scale(…) { … }
+ *   prepare { … }
  *   run {
  *     scale(%0, %1[2], %2, 3*n) ; from where
  *     read k = %3[1] else 0
@@ -31,7 +32,7 @@ import type { Arg, Port, Program, Slot, Step } from './program.ts';
  *   }
  * }
  * ```
- * `else` of a step is the number of the trap.
+ * `prepare` is absent where nothing is. `else` of a step is the number of the trap.
  */
 export function printProgram(p: Program, o: { readonly data?: boolean } = {}): string {
   const names = new Map(p.slots.map((s, i) => [s, `%${i}`]));
@@ -48,6 +49,7 @@ export function printProgram(p: Program, o: { readonly data?: boolean } = {}): s
     ...p.guards.map(g => `guard ${showDim(g.a)} = ${showDim(g.b)} ${quoteJs(g.what)}`),
     ...p.traps.map(s => `trap ${quoteJs(s)}`),
     ...p.kernels.flatMap(k => showKernel(k).trimEnd().split('\n')),
+    ...(p.prepare.length > 0 ? ['prepare {', ...p.prepare.flatMap(s => step(s, name)).map(indent), '}'] : []),
     'run {',
     ...p.steps.flatMap(s => step(s, name)).map(indent),
     '}',

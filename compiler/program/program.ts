@@ -5,14 +5,17 @@ import type { Guard } from '../ops/define.ts';
 import type { SlotId } from '../ops/lowering.ts';
 import type { Kernel } from '../kernel/ir.ts';
 
-/** A place in memory: input and output slots are the caller's, weights are constant, the arena is scratch. */
+/**
+ * A place in memory: input and output slots are the caller's, weights are constant, what is prepared is made of them once, when the model is
+ * loaded, and the arena is for a run.
+ */
 export interface Slot extends SlotId {
-  readonly where: 'input' | 'output' | 'weights' | 'arena';
+  readonly where: 'input' | 'output' | 'weights' | 'prepared' | 'arena';
   /** Weights only: the contents. */
   readonly bytes?: Uint8Array;
 }
 export type Arg = { readonly k: 'buf'; readonly slot: Slot; readonly offset: Dim } | { readonly k: 'int'; readonly dim: Dim };
-/** What happens when the model runs. Symbols hold i32 values; input symbols are set by the caller. */
+/** What code does. Symbols hold i32 values; input symbols are set by the caller. */
 export type Step =
   | { readonly k: 'call'; readonly kernel: Kernel; readonly args: readonly Arg[]; readonly loc: Loc; readonly what: string }
   /** Gives a symbol a value that was computed. The run traps where it is outside of the symbol's range. */
@@ -55,6 +58,9 @@ export interface Program {
   /** Each kernel once, in order of first use; those that a kernel calls stand before it. */
   readonly kernels: readonly Kernel[];
   readonly slots: readonly Slot[];
+  /** What happens once, when the model is loaded: calls that write prepared slots. */
+  readonly prepare: readonly Step[];
+  /** What happens in each run. */
   readonly steps: readonly Step[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];

@@ -21,6 +21,8 @@ export function verifyProgram(p: Program, after?: string): void {
   const symbols = new Map(p.symbols.map(s => [s.name, s]));
   if (symbols.size < p.symbols.length) fail('a symbol is declared twice');
   const uses = usesOf(p.steps);
+  let preparing = true;
+  const prepared = new Set<Slot>();
   const before = new Set<Kernel>();
   for (const k of p.kernels) {
     verifyKernel(k);
@@ -75,7 +77,14 @@ export function verifyProgram(p: Program, after?: string): void {
             }
             element(a, name);
             const writes = to.k === 'buf' && to.access !== 'read';
-            if (writes && (a.slot.where === 'weights' || a.slot.where === 'input')) fail(`${name} writes ${a.slot.name}`);
+            const { where } = a.slot;
+            if (writes && (where === 'weights' || where === 'input' || (where === 'prepared') !== preparing))
+              fail(`${name} writes ${a.slot.name}`);
+            if (writes && preparing) prepared.add(a.slot);
+            if (!writes && where === 'prepared' && !prepared.has(a.slot))
+              fail(`${name} reads ${a.slot.name}, which is not prepared`);
+            if (!writes && preparing && where !== 'weights' && where !== 'prepared')
+              fail(`${name} reads ${a.slot.name} before a run`);
           });
           break;
         }
@@ -118,6 +127,9 @@ export function verifyProgram(p: Program, after?: string): void {
       }
     }
   };
+  if (p.prepare.some(s => s.k !== 'call')) fail('what is prepared is prepared by calls alone');
+  walk(p.prepare, new Set());
+  preparing = false;
   const values = new Set(p.symbols.filter(s => s.from === 'input').map(s => s.name));
   for (const g of p.guards) for (const d of [g.a, g.b]) known(d, values, 'guard');
   walk(p.steps, values);

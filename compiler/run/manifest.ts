@@ -15,7 +15,7 @@ export interface Manifest {
   readonly name: string;
   readonly target: string;
   readonly source: Report['source'];
-  readonly options: ModelChoices & Pick<CompileOptions, 'treeStrategy'>;
+  readonly options: ModelChoices & Pick<CompileOptions, 'treeStrategy' | 'optimize'>;
   readonly inputs: readonly PortReport[];
   readonly outputs: readonly PortReport[];
   readonly symbols: Report['symbols'];

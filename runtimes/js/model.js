@@ -68,7 +68,7 @@ function take(p, given) {
   if (!is(p, values)) checkOther(p, values);
   let dims = x.data && x !== p.tensor ? x.dims : undefined;
   if (!dims) {
-    if (p.free?.length > 1) throw bad(p, 'pass { data, dims }, since its shape does not follow from the length');
+    if (p.free?.length > 1) throw bad(p, 'pass { data, dims }, as the length leaves its shape open');
     if (p.free) p.d[p.free[0]] = values.length / p.rest;
     dims = p.d;
   }

@@ -12,7 +12,7 @@ const lacks = m => m.needs.filter(n => !WebAssembly.validate(Uint8Array.from(ato
 
 /** A checksum over some of the bytes, which tells other weights of the same size. */
 function sample(bytes) {
-  const step = Math.max(1, Math.floor(bytes.length / 1024));
+  const step = Math.ceil(bytes.length / 1024);
   let h = 0;
   for (let i = 0; i < bytes.length; i += step) h = (Math.imul(h, 31) + bytes[i]) | 0;
   return h;
@@ -57,5 +57,6 @@ export async function start(source, instantiate) {
     if (sample(memory) !== m.sum)
       throw error('E502', 'the weights are not of this index.js; are all files from one compilation?');
   }
+  code.prepare?.();
   return ready(m, new Uint8Array(code.memory.buffer), code);
 }

@@ -250,6 +250,7 @@ export const JS: BackEnd<string> = {
   io: 'module',
   narrowVectors: false,
   sharedWeights: false,
+  prepares: false,
   threads: false,
   check({ vector, threads }, bad) {
     if (vector.bits > 0) bad("'vector.bits' of JavaScript is 0");

@@ -68,6 +68,7 @@ export function handMade(h: HandMade): HandMadeModule {
     name: h.name ?? 'hand',
     kernels: [],
     slots,
+    prepare: [],
     steps: [],
     inputs,
     outputs,

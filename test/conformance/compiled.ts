@@ -48,6 +48,7 @@ export async function compiled(
 
 interface Exports {
   readonly memory: WebAssembly.Memory;
+  prepare?(): void;
   run(...sizes: readonly number[]): void;
   readonly symbol?: (i: number) => number;
 }
@@ -55,6 +56,7 @@ async function wasm(program: Program, plan: MemoryPlan, profile: Profile): Promi
   const { bytes } = await emitWasm(runKernelPasses(program, profile), plan, profile, { embed: true });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const x = instance.exports as unknown as Exports;
+  x.prepare?.();
   return inputs => {
     const env = bindSymbols(program, name => inputs.get(name));
     const memory = new Uint8Array(x.memory.buffer);

@@ -86,6 +86,7 @@ function programOf(all: readonly Case[]): {
     name: 'random',
     kernels: [copy, ...all.map(c => c.kernel)],
     slots: [from, to],
+    prepare: [],
     steps: [call(copy, ordered), ...steps],
     inputs: [{ name: 'from', type, slot: from }],
     outputs: [{ name: 'to', type, slot: to }],

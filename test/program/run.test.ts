@@ -20,6 +20,9 @@ import { fromNumbers, toNumbers, type Tensor } from '../../compiler/core/tensor.
 import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
 import { KernelBuilder, type Buffer } from '../../compiler/kernel/builder.ts';
 import { add, cast, gt, I32, mul, type Expr } from '../../compiler/kernel/ir.ts';
+import { parseProgram } from '../../compiler/program/parse.ts';
+import { printProgram } from '../../compiler/program/print.ts';
+import { verifyProgram } from '../../compiler/program/verify.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import type { Arg, MemoryPlan, Program, Slot, Step } from '../../compiler/program/program.ts';
@@ -72,6 +75,8 @@ async function runWasm(
   const at = (s: Slot): number => must(plan.offsets.get(s));
   const all = new Uint8Array(memory.buffer);
   if (!embed) for (const s of p.slots) if (s.bytes) all.set(s.bytes, at(s));
+  const { prepare } = exports;
+  if (typeof prepare === 'function') Reflect.apply(prepare, undefined, []);
   for (const i of p.inputs) all.set(must(inputs.get(i.name)).bytes, at(i.slot));
   const given = p.symbols.filter(s => s.from === 'input').map(s => sizes.get(s.name));
   try {
@@ -99,8 +104,9 @@ const program = (p: Partial<Program> & Pick<Program, 'slots' | 'steps' | 'inputs
       if (s.k === 'loop') collect(s.body);
     }
   };
+  collect(p.prepare ?? []);
   collect(p.steps);
-  return { name: 'p', kernels: [...kernels], symbols: [], guards: [], traps: [], ...p };
+  return { name: 'p', kernels: [...kernels], prepare: [], symbols: [], guards: [], traps: [], ...p };
 };
 const numbers = (t: Tensor | undefined): number[] => [...toNumbers(must(t))];
 async function both(
@@ -143,6 +149,44 @@ describe('programs in the interpreter and in WebAssembly', () => {
     const got = await both(p, new Map([['x', fromNumbers('f32', [2, 3], [1, 2, 3, 4, 5, 6])]]), new Map([['n', 3]]));
     expect(numbers(got.get('y'))).toEqual([20, 10, 20, 30, 40, 50, 60]);
     expect(must(got.get('y')).dims).toEqual([7]);
+  });
+
+  it('what is prepared when the program is loaded serves every run', async () => {
+    const x = slot('x', 'input', 'f32', 2);
+    const w = slot('w', 'weights', 'f32', 2, new Uint8Array(Float32Array.of(3, 5).buffer));
+    const squares = slot('squares', 'prepared', 'f32', 2);
+    const y = slot('y', 'output', 'f32', 2);
+    const prepare = call('square', (k, at) => {
+      const [a, b] = [at(w), at(squares)];
+      k.for(0, 2, i => k.store(b, i, mul(k.load(a, i), k.load(a, i))));
+    });
+    const step = call('scale', (k, at) => {
+      const [a, b, c] = [at(x), at(squares), at(y)];
+      k.for(0, 2, i => k.store(c, i, mul(k.load(a, i), k.load(b, i))));
+    });
+    const type = { dtype: 'f32', shape: [2] } as const;
+    const p = program({
+      slots: [x, w, squares, y],
+      prepare: [prepare],
+      steps: [step],
+      inputs: [{ name: 'x', type, slot: x }],
+      outputs: [{ name: 'y', type, slot: y }],
+    });
+    verifyProgram(p);
+    const got = await both(p, new Map([['x', fromNumbers('f32', [2], [2, 10])]]));
+    expect(numbers(got.get('y'))).toEqual([18, 250]);
+    expect(
+      numbers(
+        must(
+          interpretProgram(parseProgram(printProgram(p, { data: true })), new Map([['x', fromNumbers('f32', [2], [1, 1])]])).get(
+            'y',
+          ),
+        ),
+      ),
+    ).toEqual([9, 25]);
+    expect(() => verifyProgram({ ...p, prepare: [] })).toThrow('scale reads squares, which is not prepared');
+    expect(() => verifyProgram({ ...p, steps: [prepare, step] })).toThrow('square writes squares');
+    expect(() => verifyProgram({ ...p, prepare: [step] })).toThrow('scale reads x before a run');
   });
 
   it('a size that is computed, and the output that has it', async () => {

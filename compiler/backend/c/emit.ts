@@ -1,4 +1,4 @@
-import { must, showLoc } from '../../core/diagnostic.ts';
+import { InternalError, must, showLoc } from '../../core/diagnostic.ts';
 import { VERSION } from '../../core/version.data.ts';
 import type { Dim } from '../../core/dim.ts';
 import { commentBlock, quoteC } from '../../core/quote.ts';
@@ -192,6 +192,8 @@ function runText(
       case 'output':
         used.outputs = true;
         return `${own === type ? '' : `(${q}${type} *)`}out->${must(outputs.get(s))}${plus}`;
+      case 'prepared':
+        throw new InternalError('C prepares nothing');
     }
   };
   const arg = (a: Arg, k: Kernel, i: number): string => {

@@ -16,6 +16,7 @@ export const C: BackEnd<CArtifact> = {
   io: 'caller',
   narrowVectors: true,
   sharedWeights: false,
+  prepares: false,
   threads: true,
   check({ toolchain, threads }, bad) {
     if (threads > 1 && !THREADED.includes(toolchain.system))

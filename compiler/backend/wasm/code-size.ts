@@ -7,7 +7,7 @@ import type { WasmFunction } from './module.ts';
 /** Bytes of code by kernel, largest first; the functions around them count as one. */
 export function codeSizes(program: Program, wasm: Uint8Array, functions: readonly WasmFunction[]): ModuleReport['code'] {
   const uses = new Map<Kernel, { what: string; calls: number }>();
-  for (const s of callsOf(program.steps)) {
+  for (const s of callsOf([...program.prepare, ...program.steps])) {
     const had = uses.get(s.kernel);
     if (had) had.calls++;
     else uses.set(s.kernel, { what: s.what, calls: 1 });

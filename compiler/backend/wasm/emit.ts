@@ -29,6 +29,7 @@ interface WasmResult {
  * A program, whose kernels are as `runKernelPasses` leaves them, as a WebAssembly module, without imports where there is one thread. Exports:
  * - `memory`, as large as the plan says and never larger;
  * - `run(sizes…)`: one i32 for each symbol that comes from the inputs, in the order of `program.symbols`;
+ * - `prepare()`, to be called once when the weights are there; only where something is to be prepared;
  * - `symbol(i)`: the value of `program.symbols[i]` now; only where there are run-time symbols;
  * - `trap()`: after a trap of `run`, 1 + the index of the reason in `program.traps`, or 0; only where there are such reasons.
  * Where the profile has threads, memory is shared and imported as `sinter.memory`; `pool.ts` says what else there is then.
@@ -225,6 +226,10 @@ function addRun(mod: WasmModule, program: Program, plan: MemoryPlan, instrumenta
     }
     return m.block(null, calls, b.none);
   };
+  if (program.prepare.length > 0) {
+    m.addFunction('prepare', b.none, b.none, [], body(program.prepare));
+    m.addFunctionExport('prepare', 'prepare');
+  }
   const given = program.symbols.filter(s => s.from === 'input');
   const sets = given.map((s, i) => m.global.set(`s.${s.name}`, m.local.get(i, b.i32)));
   if (program.traps.length > 0) {

@@ -24,6 +24,7 @@ export const WASM: BackEnd<WasmArtifact> = {
   io: 'module',
   narrowVectors: true,
   sharedWeights: true,
+  prepares: true,
   threads: true,
   check({ vector, threads, features }, bad) {
     if (vector.bits > 128) bad("'vector.bits' of WebAssembly is 0 or 128");

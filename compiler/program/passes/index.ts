@@ -25,7 +25,12 @@ const eachKernel = (pass: KernelPass): ProgramPass => ({
     const to = new Map<Kernel, Kernel>();
     for (const k of program.kernels) to.set(k, pass.run(withCallees(k, to), ctx));
     if ([...to].every(([before, after]) => before === after)) return program;
-    return { ...program, kernels: [...to.values()], steps: withKernels(program.steps, to) };
+    return {
+      ...program,
+      kernels: [...to.values()],
+      prepare: withKernels(program.prepare, to),
+      steps: withKernels(program.steps, to),
+    };
   },
 });
 export const simplify = eachKernel(SIMPLIFY);
@@ -46,6 +51,7 @@ export const programOf = (name: string, kernels: readonly Kernel[]): Program => 
   name,
   kernels,
   slots: [],
+  prepare: [],
   steps: [],
   inputs: [],
   outputs: [],

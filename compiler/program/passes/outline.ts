@@ -32,7 +32,7 @@ export const outline: ProgramPass = {
       to.set(k, must(parts.at(-1)));
       return parts;
     });
-    return { ...withLoops, kernels, steps: withKernels(withLoops.steps, to) };
+    return { ...withLoops, kernels, prepare: withKernels(withLoops.prepare, to), steps: withKernels(withLoops.steps, to) };
   },
 };
 

@@ -4,7 +4,7 @@
  * for chunk of tiles, parallel:                         with a single chunk, the loops inside are parallel instead
  *   for tile: for channel by lanes:                     V = Bt d B, two passes of 6 by way of 36 vectors in scratch
  *     inputs[36][tile][channel] = transform of the 6 x 6 inputs
- *   for point in 0..36:                                 gemm.ts, U transformed when the model is compiled
+ *   for point in 0..36:                                 gemm.ts, U as `transformedWeights` leaves it
  *     products[point][tile][out] = inputs[point][tile][channel] U[point][channel][out]
  *   for tile: for out channel by lanes:                 At m A, as above
  *     y[4 x 4 pixels][out] = epilogue(transform of products[36][tile][out])
@@ -14,9 +14,9 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimCeilDiv, dimHi, dimMin, dimMul, dimProd, dimSub, isMultiple, symbol, type Dim } from '../../../core/dim.ts';
 import { dimStrides } from '../../../core/shape.ts';
-import { fromTyped, typed, type Tensor } from '../../../core/tensor.ts';
+import { fromTyped, typed } from '../../../core/tensor.ts';
 import { unflatten, type KernelBuilder } from '../../../kernel/builder.ts';
-import { add, int, konst, lt, mul, sub, vtype, type Expr, type Lanes, type Num } from '../../../kernel/ir.ts';
+import { add, cast, int, konst, lt, mul, sub, vtype, type Expr, type Lanes, type Num } from '../../../kernel/ir.ts';
 import { forLanes } from '../../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../../lowering.ts';
 import type { WindowAttrs } from '../../spatial.ts';
@@ -131,7 +131,7 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   const strides = dimStrides([...sizes, s.channels]);
   const p = panelsOf(c.profile, s.outs, arith);
   const size = Number(packedSize(p, s.channels));
-  const weights = c.weights('winograd', transformed(must(c.constant(1)), s, rows, columns, p));
+  const weights = transformedWeights(c, s, rows, columns, p);
   const scratch = c.scratch('tile', 'f32', points * arith.lanes);
   const edge = c.scratch('edge', 'f32', blockSize(p));
   const [inputStep, productStep] = [pointStep(chunk * s.channels), pointStep(chunk * s.outs)];
@@ -194,35 +194,63 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   c.parallelLoop(at, chunks, () => body(at));
 }
 
-/** The weights [O, C, …k] as packed matrices [C x O], one for each point: G w Gᵀ for each pair of channels. */
-function transformed(w: Tensor, s: WinogradShape, rows: Axis, columns: Axis, p: Panels): Tensor {
+/** The matrix G of an axis, a row a point. */
+function pointsOf(axis: Axis): readonly (readonly number[])[] {
   const at = (x: number, scale: number): readonly number[] => [1 / scale, x / scale, (x * x) / scale];
   const [atA, atB] = [2 * AA * (AA - BB), 2 * BB * (BB - AA)];
-  const g = [at(0, AA * BB), at(A, atA), at(-A, atA), at(B, atB), at(-B, atB), [0, 0, 1]];
-  const matrix = (a: Axis): readonly (readonly number[])[] => (a.out === 1 ? [[1]] : g);
-  const [gy, gx] = [matrix(rows), matrix(columns)];
+  return axis.out === 1 ? [[1]] : [at(0, AA * BB), at(A, atA), at(-A, atA), at(B, atB), at(-B, atB), [0, 0, 1]];
+}
+/**
+ * The weights [O, C, …k] as packed matrices [C x O], one for each point: U = G w Gᵀ, in doubles. Where the back end can, they are stored as
+ * a matrix for each element of the kernel, and this is done when the model is loaded, with the same bits: that is up to four times as small.
+ */
+function transformedWeights(c: LowerCtx<WindowAttrs>, s: WinogradShape, rows: Axis, columns: Axis, p: Panels): SlotBuffer {
+  const [gy, gx] = [pointsOf(rows), pointsOf(columns)];
   const [ky, kx] = [must(gy[0]).length, must(gx[0]).length];
-  const from = typed(w);
-  const pairs = s.outs * s.channels;
-  const out = new Float32Array(rows.in * columns.in * pairs);
-  for (let i = 0; i < rows.in; i++)
-    for (let j = 0; j < columns.in; j++) {
-      // The factor of each element of the kernel at this point.
-      const factors: number[] = [];
-      for (let y = 0; y < ky; y++) for (let x = 0; x < kx; x++) factors.push(must(gy[i]?.[y]) * must(gx[j]?.[x]));
-      const at = (i * columns.in + j) * pairs;
-      for (let pair = 0; pair < pairs; pair++) {
-        let sum = 0;
-        for (let e = 0; e < factors.length; e++) sum += (factors[e] ?? 0) * Number(from[pair * factors.length + e]);
-        out[at + pair] = sum;
-      }
-    }
-  const matrices = Array.from({ length: rows.in * columns.in }, (_, i) => ({
-    offset: i * pairs,
-    kStride: 1,
-    columnStride: s.channels,
+  const matrices = Array.from({ length: ky * kx }, (_, i) => ({
+    offset: i,
+    kStride: ky * kx,
+    columnStride: s.channels * ky * kx,
   }));
-  return packConstant(fromTyped('f32', [out.length], out), matrices, s.channels, p);
+  const packed = packConstant(must(c.constant(1)), matrices, s.channels, p);
+  const size = Number(packedSize(p, s.channels));
+  const points = rows.in * columns.in;
+  if (!c.profile.backEnd.prepares || c.settings.optimize === 'start') {
+    const w = typed(packed);
+    const out = new Float32Array(points * size);
+    for (let i = 0; i < size; i++)
+      gy.forEach((fy, row) => {
+        const t = Array.from({ length: kx }, (_, x) => dot(fy, y => Number(w[(y * kx + x) * size + i])));
+        gx.forEach((fx, column) => {
+          out[(row * columns.in + column) * size + i] = dot(fx, x => must(t[x]));
+        });
+      });
+    return c.weights('winograd', fromTyped('f32', [out.length], out));
+  }
+  const table = (name: string, g: readonly (readonly number[])[]): SlotBuffer =>
+    c.weights(name, fromTyped('f64', [g.length * must(g[0]).length], Float64Array.from(g.flat())));
+  const [w, fy, fx] = [c.weights('kernels', packed), table('winograd_rows', gy), table('winograd_columns', gx)];
+  return c.prepared('winograd', 'f32', points * size, (k, to) => {
+    const sum = (terms: readonly Expr[]): Expr => k.let(terms.reduce((a, b) => add(a, b)));
+    k.for(0, size, i => {
+      const taps = matrices.map((_, e) => k.let(cast(F64, k.load(w, add(i, e * size)))));
+      k.for(0, rows.in, row => {
+        const f = gy[0]?.map((_, y) => k.let(k.load(fy, add(mul(row, ky), y)))) ?? [];
+        const t = Array.from({ length: kx }, (_, x) => sum(f.map((v, y) => mul(v, must(taps[y * kx + x])))));
+        k.for(0, columns.in, column => {
+          const u = sum(t.map((v, x) => mul(k.load(fx, add(mul(column, kx), x)), v)));
+          k.store(to, add(i, mul(add(mul(row, columns.in), column), size)), cast(F32, u));
+        });
+      });
+    });
+  });
+}
+const [F32, F64] = [vtype('f32'), vtype('f64')];
+/** The sum, in order, of the factors times what `of` gives for each. */
+function dot(factors: readonly number[], of: (i: number) => number): number {
+  let sum = must(factors[0]) * of(0);
+  for (let i = 1; i < factors.length; i++) sum += must(factors[i]) * of(i);
+  return sum;
 }
 
 /** Where a tile is: batch, and its first output row and column. */
