@@ -131,7 +131,7 @@ export function decide(s: EndpointState, event: EndpointEvent, now: number): Dec
   const seen = event.k === 'fleet' ? { ...s, ready: { ...s.ready, [event.fleet]: event.ready } } : s;
   const { state, wakeAt } = step(seen, event, now);
   const actions: Action[] = [];
-  if (differ(wanted(s), wanted(state))) actions.push({ k: 'scale', wanted: wanted(state) });
+  if (event.k === 'delete' || differ(wanted(s), wanted(state))) actions.push({ k: 'scale', wanted: wanted(state) });
   if (differ(shares(s), shares(state))) actions.push({ k: 'route', shares: shares(state) });
   if (wakeAt !== undefined) actions.push({ k: 'wake', at: wakeAt });
   if (state.phase.k === 'deleting' && event.k === 'stopped') actions.push({ k: 'end' });

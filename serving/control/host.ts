@@ -25,9 +25,14 @@ export interface Host {
   /** All containers are ready. */
   readonly ready: Promise<void>;
   /** One container has ended. */
-  readonly exited: Promise<string>;
+  readonly exited: Promise<Ended>;
   close(graceMs?: number): Promise<void>;
   kill(): void;
+}
+export interface Ended {
+  readonly why: string;
+  /** It ended by SIGKILL, which comes from outside of it. */
+  readonly killed: boolean;
 }
 export interface Running {
   readonly container: Container;
@@ -53,6 +58,8 @@ export interface HostOptions {
   /** The local copy of an object. */
   fetch(uri: string): Promise<string>;
   log(line: string): void;
+  /** It is about to be killed, and takes no more calls. */
+  killed(): void;
 }
 const PING_MS = 1000;
 const MISSES = 3;
@@ -81,15 +88,16 @@ export async function startHost(o: HostOptions): Promise<Host> {
   const exited = Promise.race(
     instances.map(async i => {
       const { code, signal } = await i.exited;
-      return `${i.id} ended with ${signal ?? code ?? 'an error'}`;
+      return { why: `${i.id} ended with ${signal ?? code ?? 'an error'}`, killed: signal === 'SIGKILL' };
     }),
-  ).then(why => {
+  ).then(end => {
     ended = true;
-    return why;
+    return end;
   });
   const ready = Promise.all(instances.map(i => i.ready)).then(() => undefined);
   ready.catch(() => undefined);
   const kill = (): void => {
+    if (!doomed) o.killed();
     doomed = true;
     for (const i of instances) i.kill();
   };

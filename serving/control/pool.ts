@@ -22,7 +22,7 @@ export interface Pool {
   /** Ends all at once. */
   kill(): void;
 }
-export interface PoolOptions extends Omit<HostOptions, 'id' | 'zone'> {
+export interface PoolOptions extends Omit<HostOptions, 'id' | 'zone' | 'killed'> {
   readonly name: string;
   readonly clock: Clock;
   /** Names of zones that live. */
@@ -78,7 +78,9 @@ export function createPool(o: PoolOptions): Pool {
     slot.zone = nextZone();
     let host: Host;
     try {
-      host = await startHost({ ...o, id: `${o.name}/${randomUUID().slice(0, 8)}`, zone: slot.zone });
+      const id = `${o.name}/${randomUUID().slice(0, 8)}`;
+      const killed = (): void => setReady(ready.filter(h => h.id !== id));
+      host = await startHost({ ...o, id, zone: slot.zone, killed });
     } catch (e) {
       startFailed(slot, messageOf(e), true);
       return;
@@ -88,15 +90,15 @@ export function createPool(o: PoolOptions): Pool {
       return;
     }
     slot.host = host;
+    let started = false;
     report();
-    void host.exited.then(why => {
+    void host.exited.then(({ why }) => {
       if (slot.host !== host) return;
       slot.host = undefined;
-      const wasReady = ready.includes(host);
       o.log(why);
       setReady(ready.filter(h => h !== host));
       if (!slots.has(slot)) return;
-      if (wasReady) {
+      if (started) {
         slot.failures = 0;
         again(slot);
       }
@@ -112,6 +114,7 @@ export function createPool(o: PoolOptions): Pool {
     }
     if (slot.host !== host || !slots.has(slot)) return;
     slot.failures = 0;
+    started = true;
     setReady([...ready, host]);
   }
   /** A model that cannot be loaded fails the first time; a process that died may have been unlucky. */

@@ -39,8 +39,10 @@ const ANSWER_MS = 60_000;
 /** A body is refused for this long once this many instances ended with it. */
 const REFUSED_MS = 600_000;
 const FATAL = 2;
+/** How much of that a process counts that was killed: by hand, or because memory ran out. */
+const BLAME_KILLED = 1 / 3;
 /** Instances that were lost for other reasons, as with their zone. */
-const MAX_TRIES = 6;
+const MAX_TRIES = 10;
 const MAX_SHADOWS = 64;
 
 export function createRuntime(o: RuntimeOptions): Runtime {
@@ -99,7 +101,7 @@ export function createRuntime(o: RuntimeOptions): Runtime {
         return await (tries === 0 ? once() : variant.pool.retry(once));
       } catch (e) {
         if (!(e instanceof InstanceLost)) throw e;
-        if (host?.doomed === false && ++ended >= FATAL) {
+        if (host?.doomed === false && (ended += (await host.exited).killed ? BLAME_KILLED : 1) >= FATAL) {
           poison.set(key ?? hash(i), true);
           throw poisoned(i);
         }
