@@ -81,7 +81,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     const closed = new Promise<void>(done => http.close(() => done()));
     http.closeIdleConnections();
     const grpcClosed = grpc && new Promise<void>(done => grpc.tryShutdown(() => done()));
-    await Promise.race([Promise.all([closed, grpcClosed]), pause(LAST - DRAIN)]);
+    await Promise.race([Promise.all([closed, grpcClosed]), pause(LAST - DRAIN, false)]);
     http.closeAllConnections();
     grpc?.forceShutdown();
     await pool.close();
@@ -95,7 +95,12 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     close: () => (ended ??= end()),
   };
 }
-const pause = (ms: number): Promise<void> => new Promise(done => setTimeout(done, ms));
+/** `holds`: the process does not end meanwhile. */
+const pause = (ms: number, holds = true): Promise<void> =>
+  new Promise(done => {
+    const timer = setTimeout(done, ms);
+    if (!holds) timer.unref();
+  });
 
 function logEvent(log: Logger, e: PoolEvent): void {
   switch (e.k) {
