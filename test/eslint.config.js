@@ -35,6 +35,12 @@ export default defineConfig(
     },
   },
   {
+    files: ['serving/export/templates/*'],
+    languageOptions: {
+      globals: Object.fromEntries(['Buffer', 'Response', 'URL', 'console'].map(g => [g, 'readonly'])),
+    },
+  },
+  {
     files: ['**/*.ts'],
     extends: [ts.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: `${import.meta.dirname}/..` } },

@@ -8,6 +8,7 @@ export type Command = (argv: readonly string[], t: Terminal) => Promise<number>;
 /** The commands of this package, each loaded when it is asked for. A file has a function `run`. */
 export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
   endpointd: () => import('./endpointd.ts'),
+  export: () => import('./export.ts'),
   loadtest: () => import('./loadtest.ts'),
   serve: () => import('./serve.ts'),
 };

@@ -1,0 +1,78 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { ExportError } from '../export/bundle.ts';
+import { exportBundle, TARGETS, type ExportSettings } from '../export/export.ts';
+import type { Terminal } from './index.ts';
+
+interface Flags extends ExportSettings {
+  readonly out: string;
+}
+const within =
+  (lo: number, hi: number, whole: boolean) =>
+  (text: string): number => {
+    const n = Number(text);
+    if (text.trim() === '' || !(n >= lo && n <= hi) || (whole && !Number.isInteger(n)))
+      throw new InvalidArgumentError(`must be a ${whole ? 'whole ' : ''}number from ${lo} to ${hi}.`);
+    return n;
+  };
+/** Text that goes into commands and files: no spaces, quotes or control characters. */
+function plain(text: string): string {
+  if (!/^[\w.:/@+=,~-]+$/.test(text)) throw new InvalidArgumentError('may hold letters, digits and .:/@+=,~_- only.');
+  return text;
+}
+function parseTarget(text: string): string {
+  if (!Object.hasOwn(TARGETS, text)) throw new InvalidArgumentError(`must be one of ${Object.keys(TARGETS).join(', ')}.`);
+  return text;
+}
+const HELP = `
+Targets:
+${Object.entries(TARGETS)
+  .map(([name, t]) => `  ${name.padEnd(12)}${t.about}`)
+  .join('\n')}
+
+Each folder has a README.md with the commands that bring it there. Exit codes: 0 done, 1 the bundle or the place is at fault, 2 wrong usage.
+`;
+
+/** `sinter export`: gives the code to exit with. */
+export async function run(argv: readonly string[], t: Terminal): Promise<number> {
+  const program = new Command('sinter export')
+    .description('write what another serving system takes')
+    .argument('<target>', 'the system: one of those below', parseTarget)
+    .argument('<bundle>', 'the folder of a bundle')
+    .requiredOption('-o, --out <dir>', 'the folder to make')
+    .option('--name <name>', 'the name of the model there (default: its own)')
+    .option('--image <image>', 'the image to build and run, with its registry and tag', plain)
+    .option('--model-uri <uri>', 'where the model will lie: sagemaker, kserve', plain)
+    .option('--min <n>', 'the least instances', within(0, 1000, true), 1)
+    .option('--max <n>', 'the most instances', within(1, 1000, true), 4)
+    .option(
+      '--rps <n>',
+      'requests a second that an instance should get (the rate of `sinter loadtest` × its safety factor)',
+      within(0.01, 1e6, false),
+    )
+    .option('--cpus <n>', 'processors of an instance', within(1, 128, true), 1)
+    .option('--prometheus <url>', 'where KEDA finds Prometheus', plain, 'http://prometheus-server.monitoring.svc')
+    .option('--region <region>', "AWS's region", plain, 'us-east-1')
+    .option('--role <arn>', 'the role of AWS that runs it', plain, 'arn:aws:iam::000000000000:role/sinter')
+    .option('--instance-type <type>', "SageMaker's machine", plain, 'ml.m5.large')
+    .option('--no-packages', 'leave the packages of Sinter out of the image: put them into its packages/ yourself')
+    .addHelpText('after', HELP)
+    .showHelpAfterError('(see --help)')
+    .exitOverride()
+    .configureOutput({ writeOut: text => t.out(text), writeErr: text => t.err(text) })
+    .action((kind: string, bundle: string, o: Flags) => {
+      const target = TARGETS[kind];
+      if (!target) return;
+      if (o.min > o.max) throw new ExportError(`--min ${o.min} is more than --max ${o.max}`);
+      const files = exportBundle(target, kind, bundle, o.out, o);
+      t.out(`${o.out}: ${files.length} files for ${kind}; README.md says the commands\n`);
+    });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return 0;
+  } catch (e) {
+    if (e instanceof CommanderError) return e.exitCode === 0 ? 0 : 2;
+    if (!(e instanceof ExportError)) throw e;
+    t.err(`error: ${e.message}\n`);
+    return 1;
+  }
+}
