@@ -81,7 +81,7 @@ export function inference(
 export function managed(
   c: Context,
   as: ErrorAnswer,
-  run: (params: Params, body: unknown, req: IncomingMessage) => Promise<Answer> | Answer,
+  run: (params: Params, body: () => unknown, req: IncomingMessage) => Promise<Answer> | Answer,
 ): Handler {
   return (req, res, params) => {
     const done = (a: Answer): void => respond(res, a, c.ending === 'closing' || a.status === 413);
@@ -92,7 +92,7 @@ export function managed(
         return;
       }
       Promise.resolve()
-        .then(() => run(params, parsed(body), req))
+        .then(() => run(params, () => parsed(body), req))
         .then(done, (e: unknown) => done(failed(c, e, as)));
     });
   };

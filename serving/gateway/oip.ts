@@ -56,31 +56,33 @@ export function oipRoutes(c: Context): readonly Route[] {
     const info = c.pool.models().find(m => m.name === name);
     return json(200, info ? metadataOf(info) : {});
   });
-  const ready = managed(c, error, p => {
-    checkModel(c, p['name'], p['version']);
-    return text(c.pool.ready ? 200 : 503, '');
+  // KServe's client reads the bodies, Triton's the status alone.
+  const ready = (): boolean => c.pool.ready && c.ending === 'no';
+  const modelReady = managed(c, error, p => {
+    const name = checkModel(c, p['name'], p['version']);
+    return json(ready() ? 200 : 503, { name, ready: ready() });
   });
   const models = ['/v2/models/:name', '/v2/models/:name/versions/:version'];
   return [
     ['GET', '/v2', managed(c, error, () => json(200, SERVER))],
-    ['GET', '/v2/health/live', managed(c, error, () => text(200, ''))],
-    ['GET', '/v2/health/ready', managed(c, error, () => text(c.pool.ready && c.ending === 'no' ? 200 : 503, ''))],
+    ['GET', '/v2/health/live', managed(c, error, () => json(200, { live: true }))],
+    ['GET', '/v2/health/ready', managed(c, error, () => json(ready() ? 200 : 503, { ready: ready() }))],
     ['GET', '/v2/models', managed(c, error, () => json(200, { models: c.pool.models().map(m => m.name) }))],
     ...models.flatMap((path): Route[] => [
       ['GET', path, metadata],
-      ['GET', `${path}/ready`, ready],
+      ['GET', `${path}/ready`, modelReady],
       ['POST', `${path}/infer`, checked],
     ]),
     [
       'POST',
       '/v2/repository/index',
-      managed(c, error, (_, body) => json(200, repositoryIndex(c, member(body, 'ready') === true))),
+      managed(c, error, (_, body) => json(200, repositoryIndex(c, member(body(), 'ready') === true))),
     ],
     [
       'POST',
       '/v2/repository/models/:name/load',
       managed(c, error, async (p, body) => {
-        const parameters = member(body, 'parameters');
+        const parameters = member(body(), 'parameters');
         if (typeof parameters === 'object' && parameters !== null && Object.keys(parameters).length > 0)
           throw new ServeError(400, 'models are loaded from the repository as they are: without parameters');
         await repositoryLoad(c, p['name'] ?? '');

@@ -49,7 +49,8 @@ export function sagemakerRoutes(c: Context): readonly Route[] {
       'POST',
       '/models',
       managed(c, coded, async (_, body) => {
-        const [name, url] = [member(body, 'model_name'), member(body, 'url')];
+        const given = body();
+        const [name, url] = [member(given, 'model_name'), member(given, 'url')];
         if (typeof name !== 'string' || typeof url !== 'string' || name === '' || name.length > 512 || /[\n\r]/.test(name))
           throw new ServeError(400, "give 'model_name' and 'url'");
         await pool.load({ name, path: inside(c.modelRoot, url) });

@@ -1,5 +1,6 @@
 import type { Answer, Call } from '../../core/call.ts';
 import type { Inference, ModelInfo, Tensors } from '../../core/model.ts';
+import { parseJson } from '../../core/json.ts';
 import { bad, countOf, datatypeOf, jsonElements, typeOf, type Tensor } from '../../core/tensors.ts';
 import { allInputs, fromElements, fromRaw, portOf, rowsOf, toRaw, wantedOutputs } from './tensors.ts';
 import { VERSION } from './metadata.ts';
@@ -88,7 +89,7 @@ function headerLength(c: Call): number {
 function objectOf(bytes: Uint8Array, what: string): Json {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = parseJson(bytes);
   } catch (e) {
     return bad(`failed to parse ${what}: ${e instanceof Error ? e.message : String(e)}`);
   }

@@ -1,3 +1,4 @@
+import { parseJson as readJson } from '../../core/json.ts';
 import { bad, countOf, fromList, type Tensor } from '../../core/tensors.ts';
 import type { ModelInfo, Port, Table } from '../../core/model.ts';
 import { floats, inconsistent, unreadable, type Rows } from './rows.ts';
@@ -12,7 +13,7 @@ const DEEPEST = 16;
 /** The value of application/json. 415 where it is none. */
 export function parseJson(bytes: Uint8Array): Json {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
+    return readJson(bytes);
   } catch (e) {
     return unreadable('json', e instanceof Error ? e.message : String(e));
   }
@@ -36,6 +37,7 @@ export function jsonRows(body: Json, t: Table): Rows {
   const number = (v: Json, row: number, column: number): number => {
     if (typeof v === 'number') return v;
     if (v === null || v === 'NaN') return NaN;
+    if (v === 'Infinity' || v === '-Infinity') return Number(v);
     if (typeof v === 'boolean') return Number(v);
     return bad(
       `Unable to evaluate payload provided: row ${row + 1}, column ${column + 1} is ${JSON.stringify(v).slice(0, 40)} and no number`,
