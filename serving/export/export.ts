@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { version } from 'sinter';
 import { ExportError, readBundle } from './bundle.ts';
 import { packPackages } from './packages.ts';
 import type { ExportOptions, ExportTarget } from './target.ts';
@@ -46,7 +47,12 @@ export function exportBundle(
   if (!target.names.allowed.test(name))
     throw new ExportError(`${kind} does not allow the name '${name}': ${target.names.rule}; give another with --name`);
   const registry = `${ACCOUNT}.dkr.ecr.${s.region}.amazonaws.com`;
-  const image = s.image ?? (kind === 'sagemaker' ? `${registry}/sinter:latest` : `registry.example/${name.toLowerCase()}:1`);
+  // Systems that fetch the model have one image for all.
+  const image =
+    s.image ??
+    (kind === 'sagemaker'
+      ? `${registry}/sinter:${version}`
+      : `registry.example/${kind === 'kserve' ? `sinter:${version}` : `${name}:1`}`);
   const modelUri = s.modelUri ?? `s3://BUCKET/${name}/${kind === 'sagemaker' ? 'model.tar.gz' : ''}`;
   const files = target.files(b, { ...s, name, image, modelUri });
   const place = resolve(out);

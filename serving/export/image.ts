@@ -29,13 +29,21 @@ USER node
 EXPOSE ${HTTP_PORT}
 ENTRYPOINT ["/usr/local/bin/serve"]
 `;
-/** SageMaker starts \`IMAGE serve\`; others give the folder of the model, or nothing. */
+/** SageMaker starts `IMAGE serve`, and `sinter serve` finds its model and its port; others say which models, by their names. */
 const entry = (b: ExportedBundle): string => `#!/bin/sh
-# Starts the server: "serve" alone (SageMaker), or with what \`sinter serve\` takes.
+# Starts the server with what \`sinter serve\` takes. SageMaker says "serve" alone: the model, or the models, are where it puts them.
 if [ "$1" = serve ]; then shift; fi
-if [ $# = 0 ]; then set -- ${MODEL_DIR}; fi
-exec sinter serve "$@" --host 0.0.0.0 --port "\${SAGEMAKER_BIND_TO_PORT:-${HTTP_PORT}}"${b.native ? ' --allow-native' : ''}
+exec sinter serve "$@" --host 0.0.0.0${b.native ? ' --allow-native' : ''}
 `;
+/** What the server is started with outside of SageMaker. */
+export const serveArguments = (name: string, dir: string, cpus: number): string[] => [
+  'serve',
+  `${name}=${dir}`,
+  '--port',
+  String(HTTP_PORT),
+  '--workers',
+  String(cpus),
+];
 /** How the image is built, as lines of a README. */
 export const buildCommands = (b: ExportedBundle, image: string, folder = '.'): string =>
   `docker build${b.native?.arch === undefined ? '' : ` --platform linux/${b.native.arch}`} --tag ${image} ${folder}

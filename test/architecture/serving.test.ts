@@ -7,9 +7,11 @@ const own = filesIn('serving')
 interface Package {
   readonly name: string;
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
 }
-const { dependencies, devDependencies } = JSON.parse(textOf('serving/package.json')) as Package;
+const { dependencies, peerDependencies, devDependencies } = JSON.parse(textOf('serving/package.json')) as Package;
+const shipped = { ...dependencies, ...peerDependencies };
 /** The package of a specifier. */
 const packageOf = (specifier: string): string =>
   specifier
@@ -37,8 +39,7 @@ describe('serving', () => {
   });
   it('imports only packages that its package.json names, types also of those for development', () => {
     const named = (i: Import): boolean =>
-      dependencies[packageOf(i.specifier)] !== undefined ||
-      (i.onlyTypes && devDependencies[packageOf(i.specifier)] !== undefined);
+      shipped[packageOf(i.specifier)] !== undefined || (i.onlyTypes && devDependencies[packageOf(i.specifier)] !== undefined);
     const wrong = own.flatMap(m =>
       m.imports
         .filter(i => i.to === undefined && !i.specifier.startsWith('node:') && !named(i))

@@ -1,5 +1,5 @@
 /** KServe: a runtime for all models of Sinter, this model as an InferenceService, and a graph around it. https://kserve.github.io/website/ */
-import { buildCommands, HTTP_PORT, imageFiles } from '../image.ts';
+import { buildCommands, HTTP_PORT, imageFiles, serveArguments } from '../image.ts';
 import type { ExportOptions, ExportTarget } from '../target.ts';
 import type { ExportedBundle } from '../bundle.ts';
 import { readme, yaml } from '../text.ts';
@@ -7,6 +7,7 @@ import { readme, yaml } from '../text.ts';
 const RUNTIME = 'sinter';
 /** Where KServe's storage initializer puts the model. */
 const MOUNT = '/mnt/models';
+const GRPC_PORT = 9000;
 
 const runtime = (b: ExportedBundle, o: ExportOptions): unknown => ({
   apiVersion: 'serving.kserve.io/v1alpha1',
@@ -15,12 +16,13 @@ const runtime = (b: ExportedBundle, o: ExportOptions): unknown => ({
   spec: {
     annotations: { 'prometheus.kserve.io/port': String(HTTP_PORT), 'prometheus.kserve.io/path': '/metrics' },
     supportedModelFormats: [{ name: 'sinter', version: '0', autoSelect: true, priority: 1 }],
-    protocolVersions: ['v2'],
+    protocolVersions: ['v2', 'grpc-v2'],
     containers: [
       {
         name: 'kserve-container',
         image: o.image,
-        args: ['serve', `{{.Name}}=${MOUNT}`],
+        // KServe puts the name of the InferenceService into the braces.
+        args: [...serveArguments('{{.Name}}', MOUNT, o.cpus), '--grpc-port', String(GRPC_PORT)],
         ports: [{ containerPort: HTTP_PORT, protocol: 'TCP' }],
         securityContext: {
           allowPrivilegeEscalation: false,

@@ -8,7 +8,7 @@ import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2'
 import type { IContainer, IContainerPort, IProbe, IService } from 'kubernetes-models/v1';
 import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { ExportError, type ExportedBundle } from '../bundle.ts';
-import { buildCommands, HTTP_PORT, imageFiles } from '../image.ts';
+import { buildCommands, HTTP_PORT, imageFiles, MODEL_DIR, serveArguments } from '../image.ts';
 import { DNS_LABEL, type ExportFiles, type ExportOptions, type ExportTarget } from '../target.ts';
 import { readme, yaml } from '../text.ts';
 
@@ -30,6 +30,7 @@ const probe = (path: string, periodSeconds: number, failureThreshold: number): I
 export const container = (b: ExportedBundle, o: ExportOptions, port: IContainerPort): IContainer => ({
   name: 'sinter',
   image: o.image,
+  args: serveArguments(o.name, MODEL_DIR, o.cpus),
   ports: [port],
   resources: {
     requests: { cpu: String(o.cpus), memory: `${b.memory}Mi` },

@@ -7,6 +7,8 @@ import type { ExportOptions, ExportTarget } from '../target.ts';
 import { readme } from '../text.ts';
 import { template } from '../templates.ts';
 
+/** What native bundles for Linux call their shared library. */
+const LIBRARY = 'libmodel.so';
 const typeOf = ({ datatype }: Port): string => (datatype === 'BYTES' ? 'TYPE_STRING' : `TYPE_${datatype}`);
 /** A string of protobuf's text format: UTF-8, control characters in octal. */
 const quote = (text: string): string =>
@@ -21,17 +23,16 @@ export const triton: ExportTarget = {
       throw new ExportError(
         `Triton's Python backend runs libraries of Linux, and ${b.manifest.target} is none; compile the model with --target linux-x64 or linux-arm64`,
       );
-    const library = `lib${b.manifest.native.prefix}.so`;
-    for (const file of [library, 'model.py'])
+    for (const file of [LIBRARY, 'model.py'])
       if (!b.files.has(file))
         throw new ExportError(
-          `the bundle lacks ${file}: run \`make ${library}\` in it, or compile the model on a machine with a C compiler`,
+          `the bundle lacks ${file}: run \`make ${LIBRARY}\` in it, or compile the model on a machine with a C compiler`,
         );
     const at = `repository/${o.name}`;
     return new Map<string, Uint8Array | string>([
       [`${at}/config.pbtxt`, config(b, o)],
       [`${at}/1/model.py`, template('triton.py')],
-      ...['model.py', library, 'manifest.json'].flatMap(f => {
+      ...['model.py', LIBRARY, 'manifest.json'].flatMap(f => {
         const data = b.files.get(f);
         return data ? [[`${at}/1/bundle/${f}`, data] as const] : [];
       }),

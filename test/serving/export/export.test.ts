@@ -132,6 +132,17 @@ describe('the documents', () => {
 });
 
 describe('sagemaker', () => {
+  it('starts the server as SageMaker, and others, ask for it', async () => {
+    const serve = join(await exported('sagemaker'), 'image/serve');
+    const bin = join(dir, 'bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'sinter'), '#!/bin/sh\necho "$@"\n', { mode: 0o755 });
+    const started = (...argv: string[]): string =>
+      execFileSync('sh', [serve, ...argv], { env: { PATH: `${bin}:${process.env['PATH'] ?? ''}` } }).toString();
+    expect(started('serve')).toBe('serve --host 0.0.0.0\n');
+    expect(started()).toBe('serve --host 0.0.0.0\n');
+    expect(started('serve', 'a=/mnt/models', '--port', '8080')).toBe('serve a=/mnt/models --port 8080 --host 0.0.0.0\n');
+  });
   it('has an archive that holds the bundle at its root, the same bytes each time', async () => {
     const [a, b] = [await exported('sagemaker'), await exported('sagemaker')];
     expect(readFileSync(join(a, 'model.tar.gz'))).toEqual(readFileSync(join(b, 'model.tar.gz')));
@@ -217,7 +228,7 @@ describe('what cannot be exported', () => {
     });
     await refused(/linux-x64-v3 is code of a machine, which a worker does not run; .*--target wasm-simd/, 'workers', native);
     await refused(/linux-x64-v3 is code of a machine/, 'lambda', native);
-    await refused(/the bundle lacks libbike\.so: run `make libbike\.so`/, 'triton', native);
+    await refused(/the bundle lacks libmodel\.so: run `make libmodel\.so`/, 'triton', native);
     await refused(/runs libraries of Linux, and wasm-simd is none; .*linux-x64/, 'triton', bundle);
     await refused(/give what a pod should get with --rps/, 'keda', bundle);
     const half = damaged('half', f => {
