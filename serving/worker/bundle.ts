@@ -45,7 +45,12 @@ export async function openBundle(dir: string, allowNative: boolean): Promise<Ope
       load(): Promise<{ readonly profile: string; run(inputs: Tensors): Record<string, Tensor> }>;
     };
     const model = await index.load();
-    return { manifest, profile: model.profile, checked: `${files} files`, run: inputs => guarded(() => model.run(inputs)) };
+    return {
+      manifest,
+      profile: model.profile,
+      checked: `${files} ${files === 1 ? 'file' : 'files'}`,
+      run: inputs => guarded(() => model.run(inputs)),
+    };
   } catch (e) {
     throw new ServeError(400, `${dir} cannot be loaded: ${messageOf(e)}`, e);
   }
