@@ -11,6 +11,7 @@ interface Flags {
   readonly port: number;
   readonly state: string;
   readonly s3Endpoint?: string;
+  readonly account?: string;
   readonly clockRate: number;
   readonly zones: number;
   readonly modelRoom: number;
@@ -26,6 +27,10 @@ const number =
       throw new InvalidArgumentError(`must be a ${whole ? 'whole ' : ''}number from ${lo} to ${hi}.`);
     return n;
   };
+function account(text: string): string {
+  if (!/^\d{12}$/.test(text)) throw new InvalidArgumentError('must be 12 digits.');
+  return text;
+}
 const HELP = `
 Point an SDK at it, with any credentials and any region:
 
@@ -43,6 +48,7 @@ export async function run(argv: readonly string[], t: Terminal): Promise<number>
     .option('--port <port>', 'the port; 0 is any that is free', number(0, 65535), 4600)
     .option('--state <folder>', 'where it keeps what it knows', join(homedir(), '.local', 'state', 'sinter-endpointd'))
     .option('--s3-endpoint <url>', "the S3 that models are read from; default: AWS_ENDPOINT_URL_S3, else Amazon's")
+    .option('--account <digits>', 'the account in names of resources', account)
     .option(
       '--clock-rate <n>',
       'how many times faster than the wall clock alarms, cooldowns and waits pass',

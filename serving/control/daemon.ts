@@ -30,6 +30,8 @@ export interface DaemonOptions {
   readonly state: string;
   /** Of an S3 other than Amazon's. */
   readonly s3Endpoint?: string;
+  /** The number in names of resources; default 000000000000. */
+  readonly account?: string;
   /** How many times faster than the wall clock alarms, cooldowns and waits pass; default 1. */
   readonly clockRate?: number;
   /** How many zones instances are spread over; default 2. */
@@ -124,6 +126,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const fault = (e: unknown): void => log({ level: 'error', message: e instanceof Error ? (e.stack ?? e.message) : String(e) });
   const server = createServer({
     clock,
+    account: o.account ?? '000000000000',
     operations: operations({ registry, endpoints: controller, metrics, jobs, alarm: name => controller.alarm(name) }),
     runtime,
     reset:

@@ -16,11 +16,6 @@ import type { Alarm } from './alarms.ts';
 import type { EndpointState } from './endpoint.ts';
 import type { Journal } from './journal.ts';
 
-export const ACCOUNT = '000000000000';
-/** Of a resource of SageMaker, such as `model/NAME`. */
-export const arn = (region: string, rest: string, service = 'sagemaker'): string =>
-  `arn:aws:${service}:${region}:${ACCOUNT}:${rest}`;
-
 /** What was asked for, as it was checked. Times are milliseconds since 1970. */
 export interface ModelRecord {
   readonly arn: string;

@@ -7,13 +7,13 @@ import type { Reply } from '../protocols/aws/wire.ts';
 import type { Clock } from './clock.ts';
 import type { Host } from './host.ts';
 import { answerOfModel, hostOf, type Models } from './multi-model.ts';
-import { ACCOUNT } from './registry.ts';
 import { choose, type Chosen, type Route, type VariantRoute } from './routing.ts';
 import { TimedOut, withTimeout } from './wait.ts';
 
 export interface Invocation {
   readonly endpoint: string;
   readonly region: string;
+  readonly account: string;
   readonly contentType: string | undefined;
   readonly accept: string | undefined;
   readonly attributes: string | undefined;
@@ -56,8 +56,8 @@ export function createRuntime(o: RuntimeOptions): Runtime {
     const chosen = route && choose(route, i.targetVariant, Math.random);
     if (route === undefined || chosen === undefined) {
       if (route !== undefined && i.targetVariant !== undefined && route.fleets.length > 0)
-        throw runtimeValidation(`Variant ${i.targetVariant} was not found for endpoint ${i.endpoint} of account ${ACCOUNT}.`);
-      throw runtimeValidation(`Endpoint ${i.endpoint} of account ${ACCOUNT} not found.`);
+        throw runtimeValidation(`Variant ${i.targetVariant} was not found for endpoint ${i.endpoint} of account ${i.account}.`);
+      throw runtimeValidation(`Endpoint ${i.endpoint} of account ${i.account} not found.`);
     }
     checkTargets(chosen.variant, i);
     let model = 0;
@@ -251,7 +251,7 @@ function modelFailed(i: Invocation, status: number, container: string, message: 
   return new AwsError('ModelError', text, 424, {
     OriginalStatusCode: status,
     OriginalMessage: shown,
-    LogStreamArn: `arn:aws:logs:${i.region}:${ACCOUNT}:log-group:${group}`,
+    LogStreamArn: `arn:aws:logs:${i.region}:${i.account}:log-group:${group}`,
   });
 }
 const poisoned = (i: Invocation): AwsError =>

@@ -22,6 +22,7 @@ export type Operation = (input: never, caller: Caller) => object | Promise<objec
 export type Operations = Readonly<Record<Service, Readonly<Record<string, Operation>>>>;
 export interface ServerOptions {
   readonly clock: Clock;
+  readonly account: string;
   readonly operations: Operations;
   readonly runtime: Runtime;
   /** Forgets everything, for suites of tests; undefined where that is not allowed. */
@@ -84,7 +85,7 @@ async function control(o: ServerOptions, request: IncomingMessage): Promise<Repl
     const input = check(asked.service, asked.operation, asked.input);
     const run = o.operations[asked.service][asked.operation];
     if (run === undefined) throw new AwsError('UnknownOperationException', `endpointd does not serve ${asked.operation}.`);
-    const output = await run(input as never, { region: regionOf(request.headers), now: o.clock.now() });
+    const output = await run(input as never, { region: regionOf(request.headers), account: o.account, now: o.clock.now() });
     return encodeAnswer(asked.service, output);
   } catch (e) {
     return encodeError(service, known(o, e));
@@ -100,6 +101,7 @@ async function invoke(o: ServerOptions, request: IncomingMessage, name: string):
     const invocation: Invocation = {
       endpoint: decode(name),
       region: regionOf(request.headers),
+      account: o.account,
       contentType: header('content-type'),
       accept: header('accept'),
       attributes: header('x-amzn-sagemaker-custom-attributes'),

@@ -20,8 +20,8 @@ import type { Checked } from '../../protocols/aws/check.ts';
 import { AwsError } from '../../protocols/aws/errors.ts';
 import { isComparison, type Alarm } from '../alarms.ts';
 import { isStatistic, MAX_SERIES, periods, statistic, type Dimensions, type Metrics, type Statistic } from '../metrics.ts';
-import { arn, type Registry } from '../registry.ts';
-import type { Caller } from './caller.ts';
+import type { Registry } from '../registry.ts';
+import { arn, type Caller } from './caller.ts';
 import { paginate } from './lists.ts';
 
 type In<T> = Checked<T>;
@@ -192,7 +192,7 @@ export function describeAlarms(r: Registry, i: In<DescribeAlarmsInput>, c: Calle
   const { page, next } = paginate(all, i.NextToken, i.MaxRecords ?? 50);
   return { MetricAlarms: page.map(a => described(a, c)), CompositeAlarms: [], ...next };
 }
-export const alarmArn = (c: Pick<Caller, 'region'>, name: string): string => arn(c.region, `alarm:${name}`, 'cloudwatch');
+export const alarmArn = (c: Pick<Caller, 'region' | 'account'>, name: string): string => arn(c, `alarm:${name}`, 'cloudwatch');
 const described = (a: Alarm, c: Caller): MetricAlarm => ({
   AlarmName: a.name,
   AlarmArn: alarmArn(c, a.name),

@@ -19,8 +19,8 @@ import { validation } from '../../protocols/aws/errors.ts';
 import { ALL_AT_ONCE, canary, linear, rolling, type Policy } from '../deployment.ts';
 import { shares, status, wanted, type EndpointEvent, type EndpointState } from '../endpoint.ts';
 import type { Fleet, Variant } from '../fleet.ts';
-import { arn, type ConfigRecord, type EndpointRecord, type FleetRecord, type Registry } from '../registry.ts';
-import type { Caller } from './caller.ts';
+import type { ConfigRecord, EndpointRecord, FleetRecord, Registry } from '../registry.ts';
+import { arn, type Caller } from './caller.ts';
 import { list } from './lists.ts';
 import { containersOf, findConfig, findModel } from './models.ts';
 import { omit } from '../omit.ts';
@@ -31,7 +31,7 @@ export interface Endpoints {
   create(name: string, record: Omit<EndpointRecord, 'state'>, fleet: Fleet): void;
   send(name: string, event: EndpointEvent): void;
 }
-const endpointArn = (c: Caller, name: string): string => arn(c.region, `endpoint/${name}`);
+const endpointArn = (c: Caller, name: string): string => arn(c, `endpoint/${name}`);
 
 export function findEndpoint(r: Registry, name: string, c: Caller): EndpointRecord {
   const e = r.endpoints.get(name);
@@ -71,8 +71,8 @@ export function createEndpoint(r: Registry, to: Endpoints, i: In<CreateEndpointI
   if (r.endpoints.has(i.EndpointName)) throw validation(`Cannot create already existing endpoint "${id}".`);
   const config = findConfig(r, i.EndpointConfigName, c);
   const deployment = i.DeploymentConfig;
-  if (deployment !== undefined) policyOf(deployment);
   const fleet = newFleet(r, config, c, v => v);
+  if (deployment !== undefined) policyOf(deployment, fleet);
   if (i.Tags !== undefined) r.tags.put(id, i.Tags);
   to.create(i.EndpointName, { arn: id, ...(deployment === undefined ? {} : { deploymentConfig: deployment }) }, fleet);
   return { EndpointArn: id };
@@ -81,7 +81,6 @@ export function updateEndpoint(r: Registry, to: Endpoints, i: In<UpdateEndpointI
   const e = inService(r, i.EndpointName, c);
   const config = findConfig(r, i.EndpointConfigName, c);
   const deployment = i.RetainDeploymentConfig === true ? (e.deploymentConfig ?? i.DeploymentConfig) : i.DeploymentConfig;
-  const policy = policyOf(deployment);
   const excluded = new Set((i.ExcludeRetainedVariantProperties ?? []).map(x => x.VariantPropertyType));
   const live = e.state.live.variants;
   const keep = (v: Variant): Variant => {
@@ -103,6 +102,7 @@ export function updateEndpoint(r: Registry, to: Endpoints, i: In<UpdateEndpointI
       throw validation(`The instance type changes: ${why}.`);
   }
   const green = newFleet(r, config, c, keep);
+  const policy = policyOf(deployment, green);
   r.endpoints.put(i.EndpointName, {
     ...omit(e, 'deploymentConfig'),
     ...(deployment === undefined ? {} : { deploymentConfig: deployment }),
@@ -111,14 +111,15 @@ export function updateEndpoint(r: Registry, to: Endpoints, i: In<UpdateEndpointI
   return { EndpointArn: e.arn };
 }
 /** The steps of a deployment configuration; default: all at once. ValidationException for sizes that AWS refuses. */
-export function policyOf(d: In<DeploymentConfig> | undefined): Policy {
+export function policyOf(d: In<DeploymentConfig> | undefined, green: Fleet): Policy {
+  const total = green.variants.reduce((n, v) => n + v.count, 0);
   const alarms = (d?.AutoRollbackConfiguration?.Alarms ?? []).flatMap(a => a.AlarmName ?? []);
   const base = { alarms, bakeMs: 0, terminationMs: 0, timeoutMs: 28_800_000 };
   if (d?.BlueGreenUpdatePolicy !== undefined && d.RollingUpdatePolicy !== undefined)
     throw validation('BlueGreenUpdatePolicy and RollingUpdatePolicy cannot both be given.');
   const roll = d?.RollingUpdatePolicy;
   if (roll !== undefined) {
-    const share = fraction(roll.MaximumBatchSize, 'MaximumBatchSize', 5, 50);
+    const share = fraction(roll.MaximumBatchSize, 'MaximumBatchSize', 5, 50, total);
     return {
       ...base,
       steps: rolling(share),
@@ -137,9 +138,9 @@ export function policyOf(d: In<DeploymentConfig> | undefined): Policy {
   };
   switch (routing.Type) {
     case 'CANARY':
-      return { ...common, steps: canary(fraction(routing.CanarySize, 'CanarySize', 1, 50)) };
+      return { ...common, steps: canary(fraction(routing.CanarySize, 'CanarySize', 1, 50, total)) };
     case 'LINEAR':
-      return { ...common, steps: linear(fraction(routing.LinearStepSize, 'LinearStepSize', 10, 50)) };
+      return { ...common, steps: linear(fraction(routing.LinearStepSize, 'LinearStepSize', 10, 50, total)) };
     case 'ALL_AT_ONCE':
       return { ...common, steps: ALL_AT_ONCE };
   }
@@ -149,12 +150,13 @@ function fraction(
   name: string,
   min: number,
   max: number,
+  total: number,
 ): number {
   if (size === undefined) throw validation(`${name} must be given.`);
-  if (size.Type !== 'CAPACITY_PERCENT') throw validation(`${name}: endpointd takes sizes of Type CAPACITY_PERCENT only.`);
-  if (size.Value < min || size.Value > max)
-    throw validation(`${name} must be between ${min} and ${max} percent of the capacity.`);
-  return size.Value / 100;
+  const percent = size.Type === 'CAPACITY_PERCENT' ? size.Value : (100 * size.Value) / total;
+  if (percent < min || percent > max)
+    throw validation(`${name} must be between ${min} and ${max} percent of the capacity, which is ${total} instances.`);
+  return percent / 100;
 }
 
 export function updateWeightsAndCapacities(
@@ -163,13 +165,18 @@ export function updateWeightsAndCapacities(
   i: In<UpdateEndpointWeightsAndCapacitiesInput>,
   c: Caller,
 ): UpdateEndpointWeightsAndCapacitiesOutput {
-  const e = inService(r, i.EndpointName, c);
-  const { live } = e.state;
-  for (const w of i.DesiredWeightsAndCapacities) {
-    if (!live.variants.some(v => v.name === w.VariantName))
-      throw validation(`Variant "${w.VariantName}" is not present in endpoint "${e.arn}".`);
+  const { live } = findEndpoint(r, i.EndpointName, c).state;
+  const names = i.DesiredWeightsAndCapacities.map(w => w.VariantName);
+  const twice = names.find((n, at) => names.indexOf(n) < at);
+  if (twice !== undefined) throw validation(`The variant name "${twice}" was non-unique within the request.`);
+  const unknown = names.filter(n => !live.variants.some(v => v.name === n));
+  if (unknown.length > 0)
+    throw validation(
+      `The variant name(s) "${unknown.join(', ')}" is/are not present within endpoint configuration "${live.config}".`,
+    );
+  for (const w of i.DesiredWeightsAndCapacities)
     if (w.ServerlessUpdateConfig !== undefined) throw validation('endpointd does not serve serverless inference.');
-  }
+  const e = inService(r, i.EndpointName, c);
   const variants = live.variants.map(v => {
     const w = i.DesiredWeightsAndCapacities.find(x => x.VariantName === v.name);
     return { ...v, count: w?.DesiredInstanceCount ?? v.count, weight: w?.DesiredWeight ?? v.weight };

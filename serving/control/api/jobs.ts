@@ -12,8 +12,8 @@ import type {
 import type { Checked } from '../../protocols/aws/check.ts';
 import { AwsError, validation } from '../../protocols/aws/errors.ts';
 import type { Jobs } from '../jobs.ts';
-import { arn, type JobRecord, type Registry } from '../registry.ts';
-import type { Caller } from './caller.ts';
+import type { JobRecord, Registry } from '../registry.ts';
+import { arn, type Caller } from './caller.ts';
 import { list } from './lists.ts';
 import { omit } from '../omit.ts';
 
@@ -23,7 +23,7 @@ function find(r: Registry, name: string, c: Caller): JobRecord {
   if (job === undefined) throw new AwsError('ResourceNotFound', `Could not find compilation job "${jobArn(c, name)}".`);
   return job;
 }
-const jobArn = (c: Caller, name: string): string => arn(c.region, `compilation-job/${name}`);
+const jobArn = (c: Caller, name: string): string => arn(c, `compilation-job/${name}`);
 const ended = (j: JobRecord): boolean => j.status === 'COMPLETED' || j.status === 'FAILED' || j.status === 'STOPPED';
 
 export function createCompilationJob(

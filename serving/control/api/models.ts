@@ -18,14 +18,14 @@ import type {
 } from '@aws-sdk/client-sagemaker';
 import type { Checked } from '../../protocols/aws/check.ts';
 import { validation } from '../../protocols/aws/errors.ts';
-import { arn, type ConfigRecord, type ModelRecord, type Registry } from '../registry.ts';
+import type { ConfigRecord, ModelRecord, Registry } from '../registry.ts';
 import { list } from './lists.ts';
-import type { Caller } from './caller.ts';
+import { arn, type Caller } from './caller.ts';
 import { omit } from '../omit.ts';
 
 type In<T> = Checked<T>;
-export const modelArn = (c: Caller, name: string): string => arn(c.region, `model/${name}`);
-export const configArn = (c: Caller, name: string): string => arn(c.region, `endpoint-config/${name}`);
+export const modelArn = (c: Caller, name: string): string => arn(c, `model/${name}`);
+export const configArn = (c: Caller, name: string): string => arn(c, `endpoint-config/${name}`);
 /** The containers of a model, in their order. */
 export const containersOf = (m: In<CreateModelInput>): readonly In<ContainerDefinition>[] =>
   m.PrimaryContainer === undefined ? (m.Containers ?? []) : [m.PrimaryContainer];

@@ -20,10 +20,10 @@ import type { Checked } from '../../protocols/aws/check.ts';
 import { AwsError, validation } from '../../protocols/aws/errors.ts';
 import type { Alarm } from '../alarms.ts';
 import { HIGH_POINTS, LOW_POINTS, LOW_SHARE } from '../autoscaler.ts';
-import { arn, type PolicyRecord, type Registry, type TargetRecord } from '../registry.ts';
+import type { PolicyRecord, Registry, TargetRecord } from '../registry.ts';
 import { dropTarget, parseResource, policyKey } from '../targets.ts';
 import { metricOf } from '../scaler.ts';
-import type { Caller } from './caller.ts';
+import { arn, type Caller } from './caller.ts';
 import { paginate } from './lists.ts';
 import { alarmArn } from './cloudwatch.ts';
 
@@ -64,7 +64,7 @@ export function registerScalableTarget(
     throw validation('MinCapacity and MaxCapacity must be given for a new scalable target.');
   if (min > max) throw validation('MinCapacity cannot be greater than MaxCapacity.');
   if (min < 1) throw validation('MinCapacity must be at least 1: an endpoint is not scaled to nothing.');
-  const id = before?.arn ?? arn(c.region, `scalable-target/${randomUUID().replaceAll('-', '')}`, 'application-autoscaling');
+  const id = before?.arn ?? arn(c, `scalable-target/${randomUUID().replaceAll('-', '')}`, 'application-autoscaling');
   r.targets.put(i.ResourceId, { arn: id, created: before?.created ?? c.now, input });
   return { ScalableTargetARN: id };
 }
@@ -73,7 +73,11 @@ export function deregisterScalableTarget(r: Registry, i: In<DeregisterScalableTa
   dropTarget(r, i.ResourceId);
   return {};
 }
-export function describeScalableTargets(r: Registry, i: In<DescribeScalableTargetsRequest>): DescribeScalableTargetsResponse {
+export function describeScalableTargets(
+  r: Registry,
+  i: In<DescribeScalableTargetsRequest>,
+  c: Caller,
+): DescribeScalableTargetsResponse {
   const all = [...r.targets.values()].filter(
     t =>
       i.ServiceNamespace === 'sagemaker' &&
@@ -90,7 +94,7 @@ export function describeScalableTargets(r: Registry, i: In<DescribeScalableTarge
       MaxCapacity: t.MaxCapacity,
       RoleARN:
         t.RoleARN ??
-        'arn:aws:iam::000000000000:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint',
+        `arn:aws:iam::${c.account}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint`,
       CreationTime: new Date(created),
       SuspendedState: {
         DynamicScalingInSuspended: false,
@@ -116,14 +120,17 @@ export function putScalingPolicy(r: Registry, i: In<PutScalingPolicyRequest>, c:
   const input = { ...i, PolicyType: type };
   const id =
     before?.arn ??
-    arn(c.region, `scalingPolicy:${randomUUID()}:resource/sagemaker/${i.ResourceId}:policyName/${i.PolicyName}`, 'autoscaling');
+    arn(c, `scalingPolicy:${randomUUID()}:resource/sagemaker/${i.ResourceId}:policyName/${i.PolicyName}`, 'autoscaling');
   for (const a of before?.alarms ?? []) r.alarms.delete(a);
   const alarms = policyAlarms(input, id, c);
   for (const a of alarms) r.alarms.put(a.name, a);
   r.policies.put(key, { arn: id, created: before?.created ?? c.now, input, alarms: alarms.map(a => a.name) });
   return { PolicyARN: id, Alarms: alarms.map(a => listed(a.name, c)) };
 }
-const listed = (name: string, c: Pick<Caller, 'region'>): PolicyAlarm => ({ AlarmName: name, AlarmARN: alarmArn(c, name) });
+const listed = (name: string, c: Pick<Caller, 'region' | 'account'>): PolicyAlarm => ({
+  AlarmName: name,
+  AlarmARN: alarmArn(c, name),
+});
 /** The two alarms of a policy, which show when it acts. */
 function policyAlarms(i: In<PutScalingPolicyRequest>, policy: string, c: Caller): readonly Alarm[] {
   const at = parseResource(i.ResourceId);

@@ -84,7 +84,7 @@ describe('an update under load', () => {
     await intact();
   });
   it('linear', async () => {
-    await update('green', blueGreen({ Type: 'LINEAR', LinearStepSize: { Type: 'CAPACITY_PERCENT', Value: 50 } }));
+    await update('green', blueGreen({ Type: 'LINEAR', LinearStepSize: { Type: 'INSTANCE_COUNT', Value: 1 } }));
     expect(await sharesSeen()).toEqual([0.5, 1]);
     await intact();
   });
