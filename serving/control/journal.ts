@@ -32,13 +32,23 @@ export function openJournal(path: string): Journal {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const kinds = replay(path);
   let [fd, lines] = compact(path, kinds);
+  let broken = false;
+  const renew = (): void => {
+    closeSync(fd);
+    [fd, lines] = compact(path, kinds);
+    broken = false;
+  };
   const append = (line: Line): void => {
-    writeWhole(fd, `${JSON.stringify(line)}\n`);
-    fdatasyncSync(fd);
-    if (++lines > size(kinds) + SLACK) {
-      closeSync(fd);
-      [fd, lines] = compact(path, kinds);
+    if (broken) renew();
+    try {
+      writeWhole(fd, `${JSON.stringify(line)}\n`);
+      fdatasyncSync(fd);
+    } catch (e) {
+      // As when the disk is full: a part of the line may be there.
+      broken = true;
+      throw e;
     }
+    if (++lines > size(kinds) + SLACK) renew();
   };
   const none: ReadonlyMap<string, unknown> = new Map();
   return {

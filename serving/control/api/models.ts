@@ -88,15 +88,16 @@ export function deleteModel(r: Registry, i: In<DeleteModelInput>, c: Caller): ob
 export function createEndpointConfig(r: Registry, i: In<CreateEndpointConfigInput>, c: Caller): CreateEndpointConfigOutput {
   const id = configArn(c, i.EndpointConfigName);
   if (r.configs.has(i.EndpointConfigName)) throw validation(`Cannot create already existing endpoint configuration "${id}".`);
-  if (i.AsyncInferenceConfig !== undefined)
-    throw validation('endpointd does not serve asynchronous inference: leave AsyncInferenceConfig out.');
-  if (i.ExplainerConfig !== undefined) throw validation('endpointd does not explain predictions: leave ExplainerConfig out.');
   const shadows = i.ShadowProductionVariants ?? [];
   const variants = [...i.ProductionVariants, ...shadows];
   const names = variants.map(v => v.VariantName);
   if (new Set(names).size < names.length) throw validation('Each VariantName of an endpoint configuration must be unique.');
   if (shadows.length > 0 && (shadows.length > 1 || i.ProductionVariants.length > 1))
     throw validation('With ShadowProductionVariants there must be exactly one of them and one production variant.');
+  for (const v of variants) if (v.ModelName !== undefined) findModel(r, v.ModelName, c);
+  if (i.AsyncInferenceConfig !== undefined)
+    throw validation('endpointd does not serve asynchronous inference: leave AsyncInferenceConfig out.');
+  if (i.ExplainerConfig !== undefined) throw validation('endpointd does not explain predictions: leave ExplainerConfig out.');
   for (const v of variants) {
     if (v.ServerlessConfig !== undefined)
       throw validation(
@@ -105,7 +106,6 @@ export function createEndpointConfig(r: Registry, i: In<CreateEndpointConfigInpu
     if (v.ModelName === undefined) throw validation(`Variant ${v.VariantName}: ModelName must be given.`);
     if (v.InstanceType === undefined || v.InitialInstanceCount === undefined)
       throw validation(`Variant ${v.VariantName}: InstanceType and InitialInstanceCount must be given.`);
-    findModel(r, v.ModelName, c);
   }
   if (i.ProductionVariants.every(v => v.InitialVariantWeight === 0))
     throw validation('At least one production variant must have a weight above 0.');

@@ -25,6 +25,7 @@ def archive(name: str) -> str:
 
 # 1. Two archives under one prefix, and an endpoint on the prefix.
 upload(*(f"{PREFIX}/{archive(n)}" for n in ("depth-3", "depth-6")))
+boto3.client("s3").delete_object(Bucket=BUCKET, Key=f"{PREFIX}/{archive('depth-9')}")
 session = sagemaker.Session(
     sagemaker_client=client, sagemaker_runtime_client=runtime, default_bucket=BUCKET, boto_session=boto3.Session()
 )
