@@ -1,5 +1,5 @@
 // What must not take the service down: requests that end processes, too many at once, bodies and archives that are broken.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { image, rows, startPlane, until, type Plane } from './plane.ts';
 let p: Plane;
 /** A row whose first value ends the process of the model below. */
 const FATAL = `666${(rows[0] ?? '').slice(1)}`;
-/** A row that it computes for half a second. */
+/** A row that it computes for a second. */
 const SLOW = `777${(rows[0] ?? '').slice(1)}`;
 beforeAll(async () => {
   p = await startPlane();
@@ -29,22 +29,21 @@ async function deadlyArchive(): Promise<Buffer> {
   const folder = mkdtempSync(join(tmpdir(), 'sinter-deadly-'));
   const dir = join(folder, 'bundle');
   writeBundle(dir, (await compile({ model: join(projectDir, 'fixtures/bike/model.json') })).files);
-  const file = join(dir, 'index.js');
-  const text = readFileSync(file, 'utf8').replace('export async function load(', 'async function loadModel(');
+  renameSync(join(dir, 'index.js'), join(dir, 'real.js'));
   writeFileSync(
-    file,
-    `${text}
-export async function load(...a) {
-  const model = await loadModel(...a);
-  const run = model.run.bind(model);
-  model.run = inputs => {
+    join(dir, 'index.js'),
+    `export * from './real.js';
+import { load as real } from './real.js';
+export async function load() {
+  const model = await real();
+  const run = inputs => {
     for (const { data } of Object.values(inputs)) {
       if (data?.includes(666)) process.abort();
-      if (data?.includes(777)) for (const end = Date.now() + 500; Date.now() < end;);
+      if (data?.includes(777)) for (const end = Date.now() + 1000; Date.now() < end;);
     }
-    return run(inputs);
+    return model.run(inputs);
   };
-  return model;
+  return { profile: model.profile, run };
 }
 `,
   );
@@ -76,7 +75,7 @@ describe('a request that ends the process', () => {
 describe('too many requests at once', () => {
   it('are refused at once, and the rest is answered', async () => {
     const answers = await Promise.all(
-      Array.from({ length: 300 }, () =>
+      Array.from({ length: 600 }, () =>
         fetch(url(), { method: 'POST', headers: { 'content-type': 'text/csv' }, body: SLOW }).then(async r => {
           await r.arrayBuffer();
           return r.status;
@@ -85,7 +84,7 @@ describe('too many requests at once', () => {
     );
     expect(new Set(answers)).toEqual(new Set([200, 503]));
     // Two instances hold a hundred each.
-    expect(answers.filter(s => s === 200)).toHaveLength(200);
+    expect(answers.filter(s => s === 200).length).toBeGreaterThanOrEqual(200);
     expect((await p.invoke({ EndpointName })).variant).toBe('v0');
   }, 120_000);
 });
