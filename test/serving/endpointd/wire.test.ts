@@ -82,9 +82,7 @@ describe('the wire', () => {
       [{ ...target, 'content-encoding': 'gzip' }, body],
       [{ ...target, 'content-encoding': 'gzip' }, bomb],
     ] as const)
-      expect(() => decodeRequest(headers, bytes)).toThrow(
-        expect.objectContaining({ code: 'SerializationException' }),
-      );
+      expect(() => decodeRequest(headers, bytes)).toThrow(expect.objectContaining({ code: 'SerializationException' }));
   });
   it('says which protocols it speaks', () => {
     const query = { 'content-type': 'application/x-www-form-urlencoded' };
