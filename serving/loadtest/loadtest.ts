@@ -1,8 +1,7 @@
 /** A load test: one rate, or a search of the highest that keeps a goal. */
-import { request } from 'undici';
 import { targetValue } from '../control/autoscaler.ts';
 import { runLoad, type LoadOptions, type LoadResult } from './load.ts';
-import { LoadtestError, reasonOf, type Requests } from './request.ts';
+import { ask, LoadtestError, reasonOf, type Requests } from './request.ts';
 import { missOf, search, type Goal, type Miss } from './search.ts';
 
 export interface LoadtestOptions extends Omit<LoadOptions, 'rate' | 'patience'> {
@@ -86,9 +85,9 @@ async function warmUp({ url, headers, bodies }: Requests, o: LoadtestOptions, si
   const end = performance.now() + o.warmup * 1000;
   do {
     const start = performance.now();
-    const text = await once(url, headers, bodies[times.length % bodies.length] ?? new Uint8Array(), o.timeout * 1000);
+    const wrong = await once(url, headers, bodies[times.length % bodies.length] ?? new Uint8Array(), o.timeout * 1000);
     times.push(performance.now() - start);
-    if (text !== undefined) throw new LoadtestError(`POST ${url.href} ${text}`);
+    if (wrong !== undefined) throw new LoadtestError(`POST ${url.href} ${wrong}`);
   } while (performance.now() < end && signal?.aborted !== true);
   // Where several were sent, the first ones wait for what the server does once.
   const settled = times.slice(Math.floor(times.length / 2)).sort((a, b) => a - b);
@@ -97,9 +96,8 @@ async function warmUp({ url, headers, bodies }: Requests, o: LoadtestOptions, si
 /** Undefined where the answer is right. */
 async function once(url: URL, headers: Requests['headers'], body: Uint8Array, timeout: number): Promise<string | undefined> {
   try {
-    const r = await request(url, { method: 'POST', headers, body, headersTimeout: timeout, bodyTimeout: timeout });
-    const text = await r.body.text();
-    return r.statusCode >= 200 && r.statusCode < 300 ? undefined : `answers ${r.statusCode}: ${text.slice(0, 300)}`;
+    const { status, text } = await ask(url, { method: 'POST', headers, body }, timeout);
+    return status >= 200 && status < 300 ? undefined : `answers ${status}: ${text.slice(0, 300)}`;
   } catch (e) {
     return `fails: ${reasonOf(e)}`;
   }

@@ -1,6 +1,7 @@
 /** What is sent: a body from a file, or random inputs for a model that says by the Open Inference Protocol what it takes. */
 import { readFileSync } from 'node:fs';
 import { request } from 'undici';
+import { MiB } from '../core/limits.ts';
 
 /** What a person can mend: a wrong URL, a body that the server refuses, a server that is not there. */
 export class LoadtestError extends Error {
@@ -26,6 +27,10 @@ export interface BodyOptions {
 }
 /** How many different random inputs there are. */
 const BODIES = 16;
+/** In bytes. */
+const LONGEST_ANSWER = 64 * MiB;
+/** In milliseconds. */
+const GET_TIMEOUT = 10_000;
 /** The most elements of a random input. */
 const LARGEST = 2 ** 24;
 const TYPES: Readonly<Record<string, string>> = {
@@ -104,14 +109,29 @@ function isInput(x: unknown): x is Input {
 }
 async function getJson(url: URL): Promise<unknown> {
   try {
-    const { statusCode, body } = await request(url, { headersTimeout: 10_000, bodyTimeout: 10_000 });
-    const text = await body.text();
-    if (statusCode !== 200) throw new LoadtestError(`GET ${url.href} answers ${statusCode}: ${text.slice(0, 200)}`);
+    const { status, text } = await ask(url, { method: 'GET' }, GET_TIMEOUT);
+    if (status !== 200) throw new LoadtestError(`GET ${url.href} answers ${status}: ${text.slice(0, 200)}`);
     return JSON.parse(text) as unknown;
   } catch (e) {
     if (e instanceof LoadtestError) throw e;
     throw new LoadtestError(`GET ${url.href} fails: ${reasonOf(e)}`);
   }
+}
+/** One request and the text of its answer. It fails where that is not there, as a whole and of a sane size, after `timeout` milliseconds. */
+export async function ask(
+  url: URL,
+  options: { readonly method: 'GET' | 'POST'; readonly headers?: Readonly<Record<string, string>>; readonly body?: Uint8Array },
+  timeout: number,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const { statusCode, body } = await request(url, { ...options, signal: AbortSignal.timeout(timeout) });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > LONGEST_ANSWER) throw new Error(`the answer is longer than ${LONGEST_ANSWER / MiB} MiB`);
+    chunks.push(chunk);
+  }
+  return { status: statusCode, text: Buffer.concat(chunks).toString() };
 }
 /** Why something failed; errors of connections to several addresses have no message of their own. */
 export function reasonOf(e: unknown): string {

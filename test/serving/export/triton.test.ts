@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir } from '../../../fixtures/paths.ts';
-import { fetched, needs } from '../../needs.ts';
+import { fetched, modules, needs } from '../../needs.ts';
 import { compileBike, predictions, rows, sinterExport, workFolder } from './bundles.ts';
 
 const { dir, remove } = workFolder();
@@ -53,7 +53,7 @@ interface Answer {
 }
 
 describe('triton', () => {
-  needs('cc', 'make', 'python3', fetched('triton', join(triton, 'model_config_pb2.py'))).it(
+  needs('cc', 'make', modules('numpy'), fetched('triton', join(triton, 'model_config_pb2.py'))).it(
     'reads the configuration, and its backend runs the bundle',
     async () => {
       const bundle = join(dir, 'bike');

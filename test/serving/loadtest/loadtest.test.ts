@@ -142,6 +142,22 @@ describe('sinter loadtest', () => {
     expect(r.out).toMatch(/requests fail: \d+ × status 500/);
     expect(r.out).toContain('No rate that was tried keeps p99 < 50 ms without errors: requests fail.');
   });
+  it('does not wait for an answer that never ends, nor keep one that is too long', async () => {
+    const slow = await server((_body, res) => void res.write('a'));
+    const r = await sinter(slow.url.href, '--body', csv(), '--timeout', '0.3');
+    expect(r).toMatchObject({ code: 1 });
+    expect(r.err).toMatch(/fails: .*(timeout|aborted)/i);
+    const endless = await server((_body, res) => {
+      const more = (): void => {
+        while (!res.destroyed && res.write(Buffer.alloc(2 ** 20)));
+      };
+      res.on('drain', more);
+      more();
+    });
+    expect((await sinter(endless.url.href, '--body', csv())).err).toMatch(/fails: the answer is longer than 64 MiB/);
+    const step = await load(slow.url, { rate: 20, timeout: 0.3, patience: 5 });
+    expect(Object.values(step.errors).reduce((a, b) => a + b, 0)).toBe(step.sent);
+  });
   it('says what is wrong before it begins', async () => {
     const s = await server((_body, res) => void res.writeHead(415).end('Content type x is not known'), {
       '/v2/models': { models: [{ name: 'a' }, { name: 'b' }] },
