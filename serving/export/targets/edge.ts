@@ -100,10 +100,10 @@ export const workers: ExportTarget = {
           // The files are modules already, and a bundler would look for what they only use in Node.
           no_bundle: true,
           find_additional_modules: true,
+          // Besides what wrangler knows: its own rules say what .wasm is.
           rules: [
-            { type: 'ESModule', globs: ['**/*.js', '**/*.mjs'] },
-            { type: 'CompiledWasm', globs: ['**/*.wasm'] },
-            { type: 'Data', globs: ['**/*.weights'] },
+            { type: 'ESModule', globs: ['**/*.js'], fallthrough: true },
+            { type: 'Data', globs: ['**/*.weights'], fallthrough: true },
           ],
         }),
       ],

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectDir } from '../../../fixtures/paths.ts';
 import { networkBundle } from './network.ts';
@@ -221,6 +221,9 @@ describe('workers', () => {
       code: 0,
       err: '',
     });
+    // A rule without it makes wrangler refuse files of the same type that another rule knows.
+    const { rules } = JSON.parse(readFileSync(join(dir, 'network-worker/wrangler.json'), 'utf8')) as { rules: object[] };
+    for (const rule of rules) expect(rule).toMatchObject({ fallthrough: true });
     const ask = await serve(join(dir, 'network-worker'));
     const r = await ask('POST', `/v2/models/${input.model}/infer`, infer([input.tensor]), 'application/json');
     expect(r.status).toBe(200);
