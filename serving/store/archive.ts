@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import * as tar from 'tar';
 import { ServeError, messageOf } from '../core/errors.ts';
 
@@ -21,6 +22,12 @@ export async function unpack(file: string, cwd: string): Promise<void> {
   await guarded(file, check =>
     tar.x({ file, cwd, strict: true, preserveOwner: false, filter: (_, e) => !('type' in e) || check(e) }),
   );
+}
+export const FOLDS = 'model.tar';
+/** Packs files of a folder into an archive in another. */
+export async function pack(cwd: string, files: readonly string[], into: string): Promise<void> {
+  mkdirSync(into, { recursive: true });
+  await tar.c({ cwd, file: join(into, FOLDS), portable: true }, [...files]);
 }
 interface Entry {
   readonly path: string;

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import type { LoadedFrom, ModelSpec } from '../core/call.ts';
 import { ServeError } from '../core/errors.ts';
 import { entry } from '../core/process.ts';
-import { isArchive, listArchive, unpack } from './archive.ts';
+import { FOLDS, isArchive, listArchive, pack, unpack } from './archive.ts';
 import { cached, defaultCache, digestOf } from './cache.ts';
 
 type Dim = number | { readonly min: number; readonly max: number };
@@ -41,9 +41,13 @@ async function bundleOf(path: string, cache: string, o: PrepareOptions): Promise
   if (statSync(path).isDirectory()) {
     if (isBundle(path)) return path;
     const inner = innerBundle(path);
-    return inner ?? compiled(modelIn(path, o.first ?? false), cache, o);
+    return inner ?? compiled(await foldsOf(path, modelIn(path, o.first ?? false), cache), cache, o);
   }
   const names = isArchive(path) ? await listArchive(path) : [];
+  if (o.first === true && names.filter(isFold).length > 1) {
+    const dir = await cached(cache, `unpacked-${await digestOf(path)}`, into => unpack(path, into));
+    return compiled(modelIn(dir, true), cache, o);
+  }
   if (!names.some(n => /(?:^|\/)manifest\.json$/.test(n))) return compiled(path, cache, o);
   const dir = await cached(cache, `unpacked-${await digestOf(path)}`, into => unpack(path, into));
   return isBundle(dir) ? dir : (innerBundle(dir) ?? none(path, 'its manifest.json is in no folder of its own'));
@@ -68,6 +72,15 @@ function modelIn(path: string, first: boolean): string {
   const [one] = files;
   if (one === undefined) return none(path, 'there is no file in it');
   return files.length === 1 || first ? join(path, one) : path;
+}
+/** A file of a cross-validation that XGBoost's container trained; several answer together. */
+const isFold = (name: string): boolean => /(?:^|[/])xgboost-model-\d+$/.test(name);
+/** Folds in a folder as the archive that the compiler reads them from; any other model as it is. */
+async function foldsOf(folder: string, model: string, cache: string): Promise<string> {
+  const files = visible(folder).filter(isFold);
+  if (model !== folder || files.length < 2) return model;
+  const dir = await cached(cache, `folds-${await digestOf(folder)}`, into => pack(folder, files, into));
+  return join(dir, FOLDS);
 }
 async function compiled(model: string, cache: string, o: PrepareOptions): Promise<string> {
   const dims = o.dims ?? {};
