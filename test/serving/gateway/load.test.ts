@@ -77,7 +77,8 @@ describe('a trained model', () => {
     expect(await answer(packed)).toBe(mean);
     const [a, b] = [Number(first.split('\n')[0]), Number(mean.split('\n')[0])];
     expect(b).toBeCloseTo(a + 512, 2);
-  });
+    // Five compilations from sources.
+  }, 300_000);
   it('that is none, or is damaged, is refused, and leaves nothing behind', async () => {
     const own = temporary();
     const file = join(temporary(), 'model.json');
