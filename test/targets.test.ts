@@ -15,14 +15,20 @@ describe('targets', () => {
       ...simd,
       name: 'wasm-relaxed-simd',
       doc: relaxed?.doc,
-      vector: { ...simd?.vector, fma: 'relaxed', intDot: 'i8u7' },
+      vector: { ...simd?.vector, fma: 'relaxed' },
     });
     const [mine] = resolveTarget(own({ memory: { embedBelow: 0 } })).profiles;
     expect(mine?.memory).toEqual({ ...simd?.memory, embedBelow: 0 });
     expect(mine?.vector).toEqual(simd?.vector);
   });
   it('may list several modules', () => {
-    expect(resolveTarget('wasm-auto').profiles.map(p => p.name)).toEqual(['wasm-relaxed-simd', 'wasm-simd', 'wasm-mvp']);
+    expect(resolveTarget('wasm-auto').profiles.map(p => p.name)).toEqual([
+      'wasm-relaxed-dot-u8',
+      'wasm-relaxed-dot-i8',
+      'wasm-relaxed-simd',
+      'wasm-simd',
+      'wasm-mvp',
+    ]);
     expect(resolveTarget({ name: 'two', modules: [own({}), 'wasm-mvp'] }).profiles.map(p => p.name)).toEqual([
       'mine',
       'wasm-mvp',

@@ -44,8 +44,6 @@ export interface BackEnd<Artifact = unknown> {
   readonly io: 'module' | 'caller';
   /** Whether vectors of 8-bit and 16-bit integers are loaded as wide ones, and stored. */
   readonly narrowVectors: boolean;
-  /** Whether all modules of a bundle read the same weights, so that none packs them for instructions of its own. */
-  readonly sharedWeights: boolean;
   /** Whether code runs once when a model is loaded, so that weights are stored as the model has them and transformed there. */
   readonly prepares: boolean;
   /** Whether several threads may share the work of a run. */

@@ -29,7 +29,6 @@ function meaning(p: Profile, { title, fields, embedsIn }: BackEnd): string[][] {
   const dot = {
     none: 'no',
     i16: 'pairs of int16 (i16)',
-    i8u7: 'fours of int8 by uint7 (i8u7)',
     i8u8: 'fours of int8 by uint8 (i8u8)',
     i8i8: 'fours of int8 by int8 (i8i8)',
   }[p.vector.intDot];

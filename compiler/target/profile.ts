@@ -11,8 +11,11 @@ export interface ProfileData {
     readonly bits: 0 | 128 | 256 | 512;
     /** Whether a*b+c may be one operation: `relaxed` rounds once or twice, `fused` once. */
     readonly fma: 'none' | 'relaxed' | 'fused';
-    /** Dot products of small integers into i32 lanes: pairs of i16; fours of i8 by 0 to 127 (`i8u7`), by u8 or by i8. */
-    readonly intDot: 'none' | 'i16' | 'i8u7' | 'i8u8' | 'i8i8';
+    /**
+     * Dot products of small integers into i32 lanes: pairs of i16; fours of i8 by u8 or by i8. In WebAssembly the latter two are the relaxed
+     * one, whose second operand engines take as they like: modules ask the engine for the one they were made for.
+     */
+    readonly intDot: 'none' | 'i16' | 'i8u8' | 'i8i8';
     /** Whether lanes of a vector can be chosen by those of another (`permute`): tables in registers. */
     readonly permute: boolean;
     /** Whether blocks of 8-bit integers can be multiplied at once (`mma`). */

@@ -181,8 +181,8 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
   },
   'wasm-auto': {
     name: 'wasm-auto',
-    doc: 'Three modules in one bundle; index.js picks the best that the engine runs.',
-    modules: ['wasm-relaxed-simd', 'wasm-simd', 'wasm-mvp'],
+    doc: 'The modules below in one bundle, but for those that gain this model nothing; index.js picks the best that the engine runs.',
+    modules: ['wasm-relaxed-dot-u8', 'wasm-relaxed-dot-i8', 'wasm-relaxed-simd', 'wasm-simd', 'wasm-mvp'],
   },
   'wasm-mvp': {
     name: 'wasm-mvp',
@@ -195,11 +195,23 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     toolchain: { cc: '', flags: [], cpu: [], system: 'bare' },
     cache: { l1: 32768, l2: 524288, prefetch: false },
   },
+  'wasm-relaxed-dot-i8': {
+    name: 'wasm-relaxed-dot-i8',
+    doc: 'wasm-relaxed-simd where the relaxed dot product is exact for int8 by int8: V8 on ARM. For models in 8-bit integers.',
+    extends: 'wasm-relaxed-simd',
+    vector: { intDot: 'i8i8' },
+  },
+  'wasm-relaxed-dot-u8': {
+    name: 'wasm-relaxed-dot-u8',
+    doc: 'wasm-relaxed-simd where the relaxed dot product is exact for int8 by uint8: V8 on x64 with AVX-VNNI. For models in 8-bit integers.',
+    extends: 'wasm-relaxed-simd',
+    vector: { intDot: 'i8u8' },
+  },
   'wasm-relaxed-simd': {
     name: 'wasm-relaxed-simd',
     doc: 'WebAssembly with relaxed SIMD, which has fused multiply-add: Chrome 114, Firefox 145, Node 22 and later.',
     extends: 'wasm-simd',
-    vector: { fma: 'relaxed', intDot: 'i8u7' },
+    vector: { fma: 'relaxed' },
   },
   'wasm-simd': {
     name: 'wasm-simd',

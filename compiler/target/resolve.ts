@@ -116,7 +116,7 @@ const profileWith = (backEnds: readonly BackEnd[]): Check<ProfileData> =>
         {
           bits: oneOf(0, 128, 256, 512),
           fma: oneOf('none', 'relaxed', 'fused'),
-          intDot: oneOf('none', 'i16', 'i8u7', 'i8u8', 'i8i8'),
+          intDot: oneOf('none', 'i16', 'i8u8', 'i8i8'),
           permute: flag,
           mma: flag,
         },

@@ -2,13 +2,16 @@
 import { compile, fill } from './files.js';
 import { error, isFolder, isUrl, near, ready } from './model.js';
 
-// Small modules that an engine accepts if it has the feature; threads.js adds one.
-export const PROBES = {
-  'bulk memory': 'AGFzbQEAAAABBQFgAX8AAwIBAAUDAQABChIBEAAgACAAQwAAAAD8APwLAAs=',
-  SIMD: 'AGFzbQEAAAABBQFgAAF7AwIBAAoIAQYAQQD9EQs=',
-  'relaxed SIMD': 'AGFzbQEAAAABBgFgAXsBewMCAQAKDQELACAAIAAgAP2FAgs=',
-};
-const lacks = m => m.needs.filter(n => !WebAssembly.validate(Uint8Array.from(atob(PROBES[n]), c => c.charCodeAt(0))));
+/** What a module needs and this engine has not. With each need comes a small module, which runs only where it is met. */
+const lacks = m =>
+  Object.keys(m.needs).filter(n => {
+    try {
+      new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(atob(m.needs[n]), c => c.charCodeAt(0))));
+    } catch {
+      return true;
+    }
+  });
+const unfit = m => error('E401', `this engine has no ${lacks(m).join(', no ')}; compile with --target wasm-auto`);
 
 /** A checksum over some of the bytes, which tells other weights of the same size. */
 function sample(bytes) {
@@ -31,9 +34,8 @@ export async function start(source, instantiate) {
   const folder = at && isFolder(at);
   /** The best module that this engine runs. */
   const pick = () => {
-    const m = MODEL.modules.find(m => lacks(m).length === 0);
-    if (!m)
-      throw error('E401', `this engine has no ${lacks(MODEL.modules.at(-1)).join(', no ')}; compile with --target wasm-auto`);
+    const m = MODEL.modules.find(m => !lacks(m)[0]);
+    if (!m) throw unfit(MODEL.modules.at(-1));
     return m;
   };
   // One module is tried without asking first: an engine that lacks a feature says so by failing.
@@ -51,6 +53,8 @@ export async function start(source, instantiate) {
   const m = MODEL.modules.find(x => x.id === id);
   if (!m) throw error('E502', 'the module is not of this index.js; are all files from one compilation?');
   const code = await instantiate(module, m);
+  // An engine may compile what it does otherwise.
+  if (lacks(m)[0]) throw unfit(m);
   if (m.bytes > 0) {
     const memory = new Uint8Array(code.memory.buffer, m.base, m.bytes);
     await fill(memory, both.weights ?? near(at, m.files[1], m.weights));

@@ -1,10 +1,10 @@
 // Loads a model whose code is a WebAssembly module for several threads; where these are not to be had, one for a single thread.
 import { error, get, put, stopped } from './model.js';
 import { join, mayShare } from './pool.js';
-import { PROBES, start } from './start.js';
+import { start } from './start.js';
 
-// Whether memory may be shared is for the page to allow: a module for the engine that it is allowed in, or none.
-PROBES.threads = mayShare ? PROBES['bulk memory'] : '';
+// Whether memory may be shared is for the page to allow, too.
+if (!mayShare) for (const m of MODEL.modules) if (m.pages) m.needs.threads = '';
 
 /** One run in a worker, which leads the others. Runs of one model wait for each other. */
 async function later(x, job, inputs, into) {

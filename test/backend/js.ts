@@ -249,7 +249,6 @@ export const JS: BackEnd<string> = {
   embedsIn: 'index.js',
   io: 'module',
   narrowVectors: false,
-  sharedWeights: false,
   prepares: false,
   threads: false,
   check({ vector, threads }, bad) {

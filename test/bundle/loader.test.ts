@@ -348,4 +348,20 @@ describe('several modules', () => {
     expect(scalar.profile).toBe('wasm-mvp');
     expect([...(scalar.run({ x: [0, 0, 0, 0] })['y']?.data ?? [])]).toEqual([1]);
   });
+  it('asks the engine what its dot product of bytes does, even for a module that it compiles', async () => {
+    // No engine takes the second operand with a sign and without.
+    const one = (target: string, n: number): ReturnType<typeof handMade> =>
+      handMade({ inputs: x, outputs: y, wat: `(func (export "run") (i32.store $y (i32.const ${n})))`, target });
+    const files = await bundleOf([one('wasm-relaxed-dot-u8', 7), one('wasm-relaxed-dot-i8', 8), mvp]);
+    const dir = put(files);
+    folders.push(dir);
+    const index = await importBundle(dir);
+    const { profile } = await index.load();
+    const refused: string[] = [];
+    for (const name of ['wasm-relaxed-dot-u8', 'wasm-relaxed-dot-i8'])
+      await index.load(files.get(`model.${name}.wasm`)).catch((e: unknown) => refused.push(`${name} ${String(e)}`));
+    expect(refused.filter(r => /this engine has no exact dot product of int8 by u?int8/.test(r))).toEqual(refused);
+    expect(refused.length).toBe(profile === 'wasm-mvp' ? 2 : 1);
+    expect(refused.some(r => r.startsWith(`${profile} `))).toBe(false);
+  });
 });

@@ -12,7 +12,7 @@ import { verifyKernel } from '../../compiler/kernel/verify.ts';
 import type { Limits } from './random-expr.ts';
 import { argsOf, expectSame, loopArgs, randomKernel } from './random-kernel.ts';
 import { randomLoops } from './random-loops.ts';
-import { MVP, RELAXED, runnable, SIMD, wasmKernel } from './wasm-run.ts';
+import { DOTS, MVP, RELAXED, runnable, SIMD, wasmKernel } from './wasm-run.ts';
 
 /** More of them for a night: RUNS=2000. */
 const RUNS = Number(process.env['RUNS'] ?? 60);
@@ -37,33 +37,36 @@ async function expectAgreement(kernel: Kernel, profile: Profile, args: () => Int
   expectSame(kernel, want, got, 'WebAssembly');
 }
 
-describe.each(runnable([MVP, SIMD, RELAXED]).map(p => [p.name, p] as const))('random expressions on %s', (_, profile) => {
-  const limits: Limits = { bits: profile.vector.bits, fma: profile.vector.fma === 'none', math: profile.vector.fma === 'none' };
-  it('give the same bits in the interpreter, after the passes, and in WebAssembly', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.gen(), fc.integer(), async (g, seed) => {
-        const { kernel, inputs } = randomKernel(g, limits);
-        await expectAgreement(kernel, profile, () => argsOf(kernel, inputs, seed));
-      }),
-      { numRuns: RUNS },
-    );
-  });
-  it('print and parse to the same kernel', () => {
-    fc.assert(
-      fc.property(fc.gen(), g => {
-        const { kernel } = randomKernel(g, limits);
-        for (const k of [kernel, ...runKernelPasses(programOf('random', [kernel]), profile).kernels]) {
-          const text = showKernel(k);
-          const parsed = parseKernel(text, 'again.kernel');
-          expect(showKernel(parsed)).toBe(text);
-          expect(parsed.body).toEqual(k.body);
-          verifyKernel(parsed);
-        }
-      }),
-      { numRuns: 40 },
-    );
-  });
-});
+describe.each(runnable([MVP, SIMD, RELAXED, ...DOTS]).map(p => [p.name, p] as const))(
+  'random expressions on %s',
+  (_, profile) => {
+    const limits: Limits = { bits: profile.vector.bits, fma: profile.vector.fma === 'none', math: profile.vector.fma === 'none' };
+    it('give the same bits in the interpreter, after the passes, and in WebAssembly', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.gen(), fc.integer(), async (g, seed) => {
+          const { kernel, inputs } = randomKernel(g, limits);
+          await expectAgreement(kernel, profile, () => argsOf(kernel, inputs, seed));
+        }),
+        { numRuns: RUNS },
+      );
+    });
+    it('print and parse to the same kernel', () => {
+      fc.assert(
+        fc.property(fc.gen(), g => {
+          const { kernel } = randomKernel(g, limits);
+          for (const k of [kernel, ...runKernelPasses(programOf('random', [kernel]), profile).kernels]) {
+            const text = showKernel(k);
+            const parsed = parseKernel(text, 'again.kernel');
+            expect(showKernel(parsed)).toBe(text);
+            expect(parsed.body).toEqual(k.body);
+            verifyKernel(parsed);
+          }
+        }),
+        { numRuns: 40 },
+      );
+    });
+  },
+);
 
 describe.each(runnable([MVP, SIMD]).map(p => [p.name, p] as const))('random loop nests on %s', (_, profile) => {
   it('give the same bits in the interpreter, after each pass, and in WebAssembly', async () => {

@@ -1,5 +1,6 @@
 import { bytesOf, type DType, DTYPES, type TypedArray } from '../../compiler/core/dtype.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
+import { needsOf } from '../../compiler/bundle/wasm/module.ts';
 import { emitKernels } from '../../compiler/backend/wasm/emit.ts';
 import type { InterpretArg } from '../../compiler/kernel/interpret.ts';
 import type { Kernel } from '../../compiler/kernel/ir.ts';
@@ -13,15 +14,17 @@ export const MVP = profileNamed('wasm-mvp');
 export const SIMD = profileNamed('wasm-simd');
 export const RELAXED = profileNamed('wasm-relaxed-simd');
 
-/** (func (result v128) (i8x16.relaxed_swizzle (v128.const 0) (v128.const 0))), by hand. */
-export const hasRelaxed = WebAssembly.validate(
-  new Uint8Array([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b, 3, 2, 1, 0, 10, 43, 1, 41, 0],
-    ...[0xfd, 12, ...new Array<number>(16).fill(0), 0xfd, 12, ...new Array<number>(16).fill(0), 0xfd, 0x80, 0x02, 0x0b],
-  ]),
-);
+export const DOTS = ['wasm-relaxed-dot-u8', 'wasm-relaxed-dot-i8'].map(profileNamed);
+
 export const runnable = (profiles: readonly Profile[]): Profile[] =>
-  profiles.filter(p => hasRelaxed || (p.vector.fma === 'none' && p.vector.intDot !== 'i8u7'));
+  profiles.filter(p => Object.values(needsOf(p)).every(runsProbe));
+function runsProbe(base64: string): boolean {
+  try {
+    return Boolean(new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(base64, 'base64'))));
+  } catch {
+    return false;
+  }
+}
 
 const PAGES = 4;
 /** A kernel as a function of the arguments that the interpreter takes; buffers are copied in and out. */

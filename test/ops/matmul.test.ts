@@ -168,7 +168,7 @@ describe('MatMul', () => {
       ],
       {},
     );
-    const profile = target('wasm-simd');
+    const profile = target('wasm-mvp');
     const after = runPasses(g, profile);
     expect(nodesOf(after).filter(n => n.op === MatMul)).toHaveLength(3);
     const x = new Map([['x0', ends('u8', [2, 700])]]);

@@ -15,7 +15,6 @@ export const C: BackEnd<CArtifact> = {
   embedsIn: 'the sources, as numbers',
   io: 'caller',
   narrowVectors: true,
-  sharedWeights: false,
   prepares: false,
   threads: true,
   check({ toolchain, threads }, bad) {

@@ -99,7 +99,7 @@ export function emitExpr(f: Fn, e: Expr): ExpressionRef {
       return wide ? vectorFma(f, t, a, b, c) : scalarFma(f, t, a, b, c);
     }
     case 'dot':
-      return vectorDot(f, e.a.t, emitExpr(f, e.a), emitExpr(f, e.b), emitExpr(f, e.acc));
+      return vectorDot(f, e.a.t, e.b.t, emitExpr(f, e.a), emitExpr(f, e.b), emitExpr(f, e.acc));
     case 'reduce':
       return vectorReduce(f, e.a.t, e.op, emitExpr(f, e.a));
   }

@@ -23,14 +23,14 @@ export const WASM: BackEnd<WasmArtifact> = {
   embedsIn: 'the module',
   io: 'module',
   narrowVectors: true,
-  sharedWeights: true,
   prepares: true,
   threads: true,
   check({ vector, threads, features }, bad) {
     if (vector.bits > 128) bad("'vector.bits' of WebAssembly is 0 or 128");
     if (vector.fma === 'fused') bad("'vector.fma' of WebAssembly is none or relaxed");
     if (threads > 1 && !features.includes('bulk-memory')) bad("'threads' of WebAssembly need 'bulk-memory' in 'features'");
-    if (/i8[ui]8/.test(vector.intDot)) bad("'vector.intDot' of WebAssembly is none, i16 or i8u7");
+    if (vector.intDot.startsWith('i8') && vector.fma !== 'relaxed')
+      bad(`'vector.intDot' of ${vector.intDot} in WebAssembly needs 'vector.fma' of relaxed`);
     if (vector.permute) bad("'vector.permute' is for C");
   },
   kernelPasses: [simplify, expandMath, expandCodes, slices, outline, addresses, hoist, cse, simplify, inline],

@@ -28,7 +28,7 @@ export function newModule(b: Binaryen, profile: Profile, pool: Pool | undefined)
   const { m } = asm;
   const { Features } = b;
   const simd = profile.vector.bits >= 128;
-  const relaxed = profile.vector.fma !== 'none' || profile.vector.intDot === 'i8u7';
+  const relaxed = profile.vector.fma !== 'none';
   const used = [
     Features.MutableGlobals,
     ...(simd ? [Features.SIMD128] : []),

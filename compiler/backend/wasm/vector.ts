@@ -250,16 +250,28 @@ export function vectorReduce(f: Fn, t: VType, op: 'add' | 'min' | 'max', a: Expr
   }
   return extract(f, t.base, v, 0);
 }
-/** i32 sums of products of adjacent pairs (i16) or fours (i8 by 0..127). */
-export function vectorDot(f: Fn, from: VType, a: ExpressionRef, b: ExpressionRef, acc: ExpressionRef): ExpressionRef {
+/** i32 sums of products of adjacent pairs (i16) or fours (i8 by i8 or u8). */
+export function vectorDot(
+  f: Fn,
+  left: VType,
+  right: VType,
+  a: ExpressionRef,
+  b: ExpressionRef,
+  acc: ExpressionRef,
+): ExpressionRef {
   const { asm } = f;
-  if (baseBytes(from.base) === 2) return asm.bin('AddVecI32x4', asm.bin('DotSVecI16x8ToVecI32x4', a, b), acc);
-  if (f.profile.vector.intDot === 'i8u7') return asm.tern('RelaxedDotI8x16I7x16AddSToVecI32x4', a, b, acc);
+  if (left.base === 'i16') return asm.bin('AddVecI32x4', asm.bin('DotSVecI16x8ToVecI32x4', a, b), acc);
+  // The engine has been asked whether it takes the second operand so.
+  if (f.profile.vector.intDot === `${left.base}${right.base}`) return asm.tern('RelaxedDotI8x16I7x16AddSToVecI32x4', a, b, acc);
   const v128 = asm.b.v128;
   const [a1, a2] = twice(f, v128, a);
   const [b1, b2] = twice(f, v128, b);
-  const pairs = (half: string, x: ExpressionRef, y: ExpressionRef): ExpressionRef =>
-    asm.un('ExtAddPairwiseSVecI16x8ToI32x4', asm.bin(`ExtMul${half}SVecI16x8`, x, y));
+  // Products of eight bits, one of them signed, fit 16.
+  const pairs = (half: 'Low' | 'High', x: ExpressionRef, y: ExpressionRef): ExpressionRef =>
+    asm.un(
+      'ExtAddPairwiseSVecI16x8ToI32x4',
+      asm.bin('MulVecI16x8', extend(f, 1, 'S', half, x), extend(f, 1, sign(right.base), half, y)),
+    );
   const [l1, l2] = twice(f, v128, pairs('Low', a1, b1));
   const [h1, h2] = twice(f, v128, pairs('High', a2, b2));
   const even = shuffleLanes(f, 4, [0, 2, 4, 6], 4, l1, h1);

@@ -28,13 +28,27 @@ export function withId(wasm: Uint8Array, id: string): Uint8Array {
   return out;
 }
 
-/** What an engine must have for a profile, in the words of the loader's probes. */
-export function needsOf(p: Profile): string[] {
-  const relaxed = p.vector.fma === 'relaxed' || p.vector.intDot === 'i8u7';
-  return [
-    ...(p.threads > 1 ? ['threads'] : []),
-    ...(relaxed ? ['relaxed SIMD'] : []),
-    ...(p.vector.bits > 0 && !relaxed ? ['SIMD'] : []),
-    ...(p.features.length > 0 && p.vector.bits === 0 ? ['bulk memory'] : []),
-  ];
+/** Modules in base64 that an engine runs only if it has a feature. The dot products end in a trap where they are another. */
+const PROBES = {
+  'bulk memory': 'AGFzbQEAAAABBQFgAX8AAwIBAAUDAQABChIBEAAgACAAQwAAAAD8APwLAAs=',
+  SIMD: 'AGFzbQEAAAABBQFgAAF7AwIBAAoIAQYAQQD9EQs=',
+  'relaxed SIMD': 'AGFzbQEAAAABBgFgAXsBewMCAQAKDQELACAAIAAgAP2FAgs=',
+  // relaxed_dot of 127 and 255 in each byte is 4 x 127 x 255.
+  'exact dot product of int8 by uint8': 'AGFzbQEAAAABBAFgAAADAgEACAEACiABHgBB/wD9D0F//Q9BAP0R/ZMC/RsAQYT0B0cEQAALCw==',
+  // relaxed_dot of -128 and -128 in each byte is 4 x 128 x 128.
+  'exact dot product of int8 by int8': 'AGFzbQEAAAABBAFgAAADAgEACAEACiEBHwBBgH/9D0GAf/0PQQD9Ef2TAv0bAEGAgARHBEAACws=',
+} as const;
+/** What an engine must have for a profile: in words, and the module that tells. */
+export function needsOf(p: Profile): Readonly<Record<string, string>> {
+  const { bits, fma, intDot } = p.vector;
+  const need = (name: keyof typeof PROBES, when: boolean): Record<string, string> => (when ? { [name]: PROBES[name] } : {});
+  return {
+    // An engine that has threads has it; whether a page may use them the loader knows.
+    ...(p.threads > 1 && { threads: PROBES['bulk memory'] }),
+    ...need('exact dot product of int8 by uint8', intDot === 'i8u8'),
+    ...need('exact dot product of int8 by int8', intDot === 'i8i8'),
+    ...need('relaxed SIMD', fma === 'relaxed'),
+    ...need('SIMD', bits > 0 && fma !== 'relaxed'),
+    ...need('bulk memory', p.features.length > 0 && bits === 0),
+  };
 }

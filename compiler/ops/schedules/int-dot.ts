@@ -9,10 +9,10 @@
  */
 import { must } from '../../core/diagnostic.ts';
 import { dimFloorDiv, dimHi, dimMul, dimProd, isMultiple, type Dim } from '../../core/dim.ts';
-import { fromTyped, toNumbers, type Tensor } from '../../core/tensor.ts';
+import { fromTyped, toNumbers, typed, type Tensor } from '../../core/tensor.ts';
 import { tensorOf, type Value } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
-import { add, cast, int, konst, MMA, mul, splat, sub, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
+import { add, and, cast, int, konst, MMA, mul, or, shl, splat, sub, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
 import { forLanes, lanesOf } from '../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../lowering.ts';
 import type { Profile } from '../../target/profile.ts';
@@ -33,8 +33,6 @@ export interface DotForm extends DotTypes {
 const FORMS: Readonly<Record<Profile['vector']['intDot'], readonly Omit<DotForm, 'offset'>[]>> = {
   none: [],
   i16: [{ a: 'i16', b: 'i16', group: 2 }],
-  // Activations of eight bits are more than i8u7 takes.
-  i8u7: [],
   i8u8: [
     { a: 'u8', b: 'i8', group: 4 },
     { a: 'i16', b: 'i16', group: 2 },
@@ -50,7 +48,7 @@ export function dotForm(
   range: readonly [number, number] | undefined,
   b: ArrayLike<number>,
 ): DotForm | undefined {
-  if (!range || profile.backEnd.sharedWeights) return undefined;
+  if (!range) return undefined;
   const [lo, hi] = range;
   let [least, most] = [0, 0];
   for (let i = 0; i < b.length; i++) {
@@ -106,6 +104,23 @@ export function packWords(
   });
   const each = everyMatrix(matrices.length, rows * columns, { offset: 0, kStride: columns, columnStride: 1 });
   return packConstant(fromTyped('i32', [words.length], words), each, rows, p);
+}
+/**
+ * Packed words in memory. Pairs of 16 bits whose values fit eight are stored so where the back end can widen them when the model is loaded:
+ * words[i] = bytes[2 i] and bytes[2 i + 1], each in its half.
+ */
+export function wordWeights(c: LowerCtx<unknown>, name: string, f: DotForm, packed: Tensor): SlotBuffer {
+  const words = typed(packed) as Int32Array;
+  const values = new Int16Array(words.buffer, words.byteOffset, f.b === 'i16' ? 2 * words.length : 0);
+  const ready = !c.profile.backEnd.prepares || c.settings.optimize === 'start';
+  if (f.b !== 'i16' || ready || values.some(v => v < -128 || v > 127)) return c.weights(name, packed);
+  const bytes = c.weights(`${name}_bytes`, fromTyped('i8', [values.length], Int8Array.from(values)));
+  return c.prepared(name, 'i32', words.length, (k, to) => {
+    k.for(0, words.length, i => {
+      const at = (n: number): Expr => cast(vtype('i32'), k.load(bytes, add(mul(i, 2), n)));
+      k.store(to, i, or(and(at(0), 0xffff), shl(at(1), 16)));
+    });
+  });
 }
 type Correct = (k: KernelBuilder, column: Expr, v: Expr) => Expr;
 /**

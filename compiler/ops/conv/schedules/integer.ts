@@ -40,6 +40,7 @@ import {
   correction,
   dotForm,
   packWords,
+  wordWeights,
   storedWords,
   wordsOf,
   zeroOf,
@@ -111,10 +112,8 @@ export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
   const own = panelsOf(c.profile, outsPer, arith);
   const p = blocks === undefined ? own : mmaPanels(own);
   const depth = depthOf(whole);
-  const packed = c.weights(
-    'kernel',
-    packWords(form, weights, groupMatrices(s.group, outsPer, depth), depth, perGroup, p, blocks),
-  );
+  const matrices = groupMatrices(s.group, outsPer, depth);
+  const packed = wordWeights(c, 'kernel', form, packWords(form, weights, matrices, depth, perGroup, p, blocks));
   const sums = Int32Array.from({ length: s.outs }, (_, o) =>
     weights.subarray(o * depth, (o + 1) * depth).reduce((a, b) => a + b, 0),
   );
