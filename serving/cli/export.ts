@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ExportError } from '../export/bundle.ts';
-import { exportBundle, TARGETS, type ExportSettings } from '../export/export.ts';
+import { exportBundle, TARGETS, type ExportSettings, type NamedTarget } from '../export/export.ts';
 import type { Terminal } from './index.ts';
 
 interface Flags extends ExportSettings {
@@ -19,9 +19,10 @@ function plain(text: string): string {
   if (!/^[\w.:/@+=,~-]+$/.test(text)) throw new InvalidArgumentError('may hold letters, digits and .:/@+=,~_- only.');
   return text;
 }
-function parseTarget(text: string): string {
-  if (!Object.hasOwn(TARGETS, text)) throw new InvalidArgumentError(`must be one of ${Object.keys(TARGETS).join(', ')}.`);
-  return text;
+function parseTarget(text: string): NamedTarget {
+  const target = Object.hasOwn(TARGETS, text) ? TARGETS[text] : undefined;
+  if (!target) throw new InvalidArgumentError(`must be one of ${Object.keys(TARGETS).join(', ')}.`);
+  return { kind: text, target };
 }
 const HELP = `
 Targets:
@@ -59,12 +60,10 @@ export async function run(argv: readonly string[], t: Terminal): Promise<number>
     .showHelpAfterError('(see --help)')
     .exitOverride()
     .configureOutput({ writeOut: text => t.out(text), writeErr: text => t.err(text) })
-    .action((kind: string, bundle: string, o: Flags) => {
-      const target = TARGETS[kind];
-      if (!target) return;
+    .action((to: NamedTarget, bundle: string, o: Flags) => {
       if (o.min > o.max) throw new ExportError(`--min ${o.min} is more than --max ${o.max}`);
-      const files = exportBundle(target, kind, bundle, o.out, o);
-      t.out(`${o.out}: ${files.length} files for ${kind}; README.md says the commands\n`);
+      const files = exportBundle(to, bundle, o.out, o);
+      t.out(`${o.out}: ${files.length} files for ${to.kind}; README.md says the commands\n`);
     });
   try {
     await program.parseAsync([...argv], { from: 'user' });

@@ -23,6 +23,11 @@ export const TARGETS: Readonly<Record<string, ExportTarget>> = {
   lambda,
   workers,
 };
+/** A target and its name in `TARGETS`. */
+export interface NamedTarget {
+  readonly kind: string;
+  readonly target: ExportTarget;
+}
 export type ExportSettings = Omit<ExportOptions, 'name' | 'image' | 'modelUri'> & {
   readonly [k in 'name' | 'image' | 'modelUri']: string | undefined;
 } & {
@@ -35,13 +40,7 @@ const ACCOUNT = '000000000000';
  * Writes the folder `out`, which is not there yet or empty; it appears as a whole or not at all. Gives the names of its files. Errors:
  * ExportError, where the bundle, its name or the place is at fault.
  */
-export function exportBundle(
-  target: ExportTarget,
-  kind: string,
-  bundle: string,
-  out: string,
-  s: ExportSettings,
-): readonly string[] {
+export function exportBundle({ kind, target }: NamedTarget, bundle: string, out: string, s: ExportSettings): readonly string[] {
   const b = readBundle(bundle);
   const name = s.name ?? b.name;
   if (!target.names.allowed.test(name))
