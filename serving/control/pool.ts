@@ -75,6 +75,7 @@ export function createPool(o: PoolOptions): Pool {
   };
   async function start(slot: Slot): Promise<void> {
     if (killed || !slots.has(slot) || slot.host !== undefined) return;
+    slot.zone = '';
     slot.zone = nextZone();
     let host: Host;
     try {

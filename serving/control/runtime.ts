@@ -35,6 +35,8 @@ export interface RuntimeOptions {
 const MAX_IN_FLIGHT = 100;
 /** How long a request waits for the first instance, as when the only one is being started again. */
 const WAIT_READY_MS = 15_000;
+/** How long it waits before it looks at the route again. */
+const REROUTE_MS = 100;
 const ANSWER_MS = 60_000;
 /** A body is refused for this long once this many instances ended with it. */
 const REFUSED_MS = 600_000;
@@ -60,70 +62,79 @@ export function createRuntime(o: RuntimeOptions): Runtime {
       throw runtimeValidation(`Endpoint ${i.endpoint} of account ${i.account} not found.`);
     }
     checkTargets(chosen.variant, i);
+    const trip: Trip = { at: chosen };
     let model = 0;
     let status = 200;
     let modelError = false;
     try {
-      const answer = await attempt(i, chosen, ms => (model += ms));
+      const answer = await attempt(i, trip, ms => (model += ms));
       if (answer.status >= 400) {
         modelError = true;
         throw modelFailed(i, answer.status, answer.from, Buffer.from(answer.body).toString('utf8'));
       }
-      afterwards(i, chosen, answer);
-      return reply(answer, chosen.variant);
+      afterwards(i, trip.at, answer);
+      return reply(answer, trip.at.variant);
     } catch (e) {
       status = e instanceof AwsError ? e.status : 500;
       modelError = e instanceof AwsError && e.code === 'ModelError';
       throw e;
     } finally {
       const total = (performance.now() - started) * 1000;
-      const { meter, pool } = chosen.variant;
+      const { meter, pool } = trip.at.variant;
       meter.request(o.clock.now(), status, modelError, pool.ready.length, model * 1000, Math.max(0, total - model * 1000));
     }
   }
 
   /** Asks instances until one answers. What was lost goes through the pool's retries, one at a time. */
-  async function attempt(i: Invocation, chosen: Chosen, timed: (ms: number) => void): Promise<Answered> {
+  async function attempt(i: Invocation, trip: Trip, timed: (ms: number) => void): Promise<Answered> {
     let ended = 0;
     let key: string | undefined;
     if (poison.size > 0) {
       key = hash(i);
       if (poison.has(key)) throw poisoned(i);
     }
-    let variant = chosen.variant;
     for (let tries = 0; ; tries++) {
       let host: Host | undefined;
       const once = async (): Promise<Answered> => {
-        host = await acquire(variant, i);
-        return ask(host, variant, i, timed);
+        host = await acquire(trip, i);
+        return ask(host, trip.at.variant, i, timed);
       };
       try {
-        return await (tries === 0 ? once() : variant.pool.retry(once));
+        return await (tries === 0 ? once() : trip.at.variant.pool.retry(once));
       } catch (e) {
         if (!(e instanceof InstanceLost)) throw e;
         if (host?.doomed === false && (ended += (await host.exited).killed ? BLAME_KILLED : 1) >= FATAL) {
           poison.set(key ?? hash(i), true);
           throw poisoned(i);
         }
-        if (tries >= MAX_TRIES) throw unavailable(`No instance of variant ${variant.variant.name} could answer.`);
-        // The route may have changed since.
-        const route = o.route(i.endpoint);
-        variant = (route && choose(route, variant.variant.name, Math.random)?.variant) ?? variant;
+        if (tries >= MAX_TRIES) throw unavailable(`No instance of variant ${trip.at.variant.variant.name} could answer.`);
+        reroute(trip, i);
       }
     }
   }
-  async function acquire(v: VariantRoute, i: Invocation): Promise<Host> {
-    if (v.pool.ready.length === 0) await v.pool.whenReady(WAIT_READY_MS);
-    const able = v.pool.ready.filter(h => h.inFlight < MAX_IN_FLIGHT * h.containers.length);
-    if (able.length === 0)
-      throw unavailable(
-        v.pool.ready.length === 0
-          ? `No instance of variant ${v.variant.name} is ready.`
-          : `All instances of variant ${v.variant.name} are busy.`,
-      );
+  /** An instance that takes the request. Where none is ready it waits for one, of whatever the route has become. */
+  async function acquire(trip: Trip, i: Invocation): Promise<Host> {
+    for (const until = performance.now() + WAIT_READY_MS; trip.at.variant.pool.ready.length === 0; reroute(trip, i)) {
+      if (performance.now() > until) throw unavailable(`No instance of variant ${trip.at.variant.variant.name} is ready.`);
+      await trip.at.variant.pool.whenReady(REROUTE_MS);
+    }
+    const { pool, variant } = trip.at.variant;
+    const able = pool.ready.filter(h => h.inFlight < MAX_IN_FLIGHT * h.containers.length);
+    if (able.length === 0) throw unavailable(`All instances of variant ${variant.name} are busy.`);
     if (i.targetModel !== undefined) return hostOf(able, i.targetModel);
-    if (v.variant.routing === 'RANDOM') return able[Math.floor(Math.random() * able.length)] as Host;
+    if (variant.routing === 'RANDOM') return able[Math.floor(Math.random() * able.length)] as Host;
     return leastBusy(able);
+  }
+  /** Follows a route that has changed since the request was bound for a variant: to the same one, where it is still there. */
+  function reroute(trip: Trip, i: Invocation): void {
+    const route = o.route(i.endpoint);
+    if (route === undefined) return;
+    const { name } = trip.at.variant.variant;
+    const at =
+      choose(route, name, Math.random) ?? (i.targetVariant === undefined ? choose(route, undefined, Math.random) : undefined);
+    if (at === undefined || at.variant.pool === trip.at.variant.pool) return;
+    checkTargets(at.variant, i);
+    trip.at = at;
   }
   /** All containers of an instance in their order, or the one that is named. */
   async function ask(host: Host, v: VariantRoute, i: Invocation, timed: (ms: number) => void): Promise<Answered> {
@@ -201,6 +212,10 @@ export function createRuntime(o: RuntimeOptions): Runtime {
     });
   }
   return { invoke };
+}
+/** Where a request is bound for. */
+interface Trip {
+  at: Chosen;
 }
 interface Answered extends Answer {
   /** The name of the container. */

@@ -171,6 +171,12 @@ describe('a failure under load', () => {
     await kill(p.daemon.pids(EndpointName));
     await intact();
   });
+  it('an update while no instance is ready: requests that wait go where the new version is', async () => {
+    for (const pid of p.daemon.pids(EndpointName)) process.kill(pid, 'SIGKILL');
+    await update('green');
+    await p.inService(EndpointName);
+    await intact();
+  });
   it('kill -9 of a zone', async () => {
     const [zone] = p.daemon.zones();
     process.kill(zone?.pid ?? 0, 'SIGKILL');

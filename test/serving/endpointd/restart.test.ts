@@ -1,11 +1,11 @@
 // kill -9 of the daemon: what it knew is there again, and serves.
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import {
   RegisterScalableTargetCommand,
   DescribeScalableTargetsCommand,
@@ -25,6 +25,7 @@ import {
 } from '@aws-sdk/client-sagemaker';
 import { InvokeEndpointCommand, SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
 import { projectDir } from '../../../fixtures/paths.ts';
+import { needs } from '../../needs.ts';
 import { bikeArchive, credentials, image, MODEL_URL, ROLE, rows, until } from './plane.ts';
 import { startS3, type FakeS3 } from './s3.ts';
 
@@ -65,7 +66,7 @@ function start(): Promise<{ readonly child: ChildProcess; readonly url: string; 
   });
 }
 
-it('survives kill -9, with what was asked for last', async () => {
+needs('ps').it('survives kill -9, with what was asked for last', async () => {
   const first = await start();
   const of = (endpoint: string): { endpoint: string; region: string; credentials: typeof credentials; maxAttempts: number } => ({
     endpoint,
@@ -110,8 +111,13 @@ it('survives kill -9, with what was asked for last', async () => {
   );
   const second = await start();
   expect(second.error).toContain(`is in use by process ${first.child.pid ?? 0}`);
+  const children = childrenOf(first.child.pid ?? 0);
+  expect(children.length).toBeGreaterThanOrEqual(3);
   first.child.kill('SIGKILL');
   await until(() => first.child.signalCode === 'SIGKILL');
+
+  // Its instances and zones end with it.
+  await until(() => !children.some(lives));
 
   const again = await start();
   sagemaker = new SageMakerClient(of(again.url));
@@ -134,3 +140,18 @@ it('survives kill -9, with what was asked for last', async () => {
   await until(() => again.child.exitCode !== null);
   expect(again.child.exitCode).toBe(0);
 });
+function childrenOf(pid: number): readonly number[] {
+  const { stdout } = spawnSync('ps', ['-e', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  return stdout.split('\n').flatMap(line => {
+    const [child, parent] = line.trim().split(/\s+/).map(Number);
+    return parent === pid && child !== undefined ? child : [];
+  });
+}
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
