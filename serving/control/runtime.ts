@@ -114,9 +114,11 @@ export function createRuntime(o: RuntimeOptions): Runtime {
   }
   /** An instance that takes the request. Where none is ready it waits for one, of whatever the route has become. */
   async function acquire(trip: Trip, i: Invocation): Promise<Host> {
-    for (const until = performance.now() + WAIT_READY_MS; trip.at.variant.pool.ready.length === 0; reroute(trip, i)) {
+    const until = performance.now() + WAIT_READY_MS;
+    while (trip.at.variant.pool.ready.length === 0) {
       if (performance.now() > until) throw unavailable(`No instance of variant ${trip.at.variant.variant.name} is ready.`);
       await trip.at.variant.pool.whenReady(REROUTE_MS);
+      reroute(trip, i);
     }
     const { pool, variant } = trip.at.variant;
     const able = pool.ready.filter(h => h.inFlight < MAX_IN_FLIGHT * h.containers.length);
