@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { hasRelaxedSimd } from '../fixtures/engine.ts';
+import { bestWasm } from '../fixtures/engine.ts';
 import { projectDir } from '../fixtures/paths.ts';
 import type { BenchResult } from './index.ts';
 import { figuresOf, figuresText } from './results/figures.ts';
@@ -15,7 +15,7 @@ import { readmePart, resultsPart, withPart } from './results/markdown.ts';
 import { casesFor, FLAGS, networks, run } from './script.ts';
 
 const { values } = parseArgs({ options: { ...FLAGS, from: { type: 'string' }, note: { type: 'string', default: '' } } });
-const targets = values.target ?? [hasRelaxedSimd() ? 'wasm-relaxed-simd' : 'wasm-simd'];
+const targets = values.target ?? [bestWasm()];
 const result =
   values.from === undefined
     ? await run('results', casesFor(networks(), targets, ['onnxruntime-web', 'onnxruntime-node']), values, { coldStarts: 0 })

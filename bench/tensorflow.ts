@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { hasRelaxedSimd } from '../fixtures/engine.ts';
+import { bestWasm } from '../fixtures/engine.ts';
 import { cacheDir, projectDir } from '../fixtures/paths.ts';
 import { readSuite, type BenchResult } from './index.ts';
 import { figuresOf, figuresText, type Figures } from './results/figures.ts';
@@ -40,7 +40,7 @@ writeFileSync(
 const models = readSuite(file).models.filter(m => m.here);
 
 const kept = join(projectDir, 'bench', 'suites', 'tensorflow.json');
-const wasm = values.target ?? [hasRelaxedSimd() ? 'wasm-relaxed-simd' : 'wasm-simd'];
+const wasm = values.target ?? [bestWasm()];
 const vectors = /\bavx512_vnni\b/.test(readFileSync('/proc/cpuinfo', 'utf8')) ? 'linux-x64-v4' : 'linux-x64-v3';
 const cases = [
   ...(values.only.includes('wasm') ? casesFor(models, wasm, ['litert-js', 'tfjs-wasm']) : []),

@@ -13,7 +13,7 @@ import { FLAGS, run } from './script.ts';
 import { temporaryFolder } from '../compiler/host/files.ts';
 import { fromTyped } from '../compiler/core/tensor.ts';
 import { TREE_STRATEGIES } from '../compiler/ops/lowering.ts';
-import { hasRelaxedSimd } from '../fixtures/engine.ts';
+import { bestWasm } from '../fixtures/engine.ts';
 import { randomForest, randomRows } from './trees/forest.ts';
 import { forestOnnx } from './trees/onnx.ts';
 import { forestJson } from './trees/xgboost.ts';
@@ -53,7 +53,7 @@ const strategy = TREE_STRATEGIES.find(s => s === args.strategy);
 if (!grid || !strategy)
   throw new Error(`one of ${Object.keys(GRIDS).join(', ')}; --strategy one of ${TREE_STRATEGIES.join(', ')}`);
 const features = Number(args.features);
-const targets = args.target ?? [hasRelaxedSimd() ? 'wasm-relaxed-simd' : 'wasm-simd'];
+const targets = args.target ?? [bestWasm()];
 const work = temporaryFolder();
 
 const most = Math.max(...grid.batches);

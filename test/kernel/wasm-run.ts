@@ -1,12 +1,12 @@
 import { bytesOf, type DType, DTYPES, type TypedArray } from '../../compiler/core/dtype.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
-import { needsOf } from '../../compiler/bundle/wasm/module.ts';
 import { emitKernels } from '../../compiler/backend/wasm/emit.ts';
 import type { InterpretArg } from '../../compiler/kernel/interpret.ts';
 import type { Kernel } from '../../compiler/kernel/ir.ts';
 import { programOf, runKernelPasses } from '../../compiler/program/passes/index.ts';
 import type { Profile } from '../../compiler/target/profile.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
+import { runsHere } from '../../fixtures/engine.ts';
 
 export const profileNamed = (name: string): Profile => must(resolveTarget(name).profiles[0]);
 /** The profiles whose modules this engine takes. */
@@ -16,15 +16,7 @@ export const RELAXED = profileNamed('wasm-relaxed-simd');
 
 export const DOTS = ['wasm-relaxed-dot-u8', 'wasm-relaxed-dot-i8'].map(profileNamed);
 
-export const runnable = (profiles: readonly Profile[]): Profile[] =>
-  profiles.filter(p => Object.values(needsOf(p)).every(runsProbe));
-function runsProbe(base64: string): boolean {
-  try {
-    return Boolean(new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(base64, 'base64'))));
-  } catch {
-    return false;
-  }
-}
+export const runnable = (profiles: readonly Profile[]): Profile[] => profiles.filter(runsHere);
 
 const PAGES = 4;
 /** A kernel as a function of the arguments that the interpreter takes; buffers are copied in and out. */
