@@ -11,7 +11,7 @@ import { randomInputs } from '../random-inputs.ts';
 import { randomGraph } from './random-graph.ts';
 
 /** One without dot products of bytes, one with them, and one with little memory. */
-const profiles = ['wasm-simd', 'linux-x64-v4', 'cortex-m4'].map(t => must(resolveTarget(t).profiles[0]));
+const profiles = ['wasm-mvp', 'wasm-simd', 'linux-x64-v4', 'cortex-m4'].map(t => must(resolveTarget(t).profiles[0]));
 /** Graphs a pass; more of them by hand: GRAPHS=1000 npm test -- test/passes. */
 const COUNT = Number(process.env['GRAPHS'] ?? 20);
 const seeds = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);

@@ -18,7 +18,7 @@ import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { dice } from './random-graph.ts';
 import { inputs, make, RULE_GRAPHS, type RuleGraphs } from './rule-graphs.ts';
 
-const profiles = ['wasm-simd', 'linux-x64-v4', 'cortex-m4'].map(t => must(resolveTarget(t).profiles[0]));
+const profiles = ['wasm-mvp', 'wasm-simd', 'linux-x64-v4', 'cortex-m4'].map(t => must(resolveTarget(t).profiles[0]));
 /** By name the rules that have it, each as what it is on the targets: some do nothing on some. */
 const rules = new Map<string, Map<string, Set<Rule>>>();
 for (const pass of graphPasses)
