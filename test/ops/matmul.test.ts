@@ -158,6 +158,19 @@ describe('MatMul', () => {
       { numRuns: 30 },
     );
   });
+  it('takes rows whose length is known from the other operand alone', () => {
+    const g = single(
+      MatMulInteger,
+      [
+        { shape: [symbol('n', 1, 12), symbol('k', 1, 14)], dtype: 'u8' },
+        { shape: [7, 3], constant: noise('i8', [7, 3], 3) },
+        { shape: [], constant: noise('u8', [], 5) },
+      ],
+      {},
+    );
+    for (const name of ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-dot-u8', 'wasm-relaxed-dot-i8', 'linux-x64-v4', 'linux-x64-amx'])
+      expectAgreement(g, inputsFor(g, { n: 6, k: 7 }, 3), target(name), 0, 0);
+  });
   it('cuts sums that floats do not hold', () => {
     const ends = (type: 'u8' | 'i8', dims: readonly number[]): Tensor => randomTensor(type, dims, 1, 255, 255);
     const g = single(

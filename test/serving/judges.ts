@@ -1,6 +1,7 @@
 /**
  * Clients and tools that others wrote, which judge what Sinter serves. They are Python packages in an environment of their own: .ci/run makes
- * it in out/judges (`python3 -m venv out/judges && out/judges/bin/pip install -r test/serving/judges.txt`); SINTER_JUDGES names another Python.
+ * it in out/judges (`python3 -m venv out/judges && out/judges/bin/pip install -r test/serving/judges.txt`; `npm run serving` wants those of
+ * judges-aws.txt too); SINTER_JUDGES names another Python.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';

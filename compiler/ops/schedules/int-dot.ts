@@ -182,9 +182,8 @@ function storeElements(k: KernelBuilder, f: DotForm, to: SlotBuffer, at: Expr, v
   const moved = f.offset === 0 ? whole : add(whole, konst(vtype('i32', lanes), -f.offset));
   k.store(to, at, lanes === 1 ? moved : cast(vtype(f.a, lanes), moved));
 }
-/** The rows of A as so many words: each is filled up with zeros. */
-export function wordRows(c: LowerCtx<unknown>, f: DotForm, x: Source, words: number): SlotBuffer {
-  const k0 = Number(must(x.dims.at(-1)));
+/** The rows of A, of `depth` elements each, as so many words: they are filled up with zeros. */
+export function wordRows(c: LowerCtx<unknown>, f: DotForm, x: Source, depth: number, words: number): SlotBuffer {
   const padded = words * f.group;
   const outer = x.dims.slice(0, -1);
   const to = c.temp('words', f.a, dimMul(dimProd(outer), padded));
@@ -197,8 +196,8 @@ export function wordRows(c: LowerCtx<unknown>, f: DotForm, x: Source, words: num
         return;
       }
       const at = k.let(mul(row, padded));
-      forLanes(k, k0, lanes, (i, l) => storeElements(k, f, to, add(at, i), x.at(k, [...idx, i], l)));
-      k.for(k0, padded, i => k.store(to, add(at, i), int(0)));
+      forLanes(k, depth, lanes, (i, l) => storeElements(k, f, to, add(at, i), x.at(k, [...idx, i], l)));
+      k.for(depth, padded, i => k.store(to, add(at, i), int(0)));
     };
     nest([], int(0));
   });

@@ -105,7 +105,7 @@ export function lowerMatMulInteger(c: LowerCtx<MatMulIntegerAttrs>): void {
 /** The rows of A as so many words each: where they lie, if they are whole words without gaps, else copied. */
 function rowWords(c: LowerCtx<unknown>, f: DotForm, a: Source, depth: number, words: number): SlotBuffer {
   const stored = f.offset === 0 && depth === words * f.group ? storedWords(c, f, a) : undefined;
-  return stored && isCompact(stored) ? stored.buffer : wordRows(c, f, a, words);
+  return stored && isCompact(stored) ? stored.buffer : wordRows(c, f, a, depth, words);
 }
 
 /** Any operands: one result after the other. */
