@@ -53,8 +53,8 @@ export async function start(source, instantiate) {
   const m = MODEL.modules.find(x => x.id === id);
   if (!m) throw error('E502', 'the module is not of this index.js; are all files from one compilation?');
   const code = await instantiate(module, m);
-  // An engine may compile what it does otherwise.
-  if (lacks(m)[0]) throw unfit(m);
+  // An engine may compile what it does otherwise; other features it has if it compiles them, and some must not be asked for more.
+  if (m.exact && lacks(m)[0]) throw unfit(m);
   if (m.bytes > 0) {
     const memory = new Uint8Array(code.memory.buffer, m.base, m.bytes);
     await fill(memory, both.weights ?? near(at, m.files[1], m.weights));

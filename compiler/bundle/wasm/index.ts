@@ -55,7 +55,7 @@ function indexModule({ module, id, wasm, weights }: ModuleFiles): IndexModule {
   const { pages } = module.artifact;
   const at = (x: Port): number => must(plan.offsets.get(x.slot), `offset of ${x.name}`);
   const files = [wasm, ...(weights ? [weights.file] : [])];
-  const more = `needs: ${quoteJs(needsOf(profile))},
+  const more = `needs: ${quoteJs(needsOf(profile))},${profile.vector.intDot.startsWith('i8') ? ' exact: true,' : ''}
       ${pages === undefined ? '' : `pages: ${pages}, threads: ${profile.threads}, `}files: ${quoteJs(files)}, wasm: ${besideIndex(wasm)},
       ${weights ? `base: ${plan.base}, bytes: ${weights.bytes}, sum: ${weights.sum}, weights: ${besideIndex(weights.file)},` : 'bytes: 0,'}`;
   return { program, profile, id, inputs: program.inputs.map(at), outputs: program.outputs.map(at), more };
