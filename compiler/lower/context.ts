@@ -60,6 +60,7 @@ export function contextOf(g: GraphLowering, n: Node, tail: Node | undefined, out
     temp: (name, dtype, size) => slotBuffer(newSlot(state, name, dtype, size, 'arena')),
     scratch: (name, dtype, size) => slotBuffer(newSlot(state, name, dtype, size, 'arena', { scratch: true })),
     weights: (name, t) => g.weights(name, t),
+    prepares: state.profile.backEnd.prepares && state.settings.optimize !== 'start',
     prepared: (name, dtype, size, build) => g.prepared(name, dtype, size, build, loc),
     part: partOf,
     kernel: (name, build) => g.kernel(name, build, loc),

@@ -98,9 +98,11 @@ export interface LowerCtx<A> {
   scratch(name: string, dtype: DType, size: Dim): SlotBuffer;
   /** A constant made at compile time (packed weights, tables); equal bytes are stored once. */
   weights(name: string, t: Tensor): SlotBuffer;
+  /** Whether weights may be `prepared`: the back end can, and the caller does not want them ready. */
+  readonly prepares: boolean;
   /**
    * Memory that the one kernel of `build` writes when the model is loaded, from weights and what is prepared; equal ones are stored once.
-   * Only where the back end `prepares`.
+   * Only where `prepares` says so.
    */
   prepared(name: string, dtype: DType, size: number, build: (k: KernelBuilder, to: SlotBuffer) => void): SlotBuffer;
   /** A part of a buffer, `offset` elements further on. */

@@ -138,20 +138,24 @@ export function verifyProgram(p: Program, after?: string): void {
 /** How often steps, and those inside of them, name each slot. */
 function usesOf(steps: readonly Step[]): ReadonlyMap<Slot, number> {
   const uses = new Map<Slot, number>();
-  for (const s of allSteps(steps)) {
-    const named =
-      s.k === 'call'
-        ? s.args.filter(a => a.k === 'buf')
-        : s.k === 'check'
-          ? []
-          : s.k === 'read' || s.k === 'stop'
-            ? [s]
-            : s.cond
-              ? [s.cond]
-              : [];
-    for (const { slot } of named) uses.set(slot, (uses.get(slot) ?? 0) + 1);
-  }
+  for (const s of allSteps(steps)) for (const { slot } of namedBy(s)) uses.set(slot, (uses.get(slot) ?? 0) + 1);
   return uses;
+}
+/** What a step names itself, without the steps inside of it. */
+function namedBy(s: Step): readonly { readonly slot: Slot }[] {
+  switch (s.k) {
+    case 'call':
+      return s.args.filter(a => a.k === 'buf');
+    case 'read':
+    case 'stop':
+      return [s];
+    case 'check':
+      return [];
+    case 'branch':
+      return [s.cond];
+    case 'loop':
+      return s.cond ? [s.cond] : [];
+  }
 }
 /** The places in the arena that all iterations of a parallel loop use and nothing else does: each thread must have its own. */
 function sharedScratch(loop: Extract<Step, { k: 'loop' }>, uses: ReadonlyMap<Slot, number>): readonly Slot[] {

@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { messageOf } from '../core/errors.ts';
 import { startDaemon, type DaemonOptions } from '../control/daemon.ts';
+import { numberIn, wholeIn } from './flags.ts';
 import type { Terminal } from './index.ts';
 
 interface Flags {
@@ -19,14 +20,6 @@ interface Flags {
   readonly allowReset?: true;
   readonly log: string;
 }
-const number =
-  (lo: number, hi: number, whole = true) =>
-  (text: string): number => {
-    const n = Number(text);
-    if (text.trim() === '' || !(n >= lo && n <= hi) || (whole && !Number.isInteger(n)))
-      throw new InvalidArgumentError(`must be a ${whole ? 'whole ' : ''}number from ${lo} to ${hi}.`);
-    return n;
-  };
 function account(text: string): string {
   if (!/^\d{12}$/.test(text)) throw new InvalidArgumentError('must be 12 digits.');
   return text;
@@ -45,21 +38,21 @@ export async function run(argv: readonly string[], t: Terminal): Promise<number>
   const command = new Command('sinter endpointd')
     .description("a local control plane that speaks SageMaker's protocol: models, endpoints, traffic, scaling, alarms")
     .option('--host <address>', 'the address it listens on; others than loopback let others in', '127.0.0.1')
-    .option('--port <port>', 'the port; 0 is any that is free', number(0, 65535), 4600)
+    .option('--port <port>', 'the port; 0 is any that is free', wholeIn(0, 65535), 4600)
     .option('--state <folder>', 'where it keeps what it knows', join(homedir(), '.local', 'state', 'sinter-endpointd'))
     .option('--s3-endpoint <url>', "the S3 that models are read from; default: AWS_ENDPOINT_URL_S3, else Amazon's")
     .option('--account <digits>', 'the account in names of resources', account)
     .option(
       '--clock-rate <n>',
       'how many times faster than the wall clock alarms, cooldowns and waits pass',
-      number(0.01, 3600, false),
+      numberIn(0.01, 3600),
       1,
     )
-    .option('--zones <n>', 'how many zones instances are spread over', number(1, 10), 2)
+    .option('--zones <n>', 'how many zones instances are spread over', wholeIn(1, 10), 2)
     .option(
       '--model-room <n>',
       'the most models that an instance of a multi-model endpoint holds in memory',
-      number(1, 100_000),
+      wholeIn(1, 100_000),
       100,
     )
     .option('--allow-native', 'load bundles of native code, which may do whatever this user may')

@@ -1,19 +1,12 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { ExportError } from '../export/bundle.ts';
 import { exportBundle, TARGETS, type ExportSettings, type NamedTarget } from '../export/export.ts';
+import { numberIn, wholeIn } from './flags.ts';
 import type { Terminal } from './index.ts';
 
 interface Flags extends ExportSettings {
   readonly out: string;
 }
-const within =
-  (lo: number, hi: number, whole: boolean) =>
-  (text: string): number => {
-    const n = Number(text);
-    if (text.trim() === '' || !(n >= lo && n <= hi) || (whole && !Number.isInteger(n)))
-      throw new InvalidArgumentError(`must be a ${whole ? 'whole ' : ''}number from ${lo} to ${hi}.`);
-    return n;
-  };
 /** Text that goes into commands and files: no spaces, quotes or control characters. */
 function plain(text: string): string {
   if (!/^[\w.:/@+=,~-]+$/.test(text)) throw new InvalidArgumentError('may hold letters, digits and .:/@+=,~_- only.');
@@ -43,14 +36,14 @@ export async function run(argv: readonly string[], t: Terminal): Promise<number>
     .option('--name <name>', 'the name of the model there (default: its own)')
     .option('--image <image>', 'the image to build and run, with its registry and tag', plain)
     .option('--model-uri <uri>', 'where the model will lie: sagemaker, kserve', plain)
-    .option('--min <n>', 'the least instances', within(0, 1000, true), 1)
-    .option('--max <n>', 'the most instances', within(1, 1000, true), 4)
+    .option('--min <n>', 'the least instances', wholeIn(0, 1000), 1)
+    .option('--max <n>', 'the most instances', wholeIn(1, 1000), 4)
     .option(
       '--rps <n>',
       'requests a second that an instance should get (the rate of `sinter loadtest` × its safety factor)',
-      within(0.01, 1e6, false),
+      numberIn(0.01, 1e6),
     )
-    .option('--cpus <n>', 'processors of an instance', within(1, 128, true), 1)
+    .option('--cpus <n>', 'processors of an instance', wholeIn(1, 128), 1)
     .option('--prometheus <url>', 'where KEDA finds Prometheus', plain, 'http://prometheus-server.monitoring.svc')
     .option('--region <region>', "AWS's region", plain, 'us-east-1')
     .option('--role <arn>', 'the role of AWS that runs it', plain, 'arn:aws:iam::000000000000:role/sinter')

@@ -5,6 +5,7 @@ import { loadtest, type LoadtestResult } from '../loadtest/loadtest.ts';
 import { header, html, showGoal, stepLine, summary } from '../loadtest/report.ts';
 import { LoadtestError, reasonOf, requestsFor } from '../loadtest/request.ts';
 import type { Goal } from '../loadtest/search.ts';
+import { numberIn, wholeIn } from './flags.ts';
 import type { Terminal } from './index.ts';
 
 interface Flags {
@@ -27,15 +28,6 @@ interface Flags {
   readonly html?: string;
   readonly json?: string | true;
 }
-/** A number from `lo` to `hi`. */
-const within =
-  (lo: number, hi: number, whole = false) =>
-  (text: string): number => {
-    const n = Number(text);
-    if (text.trim() === '' || !(n >= lo && n <= hi) || (whole && !Number.isInteger(n)))
-      throw new InvalidArgumentError(`must be a ${whole ? 'whole ' : ''}number from ${lo} to ${hi}.`);
-    return n;
-  };
 function parseGoal(text: string): Goal {
   const m = /^\s*p?(\d+(?:\.\d+)?)\s*<\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*$/.exec(text);
   const percentile = Number(m?.[1]);
@@ -69,19 +61,19 @@ function parse(argv: readonly string[], t: Terminal, act: (url: URL, o: Flags) =
     .option('--body <file>', 'what is posted (default: random inputs, as the metadata of the model says)')
     .option('--content-type <type>', "the body's type (default: told from the file's name)")
     .option('-H, --header <name: value>', 'a header; may be given several times', parseHeader, {})
-    .option('--rows <n>', 'the size of axes that may vary, of random inputs', within(1, 1e6, true), 1)
+    .option('--rows <n>', 'the size of axes that may vary, of random inputs', wholeIn(1, 1e6), 1)
     .option('--goal <pN<MS>', 'the latency to keep, in ms', parseGoal, parseGoal('p99<50ms'))
-    .option('--rate <n>', 'only try this rate, in requests a second', within(0.01, 1e6))
-    .option('--max-rate <n>', 'the most to try, in requests a second', within(0.1, 1e6), 1e5)
-    .option('--duration <s>', 'seconds of a step; longer where that is too short to see the percentile', within(0.1, 86400), 5)
-    .option('--warmup <s>', 'seconds of single requests before', within(0, 3600), 1)
-    .option('--precision <x>', 'how exactly the rate is found, as a share of it', within(0.001, 0.5), 0.05)
-    .option('--connections <n>', 'the most requests under way', within(1, 1e4, true), 128)
-    .option('--timeout <s>', 'seconds after which a request has failed', within(0.01, 600), 10)
+    .option('--rate <n>', 'only try this rate, in requests a second', numberIn(0.01, 1e6))
+    .option('--max-rate <n>', 'the most to try, in requests a second', numberIn(0.1, 1e6), 1e5)
+    .option('--duration <s>', 'seconds of a step; longer where that is too short to see the percentile', numberIn(0.1, 86400), 5)
+    .option('--warmup <s>', 'seconds of single requests before', numberIn(0, 3600), 1)
+    .option('--precision <x>', 'how exactly the rate is found, as a share of it', numberIn(0.001, 0.5), 0.05)
+    .option('--connections <n>', 'the most requests under way', wholeIn(1, 1e4), 128)
+    .option('--timeout <s>', 'seconds after which a request has failed', numberIn(0.01, 600), 10)
     .addOption(new Option('--arrivals <how>', 'when requests are sent').choices(['poisson', 'even']).default('poisson'))
-    .option('--seed <n>', 'for the random inputs and arrivals', within(0, 2 ** 31, true), 0)
-    .option('--safety-factor <x>', 'the share of the rate that an instance should get', within(0.01, 1), SAFETY_FACTOR)
-    .option('--instances <n>', 'how many instances share the load', within(1, 1e5, true), 1)
+    .option('--seed <n>', 'for the random inputs and arrivals', wholeIn(0, 2 ** 31), 0)
+    .option('--safety-factor <x>', 'the share of the rate that an instance should get', numberIn(0.01, 1), SAFETY_FACTOR)
+    .option('--instances <n>', 'how many instances share the load', wholeIn(1, 1e5), 1)
     .option('--html <file>', 'write the result as a page with a plot')
     .option('--json [file]', 'write the result as JSON: to standard output, or to a file')
     .addHelpText('after', HELP)

@@ -8,6 +8,7 @@ import { LIMITS, MiB } from '../core/limits.ts';
 import { serve } from '../gateway/serve.ts';
 import { discover } from '../store/discover.ts';
 import { defaultCache } from '../store/cache.ts';
+import { wholeIn } from './flags.ts';
 import type { Terminal } from './index.ts';
 
 /** Where SageMaker's container has its model. */
@@ -31,14 +32,6 @@ interface Flags {
   readonly timeout: number;
   readonly logLevel: string;
 }
-const whole =
-  (lo: number, hi = Number.MAX_SAFE_INTEGER) =>
-  (value: string): number => {
-    const n = Number(value);
-    if (value.trim() === '' || !Number.isInteger(n) || n < lo || n > hi)
-      throw new InvalidArgumentError(`must be a whole number from ${lo}${hi === Number.MAX_SAFE_INTEGER ? '' : ` to ${hi}`}.`);
-    return n;
-  };
 function dim(value: string, before: Flags['dim']): Flags['dim'] {
   const [, name = '', lo = '', hi] = /^(.+)=(\d+)(?:\.\.(\d+))?$/.exec(value) ?? [];
   if (name === '') throw new InvalidArgumentError('must be NAME=N or NAME=A..B.');
@@ -68,19 +61,19 @@ export async function run(argv: readonly string[], t: Terminal): Promise<number>
     .description('serve models over HTTP and gRPC')
     .argument('[models...]', 'what to serve')
     .option('--host <address>', 'address to listen on; 0.0.0.0 is every network of this machine', '127.0.0.1')
-    .option('-p, --port <n>', 'port of HTTP; 0 is a free one', whole(0, 65535), port === undefined ? 8080 : Number(port))
-    .option('--grpc-port <n>', 'port of gRPC; 0 is a free one (default: no gRPC)', whole(0, 65535))
-    .option('-w, --workers <n>', 'processes that run models', whole(1, 1024), Math.max(1, availableParallelism() - 1))
+    .option('-p, --port <n>', 'port of HTTP; 0 is a free one', wholeIn(0, 65535), port === undefined ? 8080 : Number(port))
+    .option('--grpc-port <n>', 'port of gRPC; 0 is a free one (default: no gRPC)', wholeIn(0, 65535))
+    .option('-w, --workers <n>', 'processes that run models', wholeIn(1, 1024), Math.max(1, availableParallelism() - 1))
     .option('--allow-native', 'load bundles of native code, which may do whatever this user may')
     .option('--multi-model [folder]', `let requests load models from a folder (default: ${CONTAINER_MODELS})`)
     .option('--image <name>', 'answer as this image of XGBoost does, such as sagemaker-xgboost:1.2-1')
     .option('-d, --dim <name=n|a..b>', 'the size of a free dimension of a trained model, or its range', dim, {})
     .option('--cache <folder>', 'where models that were compiled or fetched are kept', defaultCache())
-    .option('--max-queue <n>', 'requests that may wait for each worker; more get 503 at once', whole(1), 256)
-    .option('--max-batch <n>', 'rows of one run', whole(1, 1 << 20), 4096)
-    .option('--max-models <n>', 'models that may be loaded at once', whole(1), 10_000)
-    .option('--max-body <MiB>', 'size of a body of /v2, also unfolded', whole(1, 1023), LIMITS.bodyBytes / MiB)
-    .option('--timeout <ms>', 'a request that takes longer gets 504', whole(1), 60_000)
+    .option('--max-queue <n>', 'requests that may wait for each worker; more get 503 at once', wholeIn(1), 256)
+    .option('--max-batch <n>', 'rows of one run', wholeIn(1, 1 << 20), 4096)
+    .option('--max-models <n>', 'models that may be loaded at once', wholeIn(1), 10_000)
+    .option('--max-body <MiB>', 'size of a body of /v2, also unfolded', wholeIn(1, 1023), LIMITS.bodyBytes / MiB)
+    .option('--timeout <ms>', 'a request that takes longer gets 504', wholeIn(1), 60_000)
     .addOption(
       new Option('--log-level <level>', 'what is logged, as JSON')
         .choices(['debug', 'info', 'warn', 'error', 'silent'])

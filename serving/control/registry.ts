@@ -17,16 +17,13 @@ import type { EndpointState } from './endpoint.ts';
 import type { Journal } from './journal.ts';
 
 /** What was asked for, as it was checked. Times are milliseconds since 1970. */
-export interface ModelRecord {
+interface Asked<Input> {
   readonly arn: string;
   readonly created: number;
-  readonly input: Checked<CreateModelInput>;
+  readonly input: Checked<Input>;
 }
-export interface ConfigRecord {
-  readonly arn: string;
-  readonly created: number;
-  readonly input: Checked<CreateEndpointConfigInput>;
-}
+export type ModelRecord = Asked<CreateModelInput>;
+export type ConfigRecord = Asked<CreateEndpointConfigInput>;
 export interface EndpointRecord {
   readonly arn: string;
   readonly state: EndpointState;
@@ -37,9 +34,7 @@ export interface FleetRecord {
   readonly config: ConfigRecord;
   readonly models: Readonly<Record<string, ModelRecord>>;
 }
-export interface JobRecord {
-  readonly arn: string;
-  readonly created: number;
+export interface JobRecord extends Asked<CreateCompilationJobRequest> {
   readonly modified: number;
   readonly started?: number;
   readonly ended?: number;
@@ -47,19 +42,11 @@ export interface JobRecord {
   readonly failure?: string;
   readonly artifact?: string;
   readonly digest?: string;
-  readonly input: Checked<CreateCompilationJobRequest>;
 }
 /** A scalable target; its key is the resource's id. */
-export interface TargetRecord {
-  readonly arn: string;
-  readonly created: number;
-  readonly input: Checked<RegisterScalableTargetRequest>;
-}
+export type TargetRecord = Asked<RegisterScalableTargetRequest>;
 /** A policy of a target; its key is the resource's id and the policy's name. */
-export interface PolicyRecord {
-  readonly arn: string;
-  readonly created: number;
-  readonly input: Checked<PutScalingPolicyRequest>;
+export interface PolicyRecord extends Asked<PutScalingPolicyRequest> {
   readonly alarms: readonly string[];
 }
 export interface ActivityRecord extends Omit<ScalingActivity, 'StartTime' | 'EndTime'> {

@@ -112,8 +112,7 @@ export function packWords(
 export function wordWeights(c: LowerCtx<unknown>, name: string, f: DotForm, packed: Tensor): SlotBuffer {
   const words = typed(packed) as Int32Array;
   const values = new Int16Array(words.buffer, words.byteOffset, f.b === 'i16' ? 2 * words.length : 0);
-  const ready = !c.profile.backEnd.prepares || c.settings.optimize === 'start';
-  if (f.b !== 'i16' || ready || values.some(v => v < -128 || v > 127)) return c.weights(name, packed);
+  if (f.b !== 'i16' || !c.prepares || values.some(v => v < -128 || v > 127)) return c.weights(name, packed);
   const bytes = c.weights(`${name}_bytes`, fromTyped('i8', [values.length], Int8Array.from(values)));
   return c.prepared(name, 'i32', words.length, (k, to) => {
     k.for(0, words.length, i => {

@@ -215,7 +215,7 @@ function transformedWeights(c: LowerCtx<WindowAttrs>, s: WinogradShape, rows: Ax
   const packed = packConstant(must(c.constant(1)), matrices, s.channels, p);
   const size = Number(packedSize(p, s.channels));
   const points = rows.in * columns.in;
-  if (!c.profile.backEnd.prepares || c.settings.optimize === 'start') {
+  if (!c.prepares) {
     const w = typed(packed);
     const out = new Float32Array(points * size);
     for (let i = 0; i < size; i++)
