@@ -110,9 +110,12 @@ function run(command: string, args: readonly string[], cwd: string): string {
   if (r.error || r.status !== 0) throw new Error(`${command}: ${String(r.error ?? '')}${r.stderr}${r.stdout}`);
   return r.stdout;
 }
+/** The checkout's own folder without those in it: they lead back to it by links, and other tests write there. */
 const nothingRan = (): void => {
   for (const p of places)
-    expect(readdirSync(p, { recursive: true }).filter(f => /(^|[/\\])PWN(?!_)/.test(String(f)))).toEqual([]);
+    expect(
+      readdirSync(p, { recursive: p !== process.cwd() }).filter(f => /(^|[/\\])PWN(?!_)/.test(String(f))),
+    ).toEqual([]);
 };
 async function written(target: string): Promise<string> {
   const dir = folder();
