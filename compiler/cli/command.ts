@@ -105,6 +105,7 @@ const quantizeFlags = (c: Command): Command =>
     .option('--samples <n>', 'at most so many samples', atLeast(1, true))
     .addOption(new Option('--method <name>', `how ranges are found (default: ${DEFAULT_METHOD})`).choices(METHODS))
     .option('--percentile <p>', `what --method percentile keeps, in percent (default: ${DEFAULT_PERCENTILE})`, atLeast(50, false))
+    .option('--asymmetric', 'w4: each block of weights has a zero point of its own')
     .option('--per-tensor', 'one scale for all weights of a node, instead of one for each channel')
     .option('--no-bias-correction', 'leave the mean errors of nodes as they are')
     .option(

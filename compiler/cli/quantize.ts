@@ -23,6 +23,7 @@ export interface QuantizeFlags {
   readonly method?: Method;
   readonly percentile?: number;
   readonly perTensor?: boolean;
+  readonly asymmetric?: boolean;
   readonly biasCorrection: boolean;
   readonly exclude: readonly string[];
   readonly smooth?: boolean | number;
@@ -76,6 +77,7 @@ export async function quantizeFor(
     ...(o.method && { method: o.method }),
     ...(o.percentile !== undefined && { percentile: o.percentile }),
     perTensor: o.perTensor === true,
+    ...(o.asymmetric === true && { asymmetric: true }),
     biasCorrection: o.biasCorrection,
     exclude: o.exclude,
     ...(o.smooth !== undefined && { smooth: o.smooth }),

@@ -37,6 +37,7 @@ function slicesOf(t: Tensor, want: InputType, file: string): Slices {
   const { lo, hi } = rangeOf(first);
   // An axis of one size holds as many samples as fit it; what varies goes in pieces of a size that it may have.
   const step = typeof first === 'number' ? first : Math.min(hi, Math.max(lo, ROWS));
+  if (n === 0 && lo > 0) return { count: 0, at: () => t };
   if (n <= step || step === 0) return { count: 1, at: () => t };
   const whole = Math.floor(n / step);
   const rest = n - whole * step;

@@ -1,4 +1,4 @@
-import type { DType } from '../core/dtype.ts';
+import { regOf, type DType } from '../core/dtype.ts';
 import { InternalError, type Loc } from '../core/diagnostic.ts';
 import { dimEq, foldDim, showDim, type Dim } from '../core/dim.ts';
 import {
@@ -31,9 +31,13 @@ import {
 export interface Buffer {
   readonly name: string;
   readonly dtype: DType;
+  /** What its elements lie as, where that is a narrower type: loads widen them. */
+  readonly stored?: DType;
   /** Each iteration of a parallel loop has its own; see `Param`. */
   readonly scratch?: true;
 }
+/** The type that the elements of a buffer lie as. */
+export const elementOf = (b: Buffer): DType => b.stored ?? b.dtype;
 /** Rows of words in a buffer, as `WordRows` has them. */
 interface Words {
   readonly buffer: Buffer;
@@ -56,8 +60,9 @@ export class KernelBuilder {
   private readonly order: ({ k: 'buf'; buffer: Buffer } | { k: 'int'; dim: Dim; name: string })[] = [];
 
   /** Elements are loaded from `at` on; `lanes` > 1 reads that many neighbours. `as`: seen as elements of another type, which `at` counts. */
-  load(b: Buffer, at: Num, lanes: Lanes = 1, as: DType = b.dtype): Expr {
-    return { k: 'load', t: loadType(as, lanes), buf: this.buf(b, 'read'), dtype: as, at: ex(at) };
+  load(b: Buffer, at: Num, lanes: Lanes = 1, as: DType = elementOf(b)): Expr {
+    const e: Expr = { k: 'load', t: loadType(as, lanes), buf: this.buf(b, 'read'), dtype: as, at: ex(at) };
+    return as === b.stored ? cast(vtype(regOf(b.dtype), lanes), e) : e;
   }
   /** Stores a scalar, or as many neighbours as the value has lanes. A scalar is converted as the element type wants. */
   store(b: Buffer, at: Num, value: Expr): void {
@@ -89,6 +94,10 @@ export class KernelBuilder {
   /** A size as an expression: symbolic sizes become parameters. */
   dim(d: Dim): Expr {
     if (typeof d === 'number') return int(d);
+    return this.param(d);
+  }
+  /** A size as a parameter even where it is known: kernels that differ in it alone are one. */
+  param(d: Dim): Expr {
     const had = this.ints.find(x => dimEq(x.dim, d));
     if (had) return had.v;
     const name = `n${this.ints.length}`;
@@ -149,7 +158,7 @@ export class KernelBuilder {
       const b = this.bufs.get(o.buffer);
       if (!b) throw new InternalError('unknown buffer');
       const access = b.read ? (b.write ? 'both' : 'read') : 'write';
-      return { k: 'buf', name: b.name, dtype: o.buffer.dtype, access, ...(o.buffer.scratch && { scratch: true }) };
+      return { k: 'buf', name: b.name, dtype: elementOf(o.buffer), access, ...(o.buffer.scratch && { scratch: true }) };
     });
     return { kernel: { name, params, body: this.stmts, loc }, actuals: this.order };
   }

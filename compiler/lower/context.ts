@@ -6,7 +6,7 @@ import { partOf, slotBuffer } from '../ops/ref.ts';
 import type { GraphLowering } from './lower.ts';
 import { addLoop, defineSymbol } from './sizes.ts';
 import { epiloguePlaceholder, fusedSink, memorySink, memorySource, roundedSource } from './source.ts';
-import { newSlot, newTrap, record, slotOf } from './state.ts';
+import { newSlot, newTrap, prepares, record, slotOf } from './state.ts';
 
 /**
  * What the lowering of node `n` may ask for. `tail`: the last node of the epilogue, where consumers of output 0 are fused behind `n`;
@@ -60,7 +60,7 @@ export function contextOf(g: GraphLowering, n: Node, tail: Node | undefined, out
     temp: (name, dtype, size) => slotBuffer(newSlot(state, name, dtype, size, 'arena')),
     scratch: (name, dtype, size) => slotBuffer(newSlot(state, name, dtype, size, 'arena', { scratch: true })),
     weights: (name, t) => g.weights(name, t),
-    prepares: state.profile.backEnd.prepares && state.settings.optimize !== 'start',
+    prepares: prepares(state),
     prepared: (name, dtype, size, build) => g.prepared(name, dtype, size, build, loc),
     part: partOf,
     kernel: (name, build) => g.kernel(name, build, loc),

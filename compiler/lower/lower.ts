@@ -9,17 +9,19 @@ import type { Def, Graph, Node, Value } from '../graph/graph.ts';
 import { KernelBuilder } from '../kernel/builder.ts';
 import type { LowerSettings, Ref, SlotBuffer, Source } from '../ops/lowering.ts';
 import type { Profile } from '../target/profile.ts';
+import { lanesOf } from '../ops/loops.ts';
 import { compactRef, isCompact, slotBuffer } from '../ops/ref.ts';
 import type { Arg, Port, Program, Slot } from '../program/program.ts';
 import { copyKernel } from './copy.ts';
 import { contextOf } from './context.ts';
 import { KernelPool } from './kernel-pool.ts';
 import { partition, type Partition } from './partition.ts';
+import { asBytes, narrowed, widenKernel } from './narrow.ts';
 import { placeOutputs } from './placement.ts';
 import { SharedValues } from './shared-values.ts';
 import { checkSizes } from './sizes.ts';
 import { constantSource, elementwiseSource, memorySource, hasNarrowVectors, pointSource, roundedSource } from './source.ts';
-import { newSlot, record, slotOf, type Prepared, type State } from './state.ts';
+import { newSlot, prepares, record, slotOf, type Prepared, type State } from './state.ts';
 
 /** Lowers a graph to kernels and steps for a target. The memory plan comes after. */
 export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettings = {}): Program {
@@ -72,7 +74,8 @@ const sameWork = (x: Prepared, y: Prepared): boolean =>
   x.call.kernel === y.call.kernel &&
   x.call.args.every((a, i) => {
     const b = y.call.args[i];
-    return a.k === 'buf' && b?.k === 'buf' && a.offset === b.offset && (a.slot === x.to ? b.slot === y.to : a.slot === b.slot);
+    if (a.k === 'int') return b?.k === 'int' && dimEq(a.dim, b.dim);
+    return b?.k === 'buf' && dimEq(a.offset, b.offset) && (a.slot === x.to ? b.slot === y.to : a.slot === b.slot);
   });
 const portRef = (p: Port): Ref => compactRef(slotBuffer(p.slot), p.type.shape);
 
@@ -290,7 +293,23 @@ export class GraphLowering {
     this.compactCopies.set(r, to);
     return to;
   }
+  /** See LowerCtx. */
   weights(name: string, t: Tensor): SlotBuffer {
+    const { profile } = this.state;
+    // Where memory is scarce there is no room for floats: integers are widened as they are read.
+    if (profile.memory.scarce && lanesOf(profile) === 1) {
+      const bytes = asBytes(t);
+      return bytes ? { ...this.constant(name, bytes), dtype: t.dtype, stored: bytes.dtype } : this.constant(name, t);
+    }
+    const small = prepares(this.state) ? narrowed(t) : undefined;
+    if (!small) return this.constant(name, t);
+    const from = this.constant(name, small.stored);
+    const lanes = lanesOf(profile);
+    return this.prepared(`widen_${small.kind}`, 'f32', small.size, (k, to) => widenKernel(k, small, from, to, lanes), {
+      k: 'none',
+    });
+  }
+  private constant(name: string, t: Tensor): SlotBuffer {
     const make = (): Slot => newSlot(this.state, name, t.dtype, dimProd(t.dims), 'weights', { bytes: t.bytes });
     return slotBuffer(this.state.weights(t, make));
   }

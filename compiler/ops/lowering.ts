@@ -96,7 +96,10 @@ export interface LowerCtx<A> {
   temp(name: string, dtype: DType, size: Dim): SlotBuffer;
   /** Memory that means nothing from one iteration of a parallel loop to the next: each thread has its own. */
   scratch(name: string, dtype: DType, size: Dim): SlotBuffer;
-  /** A constant made at compile time (packed weights, tables); equal bytes are stored once. */
+  /**
+   * A constant made at compile time (packed weights, tables); equal bytes are stored once. Floats that a narrower type holds exactly are
+   * stored so and widened when the model is loaded, where `prepares` says so.
+   */
   weights(name: string, t: Tensor): SlotBuffer;
   /** Whether weights may be `prepared`: the back end can, and the caller does not want them ready. */
   readonly prepares: boolean;

@@ -45,8 +45,10 @@ function linear(n: Node | undefined): Linear | undefined {
   const rank = out(n).type.shape.length;
   const w = weights.dims;
   const product = nodeOf(n, MatMul)?.attrs;
-  // Integers stay integers, for exact products.
-  if (product?.exact === true || nodeOf(n, Conv)?.attrs.exact === true) return undefined;
+  // Integers stay integers, for exact products; and weights of few bits are stored as such.
+  const conv = nodeOf(n, Conv)?.attrs;
+  if (product?.exact === true || conv?.exact === true) return undefined;
+  if ((product ?? conv ?? nodeOf(n, ConvTranspose)?.attrs)?.fewBits === true) return undefined;
   if (product) {
     if (w.length < 2 || x.type.shape.length < 2) return undefined;
     const turned = product.transB;

@@ -26,8 +26,8 @@ export function slotBytes(s: Slot, align: number): number {
 const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /**
- * Gives every slot its place. Constants come first, each with its own, then what is prepared from them; where inputs and outputs lie in the module's memory, they have theirs
- * alone too, so that a caller may hold views on them; arena slots that never live at the same time share. Where the profile has threads, each of them has the
+ * Gives every slot its place. Constants come first, each with its own, then what is prepared from them; where inputs and outputs lie in the module's memory, they
+ * have theirs alone too, so that a caller may hold views on them; arena slots that never live at the same time share. Where the profile has threads, each of them has the
  * scratch slots once, at the end of the arena. Fails with E402 beyond the target's memory.
  */
 export function planMemory(program: Program, profile: Profile): MemoryPlan {
@@ -42,14 +42,16 @@ export function planMemory(program: Program, profile: Profile): MemoryPlan {
   const used = lifetimes(program);
   for (const s of program.slots) if (s.where === 'weights' && used.has(s)) append(s);
   const weightsBytes = end - base;
-  for (const s of program.slots) if (s.where === 'prepared' && used.has(s)) append(s);
+  // Prepared slots from which others are prepared, and which no run reads, lie where runs have their arena.
+  const passing = (s: Slot): boolean => s.where === 'prepared' && (used.get(s)?.to ?? 0) <= program.prepare.length;
+  for (const s of program.slots) if (s.where === 'prepared' && used.has(s) && !passing(s)) append(s);
   if (profile.backEnd.io === 'module') for (const s of program.slots) if (s.where === 'input' || s.where === 'output') append(s);
   const arenaStart = end;
   const threads = profile.threads;
   const [shared, own]: readonly [Live[], Live[]] = [[], []];
   for (const s of program.slots) {
     const live = used.get(s);
-    if (s.where !== 'arena' || !live) continue;
+    if (!live || !(s.where === 'arena' || passing(s))) continue;
     (s.scratch && threads > 1 ? own : shared).push({ slot: s, bytes: slotBytes(s, align), ...live });
   }
   /** Places slots from `start` on; gives the end. */

@@ -73,8 +73,8 @@ export async function ownErrors(
   const sites = sitesOf(g).sites.filter(s => Object.hasOwn(plan.nodes, s.name));
   const share = sharing();
   const outputs = sites.flatMap((s, i) => {
-    const got = quantizedNode(s, s.x, must(plan.nodes[s.name]), plan.values[values.get(s.x) ?? ''], share);
-    return errorOutputs(s, must(s.node.outputs[0]), got, i);
+    const [got] = quantizedNode(s, s.node.inputs, must(plan.nodes[s.name]), plan.values[values.get(s.x) ?? ''], share);
+    return errorOutputs(s, must(s.node.outputs[0]), must(got), i);
   });
   if (outputs.length === 0) return new Map();
   const run = await engine({ ...g, outputs });

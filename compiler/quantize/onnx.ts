@@ -6,7 +6,8 @@ import type { Graph, Value } from '../graph/graph.ts';
 import { valueNames } from './names.ts';
 import type { NodePlan, QuantizationPlan, ValuePlan } from './plan.ts';
 import { sitesOf, type Site } from './sites.ts';
-import { integerWeights, scaledRows } from './weights.ts';
+import { inBlocks, rowBlock } from './insert.ts';
+import { blockWeights, fourBitWeights, halfWeights, integerWeights, scaledRows } from './weights.ts';
 
 /**
  * An ONNX model with what a plan says as QuantizeLinear and DequantizeLinear, for onnxruntime. The file is rewritten field by field: what is not
@@ -42,7 +43,7 @@ function built(write: (w: Writer) => void): Uint8Array {
 const message = (id: number, body: Uint8Array): Uint8Array => built(w => w.uint32(id * 8 + 2).bytes(body));
 
 /** ONNX's numbers of element types. */
-const TYPES = { f32: 1, u8: 2, i8: 3 } as const;
+const TYPES = { f32: 1, u8: 2, i8: 3, i64: 7, f16: 10 } as const;
 const initializer = (name: string, type: keyof typeof TYPES, t: Tensor): Uint8Array =>
   message(
     5,
@@ -55,8 +56,13 @@ function node(
   op: string,
   inputs: readonly string[],
   output: string,
-  o: { domain?: string; axis?: number; to?: number } = {},
+  o: { domain?: string; axis?: number; to?: number; perm?: readonly number[] } = {},
 ): Uint8Array {
+  const ints = (name: string, list: readonly number[]): Uint8Array =>
+    built(w => {
+      w.uint32(10).string(name).uint32(160).int32(7);
+      for (const v of list) w.uint32(64).int64(v);
+    });
   const int = (name: string, v: number): Uint8Array =>
     built(w => w.uint32(10).string(name).uint32(24).int64(v).uint32(160).int32(2));
   return message(
@@ -66,6 +72,7 @@ function node(
       w.uint32(18).string(output).uint32(26).string(`${output}/${op}`).uint32(34).string(op);
       if (o.axis !== undefined) w.uint32(42).bytes(int('axis', o.axis));
       if (o.to !== undefined) w.uint32(42).bytes(int('to', o.to));
+      if (o.perm) w.uint32(42).bytes(ints('perm', o.perm));
       if (o.domain !== undefined) w.uint32(58).string(o.domain);
     }),
   );
@@ -84,8 +91,8 @@ interface Context {
 const scalar = (v: number, type: 'f32' | 'u8' | 'i8'): Tensor => fromNumbers(type, [], [v]);
 
 /**
- * The model's file with QuantizeLinear and DequantizeLinear. E403 for a plan with other schemes than int8, or with nodes whose weights are not
- * initialisers of the file.
+ * The model's file with QuantizeLinear and DequantizeLinear. 4-bit integers are written as bytes: the file is for comparing, not small.
+ * E403 for a plan with nodes of int8-dynamic, or whose weights are not initialisers of the file.
  */
 export function quantizedOnnx(
   model: Uint8Array,
@@ -94,7 +101,8 @@ export function quantizedOnnx(
   plan: QuantizationPlan,
 ): Uint8Array {
   const refuse = (why: string): never => fail('E403', { option: 'emit', why });
-  if (Object.values(plan.nodes).some(n => n.scheme !== 'int8')) refuse('only plans of the scheme int8 are written as ONNX');
+  if (Object.values(plan.nodes).some(n => n.scheme === 'int8-dynamic'))
+    refuse('plans of the scheme int8-dynamic are not written as ONNX');
   const top = fieldsOf(model);
   const opset = top.flatMap(f => {
     const parts = f.id === 8 && f.body ? fieldsOf(f.body) : [];
@@ -102,11 +110,13 @@ export function quantizedOnnx(
     return version && text(parts.find(p => p.id === 1)) === '' ? [protobuf.Reader.create(version.raw.subarray(1)).uint32()] : [];
   })[0];
   const domain = (opset ?? 0) >= 13 ? undefined : 'com.microsoft';
-  const sites = new Map(
-    sitesOf(g)
-      .sites.filter(s => Object.hasOwn(plan.nodes, s.name))
-      .map(s => [s.name, s]),
-  );
+  // A node of the file may be several: the products of a recurrent network.
+  const sites = new Map<string, Site[]>();
+  for (const s of sitesOf(g).sites) {
+    const { loc } = s.node;
+    const own = loc.k === 'part' && loc.name !== '' ? loc.name : s.name;
+    if (Object.hasOwn(plan.nodes, s.name)) sites.set(own, [...(sites.get(own) ?? []), s]);
+  }
   const done = new Set<string>();
   const graph = (bytes: Uint8Array): Uint8Array => {
     const fields = fieldsOf(bytes);
@@ -120,10 +130,10 @@ export function quantizedOnnx(
     for (const f of fields) {
       const parts = f.id === 1 && f.body ? fieldsOf(f.body) : [];
       if (f.id === 5) continue;
-      const name = [...texts(parts, 3), ...texts(parts, 2)].find(n => sites.has(n) && !done.has(n));
-      const site = name === undefined ? undefined : sites.get(name);
-      if (site && quantizeNode(c, parts, site, must(plan.nodes[site.name]))) done.add(site.name);
-      else c.out.push(f.raw);
+      const here = [...texts(parts, 3), ...texts(parts, 2)].flatMap(n => sites.get(n) ?? []).filter(s => !done.has(s.name));
+      const written = here.length > 0 ? quantizeNode(c, parts, here) : [];
+      for (const s of written) done.add(s.name);
+      if (written.length === 0) c.out.push(f.raw);
     }
     const read = namesRead(fields, c.out);
     const kept = fields.filter(f => {
@@ -133,7 +143,7 @@ export function quantizedOnnx(
     return concatBytes([...kept.map(f => f.raw), ...c.out.filter(raw => !isIdle(raw, read))]);
   };
   const parts = top.map(f => (f.id === 7 && f.body ? message(7, graph(f.body)) : f.raw));
-  const lacking = [...sites.keys()].filter(s => !done.has(s));
+  const lacking = [...sites.values()].flatMap(list => list.map(s => s.name)).filter(s => !done.has(s));
   if (lacking.length > 0)
     refuse(`the file has no initialiser with the weights of ${lacking.slice(0, 5).join(', ')}; leave it out with --exclude`);
   if (domain !== undefined)
@@ -170,63 +180,136 @@ const isIdle = (raw: Uint8Array, read: ReadonlySet<string> | undefined): boolean
     const constant = f.id === 1 ? constantOf(f) : undefined;
     return constant !== undefined && read?.has(constant.name) === false;
   });
-/** Writes a node with what it reads and gives; false where its weights are not those of an initialiser. */
-function quantizeNode(c: Context, parts: readonly Field[], site: Site, how: NodePlan): boolean {
+/** Writes a node with what it reads and gives. Gives those of its sites whose weights are an initialiser, and so were written. */
+function quantizeNode(c: Context, parts: readonly Field[], sites: readonly Site[]): readonly Site[] {
   const inputs = texts(parts, 1);
   const [output = ''] = texts(parts, 2);
-  const weights = inputs[site.k === 'table' ? 0 : 1] ?? '';
-  if (!holds(c.initializers.get(weights), site.weights)) return false;
-  const of = (what: string): string => `${site.name}/weights/${what}`;
-  if (site.k === 'table') {
-    const { q, scale } = integerWeights(site.weights, 0, false);
-    c.out.push(initializer(of('q'), 'i8', q), initializer(of('scale'), 'f32', scale));
-    c.out.push(node('Gather', [of('q'), inputs[1] ?? ''], of('rows')), node('Cast', [of('rows')], of('floats'), { to: 1 }));
-    c.out.push(node('Gather', [of('scale'), inputs[1] ?? ''], of('scales')), node('Mul', [of('floats'), of('scales')], output));
-    return true;
+  const found = sites.flatMap(site => {
+    const at = inputs.findIndex(name => holds(c.initializers.get(name), site.weights));
+    return at < 0 ? [] : [{ site, at, how: must(c.plan.nodes[site.name]) }];
+  });
+  const [first] = found;
+  if (!first) return [];
+  if (first.site.k === 'table') {
+    writeLookup(c, first.site, first.how, inputs[1] ?? '', output);
+    return [first.site];
   }
-  const range = must(c.plan.values[c.values.get(site.x) ?? '']);
-  const x = roundedInput(c, inputs[0] ?? '', range);
-  const { q, scale } = integerWeights(
-    range.smooth ? scaledRows(site, range.smooth) : site.weights,
-    site.channels,
-    how.per === 'tensor',
-  );
-  const channels = how.per === 'tensor' ? [] : [must(site.weights.dims[site.channels])];
-  c.out.push(initializer(of('q'), 'i8', q), initializer(of('scale'), 'f32', { ...scale, dims: channels }));
-  c.out.push(initializer(of('zero'), 'i8', fromNumbers('i8', channels, new Float64Array(channels[0] ?? 1))));
-  const axis = how.per === 'tensor' ? {} : { axis: site.channels };
-  c.out.push(node('DequantizeLinear', [of('q'), of('scale'), of('zero')], of('w'), { ...domainOf(c), ...axis }));
-  const bias = how.bias !== undefined;
-  c.out.push(message(1, renamed(parts, [x, of('w'), ...inputs.slice(2)], bias ? of('y') : output)));
+  const now = [...inputs];
+  for (const { site, at, how } of found) {
+    const range = how.scheme === 'int8' || how.scheme === 'w4' ? c.plan.values[c.values.get(site.x) ?? ''] : undefined;
+    if (how.scheme === 'int8') now[0] = roundedInput(c, inputs[0] ?? '', must(range));
+    else if (range?.smooth) now[0] = smoothedInput(c, inputs[0] ?? '', range.smooth);
+    const weights = range?.smooth ? scaledRows(site, range.smooth) : site.weights;
+    now[at] = writeWeights(c, site, how, weights, dimsOf(must(c.initializers.get(inputs[at] ?? ''))));
+  }
+  const { site, how } = first;
+  const y = how.bias === undefined ? output : weightsName(site)('y');
+  c.out.push(message(1, renamed(parts, now, y)));
   if (how.bias) {
+    const of = weightsName(site);
     const rank = must(site.node.outputs[0]).type.shape.length;
     const dims = Array.from({ length: rank - site.outAxis }, (_, i) => (i === 0 ? (how.bias?.length ?? 0) : 1));
-    c.out.push(initializer(of('bias'), 'f32', fromNumbers('f32', dims, how.bias)), node('Add', [of('y'), of('bias')], output));
+    c.out.push(initializer(of('bias'), 'f32', fromNumbers('f32', dims, how.bias)), node('Add', [y, of('bias')], output));
   }
-  return true;
+  return found.map(f => f.site);
+}
+const weightsName =
+  (site: Site) =>
+  (what: string): string =>
+    `${site.name}/weights/${what}`;
+/** Writes weights of few bits and what makes floats of these again; gives the name of the floats. `dims`: as the file has them. */
+function writeWeights(c: Context, site: Site, how: NodePlan, weights: Tensor, dims: readonly number[]): string {
+  const of = weightsName(site);
+  if (how.scheme === 'f16') {
+    c.out.push(initializer(of('half'), 'f16', { ...halfWeights(weights), dims }), node('Cast', [of('half')], of('w'), { to: 1 }));
+    return of('w');
+  }
+  if (how.scheme === 'w4' && inBlocks(site)) {
+    const rows = site.channels === 0 ? 0 : 1;
+    writeBlocks(c, of, blockWeights(weights, rows, how));
+    const [n, k] = [must(weights.dims[rows]), must(weights.dims[1 - rows])];
+    writeShape(c, of, 'matrix', rows === 0 ? dims : [n, k]);
+    if (rows === 0) return of('matrix');
+    c.out.push(node('Transpose', [of('matrix')], of('w'), { perm: [1, 0] }));
+    return of('w');
+  }
+  const whole = how.per === 'tensor';
+  const { q, scale } = (how.scheme === 'w4' ? fourBitWeights : integerWeights)(weights, site.channels, whole);
+  const channels = whole ? [] : [must(weights.dims[site.channels])];
+  c.out.push(initializer(of('q'), 'i8', { ...q, dims }), initializer(of('scale'), 'f32', { ...scale, dims: channels }));
+  c.out.push(initializer(of('zero'), 'i8', fromNumbers('i8', channels, new Float64Array(channels[0] ?? 1))));
+  const axis = whole ? {} : { axis: site.channels + dims.length - weights.dims.length };
+  c.out.push(node('DequantizeLinear', [of('q'), of('scale'), of('zero')], of('w'), { ...domainOf(c), ...axis }));
+  return of('w');
+}
+/** Blocks as floats [rows, blocks, block], of the name `blocks`. */
+function writeBlocks(c: Context, of: (what: string) => string, w: ReturnType<typeof blockWeights>): void {
+  const narrow = [...w.scales.dims, 1];
+  const zeros = w.zeros ? { ...w.zeros, dims: narrow } : scalar(8, 'u8');
+  c.out.push(
+    initializer(of('q'), 'u8', w.q),
+    initializer(of('scale'), 'f32', { ...w.scales, dims: narrow }),
+    initializer(of('zero'), 'u8', zeros),
+    node('Cast', [of('q')], of('integers'), { to: 1 }),
+    node('Cast', [of('zero')], of('zeros'), { to: 1 }),
+    node('Sub', [of('integers'), of('zeros')], of('steps')),
+    node('Mul', [of('steps'), of('scale')], of('blocks')),
+  );
+}
+function writeShape(c: Context, of: (what: string) => string, to: string, dims: readonly number[]): void {
+  const shape = { dtype: 'i64', dims: [dims.length], bytes: new Uint8Array(BigInt64Array.from(dims, BigInt).buffer) } as const;
+  c.out.push(initializer(of('shape'), 'i64', shape), node('Reshape', [of('blocks'), of('shape')], of(to)));
+}
+/** Writes the rows of a table in few bits, and their widening. */
+function writeLookup(c: Context, site: Site, how: NodePlan, indices: string, output: string): void {
+  const of = weightsName(site);
+  const block = how.scheme === 'w4' ? rowBlock(site) : undefined;
+  if (block !== undefined) {
+    writeBlocks(c, of, blockWeights(site.weights, 0, { block }));
+    writeShape(c, of, 'table', site.weights.dims);
+    c.out.push(node('Gather', [of('table'), indices], output));
+    return;
+  }
+  if (how.scheme === 'f16') {
+    c.out.push(initializer(of('half'), 'f16', halfWeights(site.weights)));
+    c.out.push(node('Gather', [of('half'), indices], of('rows')), node('Cast', [of('rows')], output, { to: 1 }));
+    return;
+  }
+  const { q, scale } = integerWeights(site.weights, 0, false);
+  c.out.push(initializer(of('q'), 'i8', q), initializer(of('scale'), 'f32', scale));
+  c.out.push(node('Gather', [of('q'), indices], of('rows')), node('Cast', [of('rows')], of('floats'), { to: 1 }));
+  c.out.push(node('Gather', [of('scale'), indices], of('scales')), node('Mul', [of('floats'), of('scales')], output));
+}
+/** The dims of an initialiser, one after the other or packed. */
+function dimsOf(fields: readonly Field[]): number[] {
+  return fields
+    .filter(f => f.id === 1)
+    .flatMap(f => {
+      const r = protobuf.Reader.create(f.body ?? f.raw);
+      if (!f.body) r.uint32();
+      const out: number[] = [];
+      while (r.pos < r.len) out.push(Number(r.int64()));
+      return out;
+    });
 }
 const domainOf = (c: Context): { domain?: string } => (c.domain === undefined ? {} : { domain: c.domain });
+/** The name of a value with its channels divided, which is made where it is first read. */
+function smoothedInput(c: Context, x: string, smooth: readonly number[]): string {
+  const of = (what: string): string => `${x}/input/${what}`;
+  const had = c.rounded.get(of('smooth'));
+  if (had !== undefined) return had;
+  const factors = smooth.map(s => 1 / s);
+  c.out.push(initializer(of('smooth'), 'f32', fromNumbers('f32', [smooth.length], factors)));
+  c.out.push(node('Mul', [x, of('smooth')], of('smoothed')));
+  c.rounded.set(of('smooth'), of('smoothed'));
+  return of('smoothed');
+}
 /** The name of a value rounded to bytes and back, which is made where it is first read. */
 function roundedInput(c: Context, x: string, { scale, zero, smooth }: ValuePlan): string {
   const had = c.rounded.get(x);
   if (had !== undefined) return had;
   const of = (what: string): string => `${x}/input/${what}`;
-  let from = x;
-  if (smooth) {
-    c.out.push(
-      initializer(
-        of('smooth'),
-        'f32',
-        fromNumbers(
-          'f32',
-          [smooth.length],
-          smooth.map(s => 1 / s),
-        ),
-      ),
-    );
-    c.out.push(node('Mul', [x, of('smooth')], of('smoothed')));
-    from = of('smoothed');
-  }
+  const from = smooth ? smoothedInput(c, x, smooth) : x;
   c.out.push(initializer(of('scale'), 'f32', scalar(scale, 'f32')), initializer(of('zero'), 'u8', scalar(zero, 'u8')));
   c.out.push(node('QuantizeLinear', [from, of('scale'), of('zero')], of('bytes'), domainOf(c)));
   c.out.push(node('DequantizeLinear', [of('bytes'), of('scale'), of('zero')], of('rounded'), domainOf(c)));

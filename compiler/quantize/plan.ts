@@ -1,4 +1,4 @@
-import { fields, listOf, number, oneOf, optional, recordOf, text, whole, type Check } from '../core/check.ts';
+import { fields, flag, listOf, number, oneOf, optional, recordOf, text, whole, type Check } from '../core/check.ts';
 import { fail, must } from '../core/diagnostic.ts';
 import { showDim } from '../core/dim.ts';
 import { didYouMean } from '../core/suggest.ts';
@@ -55,6 +55,8 @@ export interface NodePlan {
   readonly scheme: Scheme;
   /** What shares a scale of the weights: a channel, or all of them. */
   readonly per: 'channel' | 'tensor';
+  /** 4-bit weights in blocks have a zero point each. */
+  readonly asymmetric?: boolean;
   /** What is added to each channel of the result to make up for the mean error of the node. */
   readonly bias?: readonly number[];
 }
@@ -90,6 +92,7 @@ const PLAN: Check<QuantizationPlan> = fields({
     fields({
       scheme: oneOf(...SCHEMES),
       per: oneOf('channel', 'tensor'),
+      asymmetric: optional(flag),
       bias: optional(finiteList),
     }),
   ),

@@ -1,6 +1,7 @@
 import { fail, must } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { Graph, Value } from '../graph/graph.ts';
+import { Recurrent } from '../ops/recurrent/recurrent.ts';
 import { observeValues, type Observed } from './calibrate.ts';
 import { rangeOf } from './calibrators.ts';
 import { obstacle, smoothedValue, storedBytes } from './insert.ts';
@@ -8,10 +9,10 @@ import { compareModels, ownErrors, type Comparison, type OwnError } from './erro
 import { valueNames } from './names.ts';
 import type { CalibrationRecord, NodePlan, QuantizationPlan, ValuePlan } from './plan.ts';
 import type { Engine, QuantizeProgress, Samples } from './samples.ts';
-import { chooseFloat, type Limits } from './search.ts';
-import { affineOf, shortFloat, type Method, type Scheme } from './scheme.ts';
+import { chooseBits, type Candidate, type Limits } from './search.ts';
+import { affineOf, shortFloat, usesRange, wider, type Method, type Scheme } from './scheme.ts';
 import { sitesOf, type Site } from './sites.ts';
-import { ALPHAS, divisors, inputPeaks, smoothable } from './smooth.ts';
+import { ALPHAS, ALPHAS_OF_WEIGHTS, divisors, inputPeaks, smoothable } from './smooth.ts';
 import { openTrials } from './switched.ts';
 
 /** A model to quantize: its graph, what its file calls values, and what tells it from others. */
@@ -30,14 +31,16 @@ export interface QuantizeChoices {
   readonly percentile?: number;
   /** One scale for all weights of a node, instead of one for each channel. */
   readonly perTensor?: boolean;
+  /** `w4`: each block of weights has a zero point of its own. */
+  readonly asymmetric?: boolean;
   /** Whether the mean error of each channel is taken off its bias. Default: yes. */
   readonly biasCorrection?: boolean;
   /**
    * SmoothQuant: whether channels of the inputs of products are divided, and the weights multiplied, so that both are easier to round. A
-   * number is its alpha; `true`, the default, tries several for each value and none. For `int8`.
+   * number is its alpha; `true`, the default, tries several for each value and none. For `int8`, and for `w4` where there are data.
    */
   readonly smooth?: boolean | number;
-  /** Limits that some nodes go back to floats for. */
+  /** Limits that some nodes get more bits for, or go back to floats. */
   readonly limits?: Limits;
   /** Whether the sensitivity of each node is measured also without limits. */
   readonly sensitivity?: boolean;
@@ -78,31 +81,37 @@ export async function quantizeGraph(
   const { sites, float } = chosen(graph, choices);
   const warnings: string[] = [];
   const needsRanges = choices.scheme === 'int8';
+  if (choices.asymmetric === true && choices.scheme !== 'w4')
+    fail('E403', { option: 'asymmetric', why: `it is for w4; the scheme is ${choices.scheme}` });
   if (needsRanges && !samples)
     fail('E403', { option: 'calibrate', why: 'the scheme int8 takes ranges from calibration data; give some, or `random`' });
+  const limit = (['maxDrop', 'maxSize'] as const).find(l => choices.limits?.[l] !== undefined);
+  if (limit && !samples)
+    fail('E403', {
+      option: limit === 'maxDrop' ? 'max-drop' : 'max-size',
+      why: 'what nodes do to the outputs is measured on calibration data; give some',
+    });
   const products = sites.filter(s => s.k === 'product');
-  const wanted = needsRanges ? [...new Set(products.map(s => s.x))] : [];
+  const smooths = samples !== undefined && choices.smooth !== false && (needsRanges || choices.scheme === 'w4');
+  const wanted = needsRanges ? [...new Set(products.map(s => s.x))] : smooths ? [...smoothable(products).keys()] : [];
   const observed = samples && (await observeValues(graph, values, wanted, samples, engine, told));
   if (samples?.seed !== undefined)
     warnings.push('ranges of random data are not those of real data: take the plan to try things out, not to ship it');
   if (observed?.samples === 1 && needsRanges)
     warnings.push(`${must(samples).name} holds one sample: ranges of one run rarely hold those of others`);
   const plain = rangesOf(observed, values, choices);
-  const ranges =
-    samples && needsRanges && choices.smooth !== false
-      ? await smoothed(model, products, plain, choices, samples, engine, told)
-      : plain;
+  const ranges = smooths ? await smoothed(model, products, plain, choices, samples, engine, told) : plain;
   const kept = needsRanges ? sites.filter(s => s.k === 'table' || ranges.has(values.get(s.x) ?? '')) : sites;
   for (const s of sites)
     if (!kept.includes(s)) float.set(s.name, `its input '${values.get(s.x) ?? ''}' is always 0 in the calibration data`);
-  const node: NodePlan = { scheme: choices.scheme, per: choices.perTensor === true ? 'tensor' : 'channel' };
+  const node = nodePlanOf(choices);
   const read = new Set(kept.map(s => values.get(s.x) ?? ''));
   const first: QuantizationPlan = {
     quantization: 1,
     model: { file: model.file, sha256: model.sha256 },
     scheme: choices.scheme,
     ...(samples && observed && { calibration: recordOf(samples, observed, choices) }),
-    values: Object.fromEntries([...ranges].filter(([name]) => read.has(name))),
+    values: Object.fromEntries([...ranges].filter(([name, r]) => read.has(name) && (needsRanges || r.smooth))),
     nodes: Object.fromEntries(kept.map(s => [s.name, node])),
     float: Object.fromEntries(float),
   };
@@ -110,7 +119,7 @@ export async function quantizeGraph(
   const none = { own: new Map(), comparison: undefined, sensitivity: new Map() };
   if (!samples) return { plan: first, warnings, observed, sizes, ...none };
   const own = await ownErrors(graph, first, names, samples, engine, told);
-  const all = choices.biasCorrection === false ? first : corrected(first, own);
+  const all = choices.biasCorrection === false ? first : corrected(first, kept, own);
   const { plan, sensitivity } = await limited(model, all, choices, samples, engine, told);
   const comparison = await compareModels(graph, plan, names, samples, engine, told);
   const outputs = Object.fromEntries(
@@ -127,6 +136,11 @@ export async function quantizeGraph(
   };
 }
 
+const nodePlanOf = ({ scheme, perTensor, asymmetric }: QuantizeChoices): NodePlan => ({
+  scheme,
+  per: perTensor === true ? 'tensor' : 'channel',
+  ...(asymmetric === true && { asymmetric: true }),
+});
 /** Ranges of values that are easier to round with their channels divided: of each value, those with the least noise behind it. */
 async function smoothed(
   { graph, names }: ModelToQuantize,
@@ -143,12 +157,12 @@ async function smoothed(
   const best = new Map(plain);
   const noise = new Map<string, number>();
   const trial = async (ranges: ReadonlyMap<string, ValuePlan>): Promise<void> => {
-    const node: NodePlan = { scheme: 'int8', per: choices.perTensor === true ? 'tensor' : 'channel' };
+    const node = nodePlanOf(choices);
     const read = [...wanted].flatMap(([v, s]) => (ranges.has(values.get(v) ?? '') ? s : []));
     const plan: QuantizationPlan = {
       quantization: 1,
       model: { file: '', sha256: '' },
-      scheme: 'int8',
+      scheme: choices.scheme,
       values: Object.fromEntries(ranges),
       nodes: Object.fromEntries(read.map(s => [s.name, node])),
       float: {},
@@ -165,7 +179,8 @@ async function smoothed(
   };
   if (wanted.size === 0) return best;
   if (typeof choices.smooth !== 'number') await trial(plain);
-  for (const alpha of typeof choices.smooth === 'number' ? [choices.smooth] : ALPHAS) {
+  const alphas = choices.scheme === 'int8' ? ALPHAS : ALPHAS_OF_WEIGHTS;
+  for (const alpha of typeof choices.smooth === 'number' ? [choices.smooth] : alphas) {
     const by = new Map([...peaks].map(([v, p]) => [v, divisors(p, wanted.get(v) ?? [], alpha)]));
     const instead = (v: Value): Value => smoothedValue(v, must(wanted.get(v)?.[0]), by.get(v) ?? []);
     const observed = await observeValues(graph, values, [...by.keys()], samples, engine, told, instead);
@@ -177,7 +192,7 @@ async function smoothed(
   }
   return best;
 }
-/** A plan with those nodes in floats that keep the model within its limits. */
+/** A plan with as many bits for those nodes that keep the model within its limits. */
 async function limited(
   { graph, names }: ModelToQuantize,
   plan: QuantizationPlan,
@@ -189,19 +204,32 @@ async function limited(
   if (!sensitivity && limits?.maxDrop === undefined && limits?.maxSize === undefined) return { plan, sensitivity: new Map() };
   const trials = await openTrials(graph, plan, names, samples, engine);
   const { sites } = sitesOf(graph);
-  const saved = new Map(sites.map(s => [s.name, storedBytes(s, undefined) - storedBytes(s, plan.nodes[s.name])]));
-  const chosen = chooseFloat(trials, limits ?? {}, saved, sizesOf(graph, plan).after, told);
-  const nodes = Object.fromEntries(Object.entries(plan.nodes).filter(([name]) => !chosen.float.has(name)));
+  const candidates = sites.flatMap((s): Candidate[] => {
+    const how = plan.nodes[s.name];
+    if (!Object.hasOwn(plan.nodes, s.name) || !how) return [];
+    const up = wider(how.scheme);
+    const ways = [how, ...(up ? [{ ...how, scheme: up }] : []), undefined];
+    return [{ name: s.name, ways: ways.map(w => ({ scheme: w?.scheme, bytes: storedBytes(s, w) })) }];
+  });
+  const { raised, sensitivity: alone } = chooseBits(trials, limits ?? {}, candidates, told);
+  const nodes = Object.entries(plan.nodes).flatMap(([name, how]): [string, NodePlan][] => {
+    const now = raised.get(name);
+    // The correction was for what fewer bits do.
+    return !now ? [[name, how]] : now.scheme ? [[name, { scheme: now.scheme, per: how.per }]] : [];
+  });
+  const now = new Map(nodes);
   const values = valueNames(graph, names);
-  const read = new Set(sites.flatMap(s => (Object.hasOwn(nodes, s.name) ? [values.get(s.x) ?? ''] : [])));
+  const ranged = sites.filter(s => usesRange(now.get(s.name)?.scheme));
+  const read = new Set(ranged.map(s => values.get(s.x) ?? ''));
+  const float = [...raised].filter(([, r]) => !r.scheme).map(([name, r]) => [name, r.why]);
   return {
     plan: {
       ...plan,
-      nodes,
+      nodes: Object.fromEntries(nodes),
       values: Object.fromEntries(Object.entries(plan.values).filter(([name]) => read.has(name))),
-      float: { ...plan.float, ...Object.fromEntries(chosen.float) },
+      float: { ...plan.float, ...(Object.fromEntries(float) as Record<string, string>) },
     },
-    sensitivity: chosen.sensitivity,
+    sensitivity: alone,
   };
 }
 /** Bytes of the weights of products and convolutions, before and after. */
@@ -262,10 +290,14 @@ function recordOf(samples: Samples, observed: Observed, choices: QuantizeChoices
     ...(samples.seed !== undefined && { seed: samples.seed }),
   };
 }
-/** A plan with the mean error of each channel taken off, where that is a part of the error worth mentioning. */
-function corrected(plan: QuantizationPlan, own: ReadonlyMap<string, OwnError>): QuantizationPlan {
+/**
+ * A plan with the mean error of each channel taken off, where that is a part of the error worth mentioning. That of the states of a recurrent
+ * network is not what is added to its sums.
+ */
+function corrected(plan: QuantizationPlan, sites: readonly Site[], own: ReadonlyMap<string, OwnError>): QuantizationPlan {
+  const straight = new Set(sites.filter(s => s.node.op !== Recurrent).map(s => s.name));
   const nodes = Object.entries(plan.nodes).map(([name, n]): [string, NodePlan] => {
-    const e = own.get(name);
+    const e = straight.has(name) ? own.get(name) : undefined;
     const share = e ? meanSquare(e.means) / e.error : 0;
     return [name, e && share >= WORTHWHILE ? { ...n, bias: [...e.means].map(m => round(-m, DIGITS)) } : n];
   });

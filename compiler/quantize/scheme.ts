@@ -1,10 +1,16 @@
 /**
  * How a node is quantized. `int8`: inputs and weights are 8-bit integers, with ranges from calibration data. `int8-dynamic`: the same with
- * the range of the input found in each run.
- * `w4`: weights of products are integers of 4 bits, rows of tables of 8, and the arithmetic is of floats.
+ * the range of the input found in each run. Of the weights alone, with arithmetic of floats: `w8` and `w4`, integers of 8 and 4 bits; `f16`,
+ * half floats.
  */
-export const SCHEMES = ['int8', 'int8-dynamic', 'w4'] as const;
+export const SCHEMES = ['int8', 'int8-dynamic', 'w8', 'w4', 'f16'] as const;
 export type Scheme = (typeof SCHEMES)[number];
+/** Whether the arithmetic is of integers too. */
+export const isInteger = (s: Scheme): boolean => s === 'int8' || s === 'int8-dynamic';
+/** Whether a node is affected by what the plan says of the value it reads: its range, or the divisors of its channels. */
+export const usesRange = (s: Scheme | undefined): boolean => s === 'int8' || s === 'w4';
+/** The scheme of more bits that a node gets where it loses too much; undefined where that is floats. */
+export const wider = (s: Scheme): Scheme | undefined => (s === 'w4' ? 'w8' : undefined);
 /** How ranges of values are found in calibration data: see `calibrators.ts`. */
 export const METHODS = ['minmax', 'moving-average', 'percentile', 'mse', 'entropy'] as const;
 export type Method = (typeof METHODS)[number];

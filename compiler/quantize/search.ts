@@ -2,7 +2,8 @@ import { fail, must } from '../core/diagnostic.ts';
 import { showBytes } from '../core/format.ts';
 import type { OutputError } from './outputs.ts';
 import type { QuantizeProgress } from './samples.ts';
-import type { Trials } from './switched.ts';
+import type { Scheme } from './scheme.ts';
+import type { Schemes, Trials } from './switched.ts';
 
 /** What a model loses by quantization, as one number: 0 is nothing. */
 export const METRICS = ['error', 'cosine', 'top1'] as const;
@@ -27,38 +28,66 @@ function lossOf(errors: ReadonlyMap<string, OutputError>, metric: Metric): numbe
 
 /** Each node alone is tried on so many samples: what counts is which are the most sensitive. */
 const SAMPLES = 8;
+/** What a scheme of more bits takes off a squared error: four bits are a factor of 16 in each step. */
+const BETTER = 256;
+/** A node as it may be. */
+export interface Candidate {
+  readonly name: string;
+  /** What it is by the plan, and what it may be instead, with more bits from one to the next; undefined: floats. */
+  readonly ways: readonly { readonly scheme: Scheme | undefined; readonly bytes: number }[];
+}
 /** What a search chose. */
 interface Chosen {
-  /** The squared relative error of the outputs with one node alone quantized. */
+  /** The squared relative error of the outputs with one node alone quantized as the plan says. */
   readonly sensitivity: ReadonlyMap<string, number>;
-  /** Nodes that go back to floats, and why. */
-  readonly float: ReadonlyMap<string, string>;
+  /** Nodes that get more bits than the plan says, and why; without a scheme they go back to floats. */
+  readonly raised: ReadonlyMap<string, { readonly scheme: Scheme | undefined; readonly why: string }>;
+}
+/** A node gets the bits of way `to`. */
+interface Step {
+  readonly node: Candidate;
+  readonly to: number;
+  /** The squared error that it takes away, about, and the bytes that it costs. */
+  readonly gain: number;
+  readonly bytes: number;
 }
 /**
- * Chooses which nodes go back to floats: the most sensitive ones, as few as keep the loss within its limit; or, with a limit of size, as
- * many as fit. `saved`: the bytes that quantizing a node saves. E403 where no choice keeps to the limits.
+ * Chooses which nodes get more bits: the most sensitive ones, as few as keep the loss within its limit; or, with a limit of size, as many as
+ * fit. Where weights alone are quantized, what counts is the error by the bytes that it costs to avoid. E403 where no choice keeps to the
+ * limits.
  */
-export function chooseFloat(
+export function chooseBits(
   trials: Trials,
   limits: Limits,
-  saved: ReadonlyMap<string, number>,
-  size: number,
+  candidates: readonly Candidate[],
   told: (p: QuantizeProgress) => void,
 ): Chosen {
   const metric = limits.metric ?? 'error';
   const sensitivity = new Map<string, number>();
-  trials.nodes.forEach((name, i) => {
-    sensitivity.set(name, lossOf(trials.errors(new Set([name]), SAMPLES), 'error') ** 2);
-    told({ step: 'search', done: i + 1, of: trials.nodes.length });
+  candidates.forEach(({ name, ways }, i) => {
+    const scheme = ways[0]?.scheme;
+    sensitivity.set(name, scheme ? lossOf(trials.errors(new Map([[name, scheme]]), SAMPLES), 'error') ** 2 : 0);
+    told({ step: 'search', done: i + 1, of: candidates.length });
   });
   const of = (name: string): number => must(sensitivity.get(name));
-  const order = [...trials.nodes].sort((a, b) => of(b) - of(a));
-  const float = new Map<string, string>();
+  const steps = candidates.flatMap(node =>
+    node.ways
+      .slice(1)
+      .map((way, i): Step => ({
+        node,
+        to: i + 1,
+        gain: of(node.name) / BETTER ** i,
+        bytes: way.bytes - must(node.ways[i]).bytes,
+      })),
+  );
   const { maxDrop, maxSize } = limits;
-  const say = (name: string, why: string): void =>
-    void float.set(name, `${why}; alone it makes an error of ${percent(Math.sqrt(of(name)))}`);
+  const byCost = (s: Step): number => s.gain / Math.max(1, s.bytes);
+  // Floats cost time too: for integers the fewest nodes count. All nodes get their next bits before any of them gets floats after those.
+  const worth = candidates.some(c => c.ways.length > 2) ? byCost : (s: Step): number => s.gain;
+  const taken = new Map<string, { readonly step: Step; readonly why: string }>();
   if (maxDrop !== undefined) {
-    const loss = (count: number): number => lossOf(trials.errors(new Set(order.slice(count))), metric);
+    const order = [...steps].sort((a, b) => a.to - b.to || worth(b) - worth(a));
+    const loss = (count: number): number => lossOf(trials.errors(schemesAfter(candidates, order.slice(0, count))), metric);
     // The fewest at which the loss is small enough, where it falls with each; the loss of all in floats is 0.
     let [low, high] = [0, order.length];
     while (low < high) {
@@ -66,23 +95,36 @@ export function chooseFloat(
       if (loss(middle) <= maxDrop) high = middle;
       else low = middle + 1;
     }
-    for (const name of order.slice(0, low)) say(name, `it is one of the ${low} most sensitive`);
+    for (const step of order.slice(0, low)) taken.set(step.node.name, { step, why: `it is one of the ${low} most sensitive` });
   }
   if (maxSize !== undefined) {
-    let now = size + [...float.keys()].reduce((n, name) => n + (saved.get(name) ?? 0), 0);
+    let now = candidates.reduce((sum, c) => sum + must(c.ways[taken.get(c.name)?.step.to ?? 0]).bytes, 0);
     if (now > maxSize)
       fail('E403', {
         option: 'max-size',
-        why: `the weights take ${showBytes(now)} ${float.size > 0 ? 'with what --max-drop leaves in floats' : 'with all nodes quantized'}, more than ${showBytes(maxSize)}`,
+        why: `the weights take ${showBytes(now)} ${taken.size > 0 ? 'with the bits that --max-drop needs' : 'with all nodes quantized'}, more than ${showBytes(maxSize)}`,
       });
     if (maxDrop === undefined)
-      for (const name of order.sort((a, b) => of(b) / cost(saved, b) - of(a) / cost(saved, a)))
-        if (now + (saved.get(name) ?? 0) <= maxSize) {
-          now += saved.get(name) ?? 0;
-          say(name, 'there is room for it');
-        }
+      for (const step of [...steps].sort((a, b) => byCost(b) - byCost(a))) {
+        if ((taken.get(step.node.name)?.step.to ?? 0) !== step.to - 1 || now + step.bytes > maxSize) continue;
+        now += step.bytes;
+        taken.set(step.node.name, { step, why: 'there is room for it' });
+      }
   }
-  return { sensitivity, float };
+  const raised = [...taken].map(([name, { step, why }]) => {
+    const { scheme } = must(step.node.ways[step.to]);
+    return [name, { scheme, why: `${why}; alone it makes an error of ${percent(Math.sqrt(of(name)))}` }] as const;
+  });
+  return { sensitivity, raised: new Map(raised) };
 }
-const cost = (saved: ReadonlyMap<string, number>, name: string): number => Math.max(1, saved.get(name) ?? 0);
+/** What nodes are after some steps. */
+function schemesAfter(candidates: readonly Candidate[], steps: readonly Step[]): Schemes {
+  const at = new Map(steps.map(s => [s.node.name, s.to]));
+  return new Map(
+    candidates.flatMap(c => {
+      const scheme = c.ways[at.get(c.name) ?? 0]?.scheme;
+      return scheme ? [[c.name, scheme] as const] : [];
+    }),
+  );
+}
 const percent = (x: number): string => `${Number((100 * x).toPrecision(2))} %`;

@@ -20,7 +20,7 @@ export interface Site {
   /** What is multiplied with the weights, or the indices of the rows. */
   readonly x: Value;
   readonly weights: Tensor;
-  /** The axis of the weights that belongs to the channels (or columns) of the result; of a table, its rows. */
+  /** The axis of the weights that belongs to the channels (or columns) of the result, of each group where there are several; of a table, its rows. */
   readonly channels: number;
   /** The axis of x whose elements meet the rows of the weights, and that of the result which holds its channels. */
   readonly inAxis: number;
@@ -80,7 +80,6 @@ function siteOf(n: Node): Found | string {
   if (isTable(n)) return tableOf(n);
   const [x, w] = n.inputs;
   const weights = tensorOf(w);
-  if (n.op === ConvTranspose || n.op === Recurrent) return `there is no integer kernel for ${n.op.name}`;
   if (!x || !weights) return 'its weights are not constant';
   if (x.def.k === 'const') return 'nothing of it depends on the inputs';
   if (x.type.dtype !== 'f32') return `it computes in ${x.type.dtype}`;
@@ -92,6 +91,13 @@ function siteOf(n: Node): Found | string {
     const axis = conv.attrs.layout === 'NHWC' ? rank - 1 : 1;
     return { k: 'product', x, weights, channels: 0, inAxis: axis, outAxis: axis };
   }
+  const transposed = nodeOf(n, ConvTranspose);
+  if (transposed) {
+    const axis = transposed.attrs.layout === 'NHWC' ? rank - 1 : 1;
+    return { k: 'product', x, weights, channels: 1, inAxis: axis, outAxis: axis };
+  }
+  // Of a recurrent network the weights of its states: those of its inputs are a product before it.
+  if (n.op === Recurrent) return { k: 'product', x, weights, channels: 0, inAxis: rank - 1, outAxis: rank - 1 };
   const product = nodeOf(n, MatMul);
   if (!product) return 'it is no product';
   if (product.attrs.transA) return 'its left operand is transposed';

@@ -12,6 +12,8 @@ import { channelPeaks } from './weights.ts';
 
 /** How the difficulty of a value is moved from its channels to the weights that read it: powers that are tried. */
 export const ALPHAS: readonly number[] = [0.5, 0.65, 0.8];
+/** For 4-bit weights, whose rows are the finer the more the channels they meet count (as in AWQ, Lin et al. 2023, arXiv 2306.00978). */
+export const ALPHAS_OF_WEIGHTS: readonly number[] = [0.35, 0.5, 0.65];
 /** A channel that is always 0 has no scale. */
 const LEAST = 1e-5;
 

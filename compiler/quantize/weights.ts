@@ -1,8 +1,9 @@
+import { codeOf } from '../core/codes.ts';
 import { must } from '../core/diagnostic.ts';
-import { fromNumbers, fromTyped, numel, toNumbers, type Tensor } from '../core/tensor.ts';
+import { fromNumbers, fromTyped, numel, toNumbers, typed, type Tensor } from '../core/tensor.ts';
 
-/** Weights as 8-bit integers without a zero point: q stands for q * scale. */
-interface IntegerWeights {
+/** Weights as integers without a zero point: q stands for q * scale. */
+export interface IntegerWeights {
   readonly q: Tensor;
   /** One scale, or one for each channel, shaped to meet the weights. */
   readonly scale: Tensor;
@@ -61,46 +62,127 @@ export function scaledRows(site: { readonly weights: Tensor; readonly channels: 
   return fromNumbers('f32', dims, out);
 }
 
-/** Weights [n, k] of 4 bits as `MatMulNBits` holds them: stored - 8 times the scale of a block along k. */
+/** The scale that -8 to 7 hold numbers with best: of several reaches the one with the least squared error. */
+interface Steps {
+  readonly scale: number;
+  /** What stands for 0, of 0 to 15. */
+  readonly zero: number;
+}
+/** Parts of the largest weight that a scale may hold: clipping it a little can be worth finer steps for the others. */
+const REACHES = Array.from({ length: 14 }, (_, i) => 1 - i / 20);
+const LEAST_HALF = 2 ** -14;
+export const MOST_HALF = 65504;
+const half = must(codeOf('f16'));
+/** Scales are half floats where these hold their digits: they are stored so. */
+function shortScale(v: number): number {
+  const a = Math.abs(v);
+  return a >= LEAST_HALF && a <= MOST_HALF ? half.decode(half.encode(v)) : Math.fround(v);
+}
+const nibble = (v: number, { scale, zero }: Steps): number => Math.min(15, Math.max(0, nearestEven(v / scale) + zero));
+/**
+ * Steps of 4 bits for some weights. The largest magnitude becomes -8, of which there is one more than of 7: a scale may be negative. Each
+ * scale is then fitted to the integers it gave. `asymmetric`: 0 may be any of the 16, where that is better.
+ */
+function stepsOf(values: Float64Array, asymmetric: boolean): Steps {
+  const peak = values.reduce((a, v) => (Math.abs(v) > Math.abs(a) ? v : a), 0);
+  let best = { steps: { scale: 1, zero: 8 }, error: Infinity };
+  if (Math.abs(peak) < LEAST_SCALE) return best.steps;
+  const offer = (first: Steps): void => {
+    for (const steps of [first, fitted(values, first)]) {
+      let error = 0;
+      for (const v of values) error += (v - (nibble(v, steps) - steps.zero) * steps.scale) ** 2;
+      if (error < best.error) best = { steps, error };
+    }
+  };
+  for (const reach of REACHES) offer({ scale: shortScale((peak * reach) / -8), zero: 8 });
+  if (!asymmetric) return best.steps;
+  const [lo, hi] = [values.reduce((a, v) => Math.min(a, v), 0), values.reduce((a, v) => Math.max(a, v), 0)];
+  for (const reach of REACHES) {
+    const scale = shortScale(((hi - lo) * reach) / 15);
+    offer({ scale, zero: Math.min(15, Math.max(0, Math.round((-lo * reach) / scale))) });
+  }
+  return best.steps;
+}
+/** The scale of least squared error for the integers that steps give. */
+function fitted(values: Float64Array, steps: Steps): Steps {
+  let [products, squares] = [0, 0];
+  for (const v of values) {
+    const q = nibble(v, steps) - steps.zero;
+    products += v * q;
+    squares += q * q;
+  }
+  const scale = shortScale(products / squares);
+  return Number.isFinite(scale) && Math.abs(scale) >= LEAST_SCALE ? { ...steps, scale } : steps;
+}
+/** 4-bit weights, -8 to 7, with a scale for each channel, or one for all. */
+export function fourBitWeights(w: Tensor, axis: number, whole: boolean): IntegerWeights {
+  const data = toNumbers(w);
+  const count = whole ? 1 : must(w.dims[axis]);
+  const lists = Array.from({ length: count }, (): number[] => []);
+  eachChannel(w.dims, axis, (at, c) => must(lists[whole ? 0 : c]).push(must(data[at])));
+  const steps = lists.map(l => stepsOf(Float64Array.from(l), false));
+  const q = new Int8Array(data.length);
+  eachChannel(w.dims, axis, (at, c) => (q[at] = nibble(must(data[at]), must(steps[whole ? 0 : c])) - 8));
+  const scales = Float32Array.from(steps, s => s.scale);
+  return { q: fromTyped('i8', w.dims, q), scale: fromTyped('f32', whole ? [] : scaleDims(w.dims, axis), scales) };
+}
+
+/** Weights as half floats. */
+export const halfWeights = (w: Tensor): Tensor => fromNumbers('f16', w.dims, toNumbers(w));
+
+/** Rows of 4-bit integers 0 to 15 in blocks along them: (stored - zero) * scale. */
 interface BlockWeights {
+  /** [rows, blocks, block], an integer a byte. */
   readonly q: Tensor;
+  /** [rows, blocks] */
   readonly scales: Tensor;
+  /** [rows, blocks]; without, 8 stands for 0. */
+  readonly zeros?: Tensor;
 }
 /** Weights of 4 bits that share a scale. */
 export const BLOCK = 32;
-/** Parts of the largest weight of a block that its scale may hold: clipping it a little can be worth finer steps for the others. */
-const REACHES = Array.from({ length: 9 }, (_, i) => 1 - i / 20);
-/**
- * 4-bit weights in blocks: of several scales that with the least squared error. The largest magnitude becomes -8, of which there is one more
- * than of 7: a scale may be negative. `rows` are the results of a product, weights [n, k] if they lie so, else [k, n].
- */
-export function blockWeights(w: Tensor, rows: 0 | 1): BlockWeights {
+/** Weights in blocks of 4 bits. Rows lie along axis `rows` of [n, k] or [k, n]; k is a multiple of `block`. */
+export function blockWeights(
+  w: Tensor,
+  rows: 0 | 1,
+  o: { readonly block?: number; readonly asymmetric?: boolean } = {},
+): BlockWeights {
+  const { block = BLOCK, asymmetric = false } = o;
   const [n, k] = [must(w.dims[rows]), must(w.dims[1 - rows])];
   const data = toNumbers(w);
   const at = (row: number, i: number): number => data[rows === 0 ? row * k + i : i * n + row] ?? 0;
-  const blocks = k / BLOCK;
-  const q = new Uint8Array((n * k) / 2);
-  const scales = new Float32Array(n * blocks);
-  const values = new Float64Array(BLOCK);
-  const stored = (v: number, scale: number): number => Math.min(15, Math.max(0, nearestEven(v / scale) + 8));
+  const blocks = k / block;
+  const q = new Uint8Array(n * k);
+  const [scales, zeros] = [new Float32Array(n * blocks), new Uint8Array(n * blocks)];
+  const values = new Float64Array(block);
   for (let row = 0; row < n; row++)
     for (let b = 0; b < blocks; b++) {
-      for (let i = 0; i < BLOCK; i++) values[i] = at(row, b * BLOCK + i);
-      const scale = blockScale(values, stored);
-      scales[row * blocks + b] = scale;
-      for (let i = 0; i < BLOCK; i += 2)
-        q[(row * k + b * BLOCK + i) / 2] = stored(must(values[i]), scale) + 16 * stored(must(values[i + 1]), scale);
+      for (let i = 0; i < block; i++) values[i] = at(row, b * block + i);
+      const steps = stepsOf(values, asymmetric);
+      scales[row * blocks + b] = steps.scale;
+      zeros[row * blocks + b] = steps.zero;
+      for (let i = 0; i < block; i++) q[row * k + b * block + i] = nibble(must(values[i]), steps);
     }
-  return { q: fromTyped('u8', [n, blocks, BLOCK / 2], q), scales: fromTyped('f32', [n, blocks], scales) };
+  return {
+    q: fromTyped('u8', [n, blocks, block], q),
+    scales: fromTyped('f32', [n, blocks], scales),
+    ...(asymmetric && { zeros: fromTyped('u8', [n, blocks], zeros) }),
+  };
 }
-function blockScale(values: Float64Array, stored: (v: number, scale: number) => number): number {
-  const peak = values.reduce((a, v) => (Math.abs(v) > Math.abs(a) ? v : a), 0);
-  let best = { scale: 1, error: Infinity };
-  if (Math.abs(peak) < LEAST_SCALE) return 1;
-  for (const reach of REACHES) {
-    const scale = Math.fround((peak * reach) / -8);
-    const error = values.reduce((sum, v) => sum + (v - (stored(v, scale) - 8) * scale) ** 2, 0);
-    if (error < best.error) best = { scale, error };
-  }
-  return best.scale;
+/** Integers of 4 bits, two a byte: of each block the first of a byte is in its low bits, as in `MatMulNBits`. */
+export function pairs({ q }: BlockWeights): Tensor {
+  const from = typed(q);
+  const out = Uint8Array.from({ length: from.length / 2 }, (_, i) => Number(from[2 * i]) | (Number(from[2 * i + 1]) << 4));
+  return fromTyped('u8', [...q.dims.slice(0, -1), must(q.dims.at(-1)) / 2], out);
+}
+/** The same where a byte holds an element of the first half of a row and that of the second half which is as far on: [rows, row / 2]. */
+export function halves({ q }: BlockWeights): Tensor {
+  const from = typed(q);
+  const rows = must(q.dims[0]);
+  const width = from.length / rows;
+  const out = new Uint8Array(from.length / 2);
+  for (let row = 0; row < rows; row++)
+    for (let i = 0; i < width / 2; i++)
+      out[(row * width) / 2 + i] = Number(from[row * width + i]) | (Number(from[row * width + width / 2 + i]) << 4);
+  return fromTyped('u8', [rows, width / 2], out);
 }

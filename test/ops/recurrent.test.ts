@@ -22,6 +22,7 @@ const problem = fc.record({
   lengths: fc.boolean(),
   state: fc.boolean(),
   resetAfter: fc.boolean(),
+  scales: fc.boolean(),
   cellClip: fc.constantFrom(0, 0, 0.1),
   dtype: fc.constantFrom('f32', 'f32', 'f32', 'f64'),
   seed: fc.nat(1000),
@@ -58,6 +59,7 @@ describe('Recurrent', () => {
             cell === 'lstm' ? state : undefined,
             undefined,
             cell === 'gru' && r.resetAfter ? { shape: [r.hidden], dtype } : undefined,
+            r.scales ? { shape: [g], dtype } : undefined,
           ],
           {
             cell,

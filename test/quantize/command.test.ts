@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromTyped, typed } from '../../compiler/core/tensor.ts';
@@ -70,6 +71,76 @@ describe('sinter quantize', () => {
     const r = await sinter('quantize', at('small.onnx'), ...flags, '--out', at('never.json'), '--no-smooth');
     expect([r.code, existsSync(at('never.json'))]).toEqual([flags.length === 0 ? 2 : 1, false]);
     expect(r.err).toMatch(says);
+  });
+  /** Plans and data that do not fit, and what is said of them. */
+  const bad: readonly (readonly [what: string, flags: () => string[], says: RegExp])[] = [
+    [
+      'a plan for another model',
+      () => ['--quantization', planWith({ model: { file: 'other.onnx', sha256: 'f'.repeat(64) } })],
+      /E208.*other\.onnx/,
+    ],
+    [
+      'a plan with an unknown node',
+      () => ['--quantization', planWith({ nodes: { c9: { scheme: 'w8', per: 'channel' } } })],
+      /E208.*no node 'c9'/,
+    ],
+    [
+      'a plan with a range of no width',
+      () => ['--quantization', planWith({ values: { x: { min: 0, max: 0, scale: 1, zero: 0 } } })],
+      /E208.*without a width/,
+    ],
+    ['a plan cut off', () => ['--quantization', written('cut.json', readFileSync(planWith({}), 'utf8').slice(0, 150))], /E208/],
+    ['a plan that is none', () => ['--quantization', at('data.npz')], /E208/],
+    ['no plan', () => ['--quantization', at('nothing.json')], /E205/],
+    ['data of another name', () => ['--quantize', 'int8', '--calibrate', npz('name.npz', 'z', [1, 4, 6, 7])], /E501.*'?z/],
+    ['data of another shape', () => ['--quantize', 'int8', '--calibrate', npz('shape.npz', 'x', [1, 4, 7, 6])], /E501/],
+    ['NaN', () => ['--quantize', 'int8', '--calibrate', npz('nan.npz', 'x', [1, 4, 6, 7], NaN)], /E501.*NaN/],
+    ['no samples', () => ['--quantize', 'int8', '--calibrate', npz('none.npz', 'x', [0, 4, 6, 7])], /E205.*no samples/],
+    ['a limit without data', () => ['--quantize', 'w4', '--max-drop', '0.01'], /E403.*max-drop/],
+    ['zero points for bytes', () => ['--quantize', 'w8', '--asymmetric'], /E403.*asymmetric/],
+  ];
+  const written = (name: string, text: string): string => {
+    writeFileSync(at(name), text);
+    return at(name);
+  };
+  const planWith = (more: object): string => {
+    const plan = {
+      quantization: 1,
+      model: { file: 'small.onnx', sha256: digest },
+      scheme: 'int8',
+      values: {},
+      nodes: {},
+      float: {},
+    };
+    return written('bad.quant.json', JSON.stringify({ ...plan, ...more }));
+  };
+  const digest = createHash('sha256').update(smallModel()).digest('hex');
+  const npz = (file: string, name: string, dims: readonly number[], value = 1): string => {
+    const data = new Float32Array(dims.reduce((a, b) => a * b, 1)).fill(value);
+    writeFileSync(at(file), writeNpz(new Map([[name, fromTyped('f32', dims, data)]])));
+    return at(file);
+  };
+  it.each(bad)('refuses to compile by %s, and leaves nothing behind', async (_, flags, says) => {
+    const given = flags();
+    const before = readdirSync(dir).sort();
+    const r = await sinter('compile', at('small.onnx'), ...given, '--out', at('never'), '--no-smooth');
+    expect([r.code === 0, readdirSync(dir).sort()]).toEqual([false, before]);
+    expect(r.err).toMatch(says);
+  });
+  it('compiles by one sample, and warns', async () => {
+    const one = npz('one.npz', 'x', [1, 4, 6, 7]);
+    const r = await sinter(
+      'compile',
+      at('small.onnx'),
+      '--quantize',
+      'int8',
+      '--calibrate',
+      one,
+      '--out',
+      at('one'),
+      '--no-smooth',
+    );
+    expect([r.code, r.err]).toEqual([0, expect.stringMatching(/one sample/)]);
   });
   it('warns of random data', async () => {
     const r = await sinter(

@@ -37,8 +37,14 @@ export const Conv = defineOp({
   name: 'Conv',
   doc: 'Convolution over any number of spatial axes. x: [N, C, …] or, with layout NHWC, [N, …, C]; w: [O, C/group, …kernel] in both.',
   inputs: ['x', 'w'],
-  // `exact`: as in MatMul. `direct`: the weights are used as they are, however long that takes.
-  attrs: { ...windowAttrs, group: attr.int(1), exact: attr.bool(false), direct: attr.bool(false) },
+  // `exact` and `fewBits`: as in MatMul. `direct`: the weights are used as they are, however long that takes.
+  attrs: {
+    ...windowAttrs,
+    group: attr.int(1),
+    exact: attr.bool(false),
+    fewBits: attr.bool(false),
+    direct: attr.bool(false),
+  },
   infer: c => {
     const x = must(c.types[0]);
     const w = must(c.types[1]);
@@ -154,7 +160,7 @@ export const ConvTranspose = defineOp({
   name: 'ConvTranspose',
   doc: 'The gradient of a convolution: each input element adds its multiple of the kernel to the output. w: [C, O/group, …kernel]. Pads crop the output, negative ones extend it.',
   inputs: ['x', 'w'],
-  attrs: { ...windowAttrs, group: attr.int(1), outputPadding: attr.ints() },
+  attrs: { ...windowAttrs, group: attr.int(1), outputPadding: attr.ints(), fewBits: attr.bool(false) },
   infer: c => {
     const x = must(c.types[0]);
     const w = must(c.types[1]);

@@ -18,7 +18,7 @@ export const MatMulInteger = defineOp({
     const [sums] = MatMul.infer({
       ...c,
       types: [0, 1].map(i => tensorType('i32', must(c.types[i]).shape)),
-      attrs: { transA: false, transB: c.attrs.transB, exact: false },
+      attrs: { transA: false, transB: c.attrs.transB, exact: false, fewBits: false },
       same: (a, b, what) => c.same(a, b, what),
       reject: why => c.reject(why),
     });

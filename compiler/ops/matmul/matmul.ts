@@ -23,8 +23,9 @@ export const MatMul = defineOp({
   name: 'MatMul',
   doc: 'Matrix product over the last two axes, broadcast over the others (numpy.matmul). A vector on the left is a row, on the right a column.',
   inputs: ['a', 'b'],
-  // `exact`: both operands hold integers, and all sums are exact in any order. Passes keep it so.
-  attrs: { transA: attr.bool(false), transB: attr.bool(false), exact: attr.bool(false) },
+  // `exact`: both operands hold integers, and all sums are exact in any order. `fewBits`: a narrower type holds the weights exactly, and they
+  // are stored so. Passes keep both so.
+  attrs: { transA: attr.bool(false), transB: attr.bool(false), exact: attr.bool(false), fewBits: attr.bool(false) },
   infer: c => {
     const a = must(c.types[0]);
     const b = must(c.types[1]);

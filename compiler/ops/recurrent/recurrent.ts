@@ -14,10 +14,10 @@ export const Recurrent = defineOp({
   doc:
     'The recurrent part of LSTM, GRU and RNN in one direction (formulas: the ONNX standard). x [time, batch, gates*hidden] are the inputs after their own weights and biases; ' +
     'r [gates*hidden, hidden] the recurrent weights, gates in the order i o f c, or z r h; lengths [batch] of the sequences; first state h and, for lstm, c [batch, hidden]; ' +
-    'peepholes [3*hidden] (i o f); bias [hidden] inside the reset gate (gru with resetAfter). ' +
+    'peepholes [3*hidden] (i o f); bias [hidden] inside the reset gate (gru with resetAfter); scales [gates*hidden] that the rows of r are multiplied with. ' +
     'Gives all states h [time, batch, hidden], zero after the end of a sequence, the last h and, for lstm, the last c. `clip` > 0 bounds what goes into the gates, `cellClip` > 0 the state c. ' +
     '`dynamic`: each row of h is rounded to 8 bits over its range before it is multiplied (DynamicQuantizeLinear).',
-  inputs: ['x', 'r', 'lengths?', 'h?', 'c?', 'peepholes?', 'bias?'],
+  inputs: ['x', 'r', 'lengths?', 'h?', 'c?', 'peepholes?', 'bias?', 'scales?'],
   attrs: {
     cell: attr.oneOf(CELLS),
     reverse: attr.bool(false),
@@ -54,11 +54,12 @@ export const Recurrent = defineOp({
     check(4, 'the first c', [batch, hidden], 'batch, hidden');
     check(5, 'the peepholes', [dimMul(hidden, 3)], '3 hidden');
     check(6, 'the bias', [hidden], 'hidden');
+    check(7, 'the scales', [dimMul(hidden, GATES[cell])], 'gates*hidden');
     const state = tensorType(x.dtype, [batch, hidden]);
     const all = tensorType(x.dtype, [time, batch, hidden]);
     return cell === 'lstm' ? [all, state, state] : [all, state];
   },
-  eval: (c, x, r, lengths, h0, c0, peepholes, bias) => {
+  eval: (c, x, r, lengths, h0, c0, peepholes, bias, scales) => {
     const [time = 0, batch = 0] = must(x).dims;
     const hidden = must(r).dims[1] ?? 0;
     const g = GATES[c.attrs.cell] * hidden;
@@ -74,6 +75,7 @@ export const Recurrent = defineOp({
       r: rs,
       peepholes: peepholes && toNumbers(peepholes),
       bias: bias && toNumbers(bias),
+      scales: scales && toNumbers(scales),
       f: must(parseActivations(c.attrs.activations)).map(evalActivation),
     });
     for (let b = 0; b < batch; b++) {
@@ -108,6 +110,7 @@ interface CellDef {
   readonly r: Float64Array;
   readonly peepholes: Float64Array | undefined;
   readonly bias: Float64Array | undefined;
+  readonly scales: Float64Array | undefined;
   readonly f: readonly ((x: number) => number)[];
 }
 /** One step of one sequence: updates h (and c) from the fed gates x. */
@@ -118,7 +121,7 @@ const clipper = (clip: number): ((x: number) => number) => (clip > 0 ? x => Math
 function dotRow(d: CellDef, i: number, h: Float64Array): number {
   let sum = 0;
   for (let k = 0; k < d.hidden; k++) sum += (d.r[i * d.hidden + k] ?? 0) * (h[k] ?? 0);
-  return sum;
+  return sum * (d.scales?.[i] ?? 1);
 }
 /** What r is multiplied with in the place of h. */
 function multiplied(a: RecurrentAttrs, h: Float64Array): Float64Array {

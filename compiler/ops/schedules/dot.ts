@@ -12,7 +12,7 @@
  */
 import { must } from '../../core/diagnostic.ts';
 import { dimFloorDiv, dimMul, isMultiple, type Dim } from '../../core/dim.ts';
-import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
+import { elementOf, type Buffer, type KernelBuilder } from '../../kernel/builder.ts';
 import { add, konst, lane, mul, reduceLanes, vtype, type Expr, type Num } from '../../kernel/ir.ts';
 import { address, advance, inBytes, loadFrom } from './pointer.ts';
 import { turned } from './pack.ts';
@@ -46,7 +46,7 @@ function dots(b: KernelBuilder, d: RowDots, row: Expr, rows: number): void {
   const start = b.let(address(b, a.buffer, add(a.at, mul(row, b.dim(a.stride)))));
   const fixed = typeof a.stride === 'number' ? a.stride : undefined;
   const apart = Array.from({ length: rows }, (_, i) =>
-    fixed === undefined && i > 0 ? b.let(inBytes(a.buffer.dtype, mul(b.dim(a.stride), i))) : undefined,
+    fixed === undefined && i > 0 ? b.let(inBytes(elementOf(a.buffer), mul(b.dim(a.stride), i))) : undefined,
   );
   const pa = b.var(start);
   const px = b.var(address(b, x.buffer, x.at));
@@ -61,8 +61,8 @@ function dots(b: KernelBuilder, d: RowDots, row: Expr, rows: number): void {
       const c = must(into[i]);
       b.set(c, mulAdd(lanes, v, loadFrom(b, a.buffer, p, at, lanes.lanes), c));
     }
-    advance(b, pa, a.buffer.dtype, lanes.lanes);
-    advance(b, px, x.buffer.dtype, lanes.lanes);
+    advance(b, pa, elementOf(a.buffer), lanes.lanes);
+    advance(b, px, elementOf(x.buffer), lanes.lanes);
   };
   b.for(0, vectors, () => step(m, acc));
   if (m.lanes === 1) {

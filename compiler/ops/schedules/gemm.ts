@@ -16,7 +16,7 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimCeilDiv, dimFloorDiv, dimHi, dimMul, dimSub, rangeOf, type Dim } from '../../core/dim.ts';
 import { bytesOf, type DType } from '../../core/dtype.ts';
-import type { KernelBuilder } from '../../kernel/builder.ts';
+import { elementOf, type KernelBuilder } from '../../kernel/builder.ts';
 import { add, ge, gt, le, min, mul, select, type Expr, type Num } from '../../kernel/ir.ts';
 import { forLanes } from '../loops.ts';
 import type { Profile } from '../../target/profile.ts';
@@ -278,7 +278,7 @@ export function gemm(k: KernelBuilder, g: GemmProblem, n: Dim, order: LoopOrder)
  */
 function aheadOf(k: KernelBuilder, g: GemmProblem, order: LoopOrder, t: RowBlock, first: Expr): Expr | undefined {
   if (order.k === 'rows' || !order.prefetch || g.b.stride === undefined) return undefined;
-  return k.let(select(gt(t.first, first), g.b.stride * bytesOf(g.b.buffer.dtype), 0));
+  return k.let(select(gt(t.first, first), g.b.stride * bytesOf(elementOf(g.b.buffer)), 0));
 }
 /** Panels that a block of few rows takes at once, so that its multiply-adds do not wait for each other. */
 function panelGroup(g: GemmProblem, rows: number): number {

@@ -1,6 +1,6 @@
 import { bytesOf, type DType } from '../../core/dtype.ts';
 import { InternalError } from '../../core/diagnostic.ts';
-import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
+import { elementOf, type Buffer, type KernelBuilder } from '../../kernel/builder.ts';
 import { add, ex, I32, mul, type Expr, type Lanes, type Num } from '../../kernel/ir.ts';
 
 /**
@@ -9,16 +9,25 @@ import { add, ex, I32, mul, type Expr, type Lanes, type Num } from '../../kernel
  */
 
 /** The byte address of element `at`, which counts elements of type `as`. */
-export function address(k: KernelBuilder, b: Buffer, at: Num, as: DType = b.dtype): Expr {
-  const e = k.load(b, at, 1, as);
+export function address(k: KernelBuilder, b: Buffer, at: Num, as: DType = elementOf(b)): Expr {
+  const given = k.load(b, at, 1, as);
+  const e = given.k === 'cast' ? given.a : given;
   if (e.k !== 'load') throw new InternalError('a load that is none');
   return { k: 'addr', t: I32, buf: e.buf, dtype: e.dtype, at: e.at };
 }
 /** Elements at a constant distance (in elements) from a byte address within the same buffer. */
-export function loadFrom(k: KernelBuilder, b: Buffer, pointer: Expr, at: number, lanes: Lanes = 1, as: DType = b.dtype): Expr {
-  const e = k.load(b, at, lanes, as);
+export function loadFrom(
+  k: KernelBuilder,
+  b: Buffer,
+  pointer: Expr,
+  at: number,
+  lanes: Lanes = 1,
+  as: DType = elementOf(b),
+): Expr {
+  const given = k.load(b, at, lanes, as);
+  const e = given.k === 'cast' ? given.a : given;
   if (e.k !== 'load') throw new InternalError('a load that is none');
-  return { ...e, base: pointer };
+  return given.k === 'cast' ? { ...given, a: { ...e, base: pointer } } : { ...e, base: pointer };
 }
 /** A distance in elements as bytes. */
 export const inBytes = (dtype: DType, elements: Num): Expr => mul(ex(elements), bytesOf(dtype));

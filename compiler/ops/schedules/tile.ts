@@ -13,7 +13,7 @@
 import { must } from '../../core/diagnostic.ts';
 import type { Dim } from '../../core/dim.ts';
 import { bytesOf, type DType } from '../../core/dtype.ts';
-import type { Buffer, KernelBuilder } from '../../kernel/builder.ts';
+import { elementOf, type Buffer, type KernelBuilder } from '../../kernel/builder.ts';
 import {
   add,
   baseBytes,
@@ -109,7 +109,7 @@ export function microKernel(k: KernelBuilder, t: MicroKernel): readonly (readonl
   const { arith: m, mr: rows, a, b } = t;
   const acc = Array.from({ length: rows }, () => b.parts.map(p => k.var(zero({ ...m, lanes: p.lanes }))));
   const widths = [...new Set(b.parts.map(p => p.lanes))];
-  const as = a.as ?? a.buffer.dtype;
+  const as = a.as ?? elementOf(a.buffer);
   const size = bytesOf(as);
   const places = rowPlaces(k, t);
   const step = constOf(typeof b.step === 'number' ? konst(vtype('i32'), b.step) : b.step);
@@ -132,7 +132,7 @@ export function microKernel(k: KernelBuilder, t: MicroKernel): readonly (readonl
   const innermost = (start: Expr): void => {
     if (last.n === 1) {
       multiply(start, pb);
-      advance(k, pb, b.buffer.dtype, b.step);
+      advance(k, pb, elementOf(b.buffer), b.step);
       return;
     }
     const pa = k.var(start);
@@ -140,12 +140,12 @@ export function microKernel(k: KernelBuilder, t: MicroKernel): readonly (readonl
       k.for(0, last.n, () => {
         multiply(pa, pb);
         advance(k, pa, as, last.stride);
-        advance(k, pb, b.buffer.dtype, b.step);
+        advance(k, pb, elementOf(b.buffer), b.step);
       });
       return;
     }
     // The pointer into B is the loop variable: one addition and one comparison a step.
-    const by = step * bytesOf(b.buffer.dtype);
+    const by = step * bytesOf(elementOf(b.buffer));
     const end = k.let(add(pb, mul(count(k, last.n), by)));
     k.for(
       pb,
@@ -174,7 +174,7 @@ const LINE = 64;
 const count = (k: KernelBuilder, n: Dim | Expr): Expr => (typeof n === 'number' || n.k === 'poly' ? k.dim(n) : n);
 /** The place of each row: a constant distance, or a distance in bytes held in a variable. */
 function rowPlaces(k: KernelBuilder, t: MicroKernel): readonly { readonly from: Expr | undefined; readonly at: number }[] {
-  const { rows, buffer, as = buffer.dtype } = t.a;
+  const { rows, buffer, as = elementOf(buffer) } = t.a;
   return Array.from({ length: t.mr }, (_, i) => {
     if (i === 0) return { from: undefined, at: 0 };
     if (rows.k === 'each') return { from: k.let(inBytes(as, must(rows.at[i]))), at: 0 };

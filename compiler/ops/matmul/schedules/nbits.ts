@@ -65,7 +65,7 @@ function panels(
   const { blocks } = blocksOf(a);
   const count = a.n / PANEL;
   const bytes = new Uint8Array((a.n * a.k) / 2);
-  const factors = new Float32Array(count * blocks * PANEL * 2);
+  const [factors, origins] = [new Float32Array(count * blocks * PANEL), new Float32Array(z ? count * blocks * PANEL : 0)];
   let at = 0;
   for (let p = 0; p < count; p++) {
     for (let k = 0; k < a.k; k += 4)
@@ -75,13 +75,15 @@ function panels(
     for (let b = 0; b < blocks; b++)
       for (let j = 0; j < PANEL; j++) {
         const from = (p * PANEL + j) * blocks + b;
-        const to = (p * blocks + b) * PANEL * 2 + j;
+        const to = (p * blocks + b) * PANEL + j;
         factors[to] = s[from] ?? 0;
-        factors[to + PANEL] = z?.[from] ?? 8;
+        if (z) origins[to] = z[from] ?? 0;
       }
   }
   const weights = c.weights('nibbles', fromTyped('u8', [bytes.length], bytes));
-  const scale = c.weights('scales', fromTyped('f32', [factors.length], factors));
+  const floats = (name: string, data: Float32Array): SlotBuffer => c.weights(name, fromTyped('f32', [data.length], data));
+  const scale = floats('scales', factors);
+  const zero = z && floats('zeros', origins);
   const panel = c.scratch('panel', 'f32', a.k * PANEL);
   const x = c.contiguous(0).buffer;
   const rows = dimProd(must(c.types[0]).shape.slice(0, -1));
@@ -90,7 +92,7 @@ function panels(
   const single = must(c.out[0]).shape.length === 1;
   c.kernel('matmul_nbits', k => {
     const panelOf = (p: Expr): void => {
-      unpackPanel(k, a, p, weights, scale, panel);
+      unpackPanel(k, a, p, { weights, scale, zero }, panel);
       const column = k.let(mul(p, PANEL));
       forRowBlocks(k, rows, panelsOf(c.profile, PANEL, arith).mr, (first, height, skip) => {
         const acc = microKernel(k, {
@@ -111,11 +113,19 @@ function panels(
     k.for(0, count, panelOf, { parallel: true });
   });
 }
-function unpackPanel(k: KernelBuilder, a: NBitsAttrs, p: Expr, weights: SlotBuffer, scale: SlotBuffer, to: SlotBuffer): void {
+interface PanelWeights {
+  readonly weights: SlotBuffer;
+  readonly scale: SlotBuffer;
+  /** Without, the middle of the range. */
+  readonly zero: SlotBuffer | undefined;
+}
+function unpackPanel(k: KernelBuilder, a: NBitsAttrs, p: Expr, { weights, scale, zero }: PanelWeights, to: SlotBuffer): void {
   const { blocks } = blocksOf(a);
   k.for(0, blocks, b => {
-    const f = k.let(mul(add(mul(p, blocks), b), 2 * PANEL));
-    const [scales, zeros] = [0, PANEL].map(o => [0, 4].map(j => k.let(k.load(scale, add(f, o + j), 4))));
+    const f = k.let(mul(add(mul(p, blocks), b), PANEL));
+    const four = (of: SlotBuffer): Expr[] => [0, 4].map(j => k.let(k.load(of, add(f, j), 4)));
+    const scales = four(scale);
+    const zeros = zero ? four(zero) : [0, 4].map(() => konst(vtype('f32', 4), 2 ** (a.bits - 1)));
     const from = k.let(add(mul(p, (a.k * PANEL) / 2), mul(b, (a.block * PANEL) / 2)));
     const at = k.let(mul(b, a.block * PANEL));
     k.for(0, a.block / 4, g => {
@@ -126,7 +136,7 @@ function unpackPanel(k: KernelBuilder, a: NBitsAttrs, p: Expr, weights: SlotBuff
         const wide = k.let(widen(must(halves[step % 2]), step < 2 ? 'low' : 'high'));
         (['low', 'high'] as const).forEach((half, j) => {
           const v = cast(vtype('f32', 4), reinterpret(vtype('i32', 4), widen(wide, half)));
-          k.store(to, add(base, step * PANEL + 4 * j), mul(sub(v, must(zeros?.[j])), must(scales?.[j])));
+          k.store(to, add(base, step * PANEL + 4 * j), mul(sub(v, must(zeros[j])), must(scales[j])));
         });
       }
     });

@@ -4,7 +4,7 @@
  * R packed into panels, once
  * for t in 0..time:                                     steps of the program, in order
  *   for row of the batch: h to 8 bits and back          dynamic quantization
- *   sums[batch][gates * hidden] = h[batch][hidden] R    gemm.ts
+ *   sums[batch][gates * hidden] = h[batch][hidden] R    gemm.ts; times the scales of the rows of R
  *   for row of the batch: for unit by lanes:            the cell: activations of vectors
  *     h, c = cell(x[t][row], sums[row], h, c); y[t][row] = h
  * ```
@@ -131,6 +131,8 @@ function begin(j: RecurrentProblem, to: SlotBuffer, from: Source | undefined, na
 interface Packed {
   readonly buffer: SlotBuffer;
   readonly panels: Panels;
+  /** The first gate. */
+  readonly first: number;
 }
 function packGates(j: RecurrentProblem, first: number, gates: number): Packed {
   const { c, hidden } = j;
@@ -138,7 +140,7 @@ function packGates(j: RecurrentProblem, first: number, gates: number): Packed {
   const fixed = c.constant(1);
   if (fixed && typeof hidden === 'number') {
     const m = { offset: first * hidden * hidden, kStride: 1, columnStride: hidden };
-    return { buffer: c.weights('recurrent', packConstant(fixed, [m], hidden, panels)), panels };
+    return { buffer: c.weights('recurrent', packConstant(fixed, [m], hidden, panels)), panels, first };
   }
   const r = c.need(1);
   const buffer = c.temp('recurrent', j.reg, packedSize(panels, hidden));
@@ -148,7 +150,7 @@ function packGates(j: RecurrentProblem, first: number, gates: number): Packed {
     const at = (i: Expr, column: Expr, n: Lanes): Expr => cast(vtype(regOf(j.reg), n), r.at(k, [add(row, column), i], n));
     packMatrix(k, { run: 'k', at }, hidden, panels, buffer, 0, lanes);
   });
-  return { buffer, panels };
+  return { buffer, panels, first };
 }
 /** Gives the kernel that multiplies [batch, hidden] states `a` with packed weights, and where the sums [batch, columns] go. */
 function multiplier(j: RecurrentProblem, state: SlotBuffer, b: Packed): { readonly sums: SlotBuffer; run(): void } {
@@ -157,6 +159,7 @@ function multiplier(j: RecurrentProblem, state: SlotBuffer, b: Packed): { readon
   const { columns } = b.panels;
   const sums = c.temp('sums', j.reg, dimMul(batch, columns));
   const scratch = c.scratch('edge', j.reg, blockSize(b.panels));
+  const scales = c.source(7);
   const run = (): void => {
     if (a !== state) roundRows(j, state, a);
     c.kernel('recurrent', k => {
@@ -170,7 +173,10 @@ function multiplier(j: RecurrentProblem, state: SlotBuffer, b: Packed): { readon
         reduction: [{ n: hidden, stride: 1 }],
         scratch,
         parallel: true,
-        store: (row, column, v) => k.store(sums, add(mul(row, width), column), v),
+        store: (row, column, v) => {
+          const scale = scales?.at(k, [add(column, k.dim(dimMul(hidden, b.first)))], v.t.lanes);
+          k.store(sums, add(mul(row, width), column), scale ? mul(v, cast(v.t, scale)) : v);
+        },
       };
       gemm(k, g, batch, loopOrder(c.profile, b.panels, 4 * dimHi(packedSize(b.panels, hidden)), 4 * dimHi(hidden)));
     });
