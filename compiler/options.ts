@@ -153,6 +153,8 @@ export interface PortReport {
   /** As onnxruntime names it: float32, int64, … */
   readonly type: string;
   readonly shape: readonly (number | string)[];
+  /** Of texts that the model looks into: the bytes that each may have, which code takes as a last axis more. */
+  readonly bytes?: number | string;
 }
 export interface ModuleReport {
   readonly profile: string;

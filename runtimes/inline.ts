@@ -60,7 +60,9 @@ async function inlined(): Promise<ReadonlyMap<string, string>> {
       ),
     )),
     ...(await Promise.all(
-      ['rows', 'texts'].map(async f => [`${f}.min.js`, (await transform(read(`runtimes/js/${f}.js`), SHORT)).code] as const),
+      ['rows', 'texts', 'spelt'].map(
+        async f => [`${f}.min.js`, (await transform(read(`runtimes/js/${f}.js`), SHORT)).code] as const,
+      ),
     )),
     ...['demo.html', 'demo.js'].map(f => [f, read(`runtimes/js/${f}`)] as const),
   ]);

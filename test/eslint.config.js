@@ -11,6 +11,8 @@ export default defineConfig(
       globals: Object.fromEntries(
         [
           'WebAssembly',
+          'TextDecoder',
+          'TextEncoder',
           'URL',
           'atob',
           'fetch',

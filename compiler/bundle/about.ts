@@ -1,5 +1,7 @@
-import { rangeOf, showDim } from '../core/dim.ts';
+import { must } from '../core/diagnostic.ts';
+import { rangeOf, showDim, type Dim } from '../core/dim.ts';
 import { DTYPES } from '../core/dtype.ts';
+import type { TensorType } from '../core/shape.ts';
 import { VERSION } from '../core/version.data.ts';
 import type { RowsOfFeatures } from '../import/importer.ts';
 import type { CompileOptions, ModelChoices, PortReport, Report } from '../options.ts';
@@ -23,11 +25,18 @@ export interface ModelInfo {
   readonly rows?: RowsOfFeatures | undefined;
 }
 
-export const portReport = (p: Port): PortReport => ({
-  name: p.name,
-  type: DTYPES[p.type.dtype].ort,
-  shape: p.type.shape.map(d => (typeof d === 'number' ? d : showDim(d))),
-});
+export const portReport = (p: Port): PortReport => {
+  const { dtype, shape } = seenType(p);
+  return {
+    name: p.name,
+    type: DTYPES[dtype].ort,
+    shape: shape.map(sizeText),
+    ...(p.spelt && { bytes: sizeText(must(p.type.shape.at(-1))) }),
+  };
+};
+const sizeText = (d: Dim): number | string => (typeof d === 'number' ? d : showDim(d));
+/** The type that callers see: texts, where a port has what they hold. */
+export const seenType = (p: Port): TensorType => (p.spelt ? { dtype: 'text', shape: p.type.shape.slice(0, -1) } : p.type);
 
 /** What the manifest of any bundle says of the model, as JSON: a profile is written as a user would, without its back end. */
 export const aboutModel = (b: ModelInfo, program: Program, profiles: readonly Profile[]): object => ({
@@ -53,7 +62,7 @@ export const aboutModel = (b: ModelInfo, program: Program, profiles: readonly Pr
 const featureNames = (r: RowsOfFeatures): readonly string[] => r.names ?? Array.from({ length: r.columns }, (_, i) => `f${i}`);
 /** The dimensions of an input that may vary: their bounds, and the step between sizes that are allowed. */
 function freeSizes(p: Port): object[] {
-  return p.type.shape.flatMap((d, axis) => {
+  return seenType(p).shape.flatMap((d, axis) => {
     if (typeof d === 'number') return [];
     const { lo, hi } = rangeOf(d);
     const step = d.terms.map(t => Math.abs(t.coef)).reduce(gcd);

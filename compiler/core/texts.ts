@@ -1,3 +1,4 @@
+import { utf8 } from './bytes.ts';
 import { must } from './diagnostic.ts';
 import { fromTyped, numel, toNumbers, zeros, type Tensor } from './tensor.ts';
 
@@ -40,3 +41,27 @@ export const listed = (t: Tensor, list: TextList): Tensor => (t.dtype === 'text'
 /** Zeros, and empty texts. */
 export const blank = (dtype: Tensor['dtype'], dims: readonly number[]): Tensor =>
   dtype === 'text' ? textTensor(dims, new Array<string>(numel(dims)).fill('')) : zeros(dtype, dims);
+
+/** Texts as bytes of UTF-8 along a last axis more, as wide as the longest, with zeros behind the end; any other tensor as it is. */
+export function asSpelt(t: Tensor): Tensor {
+  if (t.dtype !== 'text') return t;
+  const all = textsOf(t).map(text => utf8(text));
+  const width = all.reduce((n, b) => Math.max(n, b.length), 1);
+  const bytes = new Uint8Array(all.length * width);
+  all.forEach((b, i) => {
+    bytes.set(b, i * width);
+  });
+  return { dtype: 'u8', dims: [...t.dims, width], bytes };
+}
+/** The texts that `asSpelt` made bytes of. */
+export function asTexts(t: Tensor): Tensor {
+  const dims = t.dims.slice(0, -1);
+  const width = t.dims.at(-1) ?? 0;
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  const values = Array.from({ length: numel(dims) }, (_, i) => {
+    let n = width;
+    while (n > 0 && t.bytes[i * width + n - 1] === 0) n--;
+    return decoder.decode(t.bytes.subarray(i * width, i * width + n));
+  });
+  return textTensor(dims, values);
+}

@@ -1,7 +1,7 @@
 import { fail, InternalError, located, must, noLoc, type Loc } from '../core/diagnostic.ts';
 import { evalDim, type Dim } from '../core/dim.ts';
 import { toNumbers, type Tensor } from '../core/tensor.ts';
-import { listed, relisted, textList } from '../core/texts.ts';
+import { asSpelt, asTexts, listed, relisted, textList } from '../core/texts.ts';
 import { showType, type TensorType } from '../core/shape.ts';
 import { bindAll, checkGuards, concrete, showMisfit, type Bindings } from '../core/bind.ts';
 import { nodesOf, type Graph, type Node, type Value } from './graph.ts';
@@ -12,6 +12,7 @@ import { nodesOf, type Graph, type Node, type Value } from './graph.ts';
  * what inference said.
  */
 interface EvaluateOptions {
+  readonly texts?: readonly string[] | undefined;
   /** Sees each node of the outermost graph after it ran. */
   onNode?(node: Node, outputs: readonly Tensor[]): void;
 }
@@ -22,8 +23,13 @@ export function evaluate(g: Graph, inputs: ReadonlyMap<string, Tensor>, opts: Ev
   const list = textList(g.texts);
   const given = matchInputs(g, inputs).map(t => relisted(t, list));
   bindInputs(g, given, env);
-  const outs = run(g, given, env, opts);
-  return new Map(g.outputs.map((o, i) => [o.name, listed(must(outs[i]), list)]));
+  const outs = run(g, given, env, { ...opts, texts: g.texts ?? [] });
+  return new Map(
+    g.outputs.map((o, i) => {
+      const t = must(outs[i]);
+      return [o.name, g.spelt?.outputs.includes(o.name) === true ? asTexts(t) : listed(t, list)];
+    }),
+  );
 }
 
 /** Whether inputs are what a graph takes, in names, types and sizes: E501 where not. */
@@ -36,8 +42,10 @@ function matchInputs(g: Graph, inputs: ReadonlyMap<string, Tensor>): Tensor[] {
     if (!names.includes(name))
       fail('E501', { input: `'${name}'`, why: `the model has no such input; it has ${names.join(', ')}` });
   return g.inputs.map((v, i) => {
-    const input = `'${names[i] ?? ''}'`;
-    const t = inputs.get(names[i] ?? '') ?? fail('E501', { input, why: 'it is missing' });
+    const name = names[i] ?? '';
+    const input = `'${name}'`;
+    const given = inputs.get(name) ?? fail('E501', { input, why: 'it is missing' });
+    const t = g.spelt?.inputs.includes(name) === true ? asSpelt(given) : given;
     if (t.dtype !== v.type.dtype) fail('E501', { input, why: `has type ${t.dtype}, must be ${v.type.dtype}` });
     if (t.dims.length !== v.type.shape.length)
       fail('E501', { input, why: `has shape [${t.dims.join(',')}], must be ${showType(v.type)}` });
@@ -93,6 +101,7 @@ function run(g: Graph, inputs: readonly Tensor[], env: Bindings, opts: EvaluateO
       n,
       n.inputs.map(v => v && get(v)),
       env,
+      opts.texts,
     );
     n.outputs.forEach((v, o) => {
       if (live.has(v)) tensors.set(v, must(outs[o]));
@@ -104,7 +113,12 @@ function run(g: Graph, inputs: readonly Tensor[], env: Bindings, opts: EvaluateO
 }
 
 /** Runs one node, binds the symbols that its outputs tell and checks the outputs against their inferred types. */
-export function evalNode(n: Node, ins: readonly (Tensor | undefined)[], env: Bindings): readonly Tensor[] {
+export function evalNode(
+  n: Node,
+  ins: readonly (Tensor | undefined)[],
+  env: Bindings,
+  texts?: readonly string[],
+): readonly Tensor[] {
   const fails = (why: string): never => fail('E502', { why }, n.loc);
   const later = checkGuards(n.guards, env, fails);
   const dim = (d: Dim): number => evalDim(d, env);
@@ -115,7 +129,8 @@ export function evalNode(n: Node, ins: readonly (Tensor | undefined)[], env: Bin
         out: n.outputs.map(v => v.type),
         dim,
         dims: i => concrete(must(n.outputs[i]).type.shape, env),
-        graph: (g, inputs) => runSubgraph(g, inputs, env),
+        graph: (g, inputs) => runSubgraph(g, inputs, env, texts),
+        texts,
       },
       ...ins,
     ),
@@ -131,7 +146,7 @@ export function evalNode(n: Node, ins: readonly (Tensor | undefined)[], env: Bin
   return outs;
 }
 
-function runSubgraph(g: Graph, inputs: readonly Tensor[], outer: Bindings): readonly Tensor[] {
+function runSubgraph(g: Graph, inputs: readonly Tensor[], outer: Bindings, texts?: readonly string[]): readonly Tensor[] {
   const env: Bindings = new Map(outer);
   if (inputs.length !== g.inputs.length) impossible(`a sub-graph of ${g.inputs.length} inputs was given ${inputs.length}`);
   g.inputs.forEach((v, i) => {
@@ -139,7 +154,7 @@ function runSubgraph(g: Graph, inputs: readonly Tensor[], outer: Bindings): read
     fits(v.type, t, env, why => impossible(`input ${nameOf(v)} of a sub-graph ${why}`), noLoc);
     if (v.symbolic) tells(v.symbolic, t, env, noLoc, why => impossible(`contents of input ${nameOf(v)} of a sub-graph ${why}`));
   });
-  return run(g, inputs, env, {});
+  return run(g, inputs, env, { texts });
 }
 
 /** Checks a tensor against its type and binds the symbols that its sizes tell. */

@@ -52,6 +52,16 @@ export interface Graph {
   readonly symbolDefinitions: readonly Value[];
   /** The texts that the model knows: what elements of its constants of texts are places in. */
   readonly texts?: readonly string[];
+  /**
+   * The inputs and outputs that callers take for texts, though the graph has what they hold: bytes of UTF-8 along a last axis more, zeros
+   * behind the end.
+   */
+  readonly spelt?: Spelt;
+}
+/** Names of inputs and of outputs. */
+interface Spelt {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
 }
 
 export const input = (name: string, type: TensorType): Value => ({ type, def: { k: 'input', name }, index: 0 });

@@ -42,6 +42,7 @@ export function contextOf(g: GraphLowering, n: Node, tail: Node | undefined, out
     profile: state.profile,
     settings: state.settings,
     loc,
+    texts: state.texts,
     source: i => {
       const v = n.inputs[i];
       return v && g.source(v);

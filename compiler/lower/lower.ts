@@ -28,6 +28,7 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
   const state: State = {
     profile,
     settings,
+    texts: graph.texts ?? [],
     slots: [],
     kernels: new KernelPool(),
     shared: new SharedValues(),
@@ -45,11 +46,13 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     const name = v.def.k === 'input' ? v.def.name : '';
     for (const d of v.type.shape)
       for (const s of symbolsOf(d)) state.symbols.set(s.name, { name: s.name, lo: s.lo, hi: s.hi, from: 'input' });
-    return { name, type: v.type, slot: newSlot(state, name, v.type.dtype, dimProd(v.type.shape), 'input') };
+    const slot = newSlot(state, name, v.type.dtype, dimProd(v.type.shape), 'input');
+    return { name, type: v.type, slot, ...(graph.spelt?.inputs.includes(name) === true && { spelt: true }) };
   });
   const outputs = graph.outputs.map((o): Port => {
     const t = o.value.type;
-    return { name: o.name, type: t, slot: newSlot(state, o.name, t.dtype, dimProd(t.shape), 'output') };
+    const slot = newSlot(state, o.name, t.dtype, dimProd(t.shape), 'output');
+    return { name: o.name, type: t, slot, ...(graph.spelt?.outputs.includes(o.name) === true && { spelt: true }) };
   });
   new GraphLowering(state, graph, inputs.map(portRef), outputs.map(portRef), true).run();
   for (const o of outputs)

@@ -20,6 +20,7 @@ export interface Prepared {
 export interface State {
   readonly profile: Profile;
   readonly settings: LowerSettings;
+  readonly texts: readonly string[];
   readonly slots: Slot[];
   readonly kernels: KernelPool;
   readonly shared: SharedValues;

@@ -85,6 +85,8 @@ export interface EvalCtx<A> {
   dims(i: number): number[];
   /** Runs a sub-graph on the values of its inputs. */
   graph(g: Graph, inputs: readonly Tensor[]): readonly Tensor[];
+  /** The texts that the model knows; absent while it is not whole yet. */
+  readonly texts?: readonly string[] | undefined;
 }
 interface IndexMapCtx<A> {
   readonly k: KernelBuilder;

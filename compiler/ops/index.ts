@@ -13,6 +13,7 @@ import { reduceOps } from './reduce/index.ts';
 import { resampleOps } from './resample/index.ts';
 import { signalOps } from './signal/index.ts';
 import { sortOps } from './sort/index.ts';
+import { textOps } from './text/index.ts';
 import { treeOps } from './trees/index.ts';
 
 /** Every operator there is: what the graph parser knows by name. One line a family. */
@@ -31,5 +32,6 @@ export const allOps: readonly Op[] = [
   ...resampleOps,
   ...signalOps,
   ...sortOps,
+  ...textOps,
   ...treeOps,
 ];

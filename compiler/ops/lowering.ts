@@ -81,6 +81,8 @@ export interface LowerCtx<A> {
   readonly profile: Profile;
   readonly settings: LowerSettings;
   readonly loc: Loc;
+  /** The texts that the model knows, by their places. */
+  readonly texts: readonly string[];
   /** Input i as it is, with producers fused where `accepts` says so; undefined where absent. */
   source(i: number): Source | undefined;
   /** Input i, which must be present. */

@@ -1,4 +1,5 @@
 import { attentionRules } from './idioms-attention.ts';
+import { nbitsRules } from './idioms-nbits.ts';
 import { normRules } from './idioms-norm.ts';
 import { unaryRules } from './idioms-unary.ts';
 import { rewrites } from './pass.ts';
@@ -6,6 +7,6 @@ import { rewrites } from './pass.ts';
 /** Operators that exporters spell out, as the operators that they are. */
 export const idioms = rewrites(
   'idioms',
-  'Activations, normalisations, softmax and attention that are spelt out become operators.',
-  [...normRules, ...unaryRules, ...attentionRules],
+  'Activations, normalisations, softmax, attention and products with weights of four bits that are spelt out become operators.',
+  [...normRules, ...unaryRules, ...attentionRules, ...nbitsRules],
 );

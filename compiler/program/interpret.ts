@@ -1,20 +1,21 @@
 import { fail, InternalError, must } from '../core/diagnostic.ts';
 import { dimHi, evalDim, symbolsOf, type Dim } from '../core/dim.ts';
 import { DTYPES, type TypedArray } from '../core/dtype.ts';
-import { listed, relisted, textList } from '../core/texts.ts';
+import { asSpelt, asTexts, listed, relisted, textList, type TextList } from '../core/texts.ts';
 import { fromTyped, typed, type Tensor } from '../core/tensor.ts';
 import { interpret, type InterpretArg, type Watch } from '../kernel/interpret.ts';
 import type { Kernel, Param } from '../kernel/ir.ts';
 import { expandMath } from '../kernel/passes/expand-math.ts';
 import { bindSymbols } from './bind.ts';
-import type { Arg, Program, Slot, Step } from './program.ts';
+import type { Arg, Port, Program, Slot, Step } from './program.ts';
 
 /**
  * Runs a program with the kernel interpreter, every slot in memory of its own. Inputs are named as the program's ports; sizes of
  * input symbols follow from them. Errors: E501 (an input is missing or does not fit), E502 (two sizes that must be equal are not).
  * `watch` is told what happens in parallel loops.
  */
-export function interpretProgram(program: Program, inputs: ReadonlyMap<string, Tensor>, watch?: Watch): Map<string, Tensor> {
+export function interpretProgram(program: Program, given: ReadonlyMap<string, Tensor>, watch?: Watch): Map<string, Tensor> {
+  const inputs = speltInputs(program, given);
   const env = bindSymbols(program, name => inputs.get(name));
   const runTime = new Set(program.symbols.filter(s => s.from === 'run').map(s => s.name));
   const memory = new Map<Slot, TypedArray>();
@@ -81,10 +82,17 @@ export function interpretProgram(program: Program, inputs: ReadonlyMap<string, T
     program.outputs.map(p => {
       const dims = p.type.shape.map(d => evalDim(d, env));
       const n = dims.reduce((a, b) => a * b, 1);
-      return [p.name, listed(fromTyped(p.type.dtype, dims, slotData(p.slot).slice(0, n)), list)];
+      return [p.name, told(p, fromTyped(p.type.dtype, dims, slotData(p.slot).slice(0, n)), list)];
     }),
   );
 }
+/** Inputs as the program has them. */
+export const speltInputs = (program: Program, inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> =>
+  program.inputs.some(p => p.spelt)
+    ? new Map([...inputs].map(([name, t]) => [name, program.inputs.some(p => p.spelt && p.name === name) ? asSpelt(t) : t]))
+    : inputs;
+/** An output as callers have it. */
+export const told = (p: Port, t: Tensor, list: TextList): Tensor => (p.spelt ? asTexts(t) : listed(t, list));
 
 const cache = new WeakMap<Kernel, Kernel>();
 function expanded(k: Kernel): Kernel {

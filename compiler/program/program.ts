@@ -44,6 +44,8 @@ export interface Port {
   readonly name: string;
   readonly type: TensorType;
   readonly slot: Slot;
+  /** Callers take it for texts of one axis less: it has what they hold, as `Graph.spelt` says. */
+  readonly spelt?: true;
 }
 export interface SymbolInfo {
   readonly name: string;

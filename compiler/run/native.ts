@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fail, must } from '../core/diagnostic.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { listed, relisted, textList } from '../core/texts.ts';
+import { asSpelt, asTexts, listed, relisted, textList } from '../core/texts.ts';
 import { outputNames } from '../backend/c/names.ts';
 import { productsOf } from '../bundle/native/toolchain.ts';
 import { numpyBits, readNpy, writeNpy } from '../data/npy.ts';
@@ -33,7 +33,7 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild, thre
       const list = textList(manifest.texts);
       const args = manifest.inputs.map((p, i) => {
         const t = inputs.get(p.name) ?? fail('E501', { input: p.name, why: 'is missing' });
-        writeFileSync(join(work, `in${i}.npy`), writeNpy(numpyBits(relisted(t, list))));
+        writeFileSync(join(work, `in${i}.npy`), writeNpy(numpyBits(p.bytes === undefined ? relisted(t, list) : asSpelt(t))));
         return `in${i}.npy`;
       });
       const r = spawnSync(program, [...args, ...more, '--out', work], { cwd: work, encoding: 'utf8' });
@@ -51,7 +51,8 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild, thre
       return new Map(
         manifest.outputs.map((p, i): [string, Tensor] => {
           const file = `${must(files[i])}.npy`;
-          return [p.name, listed({ ...readNpy(readFileSync(join(work, file)), file), dtype: dtypeOf(p.type) }, list)];
+          const made = readNpy(readFileSync(join(work, file)), file);
+          return [p.name, p.bytes === undefined ? listed({ ...made, dtype: dtypeOf(p.type) }, list) : asTexts(made)];
         }),
       );
     },

@@ -110,7 +110,7 @@ function read(p, s, into) {
     d[i] = v;
   });
   const n = count(d);
-  if (p.to) return { data: p.to(p.view.subarray(0, n)), dims: d.slice(), type: p.type };
+  if (p.to) return p.to(p, p.view.subarray(0, n));
   if (tensor.data.length !== n) tensor.data = p.view.subarray(0, n);
   const to = !into ? { data: tensor.data.slice() } : ArrayBuffer.isView(into) ? { data: into } : into;
   if (to !== tensor && into) {

@@ -21,9 +21,9 @@ function textsOf(known) {
       return dims ? { data: ids, dims } : ids;
     },
     /** The texts at places that the model gave. */
-    to: data => {
+    to: (p, places) => {
       const all = [...known, ...others.keys()];
-      return Array.from(data, i => all[i]);
+      return { data: Array.from(places, i => all[i]), dims: p.d.slice(), type: p.type };
     },
   };
 }

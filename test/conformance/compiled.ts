@@ -2,14 +2,14 @@ import { must } from '../../compiler/core/diagnostic.ts';
 import { evalDim } from '../../compiler/core/dim.ts';
 import { DTYPES } from '../../compiler/core/dtype.ts';
 import { numel } from '../../compiler/core/tensor.ts';
-import { listed, relisted, textList } from '../../compiler/core/texts.ts';
+import { relisted, textList } from '../../compiler/core/texts.ts';
 import { emitWasm } from '../../compiler/backend/wasm/emit.ts';
 import { flushesDenormals } from '../../compiler/compile.ts';
 import type { Graph } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { runPasses } from '../../compiler/passes/index.ts';
 import { bindSymbols } from '../../compiler/program/bind.ts';
-import { interpretProgram } from '../../compiler/program/interpret.ts';
+import { interpretProgram, speltInputs, told } from '../../compiler/program/interpret.ts';
 import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import { planMemory } from '../../compiler/program/plan.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
@@ -57,7 +57,8 @@ async function wasm(program: Program, plan: MemoryPlan, profile: Profile): Promi
   const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const x = instance.exports as unknown as Exports;
   x.prepare?.();
-  return inputs => {
+  return given => {
+    const inputs = speltInputs(program, given);
     const env = bindSymbols(program, name => inputs.get(name));
     const memory = new Uint8Array(x.memory.buffer);
     const list = textList(program.texts);
@@ -72,7 +73,7 @@ async function wasm(program: Program, plan: MemoryPlan, profile: Profile): Promi
         const dims = p.type.shape.map(d => evalDim(d, env));
         const from = must(plan.offsets.get(p.slot));
         const size = numel(dims) * DTYPES[p.type.dtype].bytes;
-        return [p.name, listed({ dtype: p.type.dtype, dims, bytes: memory.slice(from, from + size) }, list)];
+        return [p.name, told(p, { dtype: p.type.dtype, dims, bytes: memory.slice(from, from + size) }, list)];
       }),
     );
   };

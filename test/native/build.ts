@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listed, relisted, textList } from '../../compiler/core/texts.ts';
+import { relisted, textList } from '../../compiler/core/texts.ts';
+import { speltInputs, told } from '../../compiler/program/interpret.ts';
 import { numpyBits, readNpy, writeNpy } from '../../compiler/data/npy.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
@@ -61,7 +62,8 @@ export function native(
   const flags = [...flagsOf(profile), ...((o.strict ?? true) ? WARNINGS : ['-w']), profile.vector.bits > 256 ? '-O1' : '-O0'];
   run(profile.toolchain.cc, [...flags, ...(o.flags ?? []), ...sources, '-o', 'model', '-lm'], dir);
   const names = namesOf(program);
-  return inputs => {
+  return given => {
+    const inputs = speltInputs(program, given);
     const list = textList(program.texts);
     const args = program.inputs.map((p, i) => {
       writeFileSync(join(dir, `in${i}.npy`), writeNpy(numpyBits(relisted(must(inputs.get(p.name)), list))));
@@ -71,7 +73,7 @@ export function native(
     return new Map(
       program.outputs.map(p => [
         p.name,
-        listed({ ...readNpy(readFileSync(join(dir, `${must(names.outputs.get(p))}.npy`)), p.name), dtype: p.type.dtype }, list),
+        told(p, { ...readNpy(readFileSync(join(dir, `${must(names.outputs.get(p))}.npy`)), p.name), dtype: p.type.dtype }, list),
       ]),
     );
   };

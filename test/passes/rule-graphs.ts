@@ -417,4 +417,10 @@ export const RULE_GRAPHS: Readonly<Record<string, RuleGraphs>> = {
     );
     return make(MatMul, [make(DequantizeLinear, [u8, num(d.pick([0.02, 1e-30])), num(d.roll(200), 'u8')], { to: 'f32' }), w]);
   }),
+  // Large enough to be worth it; sixteen steps share a scale.
+  'a product with weights of four bits': rounded(64, d => {
+    const scale = random(d, d.roll(2) === 0 ? [1, 4104] : [], 'f32', 0.001, d.pick([1, 1e-30]));
+    const w = make(DequantizeLinear, [random(d, [16, 4104], 'i8', -8, 7), scale, num(d.roll(8), 'i8')], { to: 'f32' });
+    return make(MatMul, [shaped(slice(shaped(z, [120]), [12], [96]), [6, 16]), w]);
+  }),
 };

@@ -47,7 +47,7 @@ export function headerText(h: HeaderInput): string {
   const computed = computedSymbols(p);
   const shape = (x: Port): string => `[${x.type.shape.map(showDim).join(', ')}]`;
   const field = (x: Port, name: string, isInput: boolean): string =>
-    `  ${isInput ? 'const ' : ''}${elementType(x.type.dtype)} *${name}; /* ${commentBlock(`${x.name}: ${x.type.dtype} ${shape(x)}`)} */`;
+    `  ${isInput ? 'const ' : ''}${elementType(x.type.dtype)} *${name}; /* ${commentBlock(`${x.name}: ${x.type.dtype} ${shape(x)}${x.spelt ? ': texts in UTF-8, with zeros behind the end of each' : ''}`)} */`;
   const symbolName = (s: string): string => must(names.symbols.get(s));
   const dims = given.map(s => `  int32_t ${symbolName(s.name)}; /* ${s.lo} to ${s.hi} */`);
   const sizes = computed.map(s => `  int32_t ${symbolName(s.name)}; /* ${s.lo} to ${s.hi} */`);

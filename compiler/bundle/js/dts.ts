@@ -5,6 +5,7 @@ import { commentBlock, commentLine, keyJs, quoteJs } from '../../core/quote.ts';
 import type { Port, SymbolInfo } from '../../program/program.ts';
 import type { Loader } from './loaders.ts';
 import { rangeText, solveSymbols } from '../../program/symbols.ts';
+import { seenType } from '../about.ts';
 import type { RowsOfFeatures } from '../../import/importer.ts';
 
 const arrayName = (t: DType): string => (t === 'text' ? 'readonly string[]' : DTYPES[t].array.name);
@@ -12,6 +13,8 @@ const arrayName = (t: DType): string => (t === 'text' ? 'readonly string[]' : DT
 const resultName = (t: DType): string => (t === 'text' ? 'string[]' : arrayName(t));
 const shapeText = (shape: readonly Dim[]): string => `[${shape.map(showDim).join(', ')}]`;
 const tuple = (shape: readonly Dim[]): string => `[${shape.map(d => (typeof d === 'number' ? d : 'number')).join(', ')}]`;
+
+const ortOf = (p: Port): string => DTYPES[seenType(p).dtype].ort;
 
 /** The type declarations of one model's index.js: names, shapes and element types are literal. */
 export function indexDts(
@@ -30,16 +33,15 @@ export function indexDts(
       .map(r => `; dimension ${r.axis} is ${rangeText(r)}`)
       .join('');
   const input = (p: Port, i: number): string => {
-    const t = p.name === rows?.input ? 'Rows' : `InputTensor<${arrayName(p.type.dtype)}, ${quoteJs(DTYPES[p.type.dtype].ort)}>`;
-    return `  /** ${commentBlock(`${DTYPES[p.type.dtype].ort} ${shapeText(p.type.shape)}${range(i)}`)} */\n  ${keyJs(p.name)}: ${t};`;
+    const t = p.name === rows?.input ? 'Rows' : `InputTensor<${arrayName(seenType(p).dtype)}, ${quoteJs(ortOf(p))}>`;
+    return `  /** ${commentBlock(`${ortOf(p)} ${shapeText(seenType(p).shape)}${range(i)}`)} */\n  ${keyJs(p.name)}: ${t};`;
   };
   const output = (p: Port): string =>
-    `  /** ${commentBlock(`${DTYPES[p.type.dtype].ort} ${shapeText(p.type.shape)}`)} */\n` +
-    `  ${keyJs(p.name)}: Tensor<${resultName(p.type.dtype)}, ${tuple(p.type.shape)}, ${quoteJs(DTYPES[p.type.dtype].ort)}>;`;
+    `  /** ${commentBlock(`${ortOf(p)} ${shapeText(seenType(p).shape)}`)} */\n` +
+    `  ${keyJs(p.name)}: Tensor<${resultName(seenType(p).dtype)}, ${tuple(seenType(p).shape)}, ${quoteJs(ortOf(p))}>;`;
   const into = (p: Port): string =>
-    `  ${keyJs(p.name)}?: ${p.type.dtype === 'text' ? '' : `${arrayName(p.type.dtype)} | `}Outputs[${quoteJs(p.name)}];`;
-  const view = (p: Port): string =>
-    `${keyJs(p.name)}: View<${DTYPES[p.type.dtype].array.name}, ${quoteJs(DTYPES[p.type.dtype].ort)}>`;
+    `  ${keyJs(p.name)}?: ${seenType(p).dtype === 'text' ? '' : `${arrayName(p.type.dtype)} | `}Outputs[${quoteJs(p.name)}];`;
+  const view = (p: Port): string => `${keyJs(p.name)}: View<${DTYPES[p.type.dtype].array.name}, ${quoteJs(ortOf(p))}>`;
   const outView = (p: Port): string => `${keyJs(p.name)}: Outputs[${quoteJs(p.name)}]`;
   const names = (ports: readonly Port[]): string => `readonly (${ports.map(p => quoteJs(p.name)).join(' | ') || 'never'})[]`;
   const body = (members: readonly string[]): string => (members.length === 0 ? '{}' : `{\n${members.join('\n')}\n}`);

@@ -36,15 +36,18 @@ export function indexJs(
   const { program } = must(modules[0]);
   for (const m of modules) sameSignature(program, m.program);
   const index = indexOf(program);
-  const texts = [...program.inputs, ...program.outputs].some(isText);
+  const ports = [...program.inputs, ...program.outputs];
+  const texts = ports.some(isText);
+  const spelt = ports.some(p => p.spelt);
 
   const port = (p: Port): string => {
     const { array, ort } = DTYPES[p.type.dtype];
     const shape = p.type.shape.map(d => (typeof d === 'number' ? d : showDim(d)));
     const size = dimHi(dimProd(p.type.shape));
-    const more = p.name === rows?.input ? ', from: rowsOf(featureNames)' : p.type.dtype !== 'text' ? '' : textual(p);
-    return `{ name: ${quoteJs(p.name)}, type: ${quoteJs(ort)}, array: ${array.name}, shape: ${quoteJs(shape)}, size: ${size}${varying(p)}${more} }`;
+    const more = p.name === rows?.input ? ', from: rowsOf(featureNames)' : p.spelt ? letters(p) : isText(p) ? textual(p) : '';
+    return `{ name: ${quoteJs(p.name)}, type: ${quoteJs(p.spelt ? DTYPES.text.ort : ort)}, array: ${array.name}, shape: ${quoteJs(shape)}, size: ${size}${varying(p)}${more} }`;
   };
+  const letters = (p: Port): string => (program.outputs.includes(p) ? ', to: SPELT.to' : ', from: SPELT.from');
   const textual = (p: Port): string =>
     program.outputs.includes(p) ? ', to: TEXTS.to' : `, from: TEXTS.from(${p === program.inputs.find(isText)})`;
   /** Of a port with axes that vary: which, how many elements there are for one of each, and what they are. */
@@ -83,7 +86,7 @@ export function indexJs(
   const list = (name: string, items: readonly string[]): string =>
     `  ${name}: [${items.map(i => `\n    ${i},`).join('')}${items.length ? '\n  ' : ''}],`;
   return `// ${commentLine(head)}
-${rows ? `/** The columns of '${commentBlock(rows.input)}'. */\nexport const featureNames = ${nameList(rows)};\n` : ''}${texts ? `const TEXTS = textsOf(${quoteJs(program.texts ?? [])});\n` : ''}const MODEL = {
+${rows ? `/** The columns of '${commentBlock(rows.input)}'. */\nexport const featureNames = ${nameList(rows)};\n` : ''}${spelt ? RUNTIME['spelt.min.js'] : ''}${texts ? `const TEXTS = textsOf(${quoteJs(program.texts ?? [])});\n` : ''}const MODEL = {
   name: ${quoteJs(program.name)},
 ${list('modules', modules.map(module))}
 ${list('inputs', program.inputs.map(port))}

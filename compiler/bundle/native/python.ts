@@ -46,6 +46,7 @@ const size = (d: Dim): string =>
 export function pythonText(p: Program, head: string, arena: number, profile: Profile, library: string): string {
   const { threads } = profile;
   const texts = hasTexts(p);
+  const spelt = [...p.inputs, ...p.outputs].some(x => x.spelt);
   const { align } = profile.memory;
   const names = namesOf(p);
   const n = names.prefix;
@@ -53,7 +54,7 @@ export function pythonText(p: Program, head: string, arena: number, profile: Pro
   const computed = computedSymbols(p);
   const word = (s: string): string => must(names.symbols.get(s));
   const port = (x: Port, c: string): string =>
-    `    (${quotePython(x.name)}, ${quotePython(c)}, np.${NUMPY[x.type.dtype]}, ${quotePython(`[${x.type.shape.map(showDim).join(', ')}]`)}),`;
+    `    (${quotePython(x.name)}, ${quotePython(c)}, np.${x.spelt ? 'bytes_' : NUMPY[x.type.dtype]}, ${quotePython(`[${x.type.shape.map(showDim).join(', ')}]`)}),`;
   const tuple = (xs: readonly string[]): string =>
     `(${xs
       .map(x => `${x}, `)
@@ -165,7 +166,19 @@ ${
             array, dtype = np.array(ids, np.int32).reshape(array.shape), np.int32
 `
     : ''
-}        if array.dtype != dtype:
+}${
+    spelt
+      ? `        if dtype == np.bytes_:
+            # Texts are bytes of UTF-8 along a last axis more, with zeros behind the end.
+            if array.dtype.kind not in "UO":
+                raise TypeError("input %s is %s, not str" % (name, array.dtype))
+            spelt = [str(text).encode() for text in array.ravel()]
+            width = max([1] + [len(text) for text in spelt])
+            joined = bytearray(b"".join(text.ljust(width, b"\\0") for text in spelt))
+            array, dtype = np.array(joined, np.uint8).reshape(array.shape + (width,)), np.uint8
+`
+      : ''
+  }        if array.dtype != dtype:
             raise TypeError("input %s is %s, not %s" % (name, array.dtype, np.dtype(dtype).name))
         if array.ndim != (shape.count(", ") + 1 if shape != "[]" else 0):
             raise ValueError("input %s has shape %s, not %s" % (name, array.shape, shape))
@@ -182,7 +195,7 @@ ${
             raise ValueError("input %s has shape %s, but must be %s" % (name, got, want))
     room = dict(_MOST)
     room.update(s)
-    results = [np.empty(shape, ${texts ? 'np.int32 if dtype == np.str_ else dtype' : 'dtype'}) for (_, _, dtype, _), shape in zip(OUTPUTS, _shapes(room))]
+    results = [np.empty(shape, ${texts ? 'np.int32 if dtype == np.str_ else ' : ''}${spelt ? 'np.uint8 if dtype == np.bytes_ else ' : ''}dtype) for (_, _, dtype, _), shape in zip(OUTPUTS, _shapes(room))]
     # Memory of its own for each call: two threads may run at a time.
     scratch = np.empty(_ARENA + _ALIGN, np.uint8)
     arena = scratch.ctypes.data + -scratch.ctypes.data % _ALIGN
@@ -192,7 +205,7 @@ ${given.length > 0 ? `    dims = _Dims(${given.map(s => `s[${quotePython(s.name)
     code = _run(${threads > 1 ? '_pool, ' : ''}ctypes.byref(given), ctypes.byref(made), arena, _ARENA)
     if code != 0:
         raise ValueError(_error(code).decode())
-${computed.map(s => `    s[${quotePython(s.name)}] = sizes.${word(s.name)}\n`).join('')}    ${texts ? 'out =' : 'return'} {
+${computed.map(s => `    s[${quotePython(s.name)}] = sizes.${word(s.name)}\n`).join('')}    ${texts || spelt ? 'out =' : 'return'} {
         name: a if a.shape == shape else a.ravel()[: int(np.prod(shape, dtype=np.int64))].reshape(shape).copy()
         for (name, _, _, _), a, shape in zip(OUTPUTS, results, _shapes(s))
     }
@@ -202,10 +215,18 @@ ${
     for name, _, dtype, _ in OUTPUTS:
         if dtype == np.str_:
             out[name] = found[out[name]].astype(np.str_)
-    return out
 `
     : ''
-}
+}${
+    spelt
+      ? `    for name, _, dtype, _ in OUTPUTS:
+        if dtype == np.bytes_:
+            a = out[name]
+            found = [bytes(t).rstrip(b"\\0").decode("utf-8", "replace") for t in a.reshape(-1, max(1, a.shape[-1]))]
+            out[name] = np.array(found, np.str_).reshape(a.shape[:-1])
+`
+      : ''
+  }${texts || spelt ? '    return out\n' : ''}
 
 def _shapes(s):
     return [${most.join(', ')}]

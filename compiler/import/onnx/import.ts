@@ -1,6 +1,6 @@
 import { CompileError, fail, must, type Loc, type Warning } from '../../core/diagnostic.ts';
 import { quoteShell } from '../../core/quote.ts';
-import { symbolsOf, type Dim } from '../../core/dim.ts';
+import { symbol, symbolsOf, type Dim } from '../../core/dim.ts';
 import { input, type Graph, type Value } from '../../graph/graph.ts';
 import { dataTypeName, decodeModel, dtypeOf } from './decode.ts';
 import { importSession } from '../shared/builder.ts';
@@ -8,6 +8,7 @@ import {
   BATCH,
   inputShapes,
   rowRange,
+  symbolName,
   type DeclaredInput,
   type DimChoices,
   type ShapeChoices,
@@ -21,10 +22,11 @@ import { bordersOf, partName, tensorsOf } from './border.ts';
 import { onnxOps } from './ops/index.ts';
 import { blockedOps } from './ops/nchwc.ts';
 import { sequenceOps } from './ops/sequence.ts';
+import { textOps } from './ops/text.ts';
 import { graphsOf, namesUsed } from './order.ts';
 import { declaredSizes, functionKey, importBody, lookupItem, newFrame, type Scope, type Session } from './scope.ts';
 import type { FunctionProto, GraphProto, ModelProto, NodeProto, TypeProto, ValueInfoProto } from './records.ts';
-import { isSequence, type OnnxBuilder } from './registry.ts';
+import { isSequence, isSpelt, isTensor, type Item, type OnnxBuilder } from './registry.ts';
 import type { ExternalResolver } from '../shared/external.ts';
 
 export type OnnxModel = ModelProto & { readonly graph: GraphProto };
@@ -96,6 +98,7 @@ export function importProto(whole: OnnxModel, options: OnnxOptions = {}): Import
     ),
     ops: options.ops ?? operatorsOf(model.graph, options.external, file),
     sequenceOps,
+    textOps,
     functions: new Map(model.functions.map(f => [functionKey(f.domain, f.name, f.overload), f])),
     external: options.external,
   };
@@ -109,7 +112,8 @@ export function importProto(whole: OnnxModel, options: OnnxOptions = {}): Import
   // Files from before there were operator sets are of the first one.
   if (version === undefined) opsets.set('', model.irVersion > 0 && model.irVersion < 3 ? 1 : OPSETS.to);
   try {
-    const graph = importGraph(model.graph, session, opsets, options);
+    const looks = [...allNodes(model)].some(n => textOps.has(keyOf(n)));
+    const graph = importGraph(model.graph, session, opsets, options, looks);
     if (session.unsupported.length === 0)
       return { graph, meta, warnings: session.warnings, ...(session.labels && { labels: session.labels }) };
   } catch (e) {
@@ -147,7 +151,14 @@ function operatorsOf(g: GraphProto, external: ExternalResolver | undefined, file
   return block === undefined ? onnxOps : new Map([...onnxOps, ...Object.entries(blockedOps(block))]);
 }
 
-function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string, number>, options: OnnxOptions): Graph {
+/** `looks`: the model looks into texts. */
+function importGraph(
+  g: GraphProto,
+  session: Session,
+  opsets: ReadonlyMap<string, number>,
+  options: OnnxOptions,
+  looks: boolean,
+): Graph {
   const { file } = session;
   const loc: Loc = { k: 'file', file, what: '' };
   const frame = newFrame(undefined);
@@ -175,27 +186,38 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     const dtype = elem === undefined ? undefined : dtypeOf(elem);
     return dtype ?? fail('E106', { type: showTypeProto(i.type), what: `input '${i.name}'` }, { ...loc, what: i.name });
   });
-  const shapes = inputShapes(
-    declaredInputs(free),
-    { file, dims: border.dims, shapes: chosen, inputSizes, batch: batchOf(g) },
-    w => session.warnings.push(w),
+  const spelt = new Set(looks ? free.flatMap((i, at) => (dtypes[at] === 'text' ? [i.name] : [])) : []);
+  const sizes = withWidths(declaredInputs(free), spelt, { dims: border.dims, shapes: chosen, inputSizes }, message =>
+    session.warnings.push({ code: 'texts', message, loc }),
   );
+  const shapes = inputShapes(sizes.declared, { file, ...sizes, batch: batchOf(g) }, w => session.warnings.push(w));
   const inputs = free.map((i, at): Value => {
     const shape = shapes.get(i.name) ?? [];
     for (const d of shape) for (const s of symbolsOf(d)) session.symbols.add(s.name);
-    return input(i.name, { dtype: dtypes[at] ?? 'f32', shape });
+    return input(i.name, { dtype: spelt.has(i.name) ? 'u8' : (dtypes[at] ?? 'f32'), shape });
   });
-  const byName = new Map(free.map((i, at) => [i.name, must(inputs[at])]));
+  const item = (v: Value, name: string): Item => (spelt.has(name) ? { spelt: v } : v);
+  const byName = new Map(free.map((i, at) => [i.name, item(must(inputs[at]), i.name)]));
   for (const b of border.borders)
     if (b.k === 'absent') scope.names.set(b.name, { k: 'absent' });
     else if (b.k === 'tensor') scope.names.set(b.input.name, { k: 'value', value: must(byName.get(b.input.name)) });
-    else scope.names.set(b.name, { k: 'value', value: { items: b.parts.map(p => must(byName.get(p.name))) } });
+    else {
+      const parts = b.parts.map(p => must(byName.get(p.name)));
+      if (parts.some(isSpelt))
+        fail('E106', { type: 'seq(string)', what: `input '${b.name}' of a model that looks into texts` }, loc);
+      scope.names.set(b.name, { k: 'value', value: { items: parts.filter(isTensor) } });
+    }
   importBody(scope, g);
   session.frontier = frontier(g, scope.names);
   if (options.onValue)
-    for (const [name, e] of scope.names) if (e.k === 'value' && !isSequence(e.value)) options.onValue(name, e.value);
+    for (const [name, e] of scope.names) if (e.k === 'value' && isTensor(e.value)) options.onValue(name, e.value);
+  const told: string[] = [];
   const outputs = g.output.flatMap(o => {
     const value = lookupItem(scope, o.name, { ...loc, what: o.name });
+    if (isSpelt(value)) {
+      told.push(o.name);
+      return [{ name: o.name, value: value.spelt }];
+    }
     if (!isSequence(value)) return [{ name: o.name, value }];
     return value.items.map((v, i) => ({ name: partName(o.name, i), value: v }));
   });
@@ -210,6 +232,46 @@ function importGraph(g: GraphProto, session: Session, opsets: ReadonlyMap<string
     outputs,
     symbolDefinitions: frame.definers,
     ...(texts.length > 0 && { texts }),
+    ...(spelt.size + told.length > 0 && { spelt: { inputs: [...spelt], outputs: told } }),
+  };
+}
+
+/** The bytes that texts may have where nobody chose. */
+const WIDTH = { lo: 1, hi: 256 };
+/** Inputs of texts that are looked into with a last axis more: the bytes of each text, `<input>_bytes`, which a choice bounds. */
+function withWidths(
+  declared: readonly DeclaredInput[],
+  spelt: ReadonlySet<string>,
+  o: Required<Pick<OnnxOptions, 'dims' | 'shapes' | 'inputSizes'>>,
+  warn: (message: string) => void,
+): typeof o & { readonly declared: readonly DeclaredInput[] } {
+  if (spelt.size === 0) return { ...o, declared };
+  const dims = new Map(Object.entries(o.dims));
+  const shapes = new Map(Object.entries(o.shapes));
+  const inputSizes = new Map(Object.entries(o.inputSizes));
+  for (const { name } of declared) {
+    if (!spelt.has(name)) continue;
+    const width = `${name}_bytes`;
+    const chosen = dims.get(width);
+    const hi = typeof chosen === 'object' ? chosen.hi : (chosen ?? WIDTH.hi);
+    // A run is told how long its longest text is, and that is at least one byte.
+    const sizes = inputSizes.get(name);
+    if (sizes) {
+      inputSizes.set(name, [...sizes, symbol(symbolName(width), 1, Math.max(1, hi))]);
+      dims.delete(width);
+      continue;
+    }
+    dims.set(width, { lo: 1, hi: Math.max(1, hi) });
+    if (chosen === undefined)
+      warn(`the texts of '${name}' may have up to ${hi} bytes of UTF-8 each; choose with --dim ${symbolName(width)}=N`);
+    const axes = shapes.get(name);
+    if (axes) shapes.set(name, [...axes, null]);
+  }
+  return {
+    declared: declared.map(i => (spelt.has(i.name) && i.shape ? { ...i, shape: [...i.shape, `${i.name}_bytes`] } : i)),
+    dims: Object.fromEntries(dims),
+    shapes: Object.fromEntries(shapes),
+    inputSizes: Object.fromEntries(inputSizes),
   };
 }
 
@@ -272,7 +334,9 @@ export function* allNodes(model: OnnxModel): Generator<NodeProto> {
 export const keyOf = (n: NodeProto): string => opKey(domainOf(n.domain), n.opType);
 const missing = (model: OnnxModel, s: Session): NodeProto[] =>
   [...allNodes(model)].filter(
-    n => !s.ops.has(keyOf(n)) && !s.sequenceOps.has(keyOf(n)) && !s.functions.has(functionKey(n.domain, n.opType, n.overload)),
+    n =>
+      ![s.ops, s.sequenceOps, s.textOps].some(table => table.has(keyOf(n))) &&
+      !s.functions.has(functionKey(n.domain, n.opType, n.overload)),
   );
 
 function metaOf(m: OnnxModel): OnnxMeta {

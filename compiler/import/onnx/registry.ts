@@ -4,6 +4,7 @@ import type { Graph, Value } from '../../graph/graph.ts';
 import type { ImportBuilder } from '../shared/builder.ts';
 import type { OnnxNode } from './node.ts';
 import type { GraphProto } from './records.ts';
+import type { Spelt } from './spelt.ts';
 
 export type { OnnxNode };
 
@@ -20,8 +21,13 @@ export type OnnxOps = Readonly<Record<string, OnnxBuilder>>;
 export interface Sequence {
   readonly items: readonly Value[];
 }
-export type Item = Value | Sequence;
+export type Item = Value | Sequence | Spelt;
 export const isSequence = (x: Item | undefined): x is Sequence => x !== undefined && 'items' in x;
+export const isSpelt = (x: Item | undefined): x is Spelt => x !== undefined && 'spelt' in x;
+export const isTensor = (x: Item | undefined): x is Value => x !== undefined && 'type' in x;
+/** The same item of other values. */
+export const mapItem = (x: Item, f: (v: Value) => Value): Item =>
+  isSequence(x) ? { items: x.items.map(f) } : isSpelt(x) ? { spelt: f(x.spelt) } : f(x);
 /** A builder of an operator over sequences. `n.inputs` has undefined where `inputs` has a sequence. */
 export type SequenceBuilder = (n: OnnxNode, c: ImportCtx, inputs: readonly (Item | undefined)[]) => readonly Item[];
 

@@ -7,10 +7,15 @@ import { importedAt, Poisoned, Unsupported } from '../shared/unsupported.ts';
 import { domainOf, OnnxNode, opKey, resolveAttrs, withAttrs, type AttrScope } from './node.ts';
 import { FIRST_OPSET, oldWords } from './old.ts';
 import { sorted } from './order.ts';
+import type { TextBuilder } from './ops/text.ts';
+import { placed, spellingOf } from './spelt.ts';
 import { denseOf } from './sparse.ts';
 import { tensorOf } from './tensor.ts';
 import {
   isSequence,
+  isSpelt,
+  isTensor,
+  mapItem,
   type Formal,
   type ImportCtx,
   type Item,
@@ -32,6 +37,7 @@ import type {
 export interface Session extends ImportSession {
   readonly ops: ReadonlyMap<string, OnnxBuilder>;
   readonly sequenceOps: ReadonlyMap<string, SequenceBuilder>;
+  readonly textOps: ReadonlyMap<string, TextBuilder>;
   readonly functions: ReadonlyMap<string, FunctionProto>;
   readonly external: ExternalResolver | undefined;
   /** What could be computed and is wanted by nodes that could not be imported. */
@@ -98,8 +104,8 @@ function locOf(s: Scope, n: NodeProto): Loc {
 /** The tensor of a name, seen from this scope's graph. E105: nothing has it. */
 function lookup(s: Scope, name: string, loc: Loc): Value {
   const item = lookupItem(s, name, loc);
-  if (!isSequence(item)) return item;
-  throw new Unsupported(opOf(loc) || 'the graph', `'${name}' is a sequence`, loc);
+  if (isTensor(item)) return item;
+  throw new Unsupported(opOf(loc) || 'the graph', `'${name}' is ${isSequence(item) ? 'a sequence' : 'text'}`, loc);
 }
 /** The same for a tensor or a sequence. */
 export function lookupItem(s: Scope, name: string, loc: Loc): Item {
@@ -107,8 +113,7 @@ export function lookupItem(s: Scope, name: string, loc: Loc): Item {
     const e = at.names.get(name);
     if (!e) continue;
     const item = itemOf(at, name, e);
-    if (!isSequence(item)) return bring(item, at.frame, s.frame);
-    return at.frame === s.frame ? item : { items: item.items.map(v => bring(v, at.frame, s.frame)) };
+    return at.frame === s.frame ? item : mapItem(item, v => bring(v, at.frame, s.frame));
   }
   return fail('E105', { what: `value '${name}'` }, loc);
 }
@@ -198,21 +203,20 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] 
   const fn = session.functions.get(called);
   const builder = session.ops.get(key);
   const sequences = session.sequenceOps.get(key);
-  if (!fn && !builder && !sequences) throw new Unsupported(key, '', loc);
+  const texts = session.textOps.get(key);
+  if (!fn && !builder && !sequences && !texts) throw new Unsupported(key, '', loc);
   const items = n.input.map(name => (name === '' || isAbsent(s, name) ? undefined : lookupItem(s, name, loc)));
   if (fn) return call(s, called, fn, items, attrs, n, loc);
   const overSequences = sequences && (!builder || items.some(isSequence));
-  const inputs = items.map((x, i) => {
-    if (!isSequence(x)) return x;
-    if (overSequences) return undefined;
-    throw new Unsupported(key, `input ${i} is a sequence`, loc);
-  });
+  if (!overSequences)
+    items.forEach((x, i) => {
+      if (isSequence(x)) throw new Unsupported(key, `input ${i} is a sequence`, loc);
+    });
   const opset = s.opsets.get(domain) ?? 1;
   const declared = n.output.map(name => s.declared.get(name));
   const parts = {
     proto: n,
     attrs,
-    inputs,
     opset,
     loc,
     file: session.file,
@@ -222,13 +226,48 @@ function build(s: Scope, n: NodeProto, loc: Loc): readonly (Item | undefined)[] 
   };
   return importedAt(loc, () => {
     const c = ctxOf(s, { loc });
-    const given = new OnnxNode(parts);
-    const old = domain === '' && opset < FIRST_OPSET ? oldWords.get(n.opType)?.(given, c) : undefined;
-    const node = old ? new OnnxNode({ ...parts, inputs: old.inputs ?? inputs, attrs: withAttrs(attrs, old.attrs ?? []) }) : given;
-    const outs = overSequences ? sequences(node, c, items) : must(builder)(node, c);
+    const plain = items.map(x => (isTensor(x) ? x : undefined));
+    const made = (inputs: readonly (Value | undefined)[]): readonly (Item | undefined)[] => {
+      const given = new OnnxNode({ ...parts, inputs });
+      const old = domain === '' && opset < FIRST_OPSET ? oldWords.get(n.opType)?.(given, c) : undefined;
+      const node = old
+        ? new OnnxNode({ ...parts, inputs: old.inputs ?? inputs, attrs: withAttrs(attrs, old.attrs ?? []) })
+        : given;
+      return overSequences ? sequences(node, c, items) : must(builder)(node, c);
+    };
+    const outs = texts
+      ? texts(
+          new OnnxNode({ ...parts, inputs: plain }),
+          c,
+          items.map(x => lettersOf(c, x)),
+        )
+      : overSequences || !items.some(isSpelt)
+        ? made(plain)
+        : overPlaces(c, items, made);
     const waiting = c.waiting();
-    return outs.map(x => (x === undefined ? x : isSequence(x) ? { items: x.items.map(waiting) } : waiting(x)));
+    return outs.map(x => x && mapItem(x, waiting));
   });
+}
+
+/** What an operand holds, where it is text. */
+function lettersOf(c: ImportCtx, x: Item | undefined): Value | undefined {
+  if (isSpelt(x)) return x.spelt;
+  return isTensor(x) && x.type.dtype === 'text' ? spellingOf(c, x) : undefined;
+}
+/** An operator that does not look into texts, on such as are known by what they hold. */
+function overPlaces(
+  c: ImportCtx,
+  items: readonly (Item | undefined)[],
+  made: (inputs: readonly (Value | undefined)[]) => readonly (Item | undefined)[],
+): readonly (Item | undefined)[] {
+  const operands = items.map(x => lettersOf(c, x));
+  const { places, again } = placed(
+    c,
+    operands.filter(x => x !== undefined),
+  );
+  let at = 0;
+  const inputs = items.map((x, i) => (operands[i] ? places[at++] : isTensor(x) ? x : undefined));
+  return made(inputs).map(x => (isTensor(x) && x.type.dtype === 'text' ? { spelt: again(x) } : x));
 }
 
 const ctxOf = contexts((s: Scope, at: { readonly loc: Loc }): ImportCtx => ({
@@ -344,6 +383,7 @@ function inlineGraph(s: Scope, frame: Frame, g: GraphProto, inputs: readonly Ite
 /** What a sub-graph gives, where it gives tensors only. */
 const tensorsAmong = (items: readonly Item[], g: GraphProto, loc: Loc): readonly Value[] =>
   items.map((x, i) => {
-    if (!isSequence(x)) return x;
-    throw new Unsupported(opOf(loc) || 'the graph', `'${g.output[i]?.name ?? ''}' is a sequence`, loc);
+    if (isTensor(x)) return x;
+    const what = isSequence(x) ? 'a sequence' : 'text that the model looks into';
+    throw new Unsupported(opOf(loc) || 'the graph', `'${g.output[i]?.name ?? ''}' is ${what}`, loc);
   });

@@ -1,7 +1,15 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimAdd, dimHi, type Dim } from '../../../core/dim.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
-import { isSequence, type ImportCtx, type Item, type OnnxNode, type Sequence, type SequenceBuilder } from '../registry.ts';
+import {
+  isSequence,
+  isTensor,
+  type ImportCtx,
+  type Item,
+  type OnnxNode,
+  type Sequence,
+  type SequenceBuilder,
+} from '../registry.ts';
 import { axisOf, positionOf } from '../../shared/axes.ts';
 import { element, lengthOf, sizeOf } from '../../shared/sizes.ts';
 import { concat, reshape, slice } from '../../shared/views.ts';
@@ -13,7 +21,11 @@ import { concat, reshape, slice } from '../../shared/views.ts';
 const sequence = (n: OnnxNode, x: Item | undefined, i = 0): Sequence =>
   isSequence(x) ? x : n.reject(`input ${i} must be a sequence`);
 const tensor = (n: OnnxNode, x: Item | undefined, i: number): Value =>
-  x !== undefined && !isSequence(x) ? x : n.reject(`input ${i} must be a tensor`);
+  isTensor(x)
+    ? x
+    : isSequence(x) || x === undefined
+      ? n.reject(`input ${i} must be a tensor`)
+      : n.unsupported('sequences of text that the model looks into');
 
 /** A position in a sequence of `length`, which may count from the end; `end` allows the place behind the last element. */
 function position(n: OnnxNode, c: ImportCtx, v: Value, length: number, end: boolean): number {
