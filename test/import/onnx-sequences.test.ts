@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { CompileError, must } from '../../compiler/core/diagnostic.ts';
 import { fromNumbers, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { importOnnx, type OnnxOptions } from '../../compiler/import/onnx/import.ts';
@@ -85,5 +86,79 @@ describe('loops that carry a sequence', () => {
   });
   it('are refused where it is not', () => {
     expect(() => importOnnx(looped(value(11, 'n', 7, [1])))).toThrow(/E101.*Loop.*whose number of iterations is not known/);
+  });
+});
+
+describe('positions that only data tell', () => {
+  const I64 = 7;
+  const sized = [value(11, 'a', FLOAT, [1]), value(11, 'b', FLOAT, [2]), value(11, 'c', FLOAT, [2])];
+  const tensors = { a: f32(1), b: f32(2, 3), c: f32(4, 5) };
+  const made = (nodes: readonly Part[], at: number): number[] | string => {
+    const bytes = model([
+      node('SequenceConstruct', ['a', 'b', 'c'], ['s']),
+      ...nodes,
+      ...sized,
+      value(11, 'p', I64, []),
+      value(12, 'y', FLOAT, ['n']),
+    ]);
+    try {
+      return must(run(bytes, {}, { ...tensors, p: fromNumbers('i64', [], [at]) })['y']);
+    } catch (e) {
+      return e instanceof CompileError ? e.code : String(e);
+    }
+  };
+  const joined = node('ConcatFromSequence', ['t'], ['y'], attribute('axis', 0));
+  it.each([
+    [0, [1]],
+    [1, [2, 3]],
+    [-1, [4, 5]],
+    [-3, [1]],
+    [3, 'E502'],
+    [-4, 'E502'],
+  ])('SequenceAt %d', (at, want) => {
+    expect(made([node('SequenceAt', ['s', 'p'], ['y'])], at)).toEqual(want);
+  });
+  it.each([
+    [0, [2, 3, 4, 5]],
+    [1, [1, 4, 5]],
+    [-1, [1, 2, 3]],
+    [5, 'E502'],
+  ])('SequenceErase %d', (at, want) => {
+    expect(made([node('SequenceErase', ['s', 'p'], ['t']), joined], at)).toEqual(want);
+  });
+  it.each([
+    [0, [4, 5, 1, 2, 3, 4, 5]],
+    [1, [1, 4, 5, 2, 3, 4, 5]],
+    [3, [1, 2, 3, 4, 5, 4, 5]],
+    [-1, [1, 2, 3, 4, 5, 4, 5]],
+    [-3, [4, 5, 1, 2, 3, 4, 5]],
+    [4, 'E502'],
+  ])('SequenceInsert %d', (at, want) => {
+    expect(made([node('SequenceInsert', ['s', 'c', 'p'], ['t']), joined], at)).toEqual(want);
+  });
+  const branch = (name: string, ...items: readonly string[]): Part =>
+    sub(
+      5,
+      text(1, name),
+      sub(6, text(2, name), node('SequenceConstruct', items, [name]), sequence(12, name, tensorType('k'))),
+      int(20, 5),
+    );
+  const chosen = (then: readonly string[], other: readonly string[]): ((on: number) => unknown) => {
+    const bytes = model([
+      node('If', ['q'], ['t'], branch('then_branch', ...then), branch('else_branch', ...other)),
+      joined,
+      ...sized,
+      value(11, 'q', 9, []),
+      value(12, 'y', FLOAT, ['n']),
+    ]);
+    return on => run(bytes, {}, { ...tensors, q: fromNumbers('bool', [], [on]) })['y'];
+  };
+  it('branches give sequences of one length', () => {
+    const pick = chosen(['a', 'b'], ['c', 'a']);
+    expect([pick(1), pick(0)]).toEqual([
+      [1, 2, 3],
+      [4, 5, 1],
+    ]);
+    expect(() => chosen(['a'], ['b', 'c'])(1)).toThrow(/E101.*a sequence of 1 tensors in one branch and of 2 in the other/s);
   });
 });

@@ -1,3 +1,4 @@
+import { InternalError } from '../../core/diagnostic.ts';
 import type { Dim } from '../../core/dim.ts';
 import type { TensorType } from '../../core/shape.ts';
 import type { Graph, Value } from '../../graph/graph.ts';
@@ -31,6 +32,17 @@ export const mapItem = (x: Item, f: (v: Value) => Value): Item =>
 /** A builder of an operator over sequences. `n.inputs` has undefined where `inputs` has a sequence. */
 export type SequenceBuilder = (n: OnnxNode, c: ImportCtx, inputs: readonly (Item | undefined)[]) => readonly Item[];
 
+/** The tensors that an item is made of. */
+export const valuesOf = (x: Item): readonly Value[] => (isSequence(x) ? x.items : isSpelt(x) ? [x.spelt] : [x]);
+/** An item made as another one is, of the next of some values. */
+export function itemLike(x: Item, values: Iterator<Value, unknown>): Item {
+  return mapItem(x, () => {
+    const next = values.next();
+    if (next.done === true) throw new InternalError('too few values');
+    return next.value;
+  });
+}
+
 /** An input of a sub-graph as the operator that runs it passes it. `symbolic`: its contents as dimensions where they can be told. */
 export interface Formal {
   readonly type: TensorType;
@@ -40,6 +52,8 @@ export interface Formal {
 export interface SubGraph {
   readonly graph: GraphProto;
   readonly inputs: readonly Formal[];
+  /** Whether its results may be sequences and texts by what they hold, whose tensors are outputs of their own. */
+  readonly sequences?: true;
 }
 
 /** What builders of ONNX operators make nodes with: the builder of every importer, and sub-graphs and names as ONNX has them. */
@@ -48,7 +62,12 @@ export interface ImportCtx extends ImportBuilder {
    * Imports sub-graphs that one node will hold. Values of the graph around that they use become explicit: every graph gets the same
    * inputs after its own, one a capture, which are `captures` outside. Constants are shared and not captured.
    */
-  graphs(subs: readonly SubGraph[]): { readonly graphs: readonly Graph[]; readonly captures: readonly Value[] };
+  graphs(subs: readonly SubGraph[]): {
+    readonly graphs: readonly Graph[];
+    readonly captures: readonly Value[];
+    /** The results of each. */
+    readonly items: readonly (readonly Item[])[];
+  };
   /** Imports a sub-graph in place, with the given values for its inputs: a branch whose condition is known, an unrolled loop. */
   inline(graph: GraphProto, inputs: readonly Value[]): readonly Value[];
   /** The same where inputs or results may be sequences. */

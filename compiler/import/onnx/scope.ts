@@ -16,6 +16,7 @@ import {
   isSpelt,
   isTensor,
   mapItem,
+  valuesOf,
   type Formal,
   type ImportCtx,
   type Item,
@@ -336,28 +337,23 @@ function call(
 }
 
 /** Imports sub-graphs that a node will hold; see `ImportCtx.graphs`. */
-function importGraphs(
-  s: Scope,
-  subs: readonly SubGraph[],
-  loc: Loc,
-): { readonly graphs: readonly Graph[]; readonly captures: readonly Value[] } {
+function importGraphs(s: Scope, subs: readonly SubGraph[], loc: Loc): ReturnType<ImportCtx['graphs']> {
   const made = subs.map(sub => {
     const frame = newFrame(s.frame);
     const formals = sub.inputs.map((f, i) => formal(sub.graph.input[i]?.name ?? '', f));
-    const values = tensorsAmong(inlineGraph(s, frame, sub.graph, formals, loc), sub.graph, loc);
-    return {
-      name: sub.graph.name,
-      frame,
-      formals,
-      outputs: sub.graph.output.map((o, i) => ({ name: o.name, value: must(values[i]) })),
-    };
+    const items = inlineGraph(s, frame, sub.graph, formals, loc);
+    if (!sub.sequences) tensorsAmong(items, sub.graph, loc);
+    const outputs = sub.graph.output.flatMap((o, i) =>
+      valuesOf(must(items[i])).map((value, part) => ({ name: part === 0 ? o.name : `${o.name}_${part}`, value })),
+    );
+    return { name: sub.graph.name, frame, formals, items, outputs };
   });
   const captures = [...new Set(made.flatMap(m => [...m.frame.captures.keys()]))];
   const graphs = made.map((m): Graph => {
     const ins = captures.map((v, i) => m.frame.captures.get(v) ?? formal(`capture${i}`, v));
     return { name: m.name, inputs: [...m.formals, ...ins], outputs: m.outputs, symbolDefinitions: m.frame.definers };
   });
-  return { graphs, captures };
+  return { graphs, captures, items: made.map(m => m.items) };
 }
 function formal(name: string, f: Formal): Value {
   const v = input(name, f.type);

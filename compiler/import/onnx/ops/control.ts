@@ -7,22 +7,32 @@ import { atIteration, Loop as LoopOp } from '../../../ops/control/loop.ts';
 import { Guarded } from '../../../ops/movement/shape.ts';
 import { Reshape } from '../../../ops/movement/view.ts';
 import type { GraphProto } from '../records.ts';
-import type { Formal, ImportCtx, Item, OnnxNode, OnnxOps } from '../registry.ts';
+import {
+  isSequence,
+  isSpelt,
+  itemLike,
+  valuesOf,
+  type Formal,
+  type ImportCtx,
+  type Item,
+  type OnnxNode,
+  type OnnxOps,
+} from '../registry.ts';
 
 /** The most iterations of a loop whose number comes out only when it runs, where memory for each iteration's results is needed. */
 const LOOP_LIMIT = 1024;
 const ENDLESS = 2 ** 31 - 1;
 
-type Imported = { readonly graph: Graph; readonly captures: readonly Value[] };
+type Imported = { readonly graph: Graph; readonly captures: readonly Value[]; readonly items: readonly Item[] };
 /** Imports one sub-graph. */
-function importOne(c: ImportCtx, graph: GraphProto, inputs: readonly Formal[]): Imported {
-  const { graphs, captures } = c.graphs([{ graph, inputs }]);
-  return { graph: must(graphs[0]), captures };
+function importOne(c: ImportCtx, graph: GraphProto, inputs: readonly Formal[], sequences?: true): Imported {
+  const { graphs, captures, items } = c.graphs([{ graph, inputs, ...(sequences && { sequences }) }]);
+  return { graph: must(graphs[0]), captures, items: must(items[0]) };
 }
 /** A sub-graph, or why it cannot run with the sizes it would get. */
 function attempt(c: ImportCtx, graph: GraphProto): Imported | CompileError {
   try {
-    return importOne(c, graph, []);
+    return importOne(c, graph, [], true);
   } catch (e) {
     if (e instanceof CompileError && e.code === 'E102') return e;
     throw e;
@@ -38,25 +48,36 @@ function importIf(n: OnnxNode, c: ImportCtx): readonly Item[] {
   if (a instanceof CompileError) {
     if (b instanceof CompileError) throw a;
     warnAbsent(c, 'then', a);
-    return c.apply(IfOp, [cond, ...b.captures], { else: b.graph, split: 0, shapes: outTypes(b.graph).flatMap(t => t.shape) });
+    const shapes = outTypes(b.graph).flatMap(t => t.shape);
+    return itemsLike(b.items, c.apply(IfOp, [cond, ...b.captures], { else: b.graph, split: 0, shapes }));
   }
   if (b instanceof CompileError) {
     warnAbsent(c, 'else', b);
     const shapes = outTypes(a.graph).flatMap(t => t.shape);
-    return c.apply(IfOp, [cond, ...a.captures], { then: a.graph, split: a.captures.length, shapes });
+    return itemsLike(a.items, c.apply(IfOp, [cond, ...a.captures], { then: a.graph, split: a.captures.length, shapes }));
   }
-  if (a.graph.outputs.length !== b.graph.outputs.length)
-    n.reject(`the branches have ${a.graph.outputs.length} and ${b.graph.outputs.length} outputs`);
+  if (a.items.length !== b.items.length) n.reject(`the branches have ${a.items.length} and ${b.items.length} outputs`);
+  a.items.forEach((x, i) => {
+    const y = must(b.items[i]);
+    const [p, q] = [valuesOf(x).length, valuesOf(y).length];
+    if (isSequence(x) !== isSequence(y) || isSpelt(x) !== isSpelt(y)) n.reject(`output ${i} is of two kinds`);
+    if (p !== q) n.unsupported(`output ${i} is a sequence of ${p} tensors in one branch and of ${q} in the other`);
+  });
   const then = likeRanks(c, a.graph, b.graph);
   const other = likeRanks(c, b.graph, a.graph);
   const [t, e] = [outTypes(then), outTypes(other)];
   const shapes = t.flatMap((x, i) => joinShapes(n, c, x, must(e[i]), i));
-  return c.apply(IfOp, [cond, ...a.captures, ...b.captures], {
+  const outs = c.apply(IfOp, [cond, ...a.captures, ...b.captures], {
     then,
     else: other,
     split: a.captures.length,
     shapes,
   });
+  return itemsLike(a.items, outs);
+}
+function itemsLike(items: readonly Item[], values: readonly Value[]): readonly Item[] {
+  const next = values.values();
+  return items.map(x => itemLike(x, next));
 }
 /** The graph with single numbers of as many axes as the other side gives them: [] and [1] go together. */
 function likeRanks(c: ImportCtx, g: Graph, other: Graph): Graph {
@@ -87,7 +108,7 @@ function symbolsBehind(v: Value): readonly string[] {
   return [...names];
 }
 /** The sizes of an output: where the two sides differ, a new symbol. */
-function joinShapes(n: OnnxNode, c: ImportCtx, a: TensorType, b: TensorType, o: number): readonly Dim[] {
+export function joinShapes(n: OnnxNode, c: ImportCtx, a: TensorType, b: TensorType, o: number): readonly Dim[] {
   if (a.dtype !== b.dtype || a.shape.length !== b.shape.length) {
     const two = `output ${o} is ${showType(a)} in one branch and ${showType(b)} in the other`;
     const sizes = symbolsBehind(n.input(0, 'cond'));

@@ -1,6 +1,10 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimHi, type Dim } from '../../../core/dim.ts';
-import { symbolicOf, type Value } from '../../../graph/graph.ts';
+import { dimAdd, dimHi, dimsEq, type Dim } from '../../../core/dim.ts';
+import { input, symbolicOf, type Graph, type Value } from '../../../graph/graph.ts';
+import { If } from '../../../ops/control/if.ts';
+import { Add, Equal, Less, Where } from '../../../ops/elementwise/index.ts';
+import { Indices } from '../../../ops/movement/indices.ts';
+import { joinShapes } from './control.ts';
 import {
   isSequence,
   isTensor,
@@ -27,11 +31,52 @@ const tensor = (n: OnnxNode, x: Item | undefined, i: number): Value =>
       ? n.reject(`input ${i} must be a tensor`)
       : n.unsupported('sequences of text that the model looks into');
 
-/** A position in a sequence of `length`, which may count from the end; `end` allows the place behind the last element. */
-function position(n: OnnxNode, c: ImportCtx, v: Value, length: number, end: boolean): number {
-  const [at = 0] = c.intsIn(v, 'position in the sequence');
+/**
+ * A position in a sequence of `length`, which may count from the end; `end` allows the place behind the last element. One that only data tell
+ * is checked when the model runs.
+ */
+function position(n: OnnxNode, c: ImportCtx, v: Value, length: number, end: boolean): number | Value {
+  const places = length + Number(end);
+  const [at] = symbolicOf(v) ?? [];
+  if (typeof at !== 'number') {
+    const raw = reshape(c, v, []);
+    const back = c.apply1(Add, [raw, c.literal(raw.type.dtype, length)]);
+    const i = c.apply1(Where, [c.apply1(Less, [raw, c.literal(raw.type.dtype, 0)]), back, raw]);
+    return c.apply1(Indices, [i], { sizes: [places], negative: false });
+  }
   const i = at < 0 ? at + length : at;
-  return i >= 0 && (i < length || (end && i === length)) ? i : n.reject(`position ${at} in a sequence of ${length}`);
+  return i >= 0 && i < places ? i : n.reject(`position ${at} in a sequence of ${length}`);
+}
+/** One of two tensors by what data say: as they are, for their sizes may differ. */
+function either(n: OnnxNode, c: ImportCtx, cond: Value, a: Value, b: Value): Value {
+  if (a === b) return a;
+  if (a.type.dtype === b.type.dtype && dimsEq(a.type.shape, b.type.shape)) return c.apply1(Where, [cond, a, b]);
+  const shapes = joinShapes(n, c, a.type, b.type, 0);
+  const same = (v: Value): Graph => {
+    const x = input('x', v.type);
+    return { name: 'same', inputs: [x], outputs: [{ name: 'x', value: x }], symbolDefinitions: [] };
+  };
+  return c.apply1(If, [cond, a, b], { then: same(a), else: same(b), split: 1, shapes });
+}
+/** The element at a position. */
+function at(n: OnnxNode, c: ImportCtx, items: readonly Value[], p: number | Value): Value {
+  if (typeof p === 'number') return must(items[p]);
+  const [first, ...others] = items;
+  return others.reduce((y, x, i) => either(n, c, c.apply1(Equal, [p, c.literal('i32', i + 1)]), x, y), must(first));
+}
+/** Whether position i is in front of p. */
+const before = (c: ImportCtx, i: number, p: Value): Value => c.apply1(Less, [c.literal('i32', i), p]);
+function inserted(n: OnnxNode, c: ImportCtx, items: readonly Value[], x: Value, p: number | Value): readonly Value[] {
+  if (typeof p === 'number') return [...items.slice(0, p), x, ...items.slice(p)];
+  return [...items, x].map((_, i) => {
+    const [here, last] = [items[i], items[i - 1]];
+    const other = here && last ? either(n, c, before(c, i, p), here, last) : (here ?? last);
+    return other ? either(n, c, c.apply1(Equal, [p, c.literal('i32', i)]), x, other) : x;
+  });
+}
+function erased(n: OnnxNode, c: ImportCtx, items: readonly Value[], p: number | Value): readonly Value[] {
+  if (typeof p === 'number') return items.filter((_, i) => i !== p);
+  return items.slice(1).map((x, i) => either(n, c, before(c, i, p), must(items[i]), x));
 }
 
 /** Every part becomes a node. */
@@ -141,7 +186,8 @@ export const sequenceOps: ReadonlyMap<string, SequenceBuilder> = new Map<string,
     'SequenceAt',
     (n, c, [s]) => {
       const { items } = sequence(n, s);
-      return [must(items[position(n, c, n.input(1), items.length, false)])];
+      if (items.length === 0) n.reject('the sequence is empty');
+      return [at(n, c, items, position(n, c, n.input(1), items.length, false))];
     },
   ],
   [
@@ -149,8 +195,8 @@ export const sequenceOps: ReadonlyMap<string, SequenceBuilder> = new Map<string,
     (n, c, [s, x]) => {
       const { items } = sequence(n, s);
       c.room(items.length + 1, 'a sequence');
-      const at = n.inputs[2] ? position(n, c, n.inputs[2], items.length, true) : items.length;
-      return [{ items: [...items.slice(0, at), tensor(n, x, 1), ...items.slice(at)] }];
+      const p = n.inputs[2] ? position(n, c, n.inputs[2], items.length, true) : items.length;
+      return [{ items: inserted(n, c, items, tensor(n, x, 1), p) }];
     },
   ],
   [
@@ -158,8 +204,9 @@ export const sequenceOps: ReadonlyMap<string, SequenceBuilder> = new Map<string,
     (n, c, [s]) => {
       const { items } = sequence(n, s);
       c.room(items.length, 'a sequence');
-      const at = n.inputs[1] ? position(n, c, n.inputs[1], items.length, false) : items.length - 1;
-      return [{ items: items.filter((_, i) => i !== at) }];
+      if (items.length === 0) n.reject('the sequence is empty');
+      const p = n.inputs[1] ? position(n, c, n.inputs[1], items.length, false) : items.length - 1;
+      return [{ items: erased(n, c, items, p) }];
     },
   ],
   ['SplitToSequence', splitToSequence],
