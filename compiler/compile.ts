@@ -1,4 +1,4 @@
-import type { Warning } from './core/diagnostic.ts';
+import { must, type Warning } from './core/diagnostic.ts';
 import { allNodes, macsHi } from './graph/stats.ts';
 import type { Graph, Value } from './graph/graph.ts';
 import { printGraph } from './graph/print.ts';
@@ -27,6 +27,8 @@ import { nameCollector } from './quantize/names.ts';
 import { checkPlan, matchPlan, PLAN_FILE, readPlan, writePlan, type QuantizationPlan } from './quantize/plan.ts';
 import { runKernelPasses } from './program/passes/index.ts';
 import { planMemory } from './program/plan.ts';
+import type { Program, Slot } from './program/program.ts';
+import { commonWeights } from './program/weights.ts';
 import { printProgram } from './program/print.ts';
 import { verifyProgram } from './program/verify.ts';
 import { resolveTarget, withThreads } from './target/resolve.ts';
@@ -45,12 +47,14 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
   const imported = run.phase('import', '', () => importQuantized(options, plan, digest));
   run.stage('import', '', '', 'graph', () => printGraph(imported.graph));
   const { backEnd } = target;
+  const lowered = (options.stopAfter === 'import' ? [] : target.profiles).map(p => lowerFor(p, imported.graph, options, run));
+  const graph = lowered.at(-1)?.graph ?? imported.graph;
+  const programs = lowered.flatMap(l => (l.program ? [{ ...l, program: l.program }] : []));
+  const common = commonWeights(programs.map(l => l.program));
   const modules: CompiledModule[] = [];
-  let graph = imported.graph;
-  for (const profile of options.stopAfter === 'import' ? [] : target.profiles) {
-    const m = await compileFor(profile, imported.graph, options, run);
-    graph = m.graph;
-    if (m.module) modules.push(m.module);
+  for (const [i, l] of programs.entries()) {
+    const module = await emitFor(l, must(common[i]), options, run);
+    if (module) modules.push(module);
   }
   const kept = backEnd.distinct(modules);
   const report = reportOf(options, target.name, imported, graph, kept, run, digest);
@@ -94,14 +98,14 @@ function importQuantized(o: CompileOptions, plan: QuantizationPlan | undefined, 
   return { ...imported, graph: insertQuantization(imported.graph, plan, names).graph };
 }
 
-/** From the graph as imported to a module for one profile; without one where the options stop before. */
-async function compileFor(
-  profile: Profile,
-  imported: Graph,
-  options: CompileOptions,
-  run: Run,
-): Promise<{ readonly graph: Graph; readonly module?: CompiledModule }> {
-  const { name, backEnd } = profile;
+/** A graph as one profile wants it, and its program; without that where the options stop before. */
+interface Lowered {
+  readonly profile: Profile;
+  readonly graph: Graph;
+  readonly program: Program | undefined;
+}
+function lowerFor(profile: Profile, imported: Graph, options: CompileOptions, run: Run): Lowered {
+  const { name } = profile;
   const graph = run.phase('passes', name, () =>
     runPasses(imported, profile, (p, g, ms) => {
       run.pass('passes', p.name, ms);
@@ -109,13 +113,22 @@ async function compileFor(
       run.stage('passes', p.name, name, 'graph', () => printGraph(g));
     }),
   );
-  if (options.stopAfter === 'passes') return { graph };
-  const lowered = run.phase('lower', name, () => lowerGraph(graph, profile, settingsOf(options)));
-  if (options.verifyIr === true) verifyProgram(lowered);
-  run.stage('lower', '', name, 'program', () => printProgram(lowered));
-  if (options.stopAfter === 'lower') return { graph };
-  const plan = run.phase('plan', name, () => planMemory(lowered, profile));
-  if (options.stopAfter === 'plan') return { graph };
+  if (options.stopAfter === 'passes') return { profile, graph, program: undefined };
+  const program = run.phase('lower', name, () => lowerGraph(graph, profile, settingsOf(options)));
+  if (options.verifyIr === true) verifyProgram(program);
+  run.stage('lower', '', name, 'program', () => printProgram(program));
+  return { profile, graph, program: options.stopAfter === 'lower' ? undefined : program };
+}
+/** From a program to a module; undefined where the options stop before. `common`: the weights that the modules of the bundle share. */
+async function emitFor(
+  { profile, graph, program: lowered }: Lowered & { readonly program: Program },
+  common: ReadonlySet<Slot>,
+  options: CompileOptions,
+  run: Run,
+): Promise<CompiledModule | undefined> {
+  const { name, backEnd } = profile;
+  const plan = run.phase('plan', name, () => planMemory(lowered, profile, common));
+  if (options.stopAfter === 'plan') return undefined;
   const program = run.phase('kernels', name, () =>
     runKernelPasses(lowered, profile, (p, after, ms) => {
       run.pass('kernels', p.name, ms);
@@ -123,13 +136,13 @@ async function compileFor(
       run.stage('kernels', p.name, name, 'program', () => printProgram(after));
     }),
   );
-  if (options.stopAfter === 'kernels') return { graph };
+  if (options.stopAfter === 'kernels') return undefined;
   const { file = 'model', embedBelow = profile.memory.embedBelow } = options;
   const module = await run.phaseAsync('emit', name, () =>
     backEnd.emit({ program, plan, profile, file, embedBelow, flushDenormals: flushesDenormals(graph) }),
   );
   run.stage('emit', '', name, backEnd.ending, () => backEnd.text(module.artifact));
-  return { graph, module };
+  return module;
 }
 /** Products are much faster without numbers too small for full precision; a graph without any may compare such numbers. */
 export const flushesDenormals = (g: Graph): boolean => (macsHi(g) ?? 0) > 0;

@@ -162,6 +162,8 @@ export interface ModuleReport {
   /** Kernel calls of a run: the fused groups. */
   readonly steps: number;
   readonly weights: number;
+  /** Bytes of them by what they are, most first. */
+  readonly stored: readonly { readonly what: string; readonly bytes: number }[];
   readonly arena: number;
   /** Of the WebAssembly module, or of the C source. */
   readonly bytes: number;

@@ -1,3 +1,4 @@
+import type { Bytes } from '../../compiler/host/packed.ts';
 import type { TfReference } from '../../compiler/reference/tensorflow.ts';
 
 /**
@@ -90,12 +91,6 @@ export interface Footprint {
   readonly size?: { readonly code: Bytes; readonly weights: Bytes };
   /** Peak of the resident memory of a fresh process that answers once, beyond that of the engine alone. */
   readonly memory?: number;
-}
-export interface Bytes {
-  readonly disk: number;
-  /** Undefined where there is a file that is too large to be packed just to know. */
-  readonly gzip?: number;
-  readonly brotli?: number;
 }
 /** Samples in one figure. `lo` and `hi` are the quartiles: half of the samples lie between them. */
 export interface Spread {

@@ -1,40 +1,20 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { brotliCompress, constants, gzip } from 'node:zlib';
 import { readText } from '../../compiler/host/files.ts';
-import type { Bytes, Footprint } from './result.ts';
-
-/** Brotli's level for answers made on the fly; its highest takes minutes for what is here as large as a runtime. Gzip: its default. */
-const BROTLI_LEVEL = 5;
-
-/** Larger files are not packed: nobody should wait for that. */
-const LARGEST = 1 << 25;
+import { LARGEST, packed, together, type Bytes } from '../../compiler/host/packed.ts';
+import type { Footprint } from './result.ts';
 
 const known = new Map<string, Bytes>();
 /** Sizes of files together, each packed by itself as a server does. A file is packed once in the life of the process. */
 export async function sizeOf(files: readonly string[]): Promise<Bytes> {
   const all: Bytes[] = [];
   for (const f of files) {
-    const had = known.get(f) ?? (await packed(readFileSync(f)));
+    const disk = statSync(f).size;
+    const had = known.get(f) ?? (disk > LARGEST ? { disk } : await packed(readFileSync(f)));
     known.set(f, had);
     all.push(had);
   }
-  return sum(all);
-}
-function sum(all: readonly Bytes[]): Bytes {
-  const of = (key: keyof Bytes): number | undefined =>
-    all.reduce<number | undefined>((n, b) => (n === undefined || b[key] === undefined ? undefined : n + b[key]), 0);
-  const [gzip, brotli] = [of('gzip'), of('brotli')];
-  return { disk: of('disk') ?? 0, ...(gzip !== undefined && { gzip }), ...(brotli !== undefined && { brotli }) };
-}
-async function packed(bytes: Uint8Array): Promise<Bytes> {
-  if (bytes.length > LARGEST) return { disk: bytes.length };
-  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_SIZE_HINT } = constants;
-  const zipped = await promisify(gzip)(bytes);
-  const params = { [BROTLI_PARAM_QUALITY]: BROTLI_LEVEL, [BROTLI_PARAM_SIZE_HINT]: bytes.length };
-  const broken = await promisify(brotliCompress)(bytes, { params });
-  return { disk: bytes.length, gzip: zipped.length, brotli: broken.length };
+  return together(all);
 }
 
 /** What a manifest says of sizes. */
@@ -66,12 +46,14 @@ export async function sizeOfBundle(dir: string, profile: string): Promise<Footpr
       weights: await sizeOf(weights === undefined ? [] : has(weights)),
     };
   }
-  const [library] = [...has('model.node'), ...has('libmodel.so')];
-  if (library === undefined) return undefined;
+  const libraries = [...has('model.node'), ...has('libmodel.so')];
+  const [first] = libraries;
+  if (first === undefined) return undefined;
   const [weights] = has('model.weights');
-  if (weights === undefined) return { code: await sizeOf([library]), weights: await sizeOf([]) };
+  // Without a file of weights each library is whole.
+  if (weights === undefined) return { code: await sizeOf([first]), weights: await sizeOf([]) };
   // The weights lie in the library as they are in their file.
-  const all = readFileSync(library);
+  const all = Buffer.concat(libraries.map(f => readFileSync(f)));
   const inside = readFileSync(weights);
   const at = all.indexOf(inside);
   const code = at < 0 ? all : Buffer.concat([all.subarray(0, at), all.subarray(at + inside.length)]);

@@ -17,19 +17,25 @@ export interface Compiled {
   readonly text: () => string;
   readonly kernels: readonly string[];
 }
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  readonly run: (...sizes: readonly number[]) => void;
+  readonly prepare?: () => void;
+}
 /** Compiles a graph and fills its inputs once; `run` is the call alone. */
 export async function compileGraph(g: Graph, target: string, inputs: ReadonlyMap<string, Tensor>): Promise<Compiled> {
   const profile = must(resolveTarget(target).profiles[0]);
   const program = lowerGraph(g, profile);
   const plan = planMemory(program, profile);
-  const { bytes, text } = await emitWasm(runKernelPasses(program, profile), plan, profile, { embed: false });
+  const { bytes, text } = await emitWasm(runKernelPasses(program, profile), plan, profile, { outside: plan.weightsBytes });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
-  const { memory, run } = instance.exports as unknown as { memory: WebAssembly.Memory; run: (...n: number[]) => void };
+  const { memory, run, prepare } = instance.exports as unknown as Exports;
   const all = new Uint8Array(memory.buffer);
   for (const s of program.slots) {
     const at = plan.offsets.get(s);
     if (s.where === 'weights' && at !== undefined) all.set(must(s.bytes), at);
   }
+  prepare?.();
   for (const p of program.inputs) all.set(must(inputs.get(p.name)).bytes, must(plan.offsets.get(p.slot)));
   const env = bindSymbols(program, name => inputs.get(name));
   const sizes = program.symbols.filter(s => s.from === 'input').map(s => must(env.get(s.name)));

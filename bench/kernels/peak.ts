@@ -13,7 +13,7 @@ import type { Compiled } from './compile.ts';
 export async function comparePeak(target: string): Promise<(name: string, c: Compiled, macs: number) => Promise<string>> {
   const profile = must(resolveTarget(target).profiles[0]);
   const { program, flops } = peakProgram(profile);
-  const { bytes } = await emitWasm(program, planMemory(program, profile), profile, { embed: true });
+  const { bytes } = await emitWasm(program, planMemory(program, profile), profile, { outside: 0 });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const { run } = exports as unknown as { run: () => void };
   return async (name, c, macs) => {

@@ -45,6 +45,8 @@ export interface Size {
   readonly gzip: number;
   readonly weights: number;
   readonly arena: number;
+  /** What a page downloads, with gzip, over the model with gzip, in two digits; absent of C. */
+  readonly download?: number;
 }
 /** Times of others divided by ours, by run and by whom. */
 export interface Speed {
@@ -79,7 +81,7 @@ const BASELINE: Check<Baseline> = fields({
       targets: recordOf(
         fields({
           accuracy: optional(ACCURACY),
-          size: optional(fields({ code: bytes, gzip: bytes, weights: bytes, arena: bytes })),
+          size: optional(fields({ code: bytes, gzip: bytes, weights: bytes, arena: bytes, download: optional(number) })),
           speed: optional(fields({ machine: text, compile: optional(number), runs: recordOf(recordOf(range)) })),
         }),
       ),

@@ -70,6 +70,9 @@ function ofSize(before: Size, now: Size): Finding[] {
     ...pair('code with gzip', before.gzip, now.gzip, both),
     ...pair('weights', before.weights, now.weights, both),
     ...pair('arena', before.arena, now.arena, both),
+    ...(before.download === undefined || now.download === undefined
+      ? []
+      : pair('download over model', before.download, now.download, x => x.toFixed(2))),
   ];
 }
 

@@ -5,7 +5,10 @@ import { gzipSync } from 'fflate';
 import { fail, must } from '../../compiler/core/diagnostic.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import type { CompileResult } from '../../compiler/options.ts';
+import { showBytes } from '../../compiler/core/format.ts';
 import { compile } from '../../compiler/host/compile.ts';
+import { downloadOf, type Download } from '../../compiler/host/download.ts';
+import { countedModel } from '../../compiler/host/model.ts';
 import { outputsOfFile } from '../../compiler/run/inputs.ts';
 import { openBundle } from '../../compiler/run/bundle.ts';
 import { writeFile } from '../../compiler/host/files.ts';
@@ -25,6 +28,8 @@ export interface Figures {
   /** Undefined where no run is for accuracy. */
   readonly accuracy: Accuracy | undefined;
   readonly size: Size;
+  /** A download that is larger than the model by more than a loader and code may take. */
+  readonly large: string | undefined;
   /** Ours against the framework, where it is here: beyond the tolerance, and further from the reference than the framework itself. */
   readonly apart: readonly string[];
   /** How well the reference does the task, beside ours. */
@@ -32,7 +37,8 @@ export interface Figures {
 }
 /** Compiles a model of a suite and compares it with its reference on all runs that are for accuracy. */
 export async function measure(m: SuiteModel, target: SuiteTarget, compileModel: Compile = compile): Promise<Figures> {
-  const { files, report } = await compileModel({ model: m.path, target: target.option, ...m.options });
+  const { external, files: modelFiles } = countedModel(m.path);
+  const { files, report } = await compileModel({ model: m.path, external, target: target.option, ...m.options });
   const dir = mkdtempSync(join(tmpdir(), 'sinter-regress-'));
   try {
     for (const [name, bytes] of files) writeFile(join(dir, name), bytes);
@@ -46,9 +52,11 @@ export async function measure(m: SuiteModel, target: SuiteTarget, compileModel: 
       const inputs = must(samples[i]);
       known.set(inputs, r.expected ? outputsOfFile(bundle.manifest, r.expected.file) : await evaluator.run(inputs));
     }
-    const size = sizeOf(report, files);
+    const download = await downloadOf(files, modelFiles(), Infinity);
+    const size = sizeOf(report, files, download);
     const { sha256 } = report.source;
-    if (runs.length === 0) return { sha256, accuracy: undefined, size, apart: [], task: undefined };
+    const large = tooLarge(download);
+    if (runs.length === 0) return { sha256, accuracy: undefined, size, large, apart: [], task: undefined };
     const answers = new Map<Inputs, ReadonlyMap<string, Tensor>>();
     const ours = {
       run: (x: Inputs): Map<string, Tensor> => {
@@ -72,6 +80,7 @@ export async function measure(m: SuiteModel, target: SuiteTarget, compileModel: 
         ...(task && { task: { what: task.ours.what, value: digits(task.ours.value) } }),
       },
       size,
+      large,
       apart,
       task,
     };
@@ -88,7 +97,13 @@ function figuresOf(p: Parity): Accuracy['outputs'] {
     }),
   );
 }
-function sizeOf(report: CompileResult['report'], files: ReadonlyMap<string, Uint8Array>): Size {
+/** Bytes with gzip that code may add to a model. */
+const CODE_LIMIT = 100_000;
+function tooLarge(d: Download | undefined): string | undefined {
+  const [ours = 0, model = 0] = [d?.bundle.gzip, d?.model.gzip];
+  return ours > model + CODE_LIMIT ? `${showBytes(ours)}, the model ${showBytes(model)}` : undefined;
+}
+function sizeOf(report: CompileResult['report'], files: ReadonlyMap<string, Uint8Array>, d: Download | undefined): Size {
   const code = [...files].filter(([name]) => /^model.*\.(wasm|c|h)$/.test(name));
   const loader = files.get('index.js');
   const sum = (list: readonly Uint8Array[]): number => list.reduce((n, b) => n + b.length, 0);
@@ -98,6 +113,8 @@ function sizeOf(report: CompileResult['report'], files: ReadonlyMap<string, Uint
     gzip: sum(packed),
     weights: Math.max(...report.modules.map(x => x.weights)),
     arena: Math.max(...report.modules.map(x => x.arena)),
+    // Compressors of different releases differ in the digits behind.
+    ...(d && { download: Number(((d.bundle.gzip ?? 0) / (d.model.gzip ?? 1)).toPrecision(2)) }),
   };
 }
 

@@ -2,7 +2,8 @@ import { showBytes } from '../../compiler/core/format.ts';
 import { quoteHtml } from '../../compiler/core/quote.ts';
 import { bar, dotPlot, logScale, roofline, short, type Mark, type PlotRow } from './plot.ts';
 import { STYLE } from './style.ts';
-import type { BenchResult, Bytes, CaseFigures, CaseResult, Runtime, PeerName, OperatorTimes, Run } from '../engine/result.ts';
+import type { Bytes } from '../../compiler/host/packed.ts';
+import type { BenchResult, CaseFigures, CaseResult, Runtime, PeerName, OperatorTimes, Run } from '../engine/result.ts';
 import { geomean, relativeSpread } from '../engine/statistics.ts';
 
 /** A case that was measured, and its group. */

@@ -13,7 +13,14 @@ export const moduleReport = (
   kernels: program.kernels.length,
   steps: callsOf(program.steps).length,
   weights: plan.weightsBytes,
+  stored: storedBy(program, plan),
   arena: plan.arenaBytes,
   bytes,
   code,
 });
+function storedBy(program: Program, plan: MemoryPlan): ModuleReport['stored'] {
+  const by = new Map<string, number>();
+  for (const { where, name, bytes } of program.slots.filter(s => plan.offsets.has(s)))
+    if (where === 'weights') by.set(name, (by.get(name) ?? 0) + (bytes?.length ?? 0));
+  return [...by].map(([what, bytes]) => ({ what, bytes })).sort((a, b) => b.bytes - a.bytes || (a.what < b.what ? -1 : 1));
+}

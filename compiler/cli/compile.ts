@@ -1,15 +1,17 @@
 import { basename, join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { showLoc } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { modelName } from '../compile.ts';
 import type { Optimize, TreeStrategy } from '../ops/lowering.ts';
-import type { CompileOptions, Phase, Report, Stage } from '../options.ts';
+import type { CompileOptions, ModuleReport, Phase, Report, Stage } from '../options.ts';
 import { writePlan } from '../quantize/plan.ts';
 import type { Scheme } from '../quantize/scheme.ts';
 import { graphPasses } from '../passes/index.ts';
 import { parseTarget, resolveTarget, type Target } from '../target/resolve.ts';
 import { compile } from '../host/compile.ts';
+import { downloadOf, type Download } from '../host/download.ts';
+import { countedModel } from '../host/model.ts';
+import type { Bytes } from '../host/packed.ts';
 import type { Manifest } from '../run/manifest.ts';
 import { newFolder, readText, writeFile } from '../host/files.ts';
 import { NATIVE, nativeTarget } from '../host/native-target.ts';
@@ -81,7 +83,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
         : o.quantize !== undefined
           ? writePlan((await quantizeFor(model, o.quantize, o, json?.alone === true, t)).plan)
           : undefined;
-    const reports: Report[] = [];
+    const reports: (Report & { readonly download?: Download })[] = [];
     const verified: Parity[] = [];
     for (const { target, option } of targets) {
       const sub = targets.length > 1 ? target.name : '';
@@ -100,8 +102,10 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
         ...(json?.alone !== true && t.live && { onProgress: progress(target.name, t) }),
         ...((o.dump !== undefined || o.printAfter.length > 0) && { onText: texts(o, sub, t) }),
       };
-      const { files, report } = await compile({ model, ...options }).finally(() => t.live && t.err('\r\x1b[K'));
-      reports.push(report);
+      const { files: modelFiles, ...source } = countedModel(model);
+      const { files, report } = await compile({ ...source, ...options }).finally(() => t.live && t.err('\r\x1b[K'));
+      const download = await downloadOf(files, modelFiles());
+      reports.push({ ...report, ...(download && { download }) });
       if (folder) for (const [name, bytes] of files) writeFile(join(folder.dir, sub, name), bytes);
       const native = nativeOf(files);
       const built = folder && native && buildLibraries(join(folder.dir, sub), native);
@@ -113,7 +117,7 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
       if (parity) verified.push(parity);
       if (json?.alone !== true) {
         for (const w of report.warnings) t.err(`warning: ${showLoc(w.loc) === '' ? '' : `${showLoc(w.loc)}: `}${w.message}\n`);
-        t.out(summary(report, folder ? join(place, sub) : undefined, files, built));
+        t.out(summary(report, folder ? join(place, sub) : undefined, files, built, download));
         if (o.timePasses === true) t.out(passTimes(report));
         if (parity) t.out(showParity(parity));
       }
@@ -171,9 +175,28 @@ function texts(o: CompileFlags, sub: string, t: Terminal): NonNullable<CompileOp
   };
 }
 
-/** Files beyond this size together are not packed just to know how small they get. */
-const GZIP_LIMIT = 32e6;
-function summary(r: Report, place: string | undefined, files: ReadonlyMap<string, Uint8Array>, built: Built | undefined): string {
+const showPacked = ({ disk, gzip, brotli }: Bytes): string =>
+  `${showBytes(disk)}${gzip === undefined ? '' : `, ${showBytes(gzip)} with gzip`}${brotli === undefined ? '' : `, ${showBytes(brotli)} with brotli`}`;
+/** By how much a download is larger than the model, and what makes it so; undefined where it is not. */
+function enlarged({ model, bundle, code, weights }: Download, m: ModuleReport | undefined): string | undefined {
+  const size = (b: Bytes): number => b.gzip ?? b.disk;
+  const more = size(bundle) - size(model);
+  if (!(more > 0)) return undefined;
+  const extra = size(weights) - size(model);
+  const kinds = (m?.stored ?? []).slice(0, 3).map(k => `${k.what} ${showBytes(k.bytes)}`);
+  const parts = [
+    `code ${showBytes(size(code))}`,
+    ...(extra > 0 ? [`weights ${showBytes(extra)} more than the model (${kinds.join(', ')})`] : []),
+  ];
+  return `${showBytes(more)}${bundle.gzip === undefined ? '' : ' with gzip'}: ${parts.join(', ')}`;
+}
+function summary(
+  r: Report,
+  place: string | undefined,
+  files: ReadonlyMap<string, Uint8Array>,
+  built: Built | undefined,
+  download: Download | undefined,
+): string {
   const rows: string[][] = [];
   const { before, after } = r.operators;
   const [m] = r.modules;
@@ -191,14 +214,19 @@ function summary(r: Report, place: string | undefined, files: ReadonlyMap<string
     ]);
     rows.push(['arena', showBytes(m.arena)]);
   }
-  const wanted = [...files].filter(([f]) => /^(?:index\.js$|emnapi-runtime\.js$|(?:model|weights)[-.])/.test(f));
-  const total = wanted.reduce((n, [, b]) => n + b.length, 0);
-  if (wanted.length > 0) {
-    const packed = total < GZIP_LIMIT ? wanted.reduce((n, [, b]) => n + gzipSync(b).length, 0) : undefined;
+  const wanted = [...files].filter(([f]) => /^(?:index\.js$|worker\.js$|emnapi-runtime\.js$|(?:model|weights)[-.])/.test(f));
+  if (wanted.length > 0)
     rows.push([
       'bundle',
-      `${showBytes(total)}${packed === undefined ? '' : `, ${showBytes(packed)} with gzip`}: ${wanted.map(([f, b]) => `${f} ${showBytes(b.length)}`).join(', ')}`,
+      `${showBytes(wanted.reduce((n, [, b]) => n + b.length, 0))}: ${wanted.map(([f, b]) => `${f} ${showBytes(b.length)}`).join(', ')}`,
     ]);
+  if (download) {
+    const larger = enlarged(download, m);
+    rows.push(
+      ['model', showPacked(download.model)],
+      ['download', `${showPacked(download.bundle)}${r.modules.length > 1 ? ', at most' : ''}`],
+      ...(larger === undefined ? [] : [['larger by', larger]]),
+    );
   }
   if (built)
     rows.push([

@@ -114,6 +114,9 @@ async function measured(
         ? [{ what: 'the model itself', before: before.sha256.slice(0, 12), now: sha256.slice(0, 12), worse: true }]
         : []),
       ...(then ? differences(then, part) : [{ what: 'baseline', before: 'none', now: 'measured', worse: true }]),
+      ...(o.only.includes('size') && figures?.large !== undefined
+        ? [{ what: 'download', before: 'the model and 100 KB with gzip, at most', now: figures.large, worse: true }]
+        : []),
       ...(figures?.apart ?? []).map(what => ({ what: 'diverges from its framework', before: 'no', now: what, worse: true })),
     ];
     return { k: 'measured', model, target, sha256, figures, part, findings };
@@ -144,7 +147,8 @@ function showFigures({ accuracy, size, task }: Figures): string {
   const { framework } = accuracy ?? {};
   const peer = framework ? ` (${framework.by}: ${worst(framework.outputs)})` : '';
   const diverges = accuracy ? `diverges from ${accuracy.reference} by ${worst(accuracy.outputs)}${peer}${doing}; ` : '';
-  return `${diverges}code ${showBytes(size.code)}, arena ${showBytes(size.arena)}`;
+  const download = size.download === undefined ? '' : `, download ${size.download} times the model`;
+  return `${diverges}code ${showBytes(size.code)}, arena ${showBytes(size.arena)}${download}`;
 }
 /** The geometric means over the runs. */
 function showSpeed(s: Speed): string {

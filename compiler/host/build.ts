@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { must } from '../core/diagnostic.ts';
-import { linkedOf, objectOf, productsOf, toolOf } from '../bundle/native/toolchain.ts';
+import { linkedOf, objectOf, oneCopy, productsOf, toolOf } from '../bundle/native/toolchain.ts';
 import type { Profile } from '../target/profile.ts';
 
 /** What manifest.json of a native bundle says of how it is built. */
@@ -39,8 +39,9 @@ export type Built =
 export function buildLibraries(dir: string, n: NativeBuild): Built {
   if (!isHere(n.cc)) return { why: `${n.cc} is not here; on a machine that has it: make` };
   const products = productsOf(n.system);
-  const { archive, objectFlags } = products;
-  const linked = linkedOf(products);
+  const { objectFlags } = products;
+  const archive = oneCopy(products, n.sources) ? undefined : products.archive;
+  const linked = linkedOf(products, n.sources);
   const objects = n.sources.map(objectOf);
   const all = [...n.sources, ...linked.flatMap(l => l.own)];
   const usage = n.sources.filter(s => s.endsWith('.c')).map(s => s.replace(/c$/, 'su'));
@@ -56,8 +57,8 @@ export function buildLibraries(dir: string, n: NativeBuild): Built {
     const steps: (readonly [file: string, command: string, args: readonly string[]])[] = [
       ...(archive === undefined ? [] : [[archive, isHere(ar) ? ar : 'ar', ['rcs', archive, ...objects]] as const]),
       ...linked.map(
-        ({ file, flags, own }) =>
-          [file, n.cc, [...n.flags, ...flags, '-o', file, ...own.map(objectOf), ...objects, '-lm']] as const,
+        ({ file, flags, own, whole }) =>
+          [file, n.cc, [...n.flags, ...flags, '-o', file, ...own.map(objectOf), ...(whole ? objects : []), '-lm']] as const,
       ),
     ];
     for (const [file, command, args] of steps) {

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fail } from '../core/diagnostic.ts';
 import type { Importer } from '../import/importer.ts';
 import { mainFiles } from '../import/index.ts';
@@ -20,6 +20,32 @@ interface ModelOnDisk {
 export function readModel(path: string, importers: readonly Importer[] = []): ModelOnDisk {
   const main = existsSync(path) && statSync(path).isDirectory() ? mainFileOf(path, importers) : path;
   return { model: readBytes(main), file: basename(main), external: folderResolver(main) };
+}
+/** A file of a model. */
+export interface ModelFile {
+  readonly bytes: number;
+  read(): Uint8Array;
+}
+/** The same, and what has been read of it: the file, and those beside it that were asked for. */
+export function countedModel(
+  path: string,
+  importers: readonly Importer[] = [],
+): ModelOnDisk & { readonly files: () => readonly ModelFile[] } {
+  const m = readModel(path, importers);
+  const asked = new Set<string>();
+  const folder = statSync(path).isDirectory() ? path : dirname(path);
+  return {
+    ...m,
+    external: (location, offset, length) => {
+      const bytes = m.external(location, offset, length);
+      asked.add(location);
+      return bytes;
+    },
+    files: () => [
+      { bytes: m.model.length, read: () => m.model },
+      ...Array.from(asked, f => ({ bytes: statSync(join(folder, f)).size, read: () => m.external(f, 0, undefined) })),
+    ],
+  };
 }
 function mainFileOf(folder: string, importers: readonly Importer[]): string {
   const names = mainFiles(importers);

@@ -96,9 +96,12 @@ export class KernelBuilder {
     if (typeof d === 'number') return int(d);
     return this.param(d);
   }
-  /** A size as a parameter even where it is known: kernels that differ in it alone are one. */
+  /**
+   * A size as a parameter even where it is known: kernels that differ in it alone are one. A known one is a parameter of its own at each
+   * call, so that it does not matter which of them happen to be equal.
+   */
   param(d: Dim): Expr {
-    const had = this.ints.find(x => dimEq(x.dim, d));
+    const had = typeof d === 'number' ? undefined : this.ints.find(x => dimEq(x.dim, d));
     if (had) return had.v;
     const name = `n${this.ints.length}`;
     const v: Expr = { k: 'var', t: I32, name };

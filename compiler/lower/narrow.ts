@@ -10,12 +10,12 @@ import { must } from '../core/diagnostic.ts';
 import { fromNumbers, fromTyped, numel, toNumbers, typed, type Tensor } from '../core/tensor.ts';
 import type { KernelBuilder } from '../kernel/builder.ts';
 import { add, and, cast, int, mul, reinterpret, shr, sub, vtype, widen, type Expr, type Lanes } from '../kernel/ir.ts';
-import type { SlotBuffer } from '../ops/lowering.ts';
+import { WEIGHT_GROUP, type SlotBuffer } from '../ops/lowering.ts';
 
 /** Fewer weights are not worth a call. */
 const LEAST = 1024;
 /** Elements that one step of a kernel widens. */
-const GROUP = 32;
+const GROUP = WEIGHT_GROUP;
 
 /** What holds a value exactly, by the value and its bits, the smallest first. -0 is no integer. */
 const KINDS = {

@@ -8,6 +8,8 @@ import type { Buffer, KernelBuilder } from '../kernel/builder.ts';
 import type { Expr, Lanes, Num } from '../kernel/ir.ts';
 import type { Profile } from '../target/profile.ts';
 
+/** Weights in less than 32 bits are stored as whole groups of so many elements, filled up with zeros. */
+export const WEIGHT_GROUP = 32;
 /** A region of a slot from an element offset on. */
 export interface SlotBuffer extends Buffer {
   readonly slot: SlotId;

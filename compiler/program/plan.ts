@@ -26,11 +26,12 @@ export function slotBytes(s: Slot, align: number): number {
 const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /**
- * Gives every slot its place. Constants come first, each with its own, then what is prepared from them; where inputs and outputs lie in the module's memory, they
- * have theirs alone too, so that a caller may hold views on them; arena slots that never live at the same time share. Where the profile has threads, each of them has the
+ * Gives every slot its place. Constants come first, each with its own (of them `common`, those of a file that several modules share, before
+ * the others), then what is prepared from them; where inputs and outputs lie in the module's memory, they have theirs alone too, so that a
+ * caller may hold views on them; arena slots that never live at the same time share. Where the profile has threads, each of them has the
  * scratch slots once, at the end of the arena. Fails with E402 beyond the target's memory.
  */
-export function planMemory(program: Program, profile: Profile): MemoryPlan {
+export function planMemory(program: Program, profile: Profile, common?: ReadonlySet<Slot>): MemoryPlan {
   const { align } = profile.memory;
   const offsets = new Map<Slot, number>();
   let end = roundUp(BASE, align);
@@ -40,7 +41,10 @@ export function planMemory(program: Program, profile: Profile): MemoryPlan {
     end += slotBytes(s, align);
   };
   const used = lifetimes(program);
-  for (const s of program.slots) if (s.where === 'weights' && used.has(s)) append(s);
+  for (const s of common ?? []) append(s);
+  const alone = program.slots.filter(s => s.where === 'weights' && used.has(s) && common?.has(s) !== true);
+  const commonBytes = common ? end - base : undefined;
+  for (const s of alone) append(s);
   const weightsBytes = end - base;
   // Prepared slots from which others are prepared, and which no run reads, lie where runs have their arena.
   const passing = (s: Slot): boolean => s.where === 'prepared' && (used.get(s)?.to ?? 0) <= program.prepare.length;
@@ -65,7 +69,7 @@ export function planMemory(program: Program, profile: Profile): MemoryPlan {
   const top = threadsStart + threads * threadBytes;
   const arenaBytes = top - base - weightsBytes;
   checkMemory(top, profile);
-  return { offsets, weightsBytes, arenaBytes, threadBytes, base };
+  return { offsets, weightsBytes, commonBytes: commonBytes ?? weightsBytes, arenaBytes, threadBytes, base };
 }
 /** Fails with E402 where a model needs more memory than the target has. */
 export function checkMemory(bytes: number, profile: Profile): void {

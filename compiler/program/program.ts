@@ -79,6 +79,8 @@ export interface MemoryPlan {
   readonly offsets: ReadonlyMap<Slot, number>;
   /** Bytes of all constant slots, which come first. */
   readonly weightsBytes: number;
+  /** Of them, at the start, those of the file that the modules of a bundle share. */
+  readonly commonBytes: number;
   /** Bytes of inputs, outputs and scratch together. */
   readonly arenaBytes: number;
   /** Of them, at the end, those of scratch slots for each thread of the profile; 0 where there is one thread. */

@@ -21,7 +21,7 @@ export function openNative(dir: string, manifest: Manifest, n: NativeBuild, thre
   const broken = (why: string): never => fail('E207', { dir, why: `it is C, and building it went wrong: ${why}` });
   if (n.system === 'bare') broken('it is for a machine without an operating system; c-portable gives the same results here');
   if (!isHere(n.cc)) broken(`${n.cc} is not here; on a machine that has it: make`);
-  const program = join(work, productsOf(n.system).program ?? broken('it makes no program'));
+  const program = join(work, productsOf(n.system).program?.file ?? broken('it makes no program'));
   const bad = buildProgram(resolve(dir), work, n, { main: 'main.c', program });
   if (bad !== undefined) broken(bad);
   const more = threads === undefined ? [] : ['--threads', String(threads)];

@@ -220,6 +220,18 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
     vector: { bits: 128, intDot: 'i16' },
     features: ['bulk-memory', 'sign-ext', 'sat-float-to-int'],
   },
+  'wasm-threads-relaxed-dot-i8': {
+    name: 'wasm-threads-relaxed-dot-i8',
+    doc: 'wasm-relaxed-dot-i8 for several threads over shared memory.',
+    extends: 'wasm-threads-relaxed-simd',
+    vector: { intDot: 'i8i8' },
+  },
+  'wasm-threads-relaxed-dot-u8': {
+    name: 'wasm-threads-relaxed-dot-u8',
+    doc: 'wasm-relaxed-dot-u8 for several threads over shared memory.',
+    extends: 'wasm-threads-relaxed-simd',
+    vector: { intDot: 'i8u8' },
+  },
   'wasm-threads-relaxed-simd': {
     name: 'wasm-threads-relaxed-simd',
     doc: 'wasm-relaxed-simd for several threads over shared memory; a page must be isolated from other origins (COOP and COEP).',
@@ -234,8 +246,17 @@ export const TARGETS: Readonly<Record<string, Readonly<Record<string, unknown>>>
   },
   'wasm-threads': {
     name: 'wasm-threads',
-    doc: 'Modules with and without threads and relaxed SIMD in one bundle; index.js picks the best that the engine and the page allow.',
-    modules: ['wasm-threads-relaxed-simd', 'wasm-threads-simd', 'wasm-relaxed-simd', 'wasm-simd'],
+    doc: 'Modules with and without threads, relaxed SIMD and dot products in one bundle, but for those that gain this model nothing; index.js picks the best that the engine and the page allow.',
+    modules: [
+      'wasm-threads-relaxed-dot-u8',
+      'wasm-threads-relaxed-dot-i8',
+      'wasm-threads-relaxed-simd',
+      'wasm-threads-simd',
+      'wasm-relaxed-dot-u8',
+      'wasm-relaxed-dot-i8',
+      'wasm-relaxed-simd',
+      'wasm-simd',
+    ],
   },
   'windows-x64': {
     name: 'windows-x64',

@@ -97,6 +97,68 @@ FUNCTIONS(F)
 static int find_functions(void) { return 1; }
 #endif
 
+/* Where the model lies in a library (LIBRARY), it is loaded from beside this addon and has names of its own, whatever Node calls its functions.
+ * LIBRARY_ID is the name of its ID there, and MODEL lists its functions that are used. NULL, or what went wrong. */
+#ifdef LIBRARY
+static char here; /* an address within this addon */
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+static const char *open_library(HMODULE *library) {
+  enum { LONGEST = 4096 };
+  static const wchar_t file[] = L"" LIBRARY;
+  wchar_t path[LONGEST + sizeof file / sizeof *file];
+  HMODULE self = NULL;
+  GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, &here, &self);
+  size_t end = GetModuleFileNameW(self, path, LONGEST);
+  if (end == 0 || end == LONGEST) return "there is no path to " LIBRARY;
+  while (end > 0 && path[end - 1] != L'\\' && path[end - 1] != L'/') end--;
+  memcpy(path + end, file, sizeof file);
+  *library = LoadLibraryExW(path, NULL, LOAD_WITH_ALTERED_SEARCH_PATH);
+  return *library == NULL ? LIBRARY " beside it does not load" : NULL;
+}
+typedef HMODULE library_handle;
+typedef FARPROC library_symbol;
+#define SYMBOL(library, name) GetProcAddress(library, name)
+#else
+#include <dlfcn.h>
+static const char *open_library(void **library) {
+  Dl_info self;
+  if (dladdr(&here, &self) == 0 || self.dli_fname == NULL) return "there is no path to " LIBRARY;
+  size_t end = strlen(self.dli_fname);
+  while (end > 0 && self.dli_fname[end - 1] != '/') end--;
+  char *path = malloc(end + sizeof LIBRARY);
+  if (path == NULL) return "there is no memory for the model";
+  memcpy(path, self.dli_fname, end);
+  memcpy(path + end, LIBRARY, sizeof LIBRARY);
+  *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  free(path);
+  return *library == NULL ? dlerror() : NULL;
+}
+typedef void *library_handle;
+typedef void *library_symbol;
+#define SYMBOL(library, name) dlsym(library, name)
+#endif
+static const char *find_model(void) {
+  library_handle library;
+  const char *why = open_library(&library);
+  if (why != NULL) return why;
+  library_symbol found = SYMBOL(library, LIBRARY_ID);
+  const char *id = NULL;
+  memcpy(&id, &found, sizeof id);
+  if (id == NULL || strcmp(id, ID) != 0) return LIBRARY " beside it is of another compilation";
+#define F(result, name, parameters) \
+  found = SYMBOL(library, #name); \
+  if (found == NULL) return LIBRARY " beside it has no " #name; \
+  memcpy(&library_##name, &found, sizeof found);
+  MODEL(F)
+#undef F
+  return NULL;
+}
+#else
+static const char *find_model(void) { return NULL; }
+#endif
+
 typedef struct { uint8_t *memory; napi_ref buffer; void *pool; } instance;
 
 /* The memory of an instance, as a Uint8Array. In WebAssembly it is a part of the module's own. Natively it is an ArrayBuffer, which Node's
@@ -207,6 +269,8 @@ EXPORT napi_value REGISTER(napi_env env, napi_value exports) {
   /* An instruction that the processor has not would end the program. */
   const char *lacks = missing();
   if (lacks != NULL) return throw_error(env, "E401", lacks);
+  const char *why = find_model();
+  if (why != NULL) return throw_error(env, "E205", why);
   void *pool = start_pool();
   if (napi_set_instance_data(env, pool, end, NULL) != napi_ok) {
     end_pool(pool);

@@ -80,12 +80,13 @@ export function handMade(h: HandMade): HandMadeModule {
     offsets,
     base: BASE,
     weightsBytes: weights.length,
+    commonBytes: weights.length,
     arenaBytes: at - BASE - weights.length,
     threadBytes: 0,
   };
   const bytes = wasmOf(`(module (memory (export "memory") ${Math.ceil(at / 65536)}) ${wat})`);
   const report = moduleReport({ program, plan, profile }, bytes.length);
-  return { profile, program, plan, report, artifact: { bytes, embedded: false, pages: undefined, text: () => wat } };
+  return { profile, program, plan, report, artifact: { bytes, outside: weights.length, pages: undefined, text: () => wat } };
 }
 export const bundleOf = (modules: readonly HandMadeModule[], more: Partial<ModelInfo> = {}): Promise<Map<string, Uint8Array>> =>
   WASM.bundle(modules, {

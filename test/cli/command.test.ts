@@ -91,6 +91,9 @@ describe('compile', () => {
     const first = await sinter('compile', at('small.onnx'), '--out', out);
     expect(first).toMatchObject({ code: 0 });
     expect(first.out).toMatch(/^small for wasm-simd in .*bundle\n {2}operators +2 → 2, in 1 fused group of 1 kernel\n/);
+    expect(first.out).toMatch(
+      /\n {2}model +\d+ B, \d+ B with gzip, \d+ B with brotli\n {2}download +[\d.]+ KB, [\d.]+ KB with gzip, [\d.]+ KB with brotli\n {2}larger by +[\d.]+ KB with gzip: code [\d.]+ KB\n/,
+    );
     expect(first.err).toContain('warning: small.onnx: dimension batch is free and taken for a batch of 1 to 16');
     expect(readdirSync(out).sort()).toEqual(
       ['README.md', 'demo.html', 'demo.js', 'index.d.ts', 'index.js', 'manifest.json', 'model.wasm', 'package.json'].sort(),

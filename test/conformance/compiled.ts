@@ -53,7 +53,7 @@ interface Exports {
   readonly symbol?: (i: number) => number;
 }
 async function wasm(program: Program, plan: MemoryPlan, profile: Profile): Promise<Run> {
-  const { bytes } = await emitWasm(runKernelPasses(program, profile), plan, profile, { embed: true });
+  const { bytes } = await emitWasm(runKernelPasses(program, profile), plan, profile, { outside: 0 });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const x = instance.exports as unknown as Exports;
   x.prepare?.();

@@ -107,7 +107,14 @@ for (const target of TARGETS) {
     () => {
       const all = cases(profile);
       const { program, memory, places } = programOf(all);
-      const plan = { offsets: new Map(program.slots.map(s => [s, 0])), base: 0, weightsBytes: 0, arenaBytes: 0, threadBytes: 0 };
+      const plan = {
+        offsets: new Map(program.slots.map(s => [s, 0])),
+        base: 0,
+        weightsBytes: 0,
+        commonBytes: 0,
+        arenaBytes: 0,
+        threadBytes: 0,
+      };
       const got = must(
         native(program, plan, profile, { flushDenormals: false, strict: false })(
           new Map([['from', fromTyped('u8', [memory.length], memory)]]),

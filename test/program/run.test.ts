@@ -55,7 +55,7 @@ function planOf(p: Program, size: (d: Dim) => number): MemoryPlan {
   p.slots.filter(s => s.where === 'weights').forEach(place);
   const weightsBytes = next - base;
   p.slots.filter(s => s.where !== 'weights').forEach(place);
-  return { offsets, base, weightsBytes, arenaBytes: next - base - weightsBytes, threadBytes: 0 };
+  return { offsets, base, weightsBytes, commonBytes: weightsBytes, arenaBytes: next - base - weightsBytes, threadBytes: 0 };
 }
 /** Runs the module as the loader does. */
 async function runWasm(
@@ -65,7 +65,7 @@ async function runWasm(
   embed: boolean,
 ): Promise<{ readonly out: Map<string, Tensor>; readonly symbols: number[] }> {
   const plan = planOf(p, d => (typeof d === 'number' ? d : 64));
-  const { bytes } = await emitWasm(runKernelPasses(p, SIMD), plan, SIMD, { embed });
+  const { bytes } = await emitWasm(runKernelPasses(p, SIMD), plan, SIMD, { outside: embed ? 0 : plan.weightsBytes });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const { memory, run, symbol: value } = exports;
   if (!(memory instanceof WebAssembly.Memory) || typeof run !== 'function') throw new Error('exports');

@@ -33,14 +33,14 @@ interface WasmResult {
  * - `symbol(i)`: the value of `program.symbols[i]` now; only where there are run-time symbols;
  * - `trap()`: after a trap of `run`, 1 + the index of the reason in `program.traps`, or 0; only where there are such reasons.
  * Where the profile has threads, memory is shared and imported as `sinter.memory`; `pool.ts` says what else there is then.
- * The caller puts the inputs at their offsets and, unless they are embedded, the weights at `plan.base`. Only with `instrumentation`, for measurements,
- * there is an import: `sinter.tick(i)` is called after step i.
+ * The caller puts the inputs at their offsets, and the first `outside` bytes of the weights at `plan.base`; the others are inside. Only with
+ * `instrumentation`, for measurements, there is an import: `sinter.tick(i)` is called after step i.
  */
 export async function emitWasm(
   program: Program,
   plan: MemoryPlan,
   profile: Profile,
-  opts: { readonly embed: boolean; readonly instrumentation?: Instrumentation },
+  opts: { readonly outside: number; readonly instrumentation?: Instrumentation },
 ): Promise<WasmResult> {
   const b = await loadBinaryen();
   const end = Math.ceil((plan.base + plan.weightsBytes + plan.arenaBytes) / POOL_ALIGN) * POOL_ALIGN;
@@ -50,7 +50,7 @@ export async function emitWasm(
   const { m } = mod.asm;
   const pages = pagesOf(pool ? end + poolBytes(threads, mostArguments(program.kernels)) : end);
   if (pages > PAGE) throw new InternalError(`a memory of ${pages} pages`);
-  const data = opts.embed ? segments(program, plan) : [];
+  const data = segments(program, plan, opts.outside);
   if (pool) {
     // Workers are instances of the same module: weights are put into the memory that all share once, by `init`.
     m.setMemory(
@@ -110,13 +110,13 @@ function result(b: Binaryen, mod: WasmModule, pages?: number): WasmResult {
   };
 }
 
-/** The contents of the weights, without long runs of zeros. */
-function segments(program: Program, plan: MemoryPlan): { at: number; data: Uint8Array }[] {
+/** The contents of the weights beyond the first `outside` bytes, without long runs of zeros. */
+function segments(program: Program, plan: MemoryPlan, outside: number): { at: number; data: Uint8Array }[] {
   const out: { at: number; data: Uint8Array }[] = [];
   for (const s of program.slots) {
     // Constants that nothing uses have no place.
     const at = s.where === 'weights' ? plan.offsets.get(s) : undefined;
-    if (at === undefined) continue;
+    if (at === undefined || at < plan.base + outside) continue;
     const bytes = must(s.bytes, `contents of ${s.name}`);
     for (const [from, to] of nonZero(bytes)) out.push({ at: at + from, data: bytes.subarray(from, to) });
   }

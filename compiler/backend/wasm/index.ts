@@ -10,8 +10,8 @@ import { emitWasm } from './emit.ts';
 /** A WebAssembly module. */
 export interface WasmArtifact {
   readonly bytes: Uint8Array;
-  /** Whether the weights are inside. */
-  readonly embedded: boolean;
+  /** Bytes of weights that a file brings; the others are inside. */
+  readonly outside: number;
   /** Of 64 KB, which the memory has that threads share; undefined where there is one thread, and memory is the module's own. */
   readonly pages: number | undefined;
   readonly text: () => string;
@@ -35,13 +35,13 @@ export const WASM: BackEnd<WasmArtifact> = {
   },
   kernelPasses: [simplify, expandMath, expandCodes, slices, outline, addresses, hoist, cse, simplify, inline],
   async emit({ program, plan, profile, embedBelow, instrumentation }) {
-    const embedded = plan.weightsBytes <= embedBelow;
+    const outside = plan.weightsBytes <= embedBelow ? 0 : plan.commonBytes;
     const { bytes, functions, pages, text } = await emitWasm(program, plan, profile, {
-      embed: embedded,
+      outside,
       ...(instrumentation && { instrumentation }),
     });
     const report = moduleReport({ program, plan, profile }, bytes.length, codeSizes(program, bytes, functions));
-    return { profile, program, plan, report, artifact: { bytes, embedded, pages, text } };
+    return { profile, program, plan, report, artifact: { bytes, outside, pages, text } };
   },
   ending: 'wat',
   text: a => a.text(),

@@ -52,6 +52,7 @@ endif()
           `# What index.js loads: cmake --build . --target ${prefix}_node
 add_library(${prefix}_node MODULE EXCLUDE_FROM_ALL node.c \${SOURCES})
 target_compile_options(${prefix}_node ${options})
+target_compile_definitions(${prefix}_node PRIVATE MODEL_INSIDE)
 target_link_options(${prefix}_node ${[options, ...addon.flags.filter(f => f !== '-shared' && f !== '-bundle')].join(' ')})
 target_include_directories(${prefix}_node PRIVATE \${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(${prefix}_node m)

@@ -10,7 +10,7 @@ import { EMNAPI_LOADER } from '../js/loaders.ts';
 import { packageJson } from '../js/page.ts';
 import { headOf, type CArtifact } from '../../backend/c/emit.ts';
 import { EMNAPI_RUNTIME } from './binding.data.ts';
-import { bindingOf } from './binding.ts';
+import { bindingOf, idText } from './binding.ts';
 import { readme } from './readme.ts';
 import { arrayText, assembly } from './weights.ts';
 import { cmake } from './cmake.ts';
@@ -19,7 +19,7 @@ import { POOL } from './pool.data.ts';
 import { headerText } from '../../backend/c/header.ts';
 import { versionsOf, versionText, dispatcherText } from './multiversion.ts';
 import { namesOf } from '../../backend/c/names.ts';
-import { flagsOf, productsOf } from './toolchain.ts';
+import { flagsOf, oneCopy, productsOf } from './toolchain.ts';
 import { pythonText } from './python.ts';
 import { runnerText } from './runner.ts';
 import { wheelFiles } from './wheel.ts';
@@ -54,7 +54,8 @@ export async function nativeBundle(modules: readonly CModule[], b: ModelInfo): P
     sources.push('pool.c');
     for (const [name, text] of Object.entries(POOL)) put(name, text);
   }
-  const { shared, addon, program: main } = productsOf(profile.toolchain.system);
+  const products = productsOf(profile.toolchain.system);
+  const { shared, addon, program: main } = products;
   if (main !== undefined) put('main.c', runnerText(program, c.arena, profile.threads));
   if (shared) put('model.py', pythonText(program, head, c.arena, profile, shared.file));
   const digests = await Promise.all(weights.map(async w => w && (await sha256(w))));
@@ -63,7 +64,9 @@ export async function nativeBundle(modules: readonly CModule[], b: ModelInfo): P
   if (shared) for (const [name, text] of wheelFiles(program, head, id, shared.file)) put(name, text);
   if (addon) {
     const { inputs, outputs, symbols } = program;
-    const binding = bindingOf(program, profile, c, id, addon.file);
+    const library = shared && oneCopy(products, sources) ? shared.file : undefined;
+    if (library !== undefined) put('model.c', `${new TextDecoder().decode(files.get('model.c'))}${idText(c.prefix, id)}`);
+    const binding = bindingOf(program, profile, c, id, { file: addon.file, library });
     put('node.c', binding.source);
     put('index.js', indexJs(head, addon.loader, [binding.module], b.labels, b.rows));
     put('index.d.ts', indexDts(head, addon.loader, inputs, outputs, symbols, b.labels, b.rows));

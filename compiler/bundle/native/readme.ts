@@ -36,7 +36,7 @@ manifest.json tells what was compiled, and how.`,
       ? []
       : [
           `\`\`\`sh
-make && ./${main} ${program.inputs.map(p => `${must(names.inputs.get(p))}.npy`).join(' ')} --out .
+make && ./${main.file} ${program.inputs.map(p => `${must(names.inputs.get(p))}.npy`).join(' ')} --out .
 ${build === undefined ? '' : `${build}    # the same by hand\n`}\`\`\`
 
 With CMake: \`add_subdirectory(FOLDER)\`, \`target_link_libraries(APPLICATION ${n}::model)\` and \`#include <${n}/model.h>\`.`,

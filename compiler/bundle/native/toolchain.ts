@@ -22,29 +22,30 @@ interface Products {
   readonly shared?: Linked;
   /** What index.js loads, with the part of index.js that does: the model and its binding to Node-API (node.c). */
   readonly addon?: Linked & { readonly loader: Loader };
-  readonly program?: string;
+  /** Its flags are for a program that loads the library beside it. */
+  readonly program?: Linked;
   /** What objects are compiled with besides, so that all libraries can be made of them. */
   readonly objectFlags: readonly string[];
 }
 export function productsOf(system: Profile['toolchain']['system']): Products {
-  const [archive, program] = ['libmodel.a', 'model'];
+  const archive = 'libmodel.a';
   const node = { file: 'model.node', loader: ADDON_LOADER };
   switch (system) {
     case 'unix':
       return {
         archive,
-        shared: { file: 'libmodel.so', flags: ['-shared'] },
         // A model may be called as a library that Node holds: its names are its own.
+        shared: { file: 'libmodel.so', flags: ['-shared', '-Wl,-Bsymbolic'] },
         addon: { ...node, flags: ['-shared', '-Wl,-Bsymbolic'] },
-        program,
+        program: { file: 'model', flags: ["-Wl,-rpath,'$$ORIGIN'"] },
         objectFlags: ['-fPIC'],
       };
     case 'macos':
       return {
         archive,
-        shared: { file: 'libmodel.dylib', flags: ['-dynamiclib'] },
+        shared: { file: 'libmodel.dylib', flags: ['-dynamiclib', '-install_name', '@rpath/libmodel.dylib'] },
         addon: { ...node, flags: ['-bundle', '-undefined', 'dynamic_lookup'] },
-        program,
+        program: { file: 'model', flags: ['-Wl,-rpath,@loader_path'] },
         objectFlags: ['-fPIC'],
       };
     case 'windows':
@@ -52,7 +53,7 @@ export function productsOf(system: Profile['toolchain']['system']): Products {
         archive,
         shared: { file: 'model.dll', flags: ['-shared', '-Wl,--out-implib,model.lib'] },
         addon: { ...node, flags: ['-shared'] },
-        program: 'model.exe',
+        program: { file: 'model.exe', flags: [] },
         objectFlags: [],
       };
     case 'emnapi':
@@ -61,7 +62,7 @@ export function productsOf(system: Profile['toolchain']['system']): Products {
         objectFlags: [],
       };
     case 'bare':
-      return { archive, program, objectFlags: [] };
+      return { archive, program: { file: 'model', flags: [] }, objectFlags: [] };
   }
 }
 /**
@@ -80,11 +81,23 @@ const WASM_ADDON = [
   '-z,stack-size=1048576',
 ];
 
-/** What the linker makes for a system, each with the sources that it has alone. */
-export const linkedOf = ({ shared, addon }: Products): readonly (Linked & { readonly own: readonly string[] })[] => [
-  ...(shared ? [{ ...shared, own: [] }] : []),
-  ...(addon ? [{ ...addon, own: ['node.c'] }] : []),
-];
+/**
+ * Whether a library that programs load is the one place of the weights, and all else that is built loads it: where they are large enough to have
+ * a file of their own.
+ */
+export const oneCopy = ({ shared }: Products, sources: readonly string[]): boolean =>
+  shared !== undefined && sources.some(s => s.endsWith('.S'));
+/** What the linker makes of a model for a system, each with the sources that it has alone, and whether those of the model are in it. */
+export const linkedOf = (
+  products: Products,
+  sources: readonly string[],
+): readonly (Linked & { readonly own: readonly string[]; readonly whole: boolean })[] => {
+  const { shared, addon } = products;
+  return [
+    ...(shared ? [{ ...shared, own: [], whole: true }] : []),
+    ...(addon ? [{ ...addon, own: ['node.c'], whole: !oneCopy(products, sources) }] : []),
+  ];
+};
 /** The object file of a source. */
 export const objectOf = (source: string): string => source.replace(/\.[cS]$/, '.o');
 

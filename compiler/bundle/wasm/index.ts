@@ -66,7 +66,8 @@ async function moduleFiles(modules: readonly WasmModule[], out: Map<string, Uint
   const blobs = new Map<string, { readonly owner: string; readonly bytes: Uint8Array }>();
   const digests: string[] = [];
   for (const m of modules) {
-    const bytes = m.artifact.embedded || m.plan.weightsBytes === 0 ? undefined : weightsOf(m.program, m.plan);
+    const { outside } = m.artifact;
+    const bytes = outside === 0 ? undefined : weightsOf(m.program, m.plan).subarray(0, outside);
     const digest = bytes ? await sha256(bytes) : '';
     if (bytes && !blobs.has(digest)) blobs.set(digest, { owner: m.profile.name, bytes });
     digests.push(digest);

@@ -9,14 +9,14 @@
  */
 import { must } from '../../core/diagnostic.ts';
 import { dimFloorDiv, dimHi, dimMul, dimProd, isMultiple, type Dim } from '../../core/dim.ts';
-import { fromTyped, toNumbers, typed, type Tensor } from '../../core/tensor.ts';
+import { fromTyped, numel, toNumbers, typed, type Tensor } from '../../core/tensor.ts';
 import { tensorOf, type Value } from '../../graph/graph.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, and, cast, int, konst, MMA, mul, or, shl, splat, sub, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
 import { forLanes, lanesOf } from '../loops.ts';
-import type { LowerCtx, Ref, SlotBuffer, Source } from '../lowering.ts';
+import { WEIGHT_GROUP, type LowerCtx, type Ref, type SlotBuffer, type Source } from '../lowering.ts';
 import type { Profile } from '../../target/profile.ts';
-import type { Panels } from './gemm.ts';
+import { packedSize, type Panels } from './gemm.ts';
 import { everyMatrix, packConstant, type ConstMatrix } from './pack.ts';
 import type { DotTypes } from './tile.ts';
 
@@ -42,14 +42,8 @@ const FORMS: Readonly<Record<Profile['vector']['intDot'], readonly Omit<DotForm,
 const LIMITS = { u8: [0, 255], i8: [-128, 127], i16: [-32768, 32767] } as const;
 const fits = (lo: number, hi: number, type: keyof typeof LIMITS): boolean => lo >= LIMITS[type][0] && hi <= LIMITS[type][1];
 
-/** The dot product of the target that takes integers `range[0]` to `range[1]` times those of B; undefined where there is none. */
-export function dotForm(
-  profile: Profile,
-  range: readonly [number, number] | undefined,
-  b: ArrayLike<number>,
-): DotForm | undefined {
-  if (!range) return undefined;
-  const [lo, hi] = range;
+/** The least and the largest of whole numbers and 0; undefined where one is no whole number. */
+function rangeOf(b: ArrayLike<number>): readonly [number, number] | undefined {
   let [least, most] = [0, 0];
   for (let i = 0; i < b.length; i++) {
     const v = must(b[i]);
@@ -57,6 +51,18 @@ export function dotForm(
     least = Math.min(least, v);
     most = Math.max(most, v);
   }
+  return [least, most];
+}
+/** The dot product of the target that takes integers `range[0]` to `range[1]` times those of B; undefined where there is none. */
+export function dotForm(
+  profile: Profile,
+  range: readonly [number, number] | undefined,
+  b: ArrayLike<number>,
+): DotForm | undefined {
+  const own = range && rangeOf(b);
+  if (!own) return undefined;
+  const [lo, hi] = range;
+  const [least, most] = own;
   for (const f of FORMS[profile.vector.intDot]) {
     const offset = fits(lo, hi, f.a) ? 0 : lo - LIMITS[f.a][0];
     if (fits(lo - offset, hi - offset, f.a) && fits(least, most, f.b)) return { ...f, offset };
@@ -74,19 +80,80 @@ const WORTH_BLOCKS = 8;
 export const blockWords = (profile: Profile, f: DotForm, rows: Dim, words: number): number | undefined =>
   profile.vector.mma && f.a === 'u8' && dimHi(rows) >= MMA && words >= WORTH_BLOCKS ? Math.ceil(words / MMA) * MMA : undefined;
 
+/** Constant matrices that words are made of: `depth` elements a column, in runs of `run` that begin with a new word each. */
+interface WordMatrices {
+  /** The elements, whole numbers. */
+  readonly data: ArrayLike<number>;
+  readonly matrices: readonly ConstMatrix[];
+  readonly depth: number;
+  readonly run: number;
+  /** Words of a column, where zeros fill it up. */
+  readonly most?: number | undefined;
+}
 /**
- * Packs constant matrices as `packConstant` does, as words; `depth` elements a column, in runs of `run` that begin with a new word each.
- * Zeros fill a column up to `most` words.
+ * The words of constant matrices, packed as `packConstant` does. Elements that fit eight bits are stored so, packed as those of floats are, where
+ * the back end can join them when the model is loaded: then the modules of all targets have the same weights.
  */
-export function packWords(
+export function wordWeights(c: LowerCtx<unknown>, name: string, f: DotForm, w: WordMatrices, p: Panels): SlotBuffer {
+  const range = rangeOf(w.data);
+  if (!c.prepares || !range || !fits(...range, 'i8') || w.most !== undefined) return c.weights(name, packWords(f, w, p));
+  const bytes = packConstant(fromTyped('i32', [w.data.length], Int32Array.from(w.data)), w.matrices, w.depth, p);
+  const stored = new Int8Array(Math.ceil(numel(bytes.dims) / WEIGHT_GROUP) * WEIGHT_GROUP);
+  stored.set(typed(bytes) as Int32Array);
+  const from = c.weights(`${name}_bytes`, fromTyped('i8', [stored.length], stored));
+  const words = (w.depth / w.run) * wordsOf(f, w.run) * w.matrices.length;
+  return c.prepared(name, 'i32', Number(packedSize(p, words)), (k, to) => joinWords(k, f, w, p, lanesOf(c.profile), from, to));
+}
+/**
+ * Emits the joining of bytes, packed as floats are, to words:
+ * ```
+ * for matrix: for panel: for run: for word of a run: for column of the panel by lanes:
+ *   words[matrix][panel][run, word][column] = the elements of the word in bytes[matrix][panel][run, element][column], each in its place
+ * ```
+ * Sizes are parameters, so that layers share the kernel.
+ */
+function joinWords(
+  k: KernelBuilder,
   f: DotForm,
-  data: ArrayLike<number>,
-  matrices: readonly ConstMatrix[],
-  depth: number,
-  run: number,
+  w: WordMatrices,
   p: Panels,
-  most?: number,
-): Tensor {
+  lanes: Lanes,
+  from: SlotBuffer,
+  to: SlotBuffer,
+): void {
+  const [bits, mask] = [32 / f.group, 2 ** (32 / f.group) - 1];
+  const whole = k.param(Math.floor(w.run / f.group));
+  const tail = w.run % f.group;
+  const runs = k.param(w.depth / w.run);
+  const word = (width: number, element: Expr, at: Expr, count: number): void => {
+    for (let j = 0; j < width; j += lanes) {
+      const parts = Array.from({ length: count }, (_, e) => {
+        const v = cast(vtype('i32', lanes), k.load(from, add(element, e * width + j), lanes));
+        const own = e === f.group - 1 ? v : and(v, konst(v.t, mask));
+        return e === 0 ? own : shl(own, e * bits);
+      });
+      k.store(to, add(at, j), parts.reduce(or));
+    }
+  };
+  // The places in both, which move on from word to word.
+  const [element, at] = [k.var(int(0)), k.var(int(0))];
+  const step = (width: number, count: number): void => {
+    word(width, element, at, count);
+    k.set(element, add(element, count * width));
+    k.set(at, add(at, width));
+  };
+  const panel = (width: number): void =>
+    k.for(0, runs, () => {
+      k.for(0, whole, () => step(width, f.group));
+      if (tail > 0) step(width, tail);
+    });
+  k.for(0, k.param(w.matrices.length), () => {
+    k.for(0, k.param(Number(p.full)), () => panel(p.nr));
+    if (p.restWidth > 0) panel(p.restWidth);
+  });
+}
+/** Constant matrices as words, packed when the model is compiled. */
+function packWords(f: DotForm, { data, matrices, depth, run, most }: WordMatrices, p: Panels): Tensor {
   const columns = Number(p.columns);
   const perRun = wordsOf(f, run);
   const rows = most ?? (depth / run) * perRun;
@@ -104,22 +171,6 @@ export function packWords(
   });
   const each = everyMatrix(matrices.length, rows * columns, { offset: 0, kStride: columns, columnStride: 1 });
   return packConstant(fromTyped('i32', [words.length], words), each, rows, p);
-}
-/**
- * Packed words in memory. Pairs of 16 bits whose values fit eight are stored so where the back end can widen them when the model is loaded:
- * words[i] = bytes[2 i] and bytes[2 i + 1], each in its half.
- */
-export function wordWeights(c: LowerCtx<unknown>, name: string, f: DotForm, packed: Tensor): SlotBuffer {
-  const words = typed(packed) as Int32Array;
-  const values = new Int16Array(words.buffer, words.byteOffset, f.b === 'i16' ? 2 * words.length : 0);
-  if (f.b !== 'i16' || !c.prepares || values.some(v => v < -128 || v > 127)) return c.weights(name, packed);
-  const bytes = c.weights(`${name}_bytes`, fromTyped('i8', [values.length], Int8Array.from(values)));
-  return c.prepared(name, 'i32', words.length, (k, to) => {
-    k.for(0, words.length, i => {
-      const at = (n: number): Expr => cast(vtype('i32'), k.load(bytes, add(mul(i, 2), n)));
-      k.store(to, i, or(and(at(0), 0xffff), shl(at(1), 16)));
-    });
-  });
 }
 type Correct = (k: KernelBuilder, column: Expr, v: Expr) => Expr;
 /**

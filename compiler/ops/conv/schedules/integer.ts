@@ -39,7 +39,6 @@ import {
   blockWords,
   correction,
   dotForm,
-  packWords,
   wordWeights,
   storedWords,
   wordsOf,
@@ -113,7 +112,7 @@ export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
   const p = blocks === undefined ? own : mmaPanels(own);
   const depth = depthOf(whole);
   const matrices = groupMatrices(s.group, outsPer, depth);
-  const packed = wordWeights(c, 'kernel', form, packWords(form, weights, matrices, depth, perGroup, p, blocks));
+  const packed = wordWeights(c, 'kernel', form, { data: weights, matrices, depth, run: perGroup, most: blocks }, p);
   const sums = Int32Array.from({ length: s.outs }, (_, o) =>
     weights.subarray(o * depth, (o + 1) * depth).reduce((a, b) => a + b, 0),
   );

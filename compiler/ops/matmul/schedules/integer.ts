@@ -14,7 +14,6 @@ import {
   blockWords,
   correction,
   dotForm,
-  packWords,
   wordWeights,
   storedWords,
   wordRows,
@@ -74,7 +73,7 @@ export function lowerMatMulInteger(c: LowerCtx<MatMulIntegerAttrs>): void {
   const words = blocks ?? wordsOf(form, depth);
   const own = panelsOf(c.profile, columns, arith);
   const p = blocks === undefined ? own : mmaPanels(own);
-  const packed = wordWeights(c, 'matrix', form, packWords(form, values, [m], depth, depth, p, words));
+  const packed = wordWeights(c, 'matrix', form, { data: values, matrices: [m], depth, run: depth, most: blocks }, p);
   const sums = new Int32Array(columns);
   for (let n = 0; n < columns; n++)
     for (let k = 0; k < depth; k++) sums[n] = must(sums[n]) + must(values[k * m.kStride + n * m.columnStride]);
