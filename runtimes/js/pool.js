@@ -20,7 +20,8 @@ const poolOf = () =>
 
 /** A worker with `send`, which gives a promise of its answer. */
 function worker(index, control) {
-  const node = globalThis.Worker ? undefined : globalThis.process?.getBuiltinModule?.('node:worker_threads');
+  // Deno and Bun have workers of both kinds; with those of Node a program ends though they sleep.
+  const node = globalThis.document ? undefined : globalThis.process?.getBuiltinModule?.('node:worker_threads');
   const w = node
     ? new node.Worker(new URL('./worker.js', import.meta.url))
     : new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });

@@ -4,7 +4,7 @@ import { ASLEEP, MAIL, MODEL, ROUND, waker } from './control.js';
 /** Turns of waiting before a worker sleeps: some tens of microseconds. */
 const TURNS = 20_000;
 
-const port = globalThis.postMessage ? globalThis : globalThis.process.getBuiltinModule('node:worker_threads').parentPort;
+const port = globalThis.process?.getBuiltinModule?.('node:worker_threads').parentPort ?? globalThis;
 const models = new Map();
 let seen = 0;
 /** Helps until there is a message. */
