@@ -48,6 +48,8 @@ export interface BackEnd<Artifact = unknown> {
   readonly prepares: boolean;
   /** Whether several threads may share the work of a run. */
   readonly threads: boolean;
+  /** Rows of two vectors whose sums of dot products the compiler behind keeps in this many vector registers. */
+  dotRows(registers: number): number;
   /** Calls `bad` with what in a profile it has no code for. */
   check(profile: ProfileData, bad: (why: string) => never): void;
   /** What happens to every kernel before it is emitted, in order. */

@@ -142,7 +142,8 @@ export class KernelBuilder {
   }
   /** Binds a value to a name, so that it can be used more than once. Constants and names are returned as they are. */
   let(value: Expr): Expr {
-    return value.k === 'const' || value.k === 'var' ? value : this.var(value);
+    const named = value.k === 'var' || value.k === 'const' || (value.k === 'splat' && value.a.k === 'const');
+    return named ? value : this.var(value);
   }
   /** A variable that `set` may change. */
   var(value: Expr): Expr {

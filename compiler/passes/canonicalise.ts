@@ -1,4 +1,5 @@
 import { arithmeticRules } from './canonicalise-arith.ts';
+import { quantRules } from './canonicalise-quant.ts';
 import { viewRules } from './canonicalise-views.ts';
 import { rewrites } from './pass.ts';
 
@@ -6,4 +7,5 @@ import { rewrites } from './pass.ts';
 export const canonicalise = rewrites('canonicalise', 'Expressions become equal ones that cost less.', [
   ...viewRules,
   ...arithmeticRules,
+  ...quantRules,
 ]);

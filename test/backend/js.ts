@@ -251,6 +251,7 @@ export const JS: BackEnd<string> = {
   narrowVectors: false,
   prepares: false,
   threads: false,
+  dotRows: () => 4,
   check({ vector, threads }, bad) {
     if (vector.bits > 0) bad("'vector.bits' of JavaScript is 0");
     if (threads > 1) bad("'threads' of JavaScript is 1");

@@ -41,7 +41,7 @@ import { Concat } from '../../compiler/ops/movement/concat.ts';
 import { Gather } from '../../compiler/ops/movement/gather.ts';
 import { Pad } from '../../compiler/ops/movement/pad.ts';
 import { Expand, Reshape, Slice, Transpose } from '../../compiler/ops/movement/view.ts';
-import { DequantizeLinear } from '../../compiler/ops/quant/quant.ts';
+import { DequantizeLinear, QuantizeLinear } from '../../compiler/ops/quant/quant.ts';
 import { Softmax } from '../../compiler/ops/reduce/norm.ts';
 import { Reduce } from '../../compiler/ops/reduce/reduce.ts';
 import { FLOAT_EDGES, MOST } from './float-edges.ts';
@@ -139,6 +139,20 @@ const quantized = (d: Dice): [Value, Value] => [
   make(DequantizeLinear, [u8, num(d.pick([0.02, 1e-30])), num(d.roll(200), 'u8')], { to: 'f32' }),
   make(DequantizeLinear, [random(d, [2, 3, 3, 3], 'i8', -100, 100), num(d.pick([0.01, 1e-12])), num(0, 'i8')], { to: 'f32' }),
 ];
+/** Sums of integers, scaled and shifted, in bytes, and as floats again; seldom of what may be infinite. */
+function requantized(d: Dice, zero: number): Value {
+  const sums = make(MatMulInteger, [u8, random(d, [5, 5], 'i8', -100, 100), num(d.roll(200), 'u8')], { to: 'f32' });
+  const finite = d.roll(4) !== 0;
+  const scaled = make(Mul, [finite ? sums : make(Add, [z, sums]), random(d, [5], 'f32', -0.05, 0.05)]);
+  const shifted = d.roll(2) === 0 ? scaled : make(Add, [make(Relu, [scaled]), num(d.pick([0.5, -300, 1e30]))]);
+  const type = zero < 0 ? 'i8' : 'u8';
+  return make(Cast, [make(QuantizeLinear, [shifted, num(d.pick([1, 0.5, 3, 1e-30])), num(zero, type)])], { to: 'f32' });
+}
+/** Its exact product with whole numbers. */
+const wholeProduct = (d: Dice, v: Value): Value =>
+  d.roll(2) === 0
+    ? make(MatMul, [v, constant(fromNumbers('f32', [5, 2], [3, -4, 0, 1, 7, -9, 2, 2, -1, 5]))], { exact: true })
+    : make(Conv, [v, list([1, 3, 1, 1], [3, -4, 7])], { ...padded(d), exact: true });
 /** A product, and what its channels are scaled and shifted by. */
 function product(d: Dice, from: Value): { readonly y: Value; readonly channel: (lo: number, hi: number) => Value } {
   const conv = d.roll(2) === 0;
@@ -409,6 +423,11 @@ export const RULE_GRAPHS: Readonly<Record<string, RuleGraphs>> = {
       : make(MatMulInteger, [u8, random(d, [5, 3], d.pick(['i8', 'u8']), 0, 100), num(d.roll(200), 'u8')]),
   ),
   'a convolution of what is dequantized': rounded(64, d => make(Conv, quantized(d), padded(d))),
+  'a product of a quantized value': exact(d => wholeProduct(d, requantized(d, d.pick([0, 0, 1])))),
+  'a product of a quantized value less its zero point': exact((d, n) => {
+    const zero = d.pick([-128, -3, 0, 7, 255]);
+    return wholeProduct(d, make(Sub, [requantized(d, zero), num(Math.round(n(zero)) + Number(d.roll(8) === 0))]));
+  }),
   'a product of what is dequantized': rounded(64, d => {
     const w = make(
       DequantizeLinear,

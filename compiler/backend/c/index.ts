@@ -17,6 +17,8 @@ export const C: BackEnd<CArtifact> = {
   narrowVectors: true,
   prepares: false,
   threads: true,
+  // GCC 12 spills more of them, and these are enough.
+  dotRows: registers => Math.floor(registers / 4),
   check({ toolchain, threads }, bad) {
     if (threads > 1 && !THREADED.includes(toolchain.system))
       bad(`'threads' needs POSIX threads, which '${toolchain.system}' does not have`);

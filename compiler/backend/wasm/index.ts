@@ -25,6 +25,8 @@ export const WASM: BackEnd<WasmArtifact> = {
   narrowVectors: true,
   prepares: true,
   threads: true,
+  // Two vectors of B, a splat, and the sums.
+  dotRows: registers => Math.floor((registers - 3) / 2),
   check({ vector, threads, features }, bad) {
     if (vector.bits > 128) bad("'vector.bits' of WebAssembly is 0 or 128");
     if (vector.fma === 'fused') bad("'vector.fma' of WebAssembly is none or relaxed");

@@ -1,5 +1,5 @@
 import { codeOf, isCoded, isMiniFloat, MINI_FLOATS } from '../../core/codes.ts';
-import { DTYPES, isFloat, isInt, regOf, type DType } from '../../core/dtype.ts';
+import { DTYPES, isFloat, isInt, limitsOf, regOf, type DType } from '../../core/dtype.ts';
 import { dimEq, type Dim } from '../../core/dim.ts';
 import { must } from '../../core/diagnostic.ts';
 import { floatContent, wholeSize, WHOLE, type Content, type FloatRule } from '../../core/float-size.ts';
@@ -21,6 +21,7 @@ import {
   type Typed,
 } from '../define.ts';
 import { scalarFunction, type Scalar } from '../../kernel/eval/scalar.ts';
+import { constantOf } from './util.ts';
 
 /** The shape that two shapes broadcast to (numpy's rule). A symbolic size meets only 1 or its equal: a guard checks it at run time. */
 export function broadcastShapes(a: readonly Dim[], b: readonly Dim[], same: (x: Dim, y: Dim, what: string) => Dim): Dim[] {
@@ -71,7 +72,14 @@ export const predicate =
 
 /** Brings i32 lanes into the range of a narrow integer type. */
 export const wrapNarrow = (dtype: DType, e: Expr): Expr =>
-  e.t.base === 'i32' && isInt(dtype) && DTYPES[dtype].bits < 32 ? wrapped(dtype, e) : e;
+  e.t.base === 'i32' && isInt(dtype) && DTYPES[dtype].bits < 32 && !isClamped(dtype, e) ? wrapped(dtype, e) : e;
+/** Whether e is max(min(float, hi), lo) as an integer, within the type. NaN becomes 0, which every type has. */
+function isClamped(dtype: DType, e: Expr): boolean {
+  if (e.k !== 'cast' || e.a.k !== 'bin' || e.a.op !== 'max' || e.a.a.k !== 'bin' || e.a.a.op !== 'min') return false;
+  const [lo, hi] = [constantOf(e.a.b), constantOf(e.a.a.b)];
+  const [least, most] = limitsOf(dtype);
+  return lo !== undefined && hi !== undefined && lo >= least && hi <= most;
+}
 
 /** An elementwise operator is its scalar function; shape, reference evaluation, vector kernel and fusion follow from it. */
 export function elementwise<const S extends Schema>(d: ElementwiseDef<S>): OpOf<S> {

@@ -30,8 +30,7 @@ import { microKernel, columnVectors, type Arith, type ColumnVector, type RowLayo
  */
 function registerRows(m: Arith, vectors: number): number {
   if (m.lanes === 1 || !m.fma) return 4;
-  // GCC 12 keeps no more sums of dot products than these in registers, and they are enough.
-  if (m.dot) return Math.floor(m.registers / 4);
+  if (m.dot) return m.dotRows;
   const rows = Math.floor((m.registers - 3) / 2);
   return vectors === 1 && m.lanes > 4 ? 2 * rows : rows;
 }

@@ -40,6 +40,8 @@ export interface Arith {
   readonly fma: boolean;
   /** Vector registers that a micro-kernel may fill. */
   readonly registers: number;
+  /** Rows of two vectors of sums of dot products. */
+  readonly dotRows: number;
   /** For words (i32) that hold small integers, in A and in B: the product of two words is the dot product of what they hold. */
   readonly dot?: DotTypes;
 }
@@ -55,6 +57,7 @@ export function arithOf(profile: Profile, base: Base): Arith {
     lanes: wide ? (Math.max(1, profile.vector.bits / 32) as Lanes) : 1,
     fma: base === 'f32' && profile.vector.bits > 0 && profile.vector.fma !== 'none',
     registers: profile.registers,
+    dotRows: profile.backEnd.dotRows(profile.registers),
   };
 }
 /** a * b + c in the arithmetic of the kernel. */

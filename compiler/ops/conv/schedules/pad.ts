@@ -8,7 +8,7 @@
  * Three or four planes (a picture) are read by vectors of pixels and interleaved by shuffles. The input may be computed on the way.
  */
 import { must } from '../../../core/diagnostic.ts';
-import { dimEq, dimMul, dimProd, dimSub, type Dim } from '../../../core/dim.ts';
+import { dimEq, dimMul, dimProd, dimSub, isMultiple, rangeOf, type Dim } from '../../../core/dim.ts';
 import { regOf, type DType } from '../../../core/dtype.ts';
 import { dimStrides } from '../../../core/shape.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
@@ -36,7 +36,7 @@ import { turned } from '../../schedules/pack.ts';
 /** What a padded copy is made of, where that is not the input's own elements and zeros. */
 interface Cells {
   readonly dtype: DType;
-  /** Elements of a pixel; those behind the channels of the input are 0. */
+  /** Elements of a pixel, at least as many as the input's channels, which whole vectors hold; what is behind those is not used. */
   readonly channels: Dim;
   /** An element of the border, as a register holds it. */
   border(k: KernelBuilder): Expr;
@@ -55,9 +55,8 @@ export function padInto(c: LowerCtx<unknown>, x: Source, sizes: readonly Dim[], 
   const to = c.temp('padded', dtype, dimProd(dims));
   const strides = dimStrides(dims);
   const axes = Array.from({ length: nd + 2 }, (_, i) => i);
-  // A row of pixels is one run of elements where it lies so.
-  const joined = x.canMerge(nd) && dimEq(own, channels);
-  const src = joined ? x.merge([...axes.slice(0, nd).map(a => [a]), [nd, nd + 1]]) : x;
+  // A row of pixels is one run of elements where it lies so. Vectors that reach beyond a pixel then end in the next one.
+  const rows = x.canMerge(nd) ? x.merge([...axes.slice(0, nd).map(a => [a]), [nd, nd + 1]]) : undefined;
   const lanes: Lanes = x.vector ? lanesOf(c.profile) : 1;
   const inner = must(x.dims[nd]);
   const before = must(pads[nd - 1]);
@@ -77,13 +76,22 @@ export function padInto(c: LowerCtx<unknown>, x: Source, sizes: readonly Dim[], 
         clear(k.let(add(begin, k.dim(dimMul(inner, channels)))), dimMul(after, channels));
         return;
       }
-      if (joined) forLanes(k, dimMul(inner, channels), lanes, (i, l) => put(add(begin, i), src.at(k, [...idx, i], l)));
-      else
-        k.for(0, inner, px => {
-          const pixel = k.let(add(begin, mul(px, k.dim(channels))));
-          forLanes(k, own, lanes, (i, l) => put(add(pixel, i), src.at(k, [...idx, px, i], l)));
-          k.for(own, channels, i => store(add(pixel, i), konst(vtype(regOf(dtype)), 0)));
+      const pixel = (px: Expr): Expr => k.let(add(begin, mul(px, k.dim(channels))));
+      const one = (px: Expr): void => {
+        const at = pixel(px);
+        forLanes(k, own, lanes, (i, l) => put(add(at, i), x.at(k, [...idx, px, i], l)));
+        k.for(own, channels, i => store(add(at, i), konst(vtype(regOf(dtype)), 0)));
+      };
+      if (rows && dimEq(own, channels))
+        forLanes(k, dimMul(inner, channels), lanes, (i, l) => put(add(begin, i), rows.at(k, [...idx, i], l)));
+      else if (rows && overruns(own, channels, inner) && lanes >= 4) {
+        const last = k.dim(dimSub(inner, 1));
+        k.for(0, last, px => {
+          const [from, at] = [k.let(mul(px, k.dim(own))), pixel(px)];
+          k.for(0, channels, i => put(add(at, i), rows.at(k, [...idx, add(from, i)], 4)), { step: 4 });
         });
+        one(last);
+      } else k.for(0, inner, one);
       clear(k.let(add(begin, k.dim(dimMul(inner, channels)))), dimMul(after, channels));
     };
     const nest = (idx: readonly Expr[], at: Expr, inside: Expr): void => {
@@ -113,6 +121,9 @@ export function padInto(c: LowerCtx<unknown>, x: Source, sizes: readonly Dim[], 
   return to;
 }
 
+/** Whether vectors of four that begin with a pixel fill its place in the copy, and end in the next pixel at the latest. */
+const overruns = (own: Dim, channels: Dim, width: Dim): boolean =>
+  isMultiple(channels, 4) && Number(own) + 4 > Number(channels) && Number(own) >= 3 && rangeOf(width).lo > 0;
 /** A picture of three or four planes (an input of the model, as most are): the same with the columns last, to be read by vectors. */
 function planar(c: LowerCtx<unknown>, x: Source): Source | undefined {
   const channels = x.dims.at(-1);
