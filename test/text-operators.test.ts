@@ -175,6 +175,14 @@ describe('Tokenizer', () => {
       [1, 2, 4],
       ['\u0002', 'é', '😀', '\u0003', '\u0002', '\u0003', '_', '_'],
     ]);
+    expect(tokens(['', ''], [2], ...o)).toEqual([[2, 0], []]);
+  });
+  it('takes the longest match', () => {
+    const o = [attribute('mark', 0), attribute('mincharnum', 1), word('tokenexp', 'a|ab|1??b')];
+    expect(tokens(['ab1b'], [1], ...o)).toEqual([
+      [1, 2],
+      ['ab', '1b'],
+    ]);
   });
   it('drops what is too short, in characters', () => {
     const o = [attribute('mark', 0), attribute('mincharnum', 3), words('separators', [' '])];

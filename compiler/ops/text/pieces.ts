@@ -29,7 +29,7 @@ interface PiecesAttrs {
   readonly shortest: number;
   /** Pieces after which a text is not cut any more; 0: none. */
   readonly most: number;
-  /** Whether a piece of the character 2 is in front, and one of the character 3 behind. */
+  /** Whether a piece of the character 2 is in front, and one of the character 3 behind; not where no text has a piece. */
   readonly marks: boolean;
   readonly count: Dim;
 }
@@ -39,7 +39,7 @@ type Span = readonly [number, number];
 export const TextPieces = defineOp({
   name: 'TextPieces',
   doc:
-    'The pieces of each text, [..., count, bytes], and how many it has: what automata match in it, or what is between that, by one automaton ' +
+    'The pieces of each text, [..., count, bytes], and how many it has (marks not counted): what automata match in it, or what is between that, by one automaton ' +
     'after the other. Texts of fewer pieces than others are filled up with `pad`.',
   inputs: ['x', 'automata', 'pad'],
   attrs: {
@@ -62,7 +62,9 @@ export const TextPieces = defineOp({
   definesSymbols: countSymbols,
   eval: (c, x, automata, pad) => {
     const t = must(x);
-    const pieces = spellings(t).map(text => piecesOf(c.attrs, toNumbers(must(automata)), text));
+    const found = spellings(t).map(text => piecesOf(c.attrs, toNumbers(must(automata)), text));
+    const marked = c.attrs.marks && found.some(p => p.length > 0);
+    const pieces = found.map(p => (marked ? [Uint8Array.of(2), ...p, Uint8Array.of(3)] : p));
     const count = typeof c.attrs.count === 'number' ? c.attrs.count : pieces.reduce((n, p) => Math.max(n, p.length), 0);
     const [filler] = spellings(must(pad));
     const all = pieces.flatMap(p => Array.from({ length: count }, (_, i) => p[i] ?? must(filler)));
@@ -73,7 +75,7 @@ export const TextPieces = defineOp({
       fromNumbers(
         'i64',
         sizes,
-        pieces.map(p => p.length),
+        found.map(p => p.length),
       ),
     ];
   },
@@ -89,8 +91,7 @@ const next = (t: Uint8Array, at: number, end: number): number => {
 function piecesOf(a: PiecesAttrs, automata: Float64Array, text: Uint8Array): Uint8Array[] {
   let spans: readonly Span[] = [[0, text.length]];
   for (const at of a.automata) spans = spans.flatMap(s => cutSpan(a, automata.subarray(at), text, s));
-  const out = spans.map(([from, to]) => text.subarray(from, to));
-  return a.marks ? [Uint8Array.of(2), ...out, Uint8Array.of(3)] : out;
+  return spans.map(([from, to]) => text.subarray(from, to));
 }
 function cutSpan(a: PiecesAttrs, automaton: Float64Array, t: Uint8Array, [from, end]: Span): Span[] {
   const out: Span[] = [];
@@ -108,7 +109,11 @@ function cutSpan(a: PiecesAttrs, automaton: Float64Array, t: Uint8Array, [from, 
       else push(begin, b);
       begin = at = e;
     } else if (b >= end) break;
-    else at = next(t, b, end);
+    else {
+      // An empty match takes a character with it.
+      if (a.keep === 'between') push(begin, b);
+      begin = at = next(t, b, end);
+    }
   }
   if (a.keep === 'matches') return out;
   // What is left is not cut, but a separator in front of it is none of it where empty pieces are dropped.
@@ -157,13 +162,13 @@ function lowerPieces(c: LowerCtx<PiecesAttrs>): void {
       k,
       sizes,
       (idx, n) => {
-        const total = k.let(add(cut(k, rowOf(k, x, n)).n, 2 * marks));
+        const total = k.let(cut(k, rowOf(k, x, n)).n);
         counts.store(k, idx, cast(vtype('i64'), total));
         k.set(most, max(most, total));
       },
       false,
     );
-    k.store(cell, 0, most);
+    k.store(cell, 0, select(gt(most, 0), add(most, 2 * marks), most));
   });
   readCount(c, cell);
   const out = c.sink(0);
@@ -181,7 +186,7 @@ function lowerPieces(c: LowerCtx<PiecesAttrs>): void {
           store(piece, int(0), int(value));
           zeros(piece, int(1));
         };
-        if (marks) mark(int(0), 2);
+        if (marks) k.if(gt(k.dim(attrs.count), 0), () => mark(int(0), 2));
         k.for(0, found.n, s => {
           const piece = k.let(add(s, marks));
           const from = k.let(k.load(found.spans.begin, s));
@@ -189,7 +194,7 @@ function lowerPieces(c: LowerCtx<PiecesAttrs>): void {
           k.for(0, length, p => store(piece, p, byteAt(k, r, add(from, p))));
           zeros(piece, length);
         });
-        if (marks) mark(k.let(add(found.n, 1)), 3);
+        if (marks) k.if(gt(k.dim(attrs.count), 0), () => mark(k.let(add(found.n, 1)), 3));
         k.for(k.let(add(found.n, 2 * marks)), attrs.count, piece => {
           fill(k, pad, p => store(piece, p.at, p.value));
           zeros(piece, k.dim(must(pad.dims[0])));
@@ -248,7 +253,11 @@ function emitCut(
               k.if(
                 ge(b, end),
                 () => k.set(going, int(0)),
-                () => k.set(at, emitNext(k, r, b, end)),
+                () => {
+                  if (a.keep === 'between') push(begin, b);
+                  k.set(at, emitNext(k, r, b, end));
+                  k.set(begin, at);
+                },
               ),
           ),
       );

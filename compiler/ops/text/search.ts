@@ -8,7 +8,7 @@ import { add, and, eq, ge, gt, int, le, lt, mul, ne, select, shr, type Expr, typ
  *     [columns, state at the beginning of the text, state behind byte 0 … 255, column of byte 0 … 255, then the rows]
  *
  * A row has an entry for each column, of which the last is the end of the text: twice the next state, and 1 more if a match ends in front of
- * the byte. From state 0 no match is reached. Later matches go before earlier ones.
+ * the byte. From state 0 no match is reached. Of the matches at a place the longest counts.
  */
 export const HEADER = { columns: 0, begin: 1, behind: 2, column: 258, rows: 514 } as const;
 

@@ -27,10 +27,9 @@ const textAt = (n: OnnxNode, texts: readonly (Value | undefined)[], i: number): 
   texts[i] ?? n.reject(`input ${i} must be strings`);
 const sizesOf = (x: Value): readonly Dim[] => x.type.shape.slice(0, -1);
 
-function automaton(n: OnnxNode, c: ImportCtx, pattern: string, mode: 'first' | 'whole'): Int32Array {
+function automaton(n: OnnxNode, c: ImportCtx, pattern: string): Int32Array {
   const a = automatonOf(
     pattern,
-    mode,
     why => n.reject(why),
     why => n.unsupported(why),
   );
@@ -40,7 +39,7 @@ function automaton(n: OnnxNode, c: ImportCtx, pattern: string, mode: 'first' | '
 const literal = (text: string): string => Array.from(text, ch => `\\x{${must(ch.codePointAt(0)).toString(16)}}`).join('');
 
 const regexFullMatch: TextBuilder = (n, c, texts) => {
-  const a = automaton(n, c, n.string('pattern', ''), 'whole');
+  const a = automaton(n, c, n.string('pattern', ''));
   return [c.apply1(TextMatch, [textAt(n, texts, 0), c.constant(fromTyped('i32', [a.length], a))])];
 };
 
@@ -110,7 +109,7 @@ function pieces(n: OnnxNode, c: ImportCtx, x: Value, o: Cutting): readonly Value
   const all: number[] = [];
   const automata = o.patterns.map(p => {
     const at = all.length;
-    for (const e of automaton(n, c, p, 'first')) all.push(e);
+    for (const e of automaton(n, c, p)) all.push(e);
     return at;
   });
   const bytes = dimHi(widthOf(x));
@@ -156,7 +155,8 @@ const tokenizer: TextBuilder = (n, c, texts) => {
   if (shortest < 1) n.reject(`mincharnum is ${shortest}`);
   const x = textAt(n, texts, 0);
   if (sizesOf(x).length > 2) n.reject(`x has ${sizesOf(x).length} axes, must have one or two`);
-  const single = separators.length === 1 && separators[0] === '';
+  const single = expression === '.' || (separators.length === 1 && separators[0] === '');
+  if (single && shortest > 1) n.reject(`tokens are single characters, and mincharnum is ${shortest}`);
   const o = { shortest, marks: n.bool('mark'), pad: n.string('pad_value') };
   const [tokens] =
     expression !== '' || single

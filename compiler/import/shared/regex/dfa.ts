@@ -31,26 +31,20 @@ function holds(what: Assertion, before: Side, behind: Side): boolean {
 }
 
 /**
- * The automaton of an expression, as `HEADER` has it. `first`: the match that Perl would find, for which alternatives are tried in order;
- * `whole`: the longest, which tells whether a whole text matches. `reject` is told of an error in the expression, `tooLarge` of one whose
- * automaton would be too large.
+ * The automaton of an expression, as `HEADER` has it. `reject` is told of an error in the expression, `tooLarge` of one whose automaton would
+ * be too large.
  */
-export function automatonOf(
-  text: string,
-  mode: 'first' | 'whole',
-  reject: (why: string) => never,
-  tooLarge: (why: string) => never,
-): Int32Array {
+export function automatonOf(text: string, reject: (why: string) => never, tooLarge: (why: string) => never): Int32Array {
   const nfa = nfaOf(parseRegex(text, reject), LIMITS.insts);
   return (
-    (nfa && build(nfa, mode === 'first')) ??
+    (nfa && build(nfa)) ??
     tooLarge(
       `the automaton of the regular expression ${JSON.stringify(text)} is too large; make its repetitions and sets smaller`,
     )
   );
 }
 
-function build(nfa: Nfa, first: boolean): Int32Array | undefined {
+function build(nfa: Nfa): Int32Array | undefined {
   const asserts = nfa.insts.some(i => i.k === 'assert');
   const { columnOf, samples } = columnsOf(nfa, asserts);
   const columns = samples.length + 1;
@@ -58,8 +52,9 @@ function build(nfa: Nfa, first: boolean): Int32Array | undefined {
   const rows: number[][] = [];
   const states = new Map<string, number>();
   const todo: { readonly before: Side; readonly at: readonly number[] }[] = [];
-  /** The state of the threads at `at`, the preferred ones first, behind what `before` says. */
-  const stateOf = (given: Side, at: readonly number[]): number => {
+  /** The state of the threads at `at`, behind what `before` says. */
+  const stateOf = (given: Side, threads: readonly number[]): number => {
+    const at = threads.toSorted((a, b) => a - b);
     const before = asserts ? given : 'other';
     const key = `${before} ${at.join()}`;
     const had = states.get(key);
@@ -78,7 +73,7 @@ function build(nfa: Nfa, first: boolean): Int32Array | undefined {
     const reached = new Map<Side, Closure>();
     const behind = (side: Side): Closure => {
       const key = asserts ? side : 'other';
-      const had = reached.get(key) ?? closure(nfa, at, before, side, first);
+      const had = reached.get(key) ?? closure(nfa, at, before, side);
       if (!reached.has(key)) steps += had.steps;
       reached.set(key, had);
       return had;
@@ -107,37 +102,34 @@ function build(nfa: Nfa, first: boolean): Int32Array | undefined {
 }
 
 interface Closure {
-  /** Instructions that read a byte, the preferred ones first. */
+  /** Instructions that read a byte. */
   readonly threads: readonly number[];
   readonly matches: boolean;
   readonly steps: number;
 }
-/** What is reached without reading. Of the `first` match, threads behind a match are no longer of interest. */
-function closure(nfa: Nfa, at: readonly number[], before: Side, behind: Side, first: boolean): Closure {
+/** What is reached without reading. */
+function closure(nfa: Nfa, at: readonly number[], before: Side, behind: Side): Closure {
   const seen = new Set<number>();
   const threads: number[] = [];
   let matches = false;
-  for (const from of at) {
-    const stack = [from];
-    for (let pc = stack.pop(); pc !== undefined; pc = stack.pop()) {
-      if (seen.has(pc)) continue;
-      seen.add(pc);
-      const i = must(nfa.insts[pc]);
-      switch (i.k) {
-        case 'bytes':
-          threads.push(pc);
-          break;
-        case 'split':
-          stack.push(i.other, i.next);
-          break;
-        case 'assert':
-          if (holds(i.what, before, behind)) stack.push(i.next);
-          break;
-        case 'match':
-          matches = true;
-          break;
-      }
-      if (matches && first) return { threads, matches, steps: seen.size };
+  const stack = [...at];
+  for (let pc = stack.pop(); pc !== undefined; pc = stack.pop()) {
+    if (seen.has(pc)) continue;
+    seen.add(pc);
+    const i = must(nfa.insts[pc]);
+    switch (i.k) {
+      case 'bytes':
+        threads.push(pc);
+        break;
+      case 'split':
+        stack.push(i.other, i.next);
+        break;
+      case 'assert':
+        if (holds(i.what, before, behind)) stack.push(i.next);
+        break;
+      case 'match':
+        matches = true;
+        break;
     }
   }
   return { threads, matches, steps: seen.size };

@@ -1,7 +1,7 @@
 import type { Assertion, Regex } from './parse.ts';
 import type { Ranges } from './sets.ts';
 
-/** An instruction of a machine over bytes. A split prefers `next`. */
+/** An instruction of a machine over bytes. */
 type Inst =
   | { readonly k: 'bytes'; readonly lo: number; readonly hi: number; readonly next: number }
   | { readonly k: 'split'; readonly next: number; readonly other: number }
@@ -43,16 +43,14 @@ export function nfaOf(regex: Regex, most: number): Nfa | undefined {
           add({ k: 'match' });
           if (full()) return 0;
           const body = make(x.x, loop);
-          insts[loop] = choice(x.greedy, body, next);
+          insts[loop] = { k: 'split', next: body, other: next };
           to = loop;
-        } else for (let i = x.min; i < x.max && !full(); i++) to = add(choice(x.greedy, make(x.x, to), next));
+        } else for (let i = x.min; i < x.max && !full(); i++) to = add({ k: 'split', next: make(x.x, to), other: next });
         for (let i = 0; i < x.min && !full(); i++) to = make(x.x, to);
         return to;
       }
     }
   }
-  const choice = (greedy: boolean, body: number, past: number): Inst =>
-    greedy ? { k: 'split', next: body, other: past } : { k: 'split', next: past, other: body };
   /** One character of a set. Sequences that begin alike share their beginnings. */
   function characters(ranges: Ranges, next: number): number {
     const heads = utf8Tree(ranges);

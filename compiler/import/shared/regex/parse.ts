@@ -3,16 +3,15 @@ import { caseless, classOf, negated, PERL, POSIX, united, type Ranges } from './
 
 /**
  * Regular expressions in the syntax of RE2 (https://github.com/google/re2/wiki/Syntax), which has neither back-references nor looking around, so
- * that every expression has an automaton.
+ * that every expression has an automaton: which texts match it.
  */
 export type Regex =
   | { readonly k: 'set'; readonly ranges: Ranges }
   /** Any byte, also one that is part of a character. */
   | { readonly k: 'byte' }
   | { readonly k: 'cat'; readonly items: readonly Regex[] }
-  /** The first alternative that leads to a match is taken. */
   | { readonly k: 'alt'; readonly items: readonly Regex[] }
-  | { readonly k: 'repeat'; readonly x: Regex; readonly min: number; readonly max: number; readonly greedy: boolean }
+  | { readonly k: 'repeat'; readonly x: Regex; readonly min: number; readonly max: number }
   | { readonly k: 'assert'; readonly what: Assertion };
 export type Assertion = 'text begins' | 'text ends' | 'line begins' | 'line ends' | 'word border' | 'no word border';
 
@@ -20,7 +19,6 @@ interface Flags {
   readonly i: boolean;
   readonly m: boolean;
   readonly s: boolean;
-  /** Repetitions are short unless they are marked. */
   readonly U: boolean;
 }
 /** RE2 repeats nothing more often. */
@@ -61,8 +59,8 @@ export function parseRegex(text: string, reject: (why: string) => never): Regex 
         const quoted: Regex[] = [];
         while (at < chars.length && !eat('\\E')) quoted.push(single(next(), f));
         const last = quoted.pop();
-        run.push(...quoted, ...(last ? [repeated(last, f)] : []));
-      } else run.push(repeated(one(f), f));
+        run.push(...quoted, ...(last ? [repeated(last)] : []));
+      } else run.push(repeated(one(f)));
     }
     items.push({ k: 'cat', items: run });
     depth--;
@@ -80,15 +78,14 @@ export function parseRegex(text: string, reject: (why: string) => never): Regex 
     }
     return out;
   }
-  function repeated(x: Regex, f: Flags): Regex {
+  function repeated(x: Regex): Regex {
     const times = repetition();
     if (!times) return x;
-    const greedy = eat('?') === f.U;
+    // Whether a repetition is greedy (flag U, `?`) does not change which texts match, and of several matches the longest is looked for.
+    eat('?');
     if (repetition()) bad('a repetition is repeated');
     // To hold once is to hold as often as one likes.
-    return x.k === 'assert'
-      ? { k: 'repeat', x, min: Math.min(1, times.min), max: 1, greedy }
-      : { k: 'repeat', x, ...times, greedy };
+    return x.k === 'assert' ? { k: 'repeat', x, min: Math.min(1, times.min), max: 1 } : { k: 'repeat', x, ...times };
   }
   function repetition(): { readonly min: number; readonly max: number } | undefined {
     if (eat('*')) return { min: 0, max: Infinity };
