@@ -71,14 +71,12 @@ export function chooseBits(
   });
   const of = (name: string): number => must(sensitivity.get(name));
   const steps = candidates.flatMap(node =>
-    node.ways
-      .slice(1)
-      .map((way, i): Step => ({
-        node,
-        to: i + 1,
-        gain: of(node.name) / BETTER ** i,
-        bytes: way.bytes - must(node.ways[i]).bytes,
-      })),
+    node.ways.slice(1).map((way, i): Step => ({
+      node,
+      to: i + 1,
+      gain: of(node.name) / BETTER ** i,
+      bytes: way.bytes - must(node.ways[i]).bytes,
+    })),
   );
   const { maxDrop, maxSize } = limits;
   const byCost = (s: Step): number => s.gain / Math.max(1, s.bytes);
