@@ -120,7 +120,8 @@ export async function quantizeGraph(
   if (!samples) return { plan: first, warnings, observed, sizes, ...none };
   const own = await ownErrors(graph, first, names, samples, engine, told);
   const all = choices.biasCorrection === false ? first : corrected(first, kept, own);
-  const { plan, sensitivity } = await limited(model, all, choices, samples, engine, told);
+  const more = await withMoreBits(model, all, kept, choices, samples, engine, told);
+  const { plan, sensitivity } = await limited(model, all, more, choices, samples, engine, told);
   const comparison = await compareModels(graph, plan, names, samples, engine, told);
   const outputs = Object.fromEntries(
     [...comparison.outputs].map(([name, o]) => [name, { error: round(o.error, 4), cosine: Number(o.cosine.toFixed(6)) }]),
@@ -192,30 +193,50 @@ async function smoothed(
   }
   return best;
 }
+const isLimited = ({ limits, sensitivity = false }: QuantizeChoices): boolean =>
+  sensitivity || limits?.maxDrop !== undefined || limits?.maxSize !== undefined;
+/** What nodes are with the next more bits, where limits may ask for these: with corrections of their own. */
+async function withMoreBits(
+  { graph, names }: ModelToQuantize,
+  plan: QuantizationPlan,
+  sites: readonly Site[],
+  choices: QuantizeChoices,
+  samples: Samples,
+  engine: Engine,
+  told: (p: QuantizeProgress) => void,
+): Promise<QuantizationPlan['nodes']> {
+  const nodes = Object.entries(plan.nodes).flatMap(([name, { scheme, per }]): [string, NodePlan][] => {
+    const up = wider(scheme);
+    return up ? [[name, { scheme: up, per }]] : [];
+  });
+  const more = { ...plan, nodes: Object.fromEntries(nodes) };
+  if (!isLimited(choices) || nodes.length === 0) return {};
+  if (choices.biasCorrection === false) return more.nodes;
+  return corrected(more, sites, await ownErrors(graph, more, names, samples, engine, told)).nodes;
+}
 /** A plan with as many bits for those nodes that keep the model within its limits. */
 async function limited(
   { graph, names }: ModelToQuantize,
   plan: QuantizationPlan,
-  { limits, sensitivity = false }: QuantizeChoices,
+  more: QuantizationPlan['nodes'],
+  choices: QuantizeChoices,
   samples: Samples,
   engine: Engine,
   told: (p: QuantizeProgress) => void,
 ): Promise<{ readonly plan: QuantizationPlan; readonly sensitivity: ReadonlyMap<string, number> }> {
-  if (!sensitivity && limits?.maxDrop === undefined && limits?.maxSize === undefined) return { plan, sensitivity: new Map() };
-  const trials = await openTrials(graph, plan, names, samples, engine);
+  if (!isLimited(choices)) return { plan, sensitivity: new Map() };
+  const trials = await openTrials(graph, plan, more, names, samples, engine);
   const { sites } = sitesOf(graph);
   const candidates = sites.flatMap((s): Candidate[] => {
     const how = plan.nodes[s.name];
     if (!Object.hasOwn(plan.nodes, s.name) || !how) return [];
-    const up = wider(how.scheme);
-    const ways = [how, ...(up ? [{ ...how, scheme: up }] : []), undefined];
+    const ways = [how, ...(Object.hasOwn(more, s.name) ? [more[s.name]] : []), undefined];
     return [{ name: s.name, ways: ways.map(w => ({ scheme: w?.scheme, bytes: storedBytes(s, w) })) }];
   });
-  const { raised, sensitivity: alone } = chooseBits(trials, limits ?? {}, candidates, told);
+  const { raised, sensitivity: alone } = chooseBits(trials, choices.limits ?? {}, candidates, told);
   const nodes = Object.entries(plan.nodes).flatMap(([name, how]): [string, NodePlan][] => {
     const now = raised.get(name);
-    // The correction was for what fewer bits do.
-    return !now ? [[name, how]] : now.scheme ? [[name, { scheme: now.scheme, per: how.per }]] : [];
+    return !now ? [[name, how]] : now.scheme ? [[name, must(more[name])]] : [];
   });
   const now = new Map(nodes);
   const values = valueNames(graph, names);

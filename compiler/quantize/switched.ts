@@ -9,7 +9,7 @@ import { uniqueNames, valueNames } from './names.ts';
 import { outputErrors, type OutputError } from './outputs.ts';
 import type { QuantizationPlan } from './plan.ts';
 import { eachSample, type Engine, type Sample, type Samples } from './samples.ts';
-import { wider, type Scheme } from './scheme.ts';
+import type { Scheme } from './scheme.ts';
 import { sitesOf } from './sites.ts';
 
 /** What nodes are; those that are not in it stay in floats. */
@@ -26,11 +26,12 @@ const KEPT = { samples: 256, bytes: 256e6 };
 
 /**
  * The model with a switch for each node and each scheme that it may have: one compilation serves all choices. All results of each node are
- * computed.
+ * computed. `more`: what nodes are with the next more bits.
  */
 export async function openTrials(
   g: Graph,
   plan: QuantizationPlan,
+  more: QuantizationPlan['nodes'],
   names: ReadonlyMap<Value, string>,
   samples: Samples,
   engine: Engine,
@@ -38,9 +39,8 @@ export async function openTrials(
   const values = valueNames(g, names);
   const sites = sitesOf(g).sites.filter(s => Object.hasOwn(plan.nodes, s.name));
   const switches = sites.flatMap(site => {
-    const how = must(plan.nodes[site.name]);
-    const up = wider(how.scheme);
-    return [how, ...(up ? [{ ...how, scheme: up }] : [])].map(way => ({ site, how: way }));
+    const up = Object.hasOwn(more, site.name) ? more[site.name] : undefined;
+    return [must(plan.nodes[site.name]), ...(up ? [up] : [])].map(how => ({ site, how }));
   });
   const size = Math.max(1, switches.length);
   const own = new Map(sites.map(s => [s.node, s]));

@@ -69,7 +69,7 @@ interface Steps {
   readonly zero: number;
 }
 /** Parts of the largest weight that a scale may hold: clipping it a little can be worth finer steps for the others. */
-const REACHES = Array.from({ length: 14 }, (_, i) => 1 - i / 20);
+const REACHES = Array.from({ length: 8 }, (_, i) => 1 - i / 12);
 const LEAST_HALF = 2 ** -14;
 export const MOST_HALF = 65504;
 const half = must(codeOf('f16'));
@@ -80,27 +80,27 @@ function shortScale(v: number): number {
 }
 const nibble = (v: number, { scale, zero }: Steps): number => Math.min(15, Math.max(0, nearestEven(v / scale) + zero));
 /**
- * Steps of 4 bits for some weights. The largest magnitude becomes -8, of which there is one more than of 7: a scale may be negative. Each
- * scale is then fitted to the integers it gave. `asymmetric`: 0 may be any of the 16, where that is better.
+ * Steps of 4 bits for some weights. The largest magnitude becomes -8, of which there is one more than of 7: a scale may be negative. The
+ * best of several scales is then fitted to the integers that it gave. `asymmetric`: 0 may be any of the 16, where that is better.
  */
 function stepsOf(values: Float64Array, asymmetric: boolean): Steps {
   const peak = values.reduce((a, v) => (Math.abs(v) > Math.abs(a) ? v : a), 0);
-  let best = { steps: { scale: 1, zero: 8 }, error: Infinity };
+  let best: { readonly steps: Steps; readonly error: number } = { steps: { scale: 1, zero: 8 }, error: Infinity };
   if (Math.abs(peak) < LEAST_SCALE) return best.steps;
-  const offer = (first: Steps): void => {
-    for (const steps of [first, fitted(values, first)]) {
-      let error = 0;
-      for (const v of values) error += (v - (nibble(v, steps) - steps.zero) * steps.scale) ** 2;
-      if (error < best.error) best = { steps, error };
-    }
+  const offer = (steps: Steps): void => {
+    let error = 0;
+    for (const v of values) error += (v - (nibble(v, steps) - steps.zero) * steps.scale) ** 2;
+    if (error < best.error) best = { steps, error };
   };
   for (const reach of REACHES) offer({ scale: shortScale((peak * reach) / -8), zero: 8 });
-  if (!asymmetric) return best.steps;
-  const [lo, hi] = [values.reduce((a, v) => Math.min(a, v), 0), values.reduce((a, v) => Math.max(a, v), 0)];
-  for (const reach of REACHES) {
-    const scale = shortScale(((hi - lo) * reach) / 15);
-    offer({ scale, zero: Math.min(15, Math.max(0, Math.round((-lo * reach) / scale))) });
+  if (asymmetric) {
+    const [lo, hi] = [values.reduce((a, v) => Math.min(a, v), 0), values.reduce((a, v) => Math.max(a, v), 0)];
+    for (const reach of REACHES) {
+      const scale = shortScale(((hi - lo) * reach) / 15);
+      offer({ scale, zero: Math.min(15, Math.max(0, Math.round((-lo * reach) / scale))) });
+    }
   }
+  offer(fitted(values, best.steps));
   return best.steps;
 }
 /** The scale of least squared error for the integers that steps give. */

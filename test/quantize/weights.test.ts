@@ -11,7 +11,7 @@ import { planMemory } from '../../compiler/program/plan.ts';
 import { quantizeWith, samplesOf, type QuantizedModel } from '../../compiler/quantization.ts';
 import { insertQuantization } from '../../compiler/quantize/insert.ts';
 import { nameCollector } from '../../compiler/quantize/names.ts';
-import { writePlan } from '../../compiler/quantize/plan.ts';
+import { readPlan, writePlan } from '../../compiler/quantize/plan.ts';
 import { evaluator } from '../../compiler/quantize/samples.ts';
 import type { Scheme } from '../../compiler/quantize/scheme.ts';
 import { needOnnxruntime, openOrt } from '../../compiler/reference/onnxruntime.ts';
@@ -125,5 +125,24 @@ describe('weights in few bits', () => {
       odd: { ...must(odd), bytes: new Uint8Array(Float32Array.from(rounded).buffer) },
     });
     expectClose(ours, must(evaluate(importFor({ model: changed }).graph, inputs).get('y')), 1e-5, 1e-6);
+  });
+  it('limits give 8 bits to what 4 cost the most for their bytes, as few as need be; then floats', async () => {
+    const limited = (limits: object): Promise<QuantizedModel> =>
+      quantizeWith({ model, scheme: 'w4', limits }, evaluator, ({ graph }) => samplesOf(graph, calibrate));
+    const schemes = (q: QuantizedModel): string[] => Object.values(q.plan.nodes).map(n => n.scheme);
+    const all = await limited({});
+    const loss = (q: QuantizedModel): number => must(q.report.outputs[0]).error;
+    expect(new Set(schemes(all))).toEqual(new Set(['w4']));
+    const some = await limited({ maxDrop: loss(all) / 2 });
+    expect(new Set(schemes(some))).toEqual(new Set(['w4', 'w8']));
+    expect(loss(some)).toBeLessThanOrEqual(loss(all) / 2);
+    expect(some.sizes.after).toBeLessThan(2 * all.sizes.after);
+    // Corrections are for the bits that a node has: the plan compiles, and is read again.
+    expect(readPlan(writePlan(some.plan), 'p')).toEqual(some.plan);
+    const none = await limited({ maxDrop: 1e-6 });
+    expect([schemes(none), Object.keys(none.plan.float).sort()]).toEqual([[], Object.keys(NODES).sort()]);
+    const room = await limited({ maxSize: all.sizes.after + 3000 });
+    expect(new Set(schemes(room))).toEqual(new Set(['w4', 'w8']));
+    expect(room.sizes.after).toBeLessThanOrEqual(all.sizes.after + 3000);
   });
 });
