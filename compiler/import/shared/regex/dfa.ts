@@ -1,7 +1,7 @@
 import { must } from '../../../core/diagnostic.ts';
 import { HEADER } from '../../../ops/text/search.ts';
 import { nfaOf, type Nfa } from './nfa.ts';
-import { parseRegex, type Assertion } from './parse.ts';
+import { parseRegex, shown, type Assertion } from './parse.ts';
 
 /** An automaton of more states, or one that takes more steps to make, is not made. */
 const LIMITS = { insts: 20_000, states: 4096, entries: 1 << 19, steps: 2e7 } as const;
@@ -39,7 +39,7 @@ export function automatonOf(text: string, reject: (why: string) => never, tooLar
   return (
     (nfa && build(nfa)) ??
     tooLarge(
-      `the automaton of the regular expression ${JSON.stringify(text)} is too large; make its repetitions and sets smaller`,
+      `the automaton of the regular expression ${shown(text)} is too large; make its repetitions and sets smaller`,
     )
   );
 }

@@ -24,13 +24,19 @@ interface Flags {
 /** RE2 repeats nothing more often. */
 const MOST_REPEATS = 1000;
 const DEEPEST = 200;
+/** Ranges of characters in all sets of an expression together. */
+const MOST_RANGES = 1 << 18;
+
+/** An expression in a message: its beginning, where it is long. */
+export const shown = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 
 /** An expression by its text; `reject` is told what is wrong with it, and where. */
 export function parseRegex(text: string, reject: (why: string) => never): Regex {
   const chars = Array.from(text, c => must(c.codePointAt(0)));
   let at = 0;
   let depth = 0;
-  const bad = (why: string): never => reject(`the regular expression ${JSON.stringify(text)}: ${why} at character ${at + 1}`);
+  let total = 0;
+  const bad = (why: string): never => reject(`the regular expression ${shown(text)}: ${why} at character ${at + 1}`);
   const here = (s: string): boolean => Array.from(s, c => c.codePointAt(0)).every((c, i) => chars[at + i] === c);
   const eat = (s: string): boolean => {
     if (!here(s)) return false;
@@ -102,7 +108,7 @@ export function parseRegex(text: string, reject: (why: string) => never): Regex 
   }
   function one(f: Flags): Regex {
     if (eat('(')) return group(f);
-    if (eat('[')) return { k: 'set', ranges: bracket(f) };
+    if (eat('[')) return { k: 'set', ranges: counted(bracket(f)) };
     if (eat('.')) return { k: 'set', ranges: f.s ? negated([]) : negated([[10, 10]]) };
     if (eat('^')) return { k: 'assert', what: f.m ? 'line begins' : 'text begins' };
     if (eat('$')) return { k: 'assert', what: f.m ? 'line ends' : 'text ends' };
@@ -114,7 +120,11 @@ export function parseRegex(text: string, reject: (why: string) => never): Regex 
     if (eat('B')) return { k: 'assert', what: 'no word border' };
     if (eat('C')) return { k: 'byte' };
     const named = namedClass(f);
-    return named ? { k: 'set', ranges: named } : single(escaped(), f);
+    return named ? { k: 'set', ranges: counted(named) } : single(escaped(), f);
+  }
+  function counted(ranges: Ranges): Ranges {
+    total += ranges.length;
+    return total <= MOST_RANGES ? ranges : bad('too many sets of characters');
   }
   function group(f: Flags): Regex {
     let inside = f;
@@ -180,7 +190,7 @@ export function parseRegex(text: string, reject: (why: string) => never): Regex 
         at++;
         const named = namedClass(f);
         if (named) {
-          parts.push(named);
+          parts.push(counted(named));
           continue;
         }
         at--;

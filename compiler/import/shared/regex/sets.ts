@@ -85,8 +85,13 @@ export const POSIX: ReadonlyMap<string, Ranges> = new Map<string, Ranges>([
   ['xdigit', [...DIGITS, [65, 70], [97, 102]]],
 ]);
 
+const classes = new Map<string, Ranges | undefined>();
 /** The code points of a general category (`L`, `Lu`) or a script (`Greek`); undefined where there is none of that name. */
 export function classOf(name: string): Ranges | undefined {
+  if (!classes.has(name)) classes.set(name, readClass(name));
+  return classes.get(name);
+}
+function readClass(name: string): Ranges | undefined {
   if (name === 'Any') return [[0, LAST]];
   for (const property of ['gc', 'sc']) {
     if (!/^[A-Za-z_]+$/.test(name)) return undefined;
@@ -140,10 +145,20 @@ const oneOf = (text: string, cp: number): number => {
 export const lowerOf = (cp: number): number => oneOf(String.fromCodePoint(cp).toLowerCase(), cp);
 const upperOf = (cp: number): number => oneOf(String.fromCodePoint(cp).toUpperCase(), cp);
 
+/** Whether a code point is in a set. */
+function has(set: Ranges, cp: number): boolean {
+  let [lo, hi] = [0, set.length];
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if (must(set[mid])[1] < cp) lo = mid + 1;
+    else hi = mid;
+  }
+  const range = set[lo];
+  return range !== undefined && range[0] <= cp;
+}
 /** A set with the other cases of its characters. */
 export function caseless(set: Ranges): Ranges {
   const more: [number, number][] = [];
-  for (const [cp, others] of caseOrbits())
-    if (set.some(([lo, hi]) => cp >= lo && cp <= hi)) for (const o of others) more.push([o, o]);
+  for (const [cp, others] of caseOrbits()) if (has(set, cp)) for (const o of others) more.push([o, o]);
   return united([...set, ...more]);
 }
