@@ -38,9 +38,7 @@ export function automatonOf(text: string, reject: (why: string) => never, tooLar
   const nfa = nfaOf(parseRegex(text, reject), LIMITS.insts);
   return (
     (nfa && build(nfa)) ??
-    tooLarge(
-      `the automaton of the regular expression ${shown(text)} is too large; make its repetitions and sets smaller`,
-    )
+    tooLarge(`the automaton of the regular expression ${shown(text)} is too large; make its repetitions and sets smaller`)
   );
 }
 
