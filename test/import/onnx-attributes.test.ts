@@ -41,6 +41,12 @@ it('com.microsoft.Pad takes its pads as an input, whatever the operator set is',
   const y = evaluate(graph, new Map([['x', fromNumbers('f32', [2], [1, 2])]])).get('y');
   expect(y && [...toNumbers(y)]).toEqual([7, 1, 2]);
 });
+it('a float that is left out is rounded as one that is there', () => {
+  // onnxruntime gives -0.009999999776482582: attributes are single floats, also where the tensors are doubles.
+  const { graph } = importOnnx(file(node('LeakyRelu', ['x'], ['y']), value(11, 'x', 11, [1]), value(12, 'y', 11, [1])));
+  const y = evaluate(graph, new Map([['x', fromNumbers('f64', [1], [-1])]])).get('y');
+  expect(y && [...toNumbers(y)]).toEqual([-Math.fround(0.01)]);
+});
 describe('lists of another length than the axes', () => {
   const unpool = (...attributes: readonly Part[]): Uint8Array =>
     file(

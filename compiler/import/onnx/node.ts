@@ -162,8 +162,10 @@ export class OnnxNode {
   }
   float(name: string): number;
   float<const D extends number | undefined>(name: string, otherwise: D): number | D;
+  /** Attributes are single floats, and so is what stands for one that is missing: operators of doubles see the difference. */
   float(...args: readonly [string, ...(number | undefined)[]]): number | undefined {
-    return this.get(FLOAT, args);
+    const v = this.get(FLOAT, args);
+    return v === undefined ? undefined : Math.fround(v);
   }
   string(name: string): string;
   string<const D extends string | undefined>(name: string, otherwise: D): string | D;
