@@ -11,7 +11,8 @@ import type { LowerSettings, Ref, SlotBuffer, Source } from '../ops/lowering.ts'
 import type { Profile } from '../target/profile.ts';
 import { lanesOf } from '../ops/loops.ts';
 import { compactRef, isCompact, slotBuffer } from '../ops/ref.ts';
-import type { Arg, Port, Program, Slot } from '../program/program.ts';
+import type { Arg, Port, Program, Slot, Step } from '../program/program.ts';
+import { callsOf } from '../program/steps.ts';
 import { copyKernel } from './copy.ts';
 import { contextOf } from './context.ts';
 import { KernelPool } from './kernel-pool.ts';
@@ -62,7 +63,7 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     name: graph.name,
     kernels: state.kernels.all(),
     slots: state.slots,
-    prepare: state.prepare.map(p => p.call),
+    prepare: usedOf(state.prepare, state.steps),
     steps: state.steps,
     inputs,
     outputs,
@@ -71,6 +72,21 @@ export function lowerGraph(graph: Graph, profile: Profile, settings: LowerSettin
     traps: state.traps,
     ...(graph.texts && { texts: graph.texts }),
   };
+}
+/** The calls that prepare what steps read, or what these calls read: a schedule may ask for weights and then take others. */
+function usedOf(prepare: readonly Prepared[], steps: readonly Step[]): readonly Step[] {
+  const read = new Set<Slot>();
+  const reads = (args: readonly Arg[]): void => {
+    for (const a of args) if (a.k === 'buf') read.add(a.slot);
+  };
+  for (const s of callsOf(steps)) reads(s.args);
+  const kept: Step[] = [];
+  for (const { to, call } of [...prepare].reverse()) {
+    if (!read.has(to)) continue;
+    reads(call.args);
+    kept.unshift(call);
+  }
+  return kept;
 }
 /** Whether two slots are prepared in one way from the same weights. */
 const sameWork = (x: Prepared, y: Prepared): boolean =>

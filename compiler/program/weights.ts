@@ -1,4 +1,5 @@
 import { equalBytes, hashOf } from '../core/bytes.ts';
+import { byContents } from '../core/data.ts';
 import { must } from '../core/diagnostic.ts';
 import { lifetimes } from './plan.ts';
 import type { MemoryPlan, Program, Slot } from './program.ts';
@@ -14,39 +15,42 @@ export function weightsOf(program: Program, plan: MemoryPlan): Uint8Array {
 }
 
 /**
- * Of each program of one model the weights that go into a file which all of them share, in the order of that file. A program that has more of its
- * own than it would share has all of its weights in a file of its own.
+ * Of each program of one model the weights that go into a file which several of them share, in the order of that file. What else a program of these
+ * has is inside of its module. The others have a file each; which are which makes the bundle the smallest.
  */
 export function commonWeights(programs: readonly Program[]): readonly ReadonlySet<Slot>[] {
   const used = programs.map(weightSlots);
-  if (used.length < 2) return used.map(slots => new Set(slots));
-  const byContents = used.map(slots => new Map(slots.map(s => [s, hashOf(must(s.bytes))])));
+  const whole = used.map(slots => new Set(slots));
+  if (used.length < 2) return whole;
+  const first = byContents<Slot, Slot>(
+    s => hashOf(must(s.bytes)),
+    (s, t) => s.dtype === t.dtype && equalBytes(must(s.bytes), must(t.bytes)),
+  );
+  /** Each program's slots by the first one of all programs that has the same contents. */
+  const contents = used.map(slots => new Map(slots.map(s => [first(s, () => s), s])));
+  const sizes = used.map(bytesOf);
+  const total = (sharing: readonly number[]): number => {
+    const common = bytesOf(inAll(sharing.map(i => must(contents[i]))));
+    return sum(sizes) - common * Math.max(0, sharing.length - 1);
+  };
   let sharing = programs.map((_, i) => i);
   for (;;) {
-    const common = inAll(sharing.map(i => must(byContents[i])));
-    const own = sharing.map((i, j) => bytesOf(must(used[i])) - 2 * bytesOf([...must(common[j])]));
-    const most = Math.max(...own);
-    if (!(most > 0)) return used.map((all, i) => common[sharing.indexOf(i)] ?? new Set(all));
-    sharing = sharing.filter((_, j) => j !== own.indexOf(most));
+    const fewer = sharing.map(i => sharing.filter(j => j !== i));
+    const best = fewer.reduce((a, b) => (total(b) < total(a) ? b : a), sharing);
+    if (best === sharing) break;
+    sharing = best;
   }
+  const common = inAll(sharing.map(i => must(contents[i])));
+  return programs.map((_, i) =>
+    sharing.length > 1 && sharing.includes(i) ? new Set(common.map(s => must(contents[i]?.get(s)))) : must(whole[i]),
+  );
 }
 function weightSlots(p: Program): readonly Slot[] {
   const live = lifetimes(p);
   return p.slots.filter(s => s.where === 'weights' && live.has(s));
 }
-const bytesOf = (slots: readonly Slot[]): number => slots.reduce((n, s) => n + must(s.bytes).length, 0);
-/** Of each list of slots with the hashes of their contents those that are in all of them, in the order of the first. */
-function inAll(lists: readonly ReadonlyMap<Slot, number>[]): readonly ReadonlySet<Slot>[] {
-  const [first, ...others] = lists;
-  const tables = others.map(list => {
-    const byHash = new Map<number, Slot[]>();
-    for (const [s, h] of list) byHash.set(h, [...(byHash.get(h) ?? []), s]);
-    return byHash;
-  });
-  const rows = [...(first ?? [])].flatMap(([s, h]) => {
-    const bytes = must(s.bytes);
-    const same = tables.map(t => t.get(h)?.find(x => x.dtype === s.dtype && equalBytes(must(x.bytes), bytes)));
-    return same.every(x => x !== undefined) ? [[s, ...same]] : [];
-  });
-  return lists.map((_, i) => new Set(rows.map(r => must(r[i]))));
-}
+const sum = (x: readonly number[]): number => x.reduce((a, b) => a + b, 0);
+const bytesOf = (slots: readonly Slot[]): number => sum(slots.map(s => must(s.bytes).length));
+/** The contents that all programs have, in the order of the first. */
+const inAll = ([one, ...others]: readonly ReadonlyMap<Slot, Slot>[]): readonly Slot[] =>
+  [...(one?.keys() ?? [])].filter(s => others.every(o => o.has(s)));

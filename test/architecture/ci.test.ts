@@ -35,7 +35,7 @@ const TOOLS: readonly (readonly [promise: RegExp, ci: RegExp])[] = [
   [/allocates nothing/, /\(valgrind /],
   [/ONNX's own tests run/, /fixtures -- [^\n]*onnx-tests/],
   [/real models against onnxruntime/, /fixtures -- [^\n]*keijiro[^]*minilm/],
-  [/`wasm-relaxed-simd`/, /node@24 [^\n]*-t wasm-relaxed-simd/],
+  [/`wasm-relaxed-simd`/, /node@24 [^\n]*-t 'wasm-relaxed-simd/],
   [/npm test/, /^step [^\n]*npm test$/m],
 ];
 

@@ -4,8 +4,11 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WASM } from '../../compiler/backend/wasm/index.ts';
-import { compile } from '../../compiler/node.ts';
+import { compile, evaluate } from '../../compiler/node.ts';
+import { runsHere } from '../../fixtures/engine.ts';
 import { locate } from '../../fixtures/models.ts';
+import { tinyNetworks } from '../../fixtures/networks/network.ts';
+import { networkTflite } from '../../fixtures/networks/tflite.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { runKernelPasses } from '../../compiler/program/passes/index.ts';
@@ -104,6 +107,20 @@ describe('a model for several threads', () => {
       return program(dir, text).said;
     };
     expect(await trees('wasm-threads-simd')).toEqual(await trees('wasm-simd'));
+  }, 60_000);
+  it('multiplies bytes by dot products where the engine has them', async () => {
+    const model = networkTflite(must(tinyNetworks()[0]), 'int8');
+    const { files } = await compile({ model, file: 'keywords.tflite', target: 'wasm-threads' });
+    const dir = put(files);
+    folders.push(dir);
+    const data = Int8Array.from({ length: 490 }, (_, i) => ((i * 37) % 255) - 128);
+    const want = evaluate({ model, file: 'keywords.tflite', inputs: { x: { dims: [1, 49, 10, 1], data } } });
+    const text = `const bytes = Int8Array.from({ length: 490 }, (_, i) => ((i * 37) % 255) - 128);
+      const model = await load(undefined, { threads: 2 });
+      say([model.profile, ...model.run({ x: bytes }).y.data, ...(await model.runAsync({ x: bytes })).y.data]);`;
+    const best = resolveTarget('wasm-threads').profiles.find(p => runsHere(p) && files.has(`model.${p.name}.wasm`));
+    const numbers = [...(must(want['y']).data as Int8Array)];
+    expect(program(dir, text).said).toEqual([[best?.name, ...numbers, ...numbers]]);
   }, 60_000);
   it('lets runs wait for each other, and refuses one in the middle of another', () => {
     const text = `const [a, b] = [await load(undefined, { threads: 2 }), await load(undefined, { threads: 2 })];
