@@ -86,3 +86,23 @@ describe('lists of another length than the axes', () => {
     expect(codeOf(pool(attribute('pooled_shape', [2, 2])))).toBe('imported');
   });
 });
+describe('the greatest element of none', () => {
+  const model = (...shape: readonly (number | string)[]): Uint8Array =>
+    file(node('ArgMax', ['x'], ['y'], attribute('axis', 1)), value(11, 'x', 1, shape), value(12, 'y', 7, ['a', 'b']));
+  const of = (bytes: Uint8Array, dims: readonly number[]): string => {
+    try {
+      const { graph } = importOnnx(bytes, { dims: bytes === free ? { n: { lo: 0, hi: 3 } } : {} });
+      const x = fromNumbers('f32', dims, new Float64Array(dims.reduce((a, b) => a * b, 1)));
+      return String(evaluate(graph, new Map([['x', x]])).get('y')?.dims);
+    } catch (e) {
+      return e instanceof CompileError ? e.code : String(e);
+    }
+  };
+  const free = model(2, 'n');
+  it('is refused, or stops the run, as in onnxruntime', () => {
+    expect([of(model(2, 0), [2, 0]), of(free, [2, 0])]).toEqual(['E102', 'E502']);
+  });
+  it('is of no matter where none is asked for', () => {
+    expect([of(model(0, 0), [0, 0]), of(model(0, 3), [0, 3]), of(free, [2, 3])]).toEqual(['0,1', '0,1', '2,1']);
+  });
+});

@@ -1,4 +1,4 @@
-import { dimEq } from '../../../core/dim.ts';
+import { dimEq, dimMax, dimMin, dimProd, dimSub, type Dim } from '../../../core/dim.ts';
 import { isFloat } from '../../../core/dtype.ts';
 import { must } from '../../../core/diagnostic.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
@@ -53,6 +53,10 @@ const argReduce =
   (n, c) => {
     const x = n.input(0);
     const axis = axisOf(n, n.int('axis', 0), rankOf(x));
+    const one = (d: Dim): Dim => dimMin(1, d);
+    const others = dimProd(x.type.shape.filter((_, a) => a !== axis));
+    // Nothing has no greatest element; where there is nothing to find one for, none is missing.
+    c.expect(dimMax(one(x.type.shape[axis] ?? 1), dimSub(1, one(others))), 1, `axis ${axis} has no elements to choose from`);
     return [c.apply1(ArgReduce, [x], { of, axis, keep: n.bool('keepdims', true), last: n.bool('select_last_index', false) })];
   };
 const cumulative =
