@@ -18,8 +18,16 @@ const poolOf = () =>
     failed: false,
   });
 
+/** Models go on without workers: those that are left end. Says so once. */
+function lose(pool, why) {
+  if (pool.failed) return;
+  console.warn(`Sinter: models run on one thread, since ${why}`);
+  pool.failed = true;
+  pool.ended = Promise.all(pool.workers.splice(0).map(w => w.end()));
+}
 /** A worker with `send`, which gives a promise of its answer. */
-function worker(index, control) {
+function worker(index, pool) {
+  const { control } = pool;
   // Deno and Bun have workers of both kinds; with those of Node a program ends though they sleep.
   const node = globalThis.document ? undefined : globalThis.process?.getBuiltinModule?.('node:worker_threads');
   const w = node
@@ -35,7 +43,11 @@ function worker(index, control) {
     waiting.delete(answer.letter);
     resolve?.(answer);
   };
-  if (node) w.on('message', hears).on('error', fails);
+  const ends = () => {
+    lose(pool, 'a worker has ended');
+    fails(new Error('a worker has ended'));
+  };
+  if (node) w.on('message', hears).on('error', fails).on('exit', ends);
   else {
     w.onmessage = e => hears(e.data);
     w.onerror = e => fails(new Error(e.message || 'worker.js beside index.js does not load'));
@@ -63,6 +75,8 @@ function tell(pool, letters, patience) {
   const mail = Atomics.add(pool.control, MAIL, 1) + 1;
   const answers = pool.workers.map((w, i) => w.send({ ...letters[i], letter, mail }, patience));
   wake(pool.control);
+  // Who does not wait for an answer does not miss it.
+  for (const a of answers) a.catch(() => {});
   return answers;
 }
 const all = (pool, what) => pool.workers.map(() => what);
@@ -82,22 +96,28 @@ export function join() {
     /** Tells the workers of the model, and gives the number of threads there are for it; 0 where there are no workers. */
     begin: async (model, module, memory, most) => {
       if (pool.failed) return 0;
-      while (pool.workers.length < Math.max(1, most - 1)) pool.workers.push(worker(pool.workers.length + 1, control));
+      while (pool.workers.length < Math.max(1, most - 1)) pool.workers.push(worker(pool.workers.length + 1, pool));
       try {
         const answers = await Promise.all(tell(pool, all(pool, { id, module, memory }), PATIENCE));
         for (const { why } of answers) if (why) throw new Error(why);
       } catch (e) {
-        if (!pool.failed) console.warn(`Sinter: models run on one thread, since workers do not start: ${e.message}`);
-        pool.failed = true;
-        for (const w of pool.workers) w.end();
-        pool.workers = [];
+        lose(pool, `workers do not start: ${e.message}`);
         return 0;
       }
       collected?.register(model, id);
       threads = Math.min(most, 1 + pool.workers.length);
       return threads;
     },
-    /** A run led by a worker: what came of it. */
-    run: async (args, late) => tell(pool, [{ run: { id, args, late, threads } }, ...all(pool, {}).slice(1)])[0],
+    /** A run led by a worker: what came of it; undefined where there are no workers any more. */
+    run: async (args, late) => {
+      if (pool.failed) return;
+      try {
+        return await tell(pool, [{ run: { id, args, late, threads } }, ...all(pool, {}).slice(1)])[0];
+      } catch {
+        // Nobody writes to the model's memory any more.
+        lose(pool, 'a worker has ended');
+        await pool.ended;
+      }
+    },
   };
 }

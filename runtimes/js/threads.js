@@ -6,6 +6,17 @@ import { start } from './start.js';
 // Whether memory may be shared is for the page to allow, too.
 if (!mayShare) for (const m of MODEL.modules) if (m.pages) m.needs.threads = '';
 
+/** The run by the caller alone, where the worker that led it has ended. */
+const here = ({ code, args, m }) => {
+  code.init();
+  code.threads(1);
+  try {
+    code.run(...args);
+    return { late: m.late.map(i => code.symbol(i)) };
+  } catch (e) {
+    return { trap: code.trap?.(), why: e.message };
+  }
+};
 /** One run in a worker, which leads the others. Runs of one model wait for each other. */
 async function later(x, job, inputs, into) {
   const last = x.last;
@@ -15,7 +26,7 @@ async function later(x, job, inputs, into) {
   const inner = x.running;
   try {
     put(x, inputs, into);
-    const { late, trap, why } = await job.run(x.args, x.m.late);
+    const { late, trap, why } = (await job.run(x.args, x.m.late)) ?? here(x);
     if (why) throw stopped({ trap: () => trap }, new Error(why));
     for (let i = 0; i < late.length; i++) x.s[x.m.late[i]] = late[i];
     return get(x, into);

@@ -168,6 +168,19 @@ describe('a model for several threads', () => {
     // A model takes 4 MB of memory of its own.
     expect(growth).toBeLessThan(100);
   }, 60_000);
+  it('goes on where a worker ends, also in the middle of a run, and says so once', () => {
+    const text = `const [a, b] = [await load(undefined, { threads: 3 }), await load(undefined, { threads: 2 })];
+      say([bits(a.run({ x })), bits(await a.runAsync({ x }))]);
+      const run = a.runAsync({ x });
+      await new Promise(setImmediate);
+      globalThis[Symbol.for('sinter.pool.1')].workers[0].end();
+      say([bits(await run), bits(await b.runAsync({ x })), bits(a.run({ x })), bits(b.run({ x }))]);
+      say(bits((await load()).run({ x })));`;
+    expect(program(dir, text)).toEqual({
+      said: [[plain, plain], [plain, plain, plain, plain], plain],
+      warned: 'Sinter: models run on one thread, since a worker has ended\n',
+    });
+  });
   it('says what a page lacks that may not share memory', () => {
     const text = `globalThis.crossOriginIsolated = false;
       const alone = await import('./index.js?alone');
