@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseTarget, resolveTarget, targetNames } from '../compiler/target/resolve.ts';
+import { parseTarget, resolveTarget, targetNames, withThreads } from '../compiler/target/resolve.ts';
 
 const own = (more: object): object => ({ name: 'mine', extends: 'wasm-simd', ...more });
 
@@ -33,6 +33,11 @@ describe('targets', () => {
       'mine',
       'wasm-mvp',
     ]);
+  });
+  it('give threads to all of their modules, or to those that have several', () => {
+    const threads = (name: string): readonly number[] => withThreads(resolveTarget(name), 2).profiles.map(p => p.threads);
+    expect(threads('linux-x64')).toEqual([2, 2, 2]);
+    expect(threads('wasm-threads')).toEqual([2, 2, 2, 2, 1, 1, 1, 1]);
   });
   const wrong: readonly (readonly [string | object, string])[] = [
     ['wasm-smid', "wasm-threads, windows-x64; did you mean 'wasm-simd'?"],

@@ -27,10 +27,13 @@ export const targetNames = (): string[] => Object.keys(TARGETS);
 export function resolveTarget(target: string | object, more: readonly BackEnd[] = []): Target {
   return resolve(target, [], [...more, ...BACK_ENDS]);
 }
-/** The target with another number of threads for each of its profiles. */
+/** The target with another number of threads: for the profiles that have several, or, where none has, for all. */
 export function withThreads(target: Target, threads: number): Target {
   whole(1, 64)(threads, why => fail('E401', { target: target.name, why: `'threads' ${why}` }));
-  const profiles = target.profiles.map(p => checked(target.name, { ...p, threads }, target.backEnd));
+  const several = target.profiles.some(p => p.threads > 1);
+  const profiles = target.profiles.map(p =>
+    several && p.threads === 1 ? p : checked(target.name, { ...p, threads }, target.backEnd),
+  );
   return { ...target, profiles };
 }
 /** A target from the text of a JSON file; `file` is for messages. */
