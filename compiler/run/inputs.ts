@@ -1,3 +1,4 @@
+import { utf8 } from '../core/bytes.ts';
 import { fail, must } from '../core/diagnostic.ts';
 import { bindAll, concrete, showMisfit, type Bindings } from '../core/bind.ts';
 import { symbolsOf, type Dim } from '../core/dim.ts';
@@ -70,10 +71,27 @@ export function makeInputs(
       }
     });
     const source = say.get(p.name) ?? `random:${(o.seed ?? 1) + i}`;
-    const texts = m.texts && { texts: [...m.texts, 'another text'] };
+    const texts = p.dtype === 'text' && { texts: textsFor(must(m.inputs[i]).bytes, m) };
     out.set(p.name, loadInput(source, { name: p.name, dtype: p.dtype, dims: concrete(p.shape, env), ...texts }));
   });
   return out;
+}
+/** Texts that have something to look into: words of both cases, numbers, signs, spaces of all kinds, characters of several bytes. */
+const TEXTS = [
+  'The quick brown fox',
+  'GRÜNE Häuser, 2 Straßen; 日本 😀',
+  'a,b--c  d\te',
+  'me@example.org',
+  'x1_y2 2024-05-06',
+  'no',
+];
+/** What inputs of texts are made of. `bytes`: how many each may have, where the model looks into them. */
+function textsFor(bytes: number | string | undefined, m: Manifest): readonly string[] {
+  const known = m.texts ?? [];
+  if (bytes === undefined) return [...known, 'another text'];
+  const most = typeof bytes === 'number' ? bytes : (m.symbols.find(s => s.name === bytes)?.hi ?? Infinity);
+  const pairs = known.slice(0, 8).map((t, i) => `${t} ${known[(i + 1) % known.length] ?? ''}`);
+  return ['', ...TEXTS, ...known.slice(0, 8), ...pairs].filter(t => utf8(t).length <= most);
 }
 /** A symbol and those that must be equal to it. */
 function equals(name: string, m: Manifest): ReadonlySet<string> {
