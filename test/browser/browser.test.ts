@@ -169,6 +169,49 @@ needs(chromium).describe('in a real browser', () => {
     expect([shared?.run, shared?.later]).toEqual([alone?.run, alone?.run]);
   }, 120_000);
 
+  it('an isolated page runs models on one thread where its worker does not load, and says so once; a hundred come and go', async () => {
+    const { files } = await compile({ ...OPTIONS, model: path, target: 'wasm-threads' });
+    const said = [];
+    for (const worker of [undefined, files.get('worker.js') ?? '']) {
+      const served = new Map<string, Uint8Array | string>(files);
+      served.delete('worker.js');
+      if (worker !== undefined) served.set('worker.js', worker);
+      const server = await serve(served, ISOLATED);
+      const { page, complaints } = await browser.page();
+      await page.goto(`${server.url}demo.html`);
+      said.push(
+        await page.evaluate(
+          async ([url, values]) => {
+            const { load } = (await import(url)) as PageIndex;
+            const x = Float32Array.from(values);
+            const answers = new Set<string>();
+            for (let i = 0; i < 100; i++) {
+              const model = await load(undefined, { threads: 2 });
+              answers.add(JSON.stringify(Object.values(model.run({ x })).map(t => [...t.data])));
+            }
+            const pool = (globalThis as unknown as Record<symbol, { readonly workers: readonly unknown[] }>)[
+              Symbol.for('sinter.pool.1')
+            ];
+            return { answers: [...answers], workers: pool?.workers.length };
+          },
+          [`${server.url}index.js`, Array.from({ length: 3 * 48 * 192 }, (_, i) => fill(i))] as const,
+        ),
+      );
+      expect(complaints.filter(c => c.startsWith('Sinter: '))).toEqual(
+        worker === undefined
+          ? ['Sinter: models run on one thread, since workers do not start: worker.js beside index.js does not load']
+          : [],
+      );
+      await page.close();
+      server.close();
+    }
+    const [alone, shared] = said;
+    expect(alone?.answers).toHaveLength(1);
+    expect(shared?.answers).toEqual(alone?.answers);
+    // One worker beside the page, however many models there are.
+    expect([alone?.workers, shared?.workers]).toEqual([0, 1]);
+  }, 120_000);
+
   it('a page compiles a model to the same bytes, and runs it', async () => {
     const files = new Map<string, Uint8Array | string>(here.files);
     files.set('compiler.js', await compilerForPages());
