@@ -7,7 +7,7 @@ import { toNumbers, type Tensor } from '../compiler/core/tensor.ts';
 import { textsOf, textTensor } from '../compiler/core/texts.ts';
 import { importOnnx } from '../compiler/import/onnx/import.ts';
 import { runner } from './conformance/runners.ts';
-import { attribute, bytes, encode, int, sub, text, value, type Part } from './onnx-writer.ts';
+import { attribute, bytes, encode, int, sub, tensor, text, value, type Part } from './onnx-writer.ts';
 
 jest.setTimeout(120_000);
 const [TEXT, BOOL] = [8, 9];
@@ -110,4 +110,84 @@ it.each(Object.keys(KINDS))('%s', async kind => {
     compared++;
   }
   expect(compared).toBeGreaterThan(40);
+});
+
+/** Operators that do not look into texts, in models that do. */
+const op = (type: string, inputs: readonly string[], output: string, ...attributes: readonly Part[]): Part => {
+  const [name = '', domain = ''] = type.split('@');
+  return sub(1, ...inputs.map(i => text(1, i)), text(2, output), text(4, name), text(7, domain), ...attributes);
+};
+const strings = (name: string, ...v: readonly string[]): Part =>
+  sub(5, tensor({ name, dims: [v.length], type: TEXT, more: v.map(t => bytes(6, new TextEncoder().encode(t))) }));
+const longs = (name: string, dims: readonly number[], ...v: readonly number[]): Part =>
+  sub(5, tensor({ name, dims, type: 7, raw: new Uint8Array(BigInt64Array.from(v, BigInt).buffer) }));
+const graph = (name: string, out: string, node: Part): Part =>
+  sub(5, text(1, name), sub(6, text(2, name), node, value(12, out, TEXT, ['n'])), int(20, 5));
+const MOVES: Readonly<Record<string, readonly Part[]>> = {
+  Identity: [op('Identity', ['x'], 'y')],
+  Concat: [op('Concat', ['x', 'k', 'x'], 'y', attribute('axis', 0)), strings('k', 'zz', 'ab')],
+  Gather: [op('Gather', ['x', 'i'], 'y', attribute('axis', 0)), longs('i', [3], 2, 0, -1)],
+  Where: [op('Where', ['m', 'x', 'k'], 'y'), strings('k', 'no')],
+  Compress: [op('Compress', ['x', 'm'], 'y', attribute('axis', 0))],
+  Expand: [op('Expand', ['x', 's'], 'y'), longs('s', [2], 2, 4)],
+  LabelEncoder: [
+    op(
+      'LabelEncoder@ai.onnx.ml',
+      ['x'],
+      'y',
+      words('keys_strings', ['ab', 'é']),
+      words('values_strings', ['one', 'two']),
+      word('default_string', '??'),
+    ),
+  ],
+  'texts of numbers': [
+    op('LabelEncoder@ai.onnx.ml', ['x'], 'q', words('keys_strings', ['ab']), attribute('values_int64s', [3])),
+    op(
+      'LabelEncoder@ai.onnx.ml',
+      ['q'],
+      'w',
+      attribute('keys_int64s', [3]),
+      words('values_strings', ['drei']),
+      word('default_string', 'sonst'),
+    ),
+    op('StringConcat', ['w', 'x'], 'y'),
+  ],
+  If: [
+    op('Gather', ['m', 'i'], 'c'),
+    op(
+      'If',
+      ['c'],
+      'y',
+      graph('then_branch', 'a', op('Identity', ['x'], 'a')),
+      graph('else_branch', 'b', op('StringConcat', ['x', 'x'], 'b')),
+    ),
+    longs('i', [], 0),
+  ],
+};
+it.each(Object.keys(MOVES))('%s among them', async name => {
+  const model = encode(
+    int(1, 10),
+    sub(
+      7,
+      op('RegexFullMatch', ['x'], 'm', word('pattern', '[ab]+')),
+      ...must(MOVES[name]),
+      text(2, 'moves'),
+      value(11, 'x', TEXT, ['n']),
+      sub(12, text(1, 'y')),
+    ),
+    sub(8, int(2, 20)),
+    sub(8, text(1, 'ai.onnx.ml'), int(2, 3)),
+  );
+  const session = await ort.InferenceSession.create(model, { logSeverityLevel: 4 });
+  const { graph: g } = importOnnx(model, { dims: { n: { lo: 1, hi: 8 } } });
+  for (const x of [
+    ['ab', 'é', '', 'ab'],
+    ['x', 'ab', 'ab', 'zz'],
+  ]) {
+    const y = must((await session.run({ x: new ort.Tensor('string', x, [4]) }))['y']);
+    for (const way of ['evaluate', 'program', 'wasm'] as const) {
+      const got = must((await runner(way, g))(new Map([['x', textTensor([4], x)]])).get('y'));
+      expect([way, shown(got)]).toEqual([way, [[...y.dims], [...(y.data as string[])]]]);
+    }
+  }
 });
