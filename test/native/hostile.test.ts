@@ -113,9 +113,7 @@ function run(command: string, args: readonly string[], cwd: string): string {
 /** The checkout's own folder without those in it: they lead back to it by links, and other tests write there. */
 const nothingRan = (): void => {
   for (const p of places)
-    expect(
-      readdirSync(p, { recursive: p !== process.cwd() }).filter(f => /(^|[/\\])PWN(?!_)/.test(String(f))),
-    ).toEqual([]);
+    expect(readdirSync(p, { recursive: p !== process.cwd() }).filter(f => /(^|[/\\])PWN(?!_)/.test(String(f)))).toEqual([]);
 };
 async function written(target: string): Promise<string> {
   const dir = folder();
