@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { must } from '../../compiler/core/diagnostic.ts';
-import { fromNumbers, type Tensor } from '../../compiler/core/tensor.ts';
+import { fromNumbers, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { nodesOf } from '../../compiler/graph/graph.ts';
 import { importOnnx } from '../../compiler/import/onnx/import.ts';
@@ -8,6 +8,7 @@ import { lowerGraph } from '../../compiler/lower/index.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
 import { resolveTarget } from '../../compiler/target/resolve.ts';
 import { compiled } from '../conformance/compiled.ts';
+import { attribute, model, node, sub, tensor, value } from '../onnx-writer.ts';
 import { expectClose } from '../ops/problems.ts';
 import { modelOf, numbers, peer, type Problem } from './peer.ts';
 
@@ -21,6 +22,43 @@ interface Case {
   /** The same in runs that must stop. */
   readonly wrong: readonly Tensor[];
 }
+/** Nearest elements where single precision decides: what onnxruntime gives, at known sizes and at free ones. */
+describe.each(['known', 'free'] as const)('nearest elements at %s sizes', sizes => {
+  it.each([
+    ['half_pixel', 0.7, [0, 2, 3, 4, 6, 7], 9],
+    ['half_pixel', 0.35, [1, 4, 7, 9, 12], 16],
+    ['half_pixel', 2.1, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 7], 8],
+    ['asymmetric', 0.9, [0, 1, 2, 3, 4, 6, 7, 8, 9], 10],
+    ['asymmetric', 5 / 3, [0, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6, 7, 7, 8, 8], 9],
+  ])('%s, %d times', async (coordinates, scale, want, n) => {
+    const { graph } = importOnnx(
+      model(
+        [
+          node('Resize', ['x', '', 's'], ['y'], attribute('coordinate_transformation_mode', coordinates)),
+          sub(5, tensor({ name: 's', dims: [1], type: 1, raw: new Uint8Array(Float32Array.of(scale).buffer) })),
+          value(11, 'x', 1, [sizes === 'known' ? n : 'n']),
+          value(12, 'y', 1, ['m']),
+        ],
+        19,
+      ),
+      { dims: sizes === 'known' ? {} : { n: { lo: 1, hi: 20 } } },
+    );
+    const x = new Map([
+      [
+        'x',
+        fromNumbers(
+          'f32',
+          [n],
+          Array.from({ length: n }, (_, i) => i),
+        ),
+      ],
+    ]);
+    for (const way of ['program', 'wasm'] as const)
+      expect([...toNumbers(must((await compiled(way, graph))(x).get('y')))]).toEqual(want);
+    expect([...toNumbers(must(evaluate(graph, x).get('y')))]).toEqual(want);
+  });
+});
+
 const f = (dims: readonly number[]): Tensor => numbers('f32', dims, 3);
 const i64 = (...values: number[]): Tensor => fromNumbers('i64', [values.length], values);
 const one = (v: number): Tensor => fromNumbers('i64', [], [v]);

@@ -1,7 +1,15 @@
 import { must } from '../../core/diagnostic.ts';
 import { dimEq, type Dim } from '../../core/dim.ts';
 import { attr, type Typed } from '../define.ts';
-import { COORDINATES, NEAREST_MODES, RESIZE_MODES, tapTable, type TapOptions, type TapTable } from './resize-taps.ts';
+import {
+  arithmeticOf,
+  COORDINATES,
+  NEAREST_MODES,
+  RESIZE_MODES,
+  tapTable,
+  type TapOptions,
+  type TapTable,
+} from './resize-taps.ts';
 
 export const resizeAttrs = {
   /** Sizes of the result. */
@@ -29,14 +37,15 @@ export function isWholeAxis(a: ResizeAttrs, axis: number, from: Dim): boolean {
 /** The taps of an axis whose sizes are numbers. */
 export function axisTable(a: Omit<ResizeAttrs, 'shape'>, axis: number, input: number, output: number): TapTable {
   const given = must(a.scales[axis]);
-  const scale = given === 0 ? output / input : given;
+  const m = arithmeticOf(a);
+  const scale = given === 0 ? m.div(m.num(output), m.num(input)) : m.num(given);
   const options: TapOptions = a;
   return tapTable(options, {
     input,
     output,
     scale,
-    exact: given === 0 ? output : scale * input,
-    start: must(a.starts[axis]),
-    end: must(a.ends[axis]),
+    exact: given === 0 ? output : m.mul(scale, m.num(input)),
+    start: m.num(must(a.starts[axis])),
+    end: m.num(must(a.ends[axis])),
   });
 }

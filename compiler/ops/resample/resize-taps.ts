@@ -1,6 +1,7 @@
 /**
  * Which elements a resized axis is made of, after ONNX's reference implementation of Resize: coordinates, neighbours and weights are
- * computed in float64.
+ * computed in float64. Nearest elements are chosen in float32, as onnxruntime does: 3.5 / 0.7 - 0.5 is halfway between 4 and 5 there, and in
+ * float64, of the float32 0.7, it is not.
  */
 export const COORDINATES = [
   'half_pixel',
@@ -41,6 +42,20 @@ const onNumbers: Arithmetic<number> = {
   abs: Math.abs,
   ifLe: (a, b, x, y) => (a <= b ? x : y),
 };
+const { fround } = Math;
+const onFloats: Arithmetic<number> = {
+  num: fround,
+  add: (a, b) => fround(a + b),
+  sub: (a, b) => fround(a - b),
+  mul: (a, b) => fround(a * b),
+  div: (a, b) => fround(a / b),
+  floor: Math.floor,
+  ceil: Math.ceil,
+  abs: Math.abs,
+  ifLe: (a, b, x, y) => (a <= b ? x : y),
+};
+/** Of float32 or float64. */
+export const arithmeticOf = (o: Pick<TapOptions, 'mode'>): Arithmetic<number> => (o.mode === 'nearest' ? onFloats : onNumbers);
 interface AxisSizes<T> {
   readonly input: T;
   /** In whole elements. */
@@ -137,11 +152,12 @@ export function tapTable(o: TapOptions, s: AxisSizes<number>): TapTable {
   const outside = new Uint8Array(n);
   const last = s.input - 1;
   const shrink = o.antialias ? Math.min(s.scale, 1) : 1;
+  const m = arithmeticOf(o);
   for (let x = 0; x < n; x++) {
-    const at = coordinate(o.coordinates, x, s, onNumbers);
+    const at = coordinate(o.coordinates, x, s, m);
     if (o.coordinates === 'tf_crop_and_resize' && (at < 0 || at > last)) outside[x] = 1;
     if (o.mode === 'nearest') {
-      first[x] = Math.min(Math.max(nearestOf(o.nearest, at, onNumbers), 0), last);
+      first[x] = Math.min(Math.max(nearestOf(o.nearest, at, m), 0), last);
       weight[x] = 1;
       continue;
     }

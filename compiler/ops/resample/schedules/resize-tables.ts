@@ -79,8 +79,6 @@ export function makeTable(c: LowerCtx<ResizeAttrs>, a: ResizeAttrs, axis: number
   return { axis, taps, first, weight, outside };
 }
 const leastScale = (from: Dim, to: Dim): number => Math.max(1, rangeOf(to).lo) / Math.max(1, dimHi(from));
-const F64 = vtype('f64');
-const d = (n: number): Expr => konst(F64, n);
 /** The same as `tapTable`, for sizes known at run time. */
 function tableKernel(
   k: KernelBuilder,
@@ -92,6 +90,8 @@ function tableKernel(
   scales: Source | undefined,
   crop: Source | undefined,
 ): void {
+  const real = vtype(a.mode === 'nearest' ? 'f32' : 'f64');
+  const d = (n: number): Expr => konst(real, a.mode === 'nearest' ? Math.fround(n) : n);
   const m: Arithmetic<Expr> = {
     num: d,
     add: (p, q) => k.let(add(p, q)),
@@ -103,8 +103,8 @@ function tableKernel(
     abs: p => k.let(abs(p)),
     ifLe: (p, q, x, y) => k.let(select(le(p, q), x, y)),
   };
-  const size = (n: Dim): Expr => k.let(cast(F64, k.dim(n)));
-  const number = (from: Source, i: number): Expr => k.let(cast(F64, from.at(k, [i])));
+  const size = (n: Dim): Expr => k.let(cast(real, k.dim(n)));
+  const number = (from: Source, i: number): Expr => k.let(cast(real, from.at(k, [i])));
   const given = must(a.scales[axis]);
   const [input, output] = [size(from), size(to)];
   const scale = scales ? number(scales, axis) : given === 0 ? m.div(output, input) : d(given);
@@ -115,9 +115,9 @@ function tableKernel(
   const shrink = a.antialias ? m.ifLe(d(1), scale, d(1), scale) : undefined;
   const lastIndex = k.let(sub(k.dim(from), 1));
   k.for(0, to, i => {
-    const at = coordinate(a.coordinates, k.let(cast(F64, i)), sizes, m);
+    const at = coordinate(a.coordinates, k.let(cast(real, i)), sizes, m);
     if (t.outside) {
-      const inside = and(le(d(0), at), le(at, cast(F64, lastIndex)));
+      const inside = and(le(d(0), at), le(at, cast(real, lastIndex)));
       k.store(t.outside, i, eq(inside, 0));
     }
     if (a.mode === 'nearest') {
@@ -130,7 +130,7 @@ function tableKernel(
     k.store(t.first, i, clampInt(first, -t.taps, k.dim(from)));
     const places = Array.from({ length: t.taps }, (_, j) => k.let(add(first, j)));
     const kept = places.map(p => {
-      const away = m.sub(k.let(cast(F64, p)), at);
+      const away = m.sub(k.let(cast(real, p)), at);
       const w = weightOf(mode, shrink ? m.mul(away, shrink) : away, a.cubic, m);
       return a.excludeOutside ? k.let(select(and(le(0, p), le(p, lastIndex)), w, d(0))) : w;
     });
