@@ -39,8 +39,9 @@ function sizesOfConstant(s: Shifted): Float64Array | undefined {
   const t = tensorOf(s.x);
   const zero = tensorOf(s.zero);
   if (!t || (s.zero && !zero)) return undefined;
-  const zeros = zero ? toNumbers(zero) : [0];
-  const at = zero ? broadcastIndex(zero.dims, t.dims) : () => 0;
+  if (!zero || isZero(s.zero)) return toNumbers(t).map(Math.abs);
+  const zeros = toNumbers(zero);
+  const at = broadcastIndex(zero.dims, t.dims);
   return toNumbers(t).map((v, i) => Math.abs(v - (zeros[at(i)] ?? 0)));
 }
 
@@ -50,6 +51,8 @@ type SumOf = (from: number, to: number) => number;
 const MOST_STEPS = 2 ** 17;
 /** Where a sum of `n` steps is cut so that no part exceeds what is exact; undefined where one step already does. */
 function cuts(n: number, part: SumOf): readonly number[] | undefined {
+  // Nearly all are exact as a whole, which one look tells.
+  if (part(0, n) <= EXACT) return [0, n];
   const at = [0];
   for (let from = 0, to = 1; to <= n; to++) {
     if (part(from, to) <= EXACT) continue;
@@ -60,25 +63,47 @@ function cuts(n: number, part: SumOf): readonly number[] | undefined {
   }
   return [...at, n];
 }
-/** Sums of |w|, where w is [steps, results] through `at`. */
-function runningSums(
-  data: Float64Array,
-  steps: number,
-  results: number,
-  at: (step: number, result: number) => readonly number[],
-): SumOf {
+/** Sums of |w|. The `terms` that a step adds to a result lie one after the other, from stepStride * step + resultStride * result on. */
+interface Terms {
+  readonly data: Float64Array;
+  readonly steps: number;
+  readonly results: number;
+  readonly terms: number;
+  readonly stepStride: number;
+  readonly resultStride: number;
+}
+const sumOfTerms = ({ data, terms, stepStride, resultStride }: Terms, step: number, result: number): number => {
+  const from = step * stepStride + result * resultStride;
+  let v = 0;
+  for (let i = from; i < from + terms; i++) v += data[i] ?? 0;
+  return v;
+};
+function sumsOf(t: Terms): SumOf {
+  const { steps, results } = t;
+  const range = Array.from({ length: results }, (_, r) => r);
+  let running: Float64Array | undefined;
+  return (from, to) => {
+    if (from === 0 && to === steps) {
+      const total = (r: number): number => {
+        let v = 0;
+        for (let s = 0; s < steps; s++) v += sumOfTerms(t, s, r);
+        return v;
+      };
+      return maxOf(range.map(total), 0);
+    }
+    const sums = (running ??= runningSums(t));
+    return maxOf(
+      range.map(r => (sums[to * results + r] ?? 0) - (sums[from * results + r] ?? 0)),
+      0,
+    );
+  };
+}
+function runningSums(t: Terms): Float64Array {
+  const { steps, results } = t;
   const sums = new Float64Array((steps + 1) * results);
   for (let s = 0; s < steps; s++)
-    for (let r = 0; r < results; r++) {
-      let v = sums[s * results + r] ?? 0;
-      for (const i of at(s, r)) v += data[i] ?? 0;
-      sums[(s + 1) * results + r] = v;
-    }
-  return (from, to) => {
-    let most = 0;
-    for (let r = 0; r < results; r++) most = Math.max(most, (sums[to * results + r] ?? 0) - (sums[from * results + r] ?? 0));
-    return most;
-  };
+    for (let r = 0; r < results; r++) sums[(s + 1) * results + r] = (sums[s * results + r] ?? 0) + sumOfTerms(t, s, r);
+  return sums;
 }
 
 /** Input channels at which the sums of a convolution of x with w are cut: [0, …, channels]. undefined: f32 cannot hold them. */
@@ -89,10 +114,11 @@ export function channelCuts(x: Shifted, w: Shifted): readonly number[] | undefin
   const [outs, channels] = [must(dims[0]), must(dims[1])];
   if (channels > MOST_STEPS) return undefined;
   const taps = numel(dims.slice(2));
+  // Short sums are exact whatever the weights are.
+  if (channels * taps * most * magnitude(w) <= EXACT) return [0, channels];
   const data = sizesOfConstant(w);
   if (!data) return cuts(channels, (from, to) => (to - from) * taps * most * magnitude(w));
-  const inTap = Array.from({ length: taps }, (_, i) => i);
-  const sums = runningSums(data, channels, outs, (s, r) => inTap.map(i => (r * channels + s) * taps + i));
+  const sums = sumsOf({ data, steps: channels, results: outs, terms: taps, stepStride: taps, resultStride: channels * taps });
   return cuts(channels, (from, to) => sums(from, to) * most);
 }
 /** The same for the inner axis of a product of a and b: [0, …, its size]. */
@@ -100,10 +126,12 @@ export function depthCuts(a: Shifted, b: Shifted, transB: boolean): readonly num
   const n = a.x.type.shape.at(-1);
   const most = magnitude(a);
   if (typeof n !== 'number' || n === 0 || n > MOST_STEPS || !Number.isFinite(most)) return undefined;
+  if (n * most * magnitude(b) <= EXACT) return [0, n];
   const data = sizesOfConstant(b);
   const dims = staticDims(b.x.type.shape);
   if (!data || dims?.length !== 2) return cuts(n, (from, to) => (to - from) * most * magnitude(b));
   const columns = must(dims[transB ? 0 : 1]);
-  const sums = runningSums(data, n, columns, (s, r) => [transB ? r * n + s : s * columns + r]);
+  const strides = transB ? { stepStride: 1, resultStride: n } : { stepStride: columns, resultStride: 1 };
+  const sums = sumsOf({ data, steps: n, results: columns, terms: 1, ...strides });
   return cuts(n, (from, to) => sums(from, to) * most);
 }
