@@ -1,7 +1,7 @@
 import type { Dim } from '../core/dim.ts';
-import { toNumbers } from '../core/tensor.ts';
-import { tensorOf, type Value } from '../graph/graph.ts';
-import { any, op, rewriteGraph, rule, type Match, type Rule } from '../graph/rewrite.ts';
+import { fromNumbers, toNumbers, type Tensor } from '../core/tensor.ts';
+import { constant, tensorOf, type Value } from '../graph/graph.ts';
+import { any, constantOf, op, rewriteGraph, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import { ConvInteger } from '../ops/conv/conv-integer.ts';
 import { Conv } from '../ops/conv/conv.ts';
 import { Cast, Mul } from '../ops/elementwise/index.ts';
@@ -9,8 +9,9 @@ import { attrsOf } from '../ops/define.ts';
 import { MatMulInteger } from '../ops/matmul/matmul-integer.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Reshape } from '../ops/movement/view.ts';
-import { DequantizeLinear } from '../ops/quant/quant.ts';
+import { DequantizeLinear, QuantizeLinear } from '../ops/quant/quant.ts';
 import { byteRange } from '../ops/quant/integers.ts';
+import { dotBytes } from '../ops/schedules/int-dot.ts';
 import type { Profile } from '../target/profile.ts';
 import { channelCuts, depthCuts, type Shifted } from './exact-sums.ts';
 import { out } from './match.ts';
@@ -77,11 +78,42 @@ const product = (profile: Profile): Rule =>
     return scaled(m, sums, transB ? scales.slice(0, 1) : scales.slice(-1));
   });
 
-const rules = (profile: Profile): readonly Rule[] => [convolution(profile), product(profile)];
+/** Bytes that are made for one product get the sign that its dot products take, so that they need not be moved there. */
+const integerOps = [ConvInteger, MatMulInteger];
+const bytes = (profile: Profile): Rule =>
+  rule(
+    'the sign of bytes that dot products take',
+    op(
+      integerOps,
+      [op(QuantizeLinear, [any('x'), any('scale'), constantOf('made')], { once: true }), any('w'), constantOf('read')],
+      {
+        more: true,
+        when: n => n.op.native?.(n, profile) === true,
+      },
+    ),
+    m => {
+      const to = dotBytes(profile);
+      const [made, read] = [m.tensor('made'), m.tensor('read')];
+      if (!to || made.dtype === to || !byteRange(made.dtype) || read.dtype !== made.dtype) return undefined;
+      const by = to === 'u8' ? 128 : -128;
+      const moved = (t: Tensor): Value =>
+        constant(
+          fromNumbers(
+            to,
+            t.dims,
+            toNumbers(t).map(z => z + by),
+          ),
+        );
+      const q = m.apply1(QuantizeLinear, [m.value('x'), m.value('scale'), moved(made)]);
+      return m.apply1(m.root.op, [q, m.value('w'), moved(read), ...m.root.inputs.slice(3)], m.root.attrs);
+    },
+  );
+
+const rules = (profile: Profile): readonly Rule[] => [convolution(profile), product(profile), bytes(profile)];
 
 export const integerProducts: GraphPass = {
   name: 'integer-products',
-  doc: 'Products and convolutions of dequantized integers become products of the integers and a scale.',
+  doc: 'Products and convolutions of dequantized integers become products of the integers and a scale; bytes get the sign that the target wants.',
   rules,
   run: (g, { profile }) => rewriteGraph(g, rules(profile)),
 };

@@ -422,6 +422,14 @@ export const RULE_GRAPHS: Readonly<Record<string, RuleGraphs>> = {
       ? make(ConvInteger, [u8, random(d, [2, 3, 3, 3], 'i8', -100, 100), num(d.roll(200), 'u8')], padded(d))
       : make(MatMulInteger, [u8, random(d, [5, 3], d.pick(['i8', 'u8']), 0, 100), num(d.roll(200), 'u8')]),
   ),
+  'the sign of bytes that dot products take': exact(d => {
+    const type = d.pick(['i8', 'u8'] as const);
+    const zero = (): Value => num(d.roll(100) + (type === 'i8' ? -50 : 100), type);
+    const q = make(QuantizeLinear, [z, num(d.pick([0.05, 1])), zero()]);
+    return d.roll(2) === 0
+      ? make(ConvInteger, [q, random(d, [4, 3, 3, 3], 'i8', -100, 100), zero()], padded(d))
+      : make(MatMulInteger, [q, random(d, [5, 3], 'i8', -100, 100), zero()]);
+  }),
   'a convolution of what is dequantized': rounded(64, d => make(Conv, quantized(d), padded(d))),
   'a product of a quantized value': exact(d => wholeProduct(d, requantized(d, d.pick([0, 0, 1])))),
   'a product of a quantized value less its zero point': exact((d, n) => {

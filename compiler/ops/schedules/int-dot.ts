@@ -39,6 +39,11 @@ const FORMS: Readonly<Record<Profile['vector']['intDot'], readonly Omit<DotForm,
   ],
   i8i8: [{ a: 'i8', b: 'i8', group: 4 }],
 };
+/** The bytes that the dot product of a target takes as A without moving them; undefined where there is none of bytes. */
+export function dotBytes(profile: Profile): 'u8' | 'i8' | undefined {
+  const type = FORMS[profile.vector.intDot][0]?.a;
+  return type === 'i16' ? undefined : type;
+}
 const LIMITS = { u8: [0, 255], i8: [-128, 127], i16: [-32768, 32767] } as const;
 const fits = (lo: number, hi: number, type: keyof typeof LIMITS): boolean => lo >= LIMITS[type][0] && hi <= LIMITS[type][1];
 
