@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { noLoc } from '../../compiler/core/diagnostic.ts';
+import { must, noLoc } from '../../compiler/core/diagnostic.ts';
 import { isCoded } from '../../compiler/core/codes.ts';
 import { bytesOf, DTYPES, isDType, isInt, regOf, type DType, limitsOf } from '../../compiler/core/dtype.ts';
 import { fromNumbers, fromTyped, numel, toNumbers, typed, type Tensor } from '../../compiler/core/tensor.ts';
@@ -13,6 +13,7 @@ import type { Attrs, Op } from '../../compiler/ops/define.ts';
 import * as e from '../../compiler/ops/elementwise/index.ts';
 import { scalarFunction } from '../../compiler/kernel/eval/scalar.ts';
 import { interpretProgram } from '../../compiler/program/interpret.ts';
+import { compiled } from '../conformance/compiled.ts';
 import { expectClose, noise, target } from './problems.ts';
 
 function graphOf(op: Op, types: readonly DType[], n: number, attrs: Attrs = {}): Graph {
@@ -291,4 +292,46 @@ describe('the reference over whole arrays', () => {
     expect([...broadcastNumbers(v, [3], [2, 3])]).toEqual([1, 2, 3, 1, 2, 3]);
     expect([...broadcastNumbers(Float64Array.of(7), [], [2, 0])]).toEqual([]);
   });
+});
+const rounded = (dtype: DType, v: number): number => toNumbers(fromNumbers(dtype, [1], [v]))[0] ?? NaN;
+it('Mod is exact, whatever the quotient', async () => {
+  const pool = [0, -0, 1, -1, 3, 0.1, 2.5, -7.25, 1e-45, 1e-38, 5e-324, 1e10, -3.4e38, 3.3e38, 1e300, Infinity, -Infinity, NaN];
+  for (const dtype of ['f32', 'f16'] as const) {
+    const values = [...toNumbers(fromNumbers(dtype, [pool.length], pool))];
+    const pairs = values.flatMap(a => values.map(b => [a, b] as const));
+    const tensors = new Map([
+      [
+        'a',
+        fromNumbers(
+          dtype,
+          [pairs.length],
+          pairs.map(p => p[0]),
+        ),
+      ],
+      [
+        'b',
+        fromNumbers(
+          dtype,
+          [pairs.length],
+          pairs.map(p => p[1]),
+        ),
+      ],
+    ]);
+    for (const fmod of [true, false]) {
+      const [a, b] = ['a', 'b'].map(name => input(name, { dtype, shape: [pairs.length] }));
+      const y = apply1(e.Mod, [a, b], { fmod }, noLoc);
+      const graph = {
+        name: 'mod',
+        inputs: [a, b].filter(v => v !== undefined),
+        outputs: [{ name: 'y', value: y }],
+        symbolDefinitions: [],
+      };
+      const want = pairs.map(([p, q]) => {
+        const r = p % q;
+        return fmod ? r : r !== 0 && r < 0 !== q < 0 ? rounded(dtype, r + q) : r + 0;
+      });
+      const runs = [evaluate(graph, tensors), (await compiled('wasm', graph))(tensors)];
+      for (const got of runs) expect([...toNumbers(must(got.get('y')))]).toEqual(want);
+    }
+  }
 });

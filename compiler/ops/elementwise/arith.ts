@@ -112,16 +112,26 @@ export const Mod = elementwise({
     return rangeOf(y).lo > 0 && (!at.fmod || rangeOf(x).lo >= 0) ? dimMod(x, y) : undefined;
   },
 });
-/** In f64, where the quotient of two f32 is exact enough for its integer part to be right up to 2^29. */
+/** Bits of the quotient of two single floats that are found at a time, and how often that is until all are: it is below 2^277. */
+const [BITS, STEPS] = [28, 10];
+/**
+ * In f64. The size of b times powers of two that get smaller is taken off the size of a, which rounds nothing where both are single floats, whatever
+ * the quotient; that of doubles is right up to 2^29.
+ */
 function floatMod(k: KernelBuilder, a: Expr, b: Expr, fmod: boolean): Expr {
   const x = k.let(castTo('f64', a));
   const y = k.let(castTo('f64', b));
-  const q = div(x, y);
-  const r = k.let(sub(x, mul(y, fmod ? trunc(q) : floor(q))));
-  // A finite number modulo an infinite one is the number itself.
-  const inf = eq(abs(y), Infinity);
-  const whole = fmod ? x : select(and(ne(x, 0), ne(lt(x, 0), lt(y, 0))), y, x);
-  return castTo(a.t.base, select(and(inf, lt(abs(x), Infinity)), whole, r));
+  const size = k.let(abs(y));
+  let left = k.let(abs(x));
+  for (let i = a.t.base === 'f64' ? 0 : STEPS - 1; i >= 0; i--) {
+    const part = i === 0 ? size : k.let(mul(size, 2 ** (BITS * i)));
+    left = k.let(sub(left, mul(part, trunc(div(left, part)))));
+  }
+  // A finite number modulo an infinite one is the number itself, and so is a zero of either sign.
+  const whole = and(eq(size, Infinity), lt(abs(x), Infinity));
+  const r = k.let(select(or(whole, and(eq(x, 0), eq(left, 0))), x, select(lt(x, 0), neg(left), left)));
+  const beyond = and(ne(r, 0), ne(lt(r, 0), lt(y, 0)));
+  return castTo(a.t.base, fmod ? r : select(beyond, add(r, y), add(r, 0)));
 }
 
 /** Beside a number that is known there is one operation less. */
