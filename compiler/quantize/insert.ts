@@ -193,8 +193,9 @@ export function rowBlock({ weights }: Site): number | undefined {
 }
 function fourBitRows(b: GraphBuilder, site: Site, rows: (t: Tensor) => Value, block: number): Value {
   const w = blockWeights(site.weights, 0, { block });
-  const scales = fromNumbers('f16', w.scales.dims, toNumbers(w.scales));
-  const isShort = toNumbers(scales).every((v, i) => v === toNumbers(w.scales)[i]);
+  const exact = toNumbers(w.scales);
+  const scales = fromNumbers('f16', w.scales.dims, exact);
+  const isShort = toNumbers(scales).every((v, i) => v === exact[i]);
   const bytes = rows(halves(w));
   const last = bytes.type.shape.length - 1;
   const outer = bytes.type.shape.slice(0, last);
