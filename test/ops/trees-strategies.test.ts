@@ -181,7 +181,8 @@ describe('strategies for trees', () => {
       const g = forest({ trees, depth: 5, features: 2, cuts: 16, missing: false, seed: 1 });
       return profile ? lowerGraph(g, profile, { treeStrategy: s }).kernels.map(showKernel).join().length : 0;
     };
+    // From 100 on: what few trees need is too little to be stored in fewer bits, which takes a kernel.
     for (const s of ['quickscorer', 'interleave', 'gather', 'walk'] as const)
-      expect(Math.abs(size(400, s) / size(40, s) - 1)).toBeLessThan(0.02);
+      expect(Math.abs(size(400, s) / size(100, s) - 1)).toBeLessThan(0.02);
   });
 });
