@@ -108,7 +108,10 @@ describe('sinter loadtest', () => {
     expect(r.best).toBeLessThan(220);
     expect(r.scalingTarget).toBeCloseTo(((r.best ?? 0) / 2) * 0.5 * 60, 6);
     expect(r.steps.length).toBeGreaterThan(2);
-    expect(r.steps.filter(x => x.miss !== undefined).every(x => x.rate > (r.best ?? 0))).toBe(true);
+    // What misses once is tried again.
+    const kept = r.steps.filter(x => x.miss === undefined).map(x => x.rate);
+    const missed = r.steps.filter(x => x.miss !== undefined && !kept.includes(x.rate)).map(x => x.rate);
+    expect(missed.filter(rate => rate <= (r.best ?? 0))).toEqual([]);
     expect(out).toMatch(/requests a second keep p90 < 150 ms without errors\. Above it /);
     expect(out).toContain(`= ${Math.floor(r.scalingTarget ?? 0)} invocations a minute for each instance`);
     const page = readFileSync(join(dir, 'a.html'), 'utf8');
