@@ -10,7 +10,6 @@ import { MatMulInteger } from '../ops/matmul/matmul-integer.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Reshape, Transpose } from '../ops/movement/view.ts';
 import { EXACT } from './exact-sums.ts';
-import { isFloatValue } from './match.ts';
 
 /** Operators deep that magnitudes are followed. */
 const DEPTH = 8;
@@ -19,23 +18,27 @@ const LARGEST = 3.4e38;
 /** What |x| of no element of an f32 or integer value exceeds; undefined where that is not known, or it might be infinite or NaN. */
 export function magnitudeOf(v: Value, depth = DEPTH): number | undefined {
   const m = bounded(v, depth);
+  // NaN among them is the largest of all, and no number.
   return m !== undefined && m <= LARGEST ? m : undefined;
 }
 function bounded(v: Value, depth: number): number | undefined {
   const { dtype } = v.type;
   if (isInt(dtype)) return DTYPES[dtype].bits <= 32 ? Math.max(...limitsOf(dtype).map(x => Math.abs(Number(x)))) : undefined;
   const t = tensorOf(v);
-  if (t) return largest(toNumbers(t));
+  if (t) return maxOf(toNumbers(t).map(Math.abs), 0);
   if (dtype !== 'f32' || v.def.k !== 'node' || depth === 0) return undefined;
   const { def } = v;
   const of = (i: number): number | undefined => {
     const x = def.inputs[i];
     return x && magnitudeOf(x, depth - 1);
   };
-  const both = (f: (a: number, b: number) => number): number | undefined => {
+  const one = (f: (a: number) => number): number | undefined => {
     const a = of(0);
-    const b = a === undefined ? undefined : of(1);
-    return a === undefined || b === undefined ? undefined : f(a, b);
+    return a === undefined ? undefined : f(a);
+  };
+  const both = (f: (a: number, b: number) => number): number | undefined => {
+    const b = of(1);
+    return b === undefined ? undefined : one(a => f(a, b));
   };
   switch (def.op) {
     case ConvInteger:
@@ -52,18 +55,14 @@ function bounded(v: Value, depth: number): number | undefined {
       return both((a, b) => a * b);
     case Div: {
       const by = tensorOf(def.inputs[1]);
-      const least = by && isFloatValue(v) ? minOf(toNumbers(by).map(Math.abs), Infinity) : 0;
-      const a = of(0);
-      return a === undefined || !(least > 0) ? undefined : a / least;
+      const least = by ? minOf(toNumbers(by).map(Math.abs), Infinity) : 0;
+      return least > 0 ? one(a => a / least) : undefined;
     }
-    case Round: {
-      const a = of(0);
-      return a === undefined ? undefined : a + 1;
-    }
+    case Round:
+      return one(a => a + 1);
     case Clip: {
-      const { lo, hi } = attrsOf(def, Clip);
-      const a = of(0);
-      return a === undefined ? undefined : Math.max(a, Math.abs(lo ?? 0), Math.abs(hi ?? 0));
+      const { lo = 0, hi = 0 } = attrsOf(def, Clip);
+      return one(a => Math.max(a, Math.abs(lo), Math.abs(hi)));
     }
     case Cast:
     case Neg:
@@ -73,9 +72,4 @@ function bounded(v: Value, depth: number): number | undefined {
       return of(0);
   }
   return undefined;
-}
-function largest(numbers: Float64Array): number | undefined {
-  const most = maxOf(numbers.map(Math.abs), 0);
-  // NaN is no maximum: it is looked for.
-  return Number.isFinite(most) && numbers.every(x => !Number.isNaN(x)) ? most : undefined;
 }

@@ -8,6 +8,7 @@ import { Cast, Clip, Div, Round, Sub } from '../ops/elementwise/index.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { QuantizeLinear } from '../ops/quant/quant.ts';
 import { magnitudeOf } from './bounds.ts';
+import { out } from './match.ts';
 
 /**
  * Rules over what is quantized and only read as floats again: it stays in floats, rounded and clamped. An integer has no NaN and no -0:
@@ -24,9 +25,8 @@ function inFloats(m: Match, offset: number): ReturnType<Match['apply1']> | undef
   const [scale, zero] = [m.tensor('scale'), m.tensor('zero')];
   const s = splatOf(scale);
   const z = splatOf(zero);
-  const most = magnitudeOf(x);
-  if (x.type.dtype !== 'f32' || s === undefined || z !== offset || most === undefined || !(most / Math.abs(s) < Infinity))
-    return undefined;
+  const quotients = s !== undefined && s !== 0 && !Number.isNaN(s) && magnitudeOf(x) !== undefined;
+  if (x.type.dtype !== 'f32' || out(m.root).type.dtype !== 'f32' || !quotients || z !== offset) return undefined;
   const [lo, hi] = limitsOf(zero.dtype).map(Number);
   const steps = m.apply1(Round, [s === 1 ? x : m.apply1(Div, [x, m.value('scale')])]);
   const clamped = m.apply1(Clip, [steps], { lo: must(lo) - z, hi: must(hi) - z });
