@@ -3,7 +3,7 @@ import { defineConfig } from 'eslint/config';
 import ts from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['dist/', 'serving/dist/', 'coverage/', 'node_modules/', 'out/', '**/.cache/'] },
+  { ignores: ['dist/', 'serving/dist/', 'serving/out/', 'coverage/', 'node_modules/', 'out/', '**/.cache/'] },
   js.configs.recommended,
   {
     files: ['runtimes/js/*.js'],

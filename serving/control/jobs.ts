@@ -7,7 +7,7 @@ import type { Format } from 'sinter';
 import { messageOf } from '../core/errors.ts';
 import type { Clock } from './clock.ts';
 import type { CompileTask } from './compile-process.ts';
-import { moduleArguments } from './module.ts';
+import { program } from '../core/process.ts';
 import { readShapes } from './input-shapes.ts';
 import type { JobRecord, Registry } from './registry.ts';
 import type { ObjectStore } from './s3.ts';
@@ -131,7 +131,7 @@ export function createJobs(o: JobsOptions): Jobs {
   }
   function compileIn(name: string, task: CompileTask, seconds: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [...moduleArguments('compile-process', import.meta.url)], {
+      const child = spawn(process.execPath, [program('./compile-process', import.meta.url)], {
         stdio: ['pipe', 'ignore', 'pipe'],
       });
       running.set(name, child);

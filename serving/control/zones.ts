@@ -3,7 +3,7 @@
  * if a data centre were gone, until it comes back.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { moduleArguments } from './module.ts';
+import { program } from '../core/process.ts';
 
 export interface Zone {
   readonly name: string;
@@ -22,7 +22,7 @@ export function startZones(count: number, on: { lost(zone: string): void; back(z
   let closed = false;
   const start = (name: string): void => {
     if (closed) return;
-    const child = spawn(process.execPath, [...moduleArguments('zone', import.meta.url)], { stdio: ['pipe', 'ignore', 'ignore'] });
+    const child = spawn(process.execPath, [program('./zone', import.meta.url)], { stdio: ['pipe', 'ignore', 'ignore'] });
     children.set(name, child);
     const down = (): void => {
       if (children.get(name) !== child || closed) return;

@@ -11,12 +11,14 @@ export type Measured = Pick<LoadResult, 'rate' | 'errors' | 'overloaded' | 'lag'
 /** Why a load does not keep the goal: undefined where it does. `generator`: this program was too slow, so nothing is known of the server. */
 export type Miss = 'errors' | 'latency' | 'overloaded' | 'generator';
 export function missOf(r: Measured, goal: Goal): Miss | undefined {
-  const failed = Object.keys(r.errors).length > 0;
+  const errors = Object.keys(r.errors);
+  // The server said so itself, however late it was asked.
+  if (errors.some(why => why.startsWith('status '))) return 'errors';
   const late = r.percentile(goal.percentile) >= goal.below;
   // Most of the time passed before a request had left.
   if ((r.overloaded || late) && r.lag > r.percentile(goal.percentile) / 2) return 'generator';
   if (r.overloaded) return 'overloaded';
-  if (failed) return 'errors';
+  if (errors.length > 0) return 'errors';
   return late ? 'latency' : undefined;
 }
 export interface SearchOptions {

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import type { LoadedFrom, ModelSpec } from '../core/call.ts';
 import { ServeError } from '../core/errors.ts';
-import { entry } from '../core/process.ts';
+import { program } from '../core/process.ts';
 import { FOLDS, isArchive, listArchive, pack, unpack } from './archive.ts';
 import { cached, defaultCache, digestOf } from './cache.ts';
 
@@ -93,7 +93,7 @@ function version(): string {
 }
 function compileApart(request: CompileRequest): Promise<void> {
   return new Promise((done, failed) => {
-    const child = spawn(process.execPath, [...entry('compile'), JSON.stringify(request)], {
+    const child = spawn(process.execPath, [program('./compile', import.meta.url), JSON.stringify(request)], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let text = '';

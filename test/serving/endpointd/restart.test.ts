@@ -1,10 +1,8 @@
 // kill -9 of the daemon: what it knew is there again, and serves.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect } from '@jest/globals';
 import {
   RegisterScalableTargetCommand,
@@ -26,6 +24,7 @@ import {
 import { InvokeEndpointCommand, SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
 import { projectDir } from '../../../fixtures/paths.ts';
 import { needs } from '../../needs.ts';
+import { servingProgram } from '../program.ts';
 import { bikeArchive, credentials, image, MODEL_URL, ROLE, rows, until } from './plane.ts';
 import { startS3, type FakeS3 } from './s3.ts';
 
@@ -41,14 +40,10 @@ afterAll(async () => {
   await s3.close();
   rmSync(state, { recursive: true, force: true });
 });
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 /** Starts `sinter endpointd` as a process; gives its URL, or what it says where it does not start. */
-function start(): Promise<{ readonly child: ChildProcess; readonly url: string; readonly error: string }> {
-  const main = join(projectDir, 'serving/cli/index.ts');
-  const script = `import(${JSON.stringify(pathToFileURL(main).href)}).then(async m => process.exit(await m.run(
-    ['endpointd', '--port', '0', '--state', ${JSON.stringify(state)}, '--s3-endpoint', ${JSON.stringify(s3.url)}],
-    { out: s => process.stdout.write(s), err: s => process.stderr.write(s) })))`;
-  const child = spawn(process.execPath, ['--import', tsx, '-e', script], { stdio: ['ignore', 'pipe', 'pipe'], cwd: projectDir });
+async function start(): Promise<{ readonly child: ChildProcess; readonly url: string; readonly error: string }> {
+  const args = [await servingProgram(), 'endpointd', '--port', '0', '--state', state, '--s3-endpoint', s3.url];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: projectDir });
   running.add(child);
   return new Promise(resolve => {
     let out = '';

@@ -2,9 +2,9 @@
 import { afterAll, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
+import { servingProgram } from '../program.ts';
 import { bikeBundle, cleanUp, post, PREDICTED, ROWS, temporary } from './models.ts';
 
-const main = resolve(import.meta.dirname, '../../../compiler/cli/main.ts');
 afterAll(cleanUp);
 interface Ran {
   readonly code: number | null;
@@ -12,9 +12,14 @@ interface Ran {
   readonly err: string;
 }
 /** Runs it; `hear` is told what it has printed so far. */
-function run(args: readonly string[], hear: (out: string, end: () => void) => void = () => undefined): Promise<Ran> {
+async function run(
+  args: readonly string[],
+  hear: (out: string, end: () => void) => void = () => undefined,
+  program?: readonly string[],
+): Promise<Ran> {
+  const start = program ?? [await servingProgram()];
   return new Promise((done, failed) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', main, 'serve', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [...start, 'serve', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     let [out, err] = ['', ''];
     child.stdout.on('data', (b: Buffer) => {
       out += b.toString();
@@ -40,11 +45,16 @@ it('serves a bundle until SIGTERM, and ends with 0', async () => {
 });
 it.each([
   [['--port', 'x', 'bundle'], 2, "argument 'x' is invalid. must be a whole number from 0 to 65535"],
-  [['--nothing'], 2, "unknown option '--nothing'"],
   [['/nowhere'], 1, 'there is no model at /nowhere'],
   [[join(import.meta.dirname, 'command.test.ts'), '--port', '0'], 1, 'is not a model that Sinter reads'],
 ])('says what is wrong with %j', async (args, code, text) => {
   const r = await run([...args, '--cache', temporary()]);
   expect(r.err).toContain(text);
   expect(r.code).toBe(code);
+});
+it('is a command of sinter', async () => {
+  const main = resolve(import.meta.dirname, '../../../compiler/cli/main.ts');
+  const r = await run(['--nothing'], undefined, ['--import', 'tsx', main]);
+  expect(r.err).toContain("unknown option '--nothing'");
+  expect(r.code).toBe(2);
 });

@@ -28,6 +28,8 @@ describe('missOf', () => {
   });
   it('does not blame the server for requests that left late', () => {
     expect(missOf(measured(1, 60, { lag: 31 }), goal)).toBe('generator');
+    expect(missOf(measured(1, 60, { lag: 31, errors: { 'no answer': 1 } }), goal)).toBe('generator');
+    expect(missOf(measured(1, 60, { lag: 31, errors: { 'status 500': 1 } }), goal)).toBe('errors');
     expect(missOf(measured(1, 600, { lag: 31 }), goal)).toBe('latency');
     expect(missOf(measured(1, 40, { lag: 30 }), goal)).toBeUndefined();
   });
