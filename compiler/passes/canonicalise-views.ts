@@ -9,6 +9,7 @@ import { Add, elementwiseOps } from '../ops/elementwise/index.ts';
 import { attrsOf } from '../ops/define.ts';
 import { Gather } from '../ops/movement/gather.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
+import { ScatterND } from '../ops/movement/scatter.ts';
 import { Pad } from '../ops/movement/pad.ts';
 import { Reduce } from '../ops/reduce/reduce.ts';
 import { spatialAxes } from '../ops/spatial.ts';
@@ -260,6 +261,17 @@ const gathers: Rule[] = [
   }),
 ];
 
+const scatters: Rule[] = [
+  rule('rows that are all written', op(ScatterND, [any('x'), any('at'), any('updates')]), m => {
+    const rows = symbolicOf(m.value('at'));
+    const all = m.value('at').type.shape.at(-1) === 1 && rows?.length === shapeOf(m.value('x'))[0];
+    const updates = m.value('updates');
+    return all && rows?.every((r, i) => r === i) && attrsOf(m.root, ScatterND).reduction === 'none'
+      ? reshape(m, updates, shapeOf(out(m.root)))
+      : undefined;
+  }),
+];
+
 export const viewRules: readonly Rule[] = [
   ...reshapes,
   ...slices,
@@ -269,4 +281,5 @@ export const viewRules: readonly Rule[] = [
   ...products,
   ...padding,
   ...gathers,
+  ...scatters,
 ];

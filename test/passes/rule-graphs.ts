@@ -40,11 +40,13 @@ import { MatMul } from '../../compiler/ops/matmul/matmul.ts';
 import { Concat } from '../../compiler/ops/movement/concat.ts';
 import { Gather } from '../../compiler/ops/movement/gather.ts';
 import { Pad } from '../../compiler/ops/movement/pad.ts';
+import { ScatterND } from '../../compiler/ops/movement/scatter.ts';
 import { Expand, Reshape, Slice, Transpose } from '../../compiler/ops/movement/view.ts';
 import { DequantizeLinear, QuantizeLinear } from '../../compiler/ops/quant/quant.ts';
 import { Softmax } from '../../compiler/ops/reduce/norm.ts';
 import { Reduce } from '../../compiler/ops/reduce/reduce.ts';
 import { FLOAT_EDGES, MOST } from './float-edges.ts';
+import { cell, counting } from './loop-graphs.ts';
 import type { Dice } from './random-graph.ts';
 
 export interface RuleGraphs {
@@ -450,4 +452,17 @@ export const RULE_GRAPHS: Readonly<Record<string, RuleGraphs>> = {
     const w = make(DequantizeLinear, [random(d, [16, 4104], 'i8', -8, 7), scale, num(d.roll(8), 'i8')], { to: 'f32' });
     return make(MatMul, [shaped(slice(shaped(z, [120]), [12], [96]), [6, 16]), w]);
   }),
+  'rows that are all written': exact(d => {
+    const rows = list(
+      [6, 1],
+      d.pick([
+        [0, 1, 2, 3, 4, 5],
+        [0, 1, 2, 4, 3, 5],
+      ]),
+      'i32',
+    );
+    return make(ScatterND, [shaped(y, [6, 8]), rows, shaped(x, [6, 8])], { reduction: 'none' });
+  }),
+  'a loop that counts': { ...exact(d => counting(d, x)), plain: true },
+  'a recurrent cell in a loop': { ...rounded(256, (d, n) => cell(d, z, n)), plain: true },
 };

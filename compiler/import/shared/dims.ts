@@ -69,6 +69,7 @@ interface SizesOptions {
  * 1. the caller's choice for that name: a number fixes it; `{ lo, hi }` makes it free in that range; with `step`, the symbol counts steps;
  * 2. where it is the first of several axes of an input, it is taken for a batch (and a warning says so);
  * 3. else E301 names all that are open, and how to choose them.
+ * A choice for `batch`, where nothing is called so, is for the first axes that have no name: they are then equal.
  * E302: a choice for a name that is not open, or one that makes no sense. E301: an input whose number of axes is not declared.
  */
 export function inputShapes(
@@ -78,7 +79,7 @@ export function inputShapes(
 ): Map<string, readonly Dim[]> {
   const loc: Loc = { k: 'file', file: o.file, what: '' };
   const given = new Map(Object.entries(o.inputSizes ?? {}));
-  const { inputs, dims } = withShapes(declared, o.shapes ?? {}, o.dims, loc);
+  const { inputs, dims } = withShapes(withBatch(declared, o.dims), o.shapes ?? {}, o.dims, loc);
   const left = inputs.filter(i => !given.has(i.name));
   for (const i of left) declaredShape(i, loc);
   const chosen = choose(freeSizes(left), dims, o.batch ?? BATCH, loc, warn);
@@ -101,6 +102,15 @@ export function inputShapes(
     out.set(i.name, shape);
   }
   return out;
+}
+/** The inputs with first axes called `batch` where a batch is chosen and none is called so. */
+function withBatch(declared: readonly DeclaredInput[], dims: DimChoices): readonly DeclaredInput[] {
+  if (!Object.hasOwn(dims, 'batch') || freeSizes(declared).has('batch')) return declared;
+  return declared.map(i => {
+    const first = i.shape?.[0];
+    const open = i.shape && i.shape.length > 0 && (first === undefined || (typeof first === 'string' && isNoName(first)));
+    return open ? { ...i, shape: ['batch', ...i.shape.slice(1)] } : i;
+  });
 }
 /**
  * The inputs and the choices by name that choices for whole inputs amount to. An input of which the file does not say how many axes it has gets as

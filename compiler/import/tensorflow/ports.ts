@@ -1,6 +1,7 @@
 import { fail, type Loc } from '../../core/diagnostic.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import type { ImportOptions } from '../importer.ts';
+import { closure, readersOf } from './frames.ts';
 import type { Port, Signature, TfModel } from './model.ts';
 import type { NodeDef, ShapeProto } from './records.ts';
 import { isControl, outputCount, splitRef } from './refs.ts';
@@ -85,12 +86,26 @@ function wavShape(n: NodeDef): ShapeProto | undefined {
 function unread(nodes: readonly NodeDef[]): readonly Port[] {
   const read = new Set<string>();
   for (const n of nodes) if (!ONLOOKER.test(n.op)) for (const i of n.input) if (!isControl(i)) read.add(splitRef(i)[0]);
-  const ends = nodes.filter(n => !read.has(n.name) && !NO_RESULT.test(n.op));
-  const numbered = ends.every(n => /^Identity(?:_\d+)?$/.test(n.name));
+  const all = nodes.filter(n => !read.has(n.name) && !NO_RESULT.test(n.op) && !isResource(n));
+  // Functions that TensorFlow 2 froze give these, whatever else nothing reads, such as the counters of their loops.
+  const results = all.filter(n => /^Identity(?:_\d+)?$/.test(n.name));
+  const ends = results.length > 0 ? results : computed(nodes, all);
+  const numbered = results.length > 0;
   const place = (n: NodeDef): number => Number(/_(\d+)$/.exec(n.name)?.[1] ?? 0);
   return (numbered ? [...ends].sort((a, b) => place(a) - place(b)) : ends).flatMap(n =>
     Array.from({ length: outputCount(n.op) ?? listed(n) }, (_, i) => portOf(n, i === 0 ? n.name : `${n.name}:${i}`)),
   );
+}
+/** Lists of tensors, handles of variables and the like. */
+const RESOURCES = [20, 21];
+const isResource = (n: NodeDef): boolean => n.attr.some(a => a.key === 'T' && RESOURCES.includes(a.value?.type ?? 0));
+/** Those of some nodes that depend on an input, if there are any. */
+function computed(nodes: readonly NodeDef[], ends: readonly NodeDef[]): readonly NodeDef[] {
+  const { of } = readersOf(nodes);
+  const placeholders = nodes.filter(n => n.op === 'Placeholder');
+  const fed = closure(placeholders, n => of.get(n.name) ?? []);
+  const some = ends.filter(n => fed.has(n));
+  return some.length > 0 ? some : ends;
 }
 /** How many outputs a node has whose attributes count them. */
 function listed(n: NodeDef): number {

@@ -1,5 +1,6 @@
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { abs, add, div, gt, lt, math, max, min, mul, neg, select, sub, type Expr } from '../../kernel/ir.ts';
+import type { Attrs, Op } from '../define.ts';
 import { log1p } from '../elementwise/util.ts';
 
 /** The activations that recurrent cells may have, with the parameters that some take. */
@@ -62,6 +63,19 @@ export const activation = (name: ActivationName, alpha?: number, beta?: number):
   alpha: alpha ?? SHAPES[name].alpha,
   beta: beta ?? SHAPES[name].beta,
 });
+/** What changes nothing. */
+export const IDENTITY = activation('Affine');
+/** max(0, min(1, alpha x + beta)). */
+export const hardSigmoid = (alpha: number, beta: number): Activation => activation('HardSigmoid', alpha, beta);
+/** The activation that an elementwise operator is. */
+export function activationOf(op: Op, attrs: Attrs): Activation | undefined {
+  const name = op.inputs.length === 1 && op.lower.k === 'elementwise' ? activationName(op.name) : undefined;
+  const { alpha, beta, gamma = 1 } = attrs;
+  const number = (a: Attrs[string]): number | undefined => (typeof a === 'number' ? a : undefined);
+  // Selu and Celu are none.
+  if (name === undefined || gamma !== 1 || (SHAPES[name].beta === 0 && (beta ?? 1) !== 1)) return undefined;
+  return activation(name, number(alpha), SHAPES[name].beta === 0 ? undefined : number(beta));
+}
 export const evalActivation = (a: Activation): ((x: number) => number) => {
   const s: Shape = SHAPES[a.name];
   return x => s.eval(x, a.alpha, a.beta);

@@ -9,6 +9,7 @@ import { showActivations, type Activation } from '../../../ops/recurrent/activat
 import { GATES, type Cell } from '../../../ops/recurrent/cells.ts';
 import { Recurrent } from '../../../ops/recurrent/recurrent.ts';
 import { TopK } from '../../../ops/sort/topk.ts';
+import type { GraphBuilder } from '../../../graph/build.ts';
 import type { ImportBuilder } from '../builder.ts';
 import { reduceOver } from '../reduce.ts';
 import { cast, concat, reshape, slice, transpose } from '../views.ts';
@@ -95,10 +96,11 @@ interface Packed {
   readonly x: Value;
   /** How many count, [batch] of i32. */
   readonly lengths: Value;
-  /** Results of the packed steps at all steps: a skipped one repeats what was before it, which is zero at first. */
-  unpack(y: Value): Value;
+  /** Results of the packed steps at all steps: a skipped one repeats what was before it, which is `start` [batch, units] or zero at first. */
+  unpack(y: Value, start?: Value): Value;
 }
-function packedSteps(c: ImportBuilder, x: Value, mask: Value): Packed {
+/** The steps of x [batch, time, …] that a mask [batch, time] lets count. */
+export function packedSteps(c: GraphBuilder, x: Value, mask: Value): Packed {
   const [batch = 1, time = 1] = x.type.shape;
   const counts = cast(c, mask, 'i32');
   // Equal ones keep their order.
@@ -108,11 +110,12 @@ function packedSteps(c: ImportBuilder, x: Value, mask: Value): Packed {
   return {
     x: at(x, order),
     lengths: reduceOver(c, 'sum', counts, [1], false),
-    unpack: y => {
+    unpack: (y, start) => {
       const shape: readonly Dim[] = [batch, time, 1];
       const began = reshape(c, c.apply1(e.GreaterOrEqual, [last, c.literal('i32', 0)]), shape);
       const before = at(y, cast(c, c.apply1(e.Max, [last, c.literal('i32', 0)]), 'i64'));
-      return c.apply1(e.Where, [began, before, c.literal(y.type.dtype, 0)]);
+      const first = start && reshape(c, start, [batch, 1, ...start.type.shape.slice(1)]);
+      return c.apply1(e.Where, [began, before, first ?? c.literal(y.type.dtype, 0)]);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { must } from '../../../core/diagnostic.ts';
-import { dimAdd, dimHi, dimMin, dimSub } from '../../../core/dim.ts';
+import { dimAdd, dimHi, dimMin, dimSub, type Dim } from '../../../core/dim.ts';
 import { symbolicOf, type Value } from '../../../graph/graph.ts';
 import * as e from '../../../ops/elementwise/index.ts';
 import { Pad } from '../../../ops/movement/pad.ts';
@@ -101,27 +101,24 @@ const unsorted =
   };
 const embedding: TfliteBuilder = (n, c) => [result(n, c, 0, gather(c, real(n, c, 1), n.input(0), 0, false))];
 
-/** Where the diagonal of the last two axes is, of the sizes of `shape`. */
-const diagonal = (c: TfliteCtx, shape: Value['type']['shape']): Value => {
-  const [rows, cols] = shape.slice(-2);
-  return c.apply1(Eye, [], { rows: must(rows), cols: must(cols), k: 0, dtype: 'bool' });
-};
+/** Where the diagonal of the last two axes is. */
+const diagonal = (c: TfliteCtx, rows: Dim, cols: Dim): Value => c.apply1(Eye, [], { rows, cols, k: 0, dtype: 'bool' });
 const matrixDiag: TfliteBuilder = moving((_, c, [x]) => {
   const v = must(x);
   const { shape } = v.type;
-  const wide = [...shape, sizeAt(c, v, -1)];
-  const column = expand(c, reshape(c, v, [...shape, 1]), wide);
-  return [c.apply1(e.Where, [diagonal(c, wide), column, c.literal(v.type.dtype, 0)])];
+  const size = sizeAt(c, v, -1);
+  const column = expand(c, reshape(c, v, [...shape, 1]), [...shape, size]);
+  return [c.apply1(e.Where, [diagonal(c, size, size), column, c.literal(v.type.dtype, 0)])];
 });
 const matrixSetDiag: TfliteBuilder = moving((_, c, [x, d]) => {
   const [v, diag] = [must(x), must(d)];
-  const [rows, cols] = v.type.shape.slice(-2);
+  const [rows, cols] = [sizeAt(c, v, -2), sizeAt(c, v, -1)];
   const least = sizeAt(c, diag, -1);
   // The diagonal as a column where there are no more rows than columns, else as a row.
-  const tall = dimHi(must(rows)) > dimHi(must(cols));
+  const tall = dimHi(rows) > dimHi(cols);
   const around = diag.type.shape.slice(0, -1);
   const line = reshape(c, diag, tall ? [...around, 1, least] : [...around, least, 1]);
-  return [c.apply1(e.Where, [diagonal(c, v.type.shape), line, v])];
+  return [c.apply1(e.Where, [diagonal(c, rows, cols), line, v])];
 });
 /** How many boundaries are not above each element. */
 const bucketize: TfliteBuilder = (n, c) => {
