@@ -1,6 +1,6 @@
 // The part of a bundle's index.js that models of rows of features have besides: rows as people have them become one array.
 /** For an input whose columns are called so: gives what the loader takes, a typed array or { data, dims }. */
-// eslint-disable-next-line no-unused-vars -- the description of the model uses it
+// oxlint-disable-next-line no-unused-vars -- the description of the model uses it
 function rowsOf(names) {
   const width = names.length;
   const at = new Map(names.map((name, i) => [name, i]));

@@ -1,5 +1,5 @@
 // The part of a bundle's index.js that models have which look into texts: the model has their bytes, along a last axis more.
-/* eslint-disable no-unused-vars -- the description of the model uses them */
+/* oxlint-disable no-unused-vars -- the description of the model uses them */
 const SPELT = {
   /** What the loader takes for an input: bytes of UTF-8, zeros behind the end of each text. */
   from: (p, given, bad) => {

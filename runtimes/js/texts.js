@@ -1,6 +1,6 @@
 // The part of a bundle's index.js that models have whose inputs or outputs are texts: the model has their places in a list.
 /** `known`: the texts that the model knows, by their places. What else a run is given has the places behind them, until the next run. */
-// eslint-disable-next-line no-unused-vars -- the description of the model uses it
+// oxlint-disable-next-line no-unused-vars -- the description of the model uses it
 function textsOf(known) {
   const places = new Map(known.map((text, i) => [text, i]));
   let others = new Map();

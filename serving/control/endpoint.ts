@@ -184,7 +184,7 @@ function step(s: EndpointState, event: EndpointEvent, now: number): Next {
           );
       }
     }
-    // eslint-disable-next-line no-fallthrough -- the switch above gives a value in each case
+    // oxlint-disable-next-line no-fallthrough -- the switch above gives a value in each case
     case 'rollingBack':
       return complete(part(s.live, 1), ready) ? to({ k: 'inService' }) : { state: s };
     case 'failed':

@@ -23,7 +23,7 @@ const codeOf = (bytes: Uint8Array): string => {
 it('a node cannot be copied by spreading', () => {
   const copied = (n: OnnxNode): OnnxNode => {
     // @ts-expect-error What is read by methods is lost.
-    // eslint-disable-next-line @typescript-eslint/no-misused-spread, @typescript-eslint/no-unsafe-class-instance-assignment
+    // oxlint-disable-next-line typescript/no-misused-spread
     return { ...n, opset: 11 };
   };
   expect(typeof copied).toBe('function');
