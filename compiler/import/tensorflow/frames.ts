@@ -44,6 +44,7 @@ export const functionDef = (name: string, args: number, nodes: readonly NodeDef[
   },
   nodes,
   ret: results.map((value, i) => ({ key: `result ${i}`, value })),
+  controlRet: [],
 });
 
 /** A loop as TensorFlow 1 has it: everything between the Enter nodes of one name and the Exit nodes behind them. */

@@ -1,11 +1,13 @@
 import { CompileError, fail, must, type Loc } from '../../core/diagnostic.ts';
 import { quoteShell } from '../../core/quote.ts';
-import { dimHi, dimProd, symbolsOf } from '../../core/dim.ts';
+import { dimHi, dimProd, dimsEq, symbolsOf } from '../../core/dim.ts';
+import { showType } from '../../core/shape.ts';
 import { scalar } from '../../core/tensor.ts';
 import { constant, input, nodesOf, type Graph, type Value } from '../../graph/graph.ts';
 import type { ImportedGraph, ImportOptions } from '../importer.ts';
 import { importSession } from '../shared/builder.ts';
 import { inputShapes, type DeclaredInput } from '../shared/dims.ts';
+import { tied, type State } from '../shared/states.ts';
 import { failUnsupported, Poisoned } from '../shared/unsupported.ts';
 import { isValue, type Item } from './item.ts';
 import type { Port, TfModel } from './model.ts';
@@ -38,7 +40,12 @@ const OPEN = [65536, 4096];
 const LEAST_OPEN = 512;
 const LARGEST = 2 ** 26;
 /** The import with a bound for sizes that only data tell; `open`: whether there are such. */
-function importWith(m: TfModel, o: ImportOptions, most: number): { readonly imported: ImportedGraph; readonly open: boolean } {
+function importWith(
+  m: TfModel,
+  o: ImportOptions,
+  most: number,
+  before: ReadonlyMap<string, Value> = new Map(),
+): { readonly imported: ImportedGraph; readonly open: boolean } {
   const { file } = m;
   const border = borderOf(m, o);
   const nodes = nodesByName(m.nodes, file, false);
@@ -49,12 +56,15 @@ function importWith(m: TfModel, o: ImportOptions, most: number): { readonly impo
     functions: new Map(m.functions.map(f => [f.signature?.name ?? '', f])),
     variable: m.variable,
     table: m.table,
+    before,
     assigned: new Map(),
   };
   const loc: Loc = { k: 'file', file, what: '' };
   if (border.outputs.length === 0) fail('E202', { file, why: 'it has no outputs; name some with --outputs-at' }, loc);
   try {
     const graph = graphOf(m, o, border, session, nodes);
+    const changed = changedIn(m, session);
+    if (session.unsupported.length === 0 && changed.size > 0) return importWith(m, o, most, new Map([...before, ...changed]));
     if (session.unsupported.length === 0) {
       const histogram = countOperators(reachable(m, nodes, border));
       const labels = session.labels && { labels: session.labels };
@@ -102,13 +112,51 @@ function graphOf(m: TfModel, o: ImportOptions, border: Border, session: Session,
     value: tensorOfItem(x, must(border.outputs[i]), file),
   }));
   const { texts } = session.texts;
-  return {
+  const graph: Graph = {
     name: o.name ?? m.file.replace(/\.[^.]*$/, ''),
     inputs,
     outputs,
     symbolDefinitions: frame.definers,
     ...(texts.length > 0 && { texts }),
   };
+  const names = new Set([...used.map(p => p.name), ...outputs.map(x => x.name)]);
+  const states = tied(statesOf(m, session, outputs, graph), names, session);
+  return {
+    ...graph,
+    inputs: [...inputs, ...states.map(x => x.input)],
+    outputs: [...outputs, ...states.map(x => x.output)],
+  };
+}
+/** Variables that the model assigns and that are not known to be states yet, as inputs. Which they are comes out of an import. */
+function changedIn(m: TfModel, { before, assigned }: Session): ReadonlyMap<string, Value> {
+  return new Map(
+    m.nodes.flatMap(({ name }) => {
+      const first = assigned.has(name) && !before.has(name) ? m.variable(name) : undefined;
+      return first ? [[name, input(name, { dtype: first.dtype, shape: first.dims })] as const] : [];
+    }),
+  );
+}
+/** Variables as inputs and outputs. One that a run gives a value before it looks at it keeps nothing. */
+function statesOf(
+  m: TfModel,
+  s: Session,
+  outputs: readonly { readonly name: string; readonly value: Value }[],
+  g: Graph,
+): readonly State[] {
+  const all = [...s.before].map(([name, before]): State => ({
+    name,
+    before,
+    initial: m.variable(name),
+    after: () => {
+      const now = s.assigned.get(name) ?? before;
+      const same = now.type.dtype === before.type.dtype && dimsEq(now.type.shape, before.type.shape);
+      const why = `: '${name}' is ${showType(before.type)}, and is given ${showType(now.type)}`;
+      return same ? now : fail('E101', { op: 'AssignVariableOp', why }, { k: 'file', file: m.file, what: name });
+    },
+  }));
+  const whole: Graph = { ...g, outputs: [...outputs, ...all.map(x => ({ name: x.name, value: x.after() }))] };
+  const read = new Set(nodesOf(whole).flatMap(n => n.inputs));
+  return all.filter(x => read.has(x.before) || outputs.some(o => o.value === x.before));
 }
 /** Whose samples are an input, a .wav file tells no rate either: it is taken to be the number of samples, as of a second. */
 function rateOf(p: Port, nodes: Nodes, s: Session, cut: Map<string, Item>): void {
@@ -144,6 +192,7 @@ function reachable(m: TfModel, nodes: Nodes, border: Border): readonly NodeDef[]
       functions: new Map(),
       variable: m.variable,
       table: m.table,
+      before: new Map(),
       assigned: new Map(),
     },
     nodes,

@@ -65,6 +65,8 @@ export interface FunctionDef {
   readonly nodes: readonly NodeDef[];
   /** Output argument → a value in the body. */
   readonly ret: readonly Entry<string>[];
+  /** Nodes that run whatever is wanted of the results, such as those that assign variables. */
+  readonly controlRet: readonly Entry<string>[];
 }
 export interface GraphDef {
   readonly nodes: readonly NodeDef[];

@@ -43,6 +43,8 @@ export interface TfCtx extends ImportBuilder {
 interface Resources {
   /** A variable's value; undefined: nothing has given it one. */
   variable(key: string): Value | undefined;
+  /** Gives a variable a value. E101 inside of loops and branches. */
+  assign(key: string, v: Value): void;
   /** What a table holds; undefined: nothing fills it. */
   table(key: string): LookupTable | undefined;
 }

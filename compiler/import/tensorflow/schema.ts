@@ -102,7 +102,12 @@ const OpDef: Message<NonNullable<FunctionDef['signature']>> = {
 const Ret: Message<Entry<string>> = { name: 'RetEntry', fields: { key: string(1), value: maybeString(2) } };
 const FunctionMessage: Message<FunctionDef> = {
   name: 'FunctionDef',
-  fields: { signature: message(1, () => OpDef), nodes: messages(3, () => Node), ret: messages(4, () => Ret) },
+  fields: {
+    signature: message(1, () => OpDef),
+    nodes: messages(3, () => Node),
+    ret: messages(4, () => Ret),
+    controlRet: messages(6, () => Ret),
+  },
 };
 const Library: Message<NonNullable<GraphDef['library']>> = {
   name: 'FunctionDefLibrary',

@@ -6,6 +6,7 @@ import { importedAt, Poisoned, Unsupported } from '../shared/unsupported.ts';
 import { mapItem, type Item } from './item.ts';
 import { TfNode } from './node.ts';
 import type { FunctionDef, NodeDef } from './records.ts';
+import { accessesBefore, effectsOf, ORDER } from './effects.ts';
 import { isControl, outputIndex, splitRef, type Ref } from './refs.ts';
 import type { BodyOf, LookupTable, TfBuilder, TfCtx } from './registry.ts';
 
@@ -16,6 +17,8 @@ export interface Session extends ImportSession {
   /** The value that a variable has in the checkpoint. */
   readonly variable: (key: string) => Tensor | undefined;
   readonly table: (key: string) => LookupTable | undefined;
+  /** Variables that the model assigns: what they are before a run. */
+  readonly before: ReadonlyMap<string, Value>;
   /** What variables have been given, by key, as values of the outermost graph. */
   readonly assigned: Map<string, Value>;
 }
@@ -82,10 +85,11 @@ export function refOf(nodes: Nodes, text: string): Ref {
 const dataInputs = (n: NodeDef): readonly string[] => n.input.filter(i => !isControl(i));
 const cutKey = (r: Ref): string => `${r.node}:${r.index}`;
 
-/** The nodes that some values need, each after what it needs, with the outputs of each that are wanted. E104: a cycle. E105: an unknown name. */
+/** The nodes that some values need, each after what it needs, with the outputs of each that are wanted; and those of `effects`, in their order. E104: a cycle. E105: an unknown name. */
 export function needed(
   s: Scope,
   roots: readonly Ref[],
+  effects: readonly NodeDef[] = [],
 ): readonly { readonly n: NodeDef; readonly wanted: ReadonlySet<number> }[] {
   const wanted = new Map<string, Set<number>>();
   const order: NodeDef[] = [];
@@ -99,13 +103,14 @@ export function needed(
       return fail('E105', { what: `value '${r.node}'` }, by ? locOf(s, by) : { k: 'file', file: s.session.file, what: r.node });
     }
     const outs = wanted.get(r.node) ?? new Set<number>();
-    wanted.set(r.node, outs.add(r.index));
+    wanted.set(r.node, r.index === ORDER ? outs : outs.add(r.index));
     if (s.made.has(r.node) || state.get(r.node) === 'done') return;
     if (state.get(r.node) === 'open') return fail('E104', { node: `'${r.node}'` }, locOf(s, n));
     state.set(r.node, 'open');
-    stack.push({ n, refs: dataInputs(n).map(i => refOf(s.nodes, i)), i: 0 });
+    const before = effects.length > 0 ? accessesBefore(s, n) : [];
+    stack.push({ n, refs: [...before, ...dataInputs(n).map(i => refOf(s.nodes, i))], i: 0 });
   };
-  for (const root of roots) {
+  for (const root of [...roots, ...effects.map(e => ({ node: e.name, index: ORDER }))]) {
     want(root, undefined);
     for (let top = stack.at(-1); top; top = stack.at(-1)) {
       const next = top.refs[top.i++];
@@ -119,9 +124,10 @@ export function needed(
   }
   return order.map(n => ({ n, wanted: wanted.get(n.name) ?? new Set() }));
 }
-/** Imports what some values need, and gives them. Throws Poisoned where one needs what is not supported. */
-export function importValues(s: Scope, roots: readonly Ref[]): readonly Item[] {
-  for (const { n, wanted } of needed(s, roots)) importNode(s, n, wanted);
+/** Imports what some values need, and gives them; `last`: nodes that run too. Throws Poisoned where one needs what is not supported. */
+export function importValues(s: Scope, roots: readonly Ref[], last: readonly string[] = []): readonly Item[] {
+  const effects = effectsOf(s.session, s.nodes, [...roots.map(r => r.node), ...last]);
+  for (const { n, wanted } of needed(s, roots, effects)) importNode(s, n, wanted);
   return roots.map(r => itemAt(s, r));
 }
 function itemAt(s: Scope, r: Ref): Item {
@@ -175,10 +181,14 @@ const ctxOf = contexts((s: Scope, at: { readonly loc: Loc }): TfCtx => {
     bodies: list => importBodies(s, list, at.loc),
     resources: {
       variable: key => {
-        const now = session.assigned.get(key);
+        const now = session.assigned.get(key) ?? session.before.get(key);
         if (now) return bring(now, outermost(s.frame), s.frame);
         const t = session.variable(key);
         return t && constant(t, key);
+      },
+      assign: (key, v) => {
+        if (s.frame.outer) throw new Unsupported(opOf(at.loc), 'it assigns a variable inside of a loop or a branch', at.loc);
+        session.assigned.set(key, v);
       },
       table: session.table,
     },
@@ -210,7 +220,7 @@ function enter(
   items: readonly Item[],
   frame: Frame,
   loc: Loc,
-): readonly [inner: Scope, ret: readonly Ref[]] {
+): readonly [inner: Scope, ret: readonly Ref[], last: readonly string[]] {
   const { session } = s;
   const fn = session.functions.get(name) ?? fail('E105', { what: `function '${name}'` }, loc);
   if (s.calls.has(name)) fail('E104', { node: `function '${name}', which calls itself` }, loc);
@@ -235,7 +245,7 @@ function enter(
     const value = fn.ret.find(r => r.key === o.name)?.value;
     return refOf(nodes, value ?? fail('E105', { what: `result '${o.name}' of function '${name}'` }, loc));
   });
-  return [inner, ret];
+  return [inner, ret, fn.controlRet.flatMap(r => r.value ?? [])];
 }
 function callFunction(
   s: Scope,
@@ -244,9 +254,9 @@ function callFunction(
   loc: Loc,
   wants: (i: number) => boolean = () => true,
 ): readonly (Item | undefined)[] {
-  const [inner, ret] = enter(s, name, items, s.frame, loc);
+  const [inner, ret, last] = enter(s, name, items, s.frame, loc);
   const used = ret.filter((_, i) => wants(i));
-  const given = [...importValues(inner, used)];
+  const given = [...importValues(inner, used, last)];
   return ret.map((_, i) => (wants(i) ? given.shift() : undefined));
 }
 /** See `TfCtx.bodies`. */
@@ -263,8 +273,8 @@ function importBodies(
     });
     const own = new Set(formals);
     const args = b.arguments(formals).map(x => mapItem(x, v => (own.has(v) ? v : bring(v, s.frame, frame))));
-    const [inner, ret] = enter(s, b.name, args, frame, loc);
-    const items = importValues(inner, ret);
+    const [inner, ret, last] = enter(s, b.name, args, frame, loc);
+    const items = importValues(inner, ret, last);
     const outputs = importedAt(loc, () => b.results(items, ctxOf(inner, { loc }), args));
     return { name: b.name, frame, formals, outputs: outputs.map((value, i) => ({ name: `out${i}`, value })) };
   });

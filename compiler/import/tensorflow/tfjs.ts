@@ -70,6 +70,7 @@ function functionOf(j: Json, weights: Weights): FunctionDef {
     signature: { name: asText(field(signature, 'name')), inputArg: args('inputArg'), outputArg: args('outputArg') },
     nodes: asList(field(j, 'nodeDef')).map(n => nodeOf(n, weights)),
     ret: entries(field(j, 'ret')).map(([key, v]) => ({ key, value: asText(v) })),
+    controlRet: entries(field(j, 'controlRet')).map(([key, v]) => ({ key, value: asText(v) })),
   };
 }
 /** Enums are names or numbers. */

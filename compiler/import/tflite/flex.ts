@@ -15,7 +15,7 @@ export const FLEX = 'Flex';
 /** Functions, variables and tables are not in the file. */
 function contextOf(c: TfliteCtx): TfCtx {
   const none = (): never => c.unsupported('functions of TensorFlow are not in the file');
-  return { ...c, call: none, bodies: none, resources: { variable: none, table: none } };
+  return { ...c, call: none, bodies: none, resources: { variable: none, assign: none, table: none } };
 }
 const fileOf = ({ loc }: TfliteNode): string => (loc.k === 'part' ? loc.file : '');
 /** The options are a list of the operator's name and its NodeDef. */

@@ -2,10 +2,10 @@ import { CompileError, fail, must, type Loc, type Warning } from '../../core/dia
 import { didYouMean } from '../../core/suggest.ts';
 import { symbolsOf } from '../../core/dim.ts';
 import { tensorType } from '../../core/shape.ts';
-import { toNumbers } from '../../core/tensor.ts';
 import { input, type Graph, type Value } from '../../graph/graph.ts';
 import type { ImportedGraph, TfliteRounding } from '../importer.ts';
 import { importSession } from '../shared/builder.ts';
+import { tied } from '../shared/states.ts';
 import { inputShapes, type DeclaredInput, type DimChoices, type ShapeChoices } from '../shared/dims.ts';
 import type { ExternalResolver } from '../shared/external.ts';
 import { failUnsupported, Poisoned } from '../shared/unsupported.ts';
@@ -13,7 +13,7 @@ import { labelsOf } from './metadata.ts';
 import { tfliteOps } from './ops/index.ts';
 import { variableName, type NamedTensor, type Operator, type Signature, type Subgraph, type TfliteModel } from './records.ts';
 import { isResource } from './registry.ts';
-import { importBody, locOf, lookup, valueOf, type Scope, type Session, type State } from './scope.ts';
+import { importBody, locOf, lookup, valueOf, type Scope, type Session } from './scope.ts';
 import { contentsOf, dtypeOf, isComplex } from './tensor.ts';
 
 export interface TfliteOptions {
@@ -172,7 +172,7 @@ function importEntry(entry: Entry, session: Session, o: TfliteOptions): Graph {
     return { name, value: valueOf(scope, tensor, { ...loc, what: name }) };
   });
   if (outputs.length === 0) fail('E202', { file, why: 'its graph has no outputs' }, loc);
-  const state = tied(session, new Set([...entry.inputs, ...entry.outputs].map(x => x.name)));
+  const state = tied(session.states, new Set([...entry.inputs, ...entry.outputs].map(x => x.name)), session);
   return {
     name: o.name ?? graph.name,
     inputs: [...inputs, ...state.map(s => s.input)],
@@ -196,28 +196,4 @@ function keepVariables(s: Scope): void {
     };
     session.states.push({ name: t.name, before, initial: undefined, after });
   });
-}
-/** States as inputs and outputs, with names that no others have. */
-function tied(
-  session: Session,
-  taken: Set<string>,
-): { readonly input: Value; readonly output: { readonly name: string; readonly value: Value } }[] {
-  return session.states.map((s: State) => {
-    const output = { name: `${s.name}:next`, value: s.after() };
-    if (taken.has(s.name) || taken.has(output.name))
-      fail('E202', { file: session.file, why: `two of its inputs and outputs have the name '${s.name}'` });
-    taken.add(s.name).add(output.name);
-    beginning(session, s);
-    return { input: s.before, output };
-  });
-}
-/** Values of a warning. */
-const SHOWN = 8;
-/** Says what the first run is to be given where that is not zeros. */
-function beginning({ warnings, file }: Session, { name, initial }: State): void {
-  const values = initial ? toNumbers(initial) : [];
-  if (values.every(v => v === 0)) return;
-  const shown = `${Array.from(values.slice(0, SHOWN)).join(', ')}${values.length > SHOWN ? ', …' : ''}`;
-  const message = `the state '${name}' begins as ${shown}: give it this in the first run`;
-  warnings.push({ code: 'state', message, loc: { k: 'file', file, what: name } });
 }

@@ -1,5 +1,5 @@
 import { fail, must, opOf, type Loc } from '../../core/diagnostic.ts';
-import { numel, zeros, type Tensor } from '../../core/tensor.ts';
+import { numel, zeros } from '../../core/tensor.ts';
 import { constant, input, tensorOf as contentsOfValue, type Value } from '../../graph/graph.ts';
 import type { TfliteRounding } from '../importer.ts';
 import { collecting, contexts, importBuilder, spend, type ImportSession } from '../shared/builder.ts';
@@ -9,6 +9,7 @@ import { FLEX } from './flex.ts';
 import { TfliteNode } from './node.ts';
 import type { Operator, Subgraph, TensorRecord, TfliteModel } from './records.ts';
 import { isResource, type Item, type Resource, type TfliteBuilder, type TfliteCtx } from './registry.ts';
+import type { State } from '../shared/states.ts';
 import { contentsOf, dtypeOf, isComplex, tensorOf } from './tensor.ts';
 
 /** What is shared by everything that is imported from one file. */
@@ -23,16 +24,6 @@ export interface Session extends ImportSession {
   readonly changing: ReadonlySet<string>;
   /** What is kept from run to run, in the order in which it was met. */
   readonly states: State[];
-}
-/** A tensor that a run leaves for the next one. */
-export interface State {
-  readonly name: string;
-  /** What the last run left, an input of the graph. */
-  readonly before: Value;
-  /** What the first run begins with; undefined: zeros. */
-  readonly initial: Tensor | undefined;
-  /** What this run leaves. */
-  after(): Value;
 }
 interface Held {
   readonly value: Value;
