@@ -6,6 +6,7 @@ export const SERVING: Readonly<Record<string, string>> = {
   endpointd: "run a local control plane that speaks AWS's protocol of endpoints",
   export: 'write what other serving systems take',
   loadtest: 'find the highest rate of requests at a goal of latency',
+  sign: 'sign bundles, so that servers which trust the key load them',
 };
 const PACKAGE: string = 'sinter-serving';
 interface ServingCommands {

@@ -4,7 +4,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { messageOf } from '../core/errors.ts';
 import { startDaemon, type DaemonOptions } from '../control/daemon.ts';
-import { numberIn, wholeIn } from './flags.ts';
+import { NATIVE_HELP, numberIn, several, TRUST_HELP, trustOf, wholeIn } from './flags.ts';
 import type { Terminal } from './index.ts';
 
 interface Flags {
@@ -17,6 +17,7 @@ interface Flags {
   readonly zones: number;
   readonly modelRoom: number;
   readonly allowNative?: true;
+  readonly trust: readonly string[];
   readonly allowReset?: true;
   readonly log: string;
 }
@@ -55,7 +56,8 @@ export async function run(argv: readonly string[], t: Terminal): Promise<number>
       wholeIn(1, 100_000),
       100,
     )
-    .option('--allow-native', 'load bundles of native code, which may do whatever this user may')
+    .option('--trust <key>', TRUST_HELP, several, [])
+    .option('--allow-native', NATIVE_HELP)
     .option('--allow-reset', 'let POST /moto-api/reset forget everything')
     .option('--log <level>', 'debug, info, warn, error or silent', 'info')
     .addHelpText('after', HELP)
@@ -69,12 +71,14 @@ export async function run(argv: readonly string[], t: Terminal): Promise<number>
     throw e;
   }
   const logger = pino({ level: flags.log, base: null }, { write: line => t.err(line) });
-  const options: DaemonOptions = {
-    ...flags,
+  const { trust, allowNative, ...rest } = flags;
+  const options = (): DaemonOptions => ({
+    ...rest,
+    trust: trustOf({ trust, allowNative }),
     log: ({ level, message, ...fields }) => logger[level](fields, message),
-  };
+  });
   try {
-    const daemon = await startDaemon(options);
+    const daemon = await startDaemon(options());
     t.out(`listening on ${daemon.url}\n`);
     await new Promise<void>(resolve => {
       process.once('SIGINT', () => resolve());

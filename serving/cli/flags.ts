@@ -1,4 +1,38 @@
+import { readFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
+import { messageOf } from '../core/errors.ts';
+import { checkKey } from '../core/signature.ts';
+import type { Trust } from '../core/trust.ts';
+
+export const TRUST_HELP =
+  'load only bundles that `sinter sign` signed by this key, native code too; the file of a public key, may be given again';
+/** A flag that may be given again. */
+export const several = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+export const NATIVE_HELP = 'load bundles of native code, which may do whatever this user may, from anybody';
+/** What `--trust` and `--allow-native` say. Errors: both, a file that is no public key of Ed25519. */
+export function trustOf({
+  trust,
+  allowNative,
+}: {
+  readonly trust: readonly string[];
+  readonly allowNative?: true | undefined;
+}): Trust {
+  if (allowNative === true) {
+    if (trust.length > 0) throw new Error('--trust loads native code that is signed, --allow-native any: choose one');
+    return { k: 'all' };
+  }
+  if (trust.length === 0) return { k: 'webassembly' };
+  const keys = trust.map(file => {
+    try {
+      const pem = readFileSync(file, 'utf8');
+      checkKey(pem);
+      return pem;
+    } catch (e) {
+      throw new Error(`--trust ${file}: ${messageOf(e)}`, { cause: e });
+    }
+  });
+  return { k: 'signed', keys };
+}
 
 /** A flag's number from `lo` to `hi`, both included. */
 export const numberIn = (lo: number, hi: number): ((text: string) => number) => parser(lo, hi, 'number', () => true);

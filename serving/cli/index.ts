@@ -11,6 +11,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Com
   export: () => import('./export.ts'),
   loadtest: () => import('./loadtest.ts'),
   serve: () => import('./serve.ts'),
+  sign: () => import('./sign.ts'),
 };
 
 /** Runs the command that the first argument names. */

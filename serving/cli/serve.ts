@@ -8,7 +8,7 @@ import { LIMITS, MiB } from '../core/limits.ts';
 import { serve } from '../gateway/serve.ts';
 import { discover } from '../store/discover.ts';
 import { defaultCache } from '../store/cache.ts';
-import { wholeIn } from './flags.ts';
+import { NATIVE_HELP, several, TRUST_HELP, trustOf, wholeIn } from './flags.ts';
 import type { Terminal } from './index.ts';
 
 /** Where SageMaker's container has its model. */
@@ -20,7 +20,8 @@ interface Flags {
   readonly port?: number;
   readonly grpcPort?: number;
   readonly workers: number;
-  readonly allowNative?: boolean;
+  readonly allowNative?: true;
+  readonly trust: readonly string[];
   readonly multiModel?: boolean | string;
   readonly image?: string;
   readonly dim: Readonly<Record<string, number | { readonly min: number; readonly max: number }>>;
@@ -64,7 +65,8 @@ export async function run(argv: readonly string[], t: Terminal): Promise<number>
     .option('-p, --port <n>', 'port of HTTP; 0 is a free one', wholeIn(0, 65535), port === undefined ? 8080 : Number(port))
     .option('--grpc-port <n>', 'port of gRPC; 0 is a free one (default: no gRPC)', wholeIn(0, 65535))
     .option('-w, --workers <n>', 'processes that run models', wholeIn(1, 1024), Math.max(1, availableParallelism() - 1))
-    .option('--allow-native', 'load bundles of native code, which may do whatever this user may')
+    .option('--trust <key>', TRUST_HELP, several, [])
+    .option('--allow-native', NATIVE_HELP)
     .option('--multi-model [folder]', `let requests load models from a folder (default: ${CONTAINER_MODELS})`)
     .option('--image <name>', 'answer as this image of XGBoost does, such as sagemaker-xgboost:1.2-1')
     .option('-d, --dim <name=n|a..b>', 'the size of a free dimension of a trained model, or its range', dim, {})
@@ -112,7 +114,7 @@ async function start(given: readonly string[], o: Flags, env: NodeJS.ProcessEnv,
     port: o.port ?? 8080,
     grpcPort: o.grpcPort,
     workers: o.workers,
-    allowNative: o.allowNative ?? false,
+    trust: trustOf(o),
     contract: contractOf(o.image),
     env: { ...own, ...(modelRoot !== undefined && { SAGEMAKER_MULTI_MODEL: 'true' }) },
     dims: o.dim,

@@ -26,7 +26,7 @@ export interface Controller extends Endpoints {
 }
 export interface ControllerOptions extends Pick<
   FleetsOptions,
-  'registry' | 'clock' | 'cache' | 'allowNative' | 'fetch' | 'zones' | 'log'
+  'registry' | 'clock' | 'cache' | 'trust' | 'fetch' | 'zones' | 'log'
 > {
   readonly clock: Clock;
   readonly metrics: Metrics;

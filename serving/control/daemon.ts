@@ -5,6 +5,7 @@
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { mkdirSync, rmSync } from 'node:fs';
+import type { Trust } from '../core/trust.ts';
 import { evaluateAlarms } from './alarm-loop.ts';
 import { operations } from './api/index.ts';
 import { createCaptures } from './capture.ts';
@@ -38,7 +39,8 @@ export interface DaemonOptions {
   readonly zones?: number;
   /** The most models that an instance of a multi-model endpoint holds; default 100. */
   readonly modelRoom?: number;
-  readonly allowNative?: boolean;
+  /** Which bundles are loaded; default: those without native code. */
+  readonly trust?: Trust;
   /** Whether POST /moto-api/reset forgets everything. */
   readonly allowReset?: boolean;
   readonly log?: (entry: LogEntry) => void;
@@ -91,7 +93,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     metrics,
     captures,
     cache,
-    allowNative: o.allowNative ?? false,
+    trust: o.trust ?? { k: 'webassembly' },
     fetch,
     zones: () => zones.all().flatMap(z => (z.pid === undefined ? [] : z.name)),
     log: (endpoint, variant, message) => log({ level: 'info', endpoint, variant, message }),

@@ -1,4 +1,5 @@
 // Carries out what endpoints want: a pool for each variant of each fleet, made and scaled as the state machine says.
+import type { Trust } from '../core/trust.ts';
 import type { Contract } from '../gateway/instance.ts';
 import { containersOf, modelUrl } from './api/models.ts';
 import type { Clock } from './clock.ts';
@@ -18,7 +19,7 @@ export interface FleetsOptions {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly cache: string;
-  readonly allowNative: boolean;
+  readonly trust: Trust;
   fetch(uri: string): Promise<string>;
   zones(): readonly string[];
   /** What is ready of a fleet has changed. */
@@ -49,7 +50,7 @@ export function createFleets(o: FleetsOptions): Fleets {
       containers: model === undefined ? [] : containers(model),
       clock: o.clock,
       cache: o.cache,
-      allowNative: o.allowNative,
+      trust: o.trust,
       fetch: uri => o.fetch(uri),
       zones: () => o.zones(),
       log: line => o.log(endpoint, w.variant, line),

@@ -2,6 +2,7 @@
  * An instance of a variant: a process for each container of its model. It is started in a zone, watched, and started again when it dies.
  */
 import { startInstance, type Answer, type Call, type Contract, type Instance } from '../gateway/instance.ts';
+import type { Trust } from '../core/trust.ts';
 import { withTimeout } from './wait.ts';
 
 export interface Container {
@@ -54,7 +55,7 @@ export interface HostOptions {
   readonly zone: string;
   readonly containers: readonly Container[];
   readonly cache: string;
-  readonly allowNative: boolean;
+  readonly trust: Trust;
   /** The local copy of an object. */
   fetch(uri: string): Promise<string>;
   log(line: string): void;
@@ -78,7 +79,7 @@ export async function startHost(o: HostOptions): Promise<Host> {
       models: path === undefined ? [] : [{ name: 'model', path }],
       env: c.env,
       contract: c.contract,
-      allowNative: o.allowNative,
+      trust: o.trust,
       cache: o.cache,
       log: line => o.log(`${c.name}: ${line}`),
     });

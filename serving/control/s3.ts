@@ -5,6 +5,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { s3Config } from '../store/s3.ts';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 
 export interface ObjectStore {
@@ -41,16 +42,9 @@ function location(uri: string): { readonly Bucket: string; readonly Key: string 
 }
 export function createObjectStore(o: ObjectStoreOptions): ObjectStore {
   const endpoint = o.endpoint ?? process.env['AWS_ENDPOINT_URL_S3'];
-  const anonymous =
-    endpoint !== undefined && process.env['AWS_ACCESS_KEY_ID'] === undefined && process.env['AWS_PROFILE'] === undefined;
   const maxBytes = o.maxBytes ?? GiB;
   const client = new S3Client({
-    region: o.region ?? process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'] ?? 'us-east-1',
-    // An S3 on a machine of one's own knows buckets by their path, and may not know the checksums of newer clients.
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    ...(anonymous ? { credentials: { accessKeyId: 'none', secretAccessKey: 'none' } } : {}),
+    ...s3Config(endpoint, o.region),
     requestHandler: { connectionTimeout: 5000, requestTimeout: 60_000 },
   });
   const running = new Map<string, Promise<string>>();

@@ -1,3 +1,5 @@
+import type { Trust } from './trust.ts';
+
 /** What a gateway asks of a worker. `invoke`: SageMaker's container; `infer` and `infer-grpc`: the Open Inference Protocol. */
 export type Op = 'invoke' | 'infer' | 'infer-grpc' | 'load' | 'unload' | 'list' | 'ping';
 export interface Call {
@@ -31,6 +33,8 @@ export interface LoadedFrom {
   readonly url: string;
   /** The folder of its bundle. */
   readonly bundle: string;
+  /** Whether it was compiled here, of a trained model. */
+  readonly compiled: boolean;
 }
 /** How the container answers: as AWS's container of XGBoost of this tag, such as `1.2-1`, or as Sinter's own. */
 export type Contract = { readonly k: 'xgboost'; readonly tag: string } | { readonly k: 'sinter' };
@@ -40,7 +44,7 @@ export interface WorkerStart {
   /** The environment of the container, of which it reads `SAGEMAKER_…`. */
   readonly env: Readonly<Record<string, string>>;
   readonly contract: Contract;
-  readonly allowNative: boolean;
+  readonly trust: Trust;
   /** The most bytes that a compressed body may unfold to. */
   readonly maxBody: number;
   /** The most rows of one run. */

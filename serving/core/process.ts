@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Esbuild from 'esbuild';
+import type { Trust } from './trust.ts';
 
 /**
  * The argument by which Node runs a module of this package as a process: `name` without ending, relative to the module with the URL
@@ -45,13 +46,14 @@ function bundled(source: string): string {
 }
 /**
  * What keeps a worker from more than reading files: a bundle's index.js is a program, and a worker that runs only WebAssembly needs no
- * right to write, to start processes or to load native code. Node's permission model.
+ * right to write, to start processes or to load native code. Node's permission model. Signed native code may be loaded (from Node 20.12
+ * on); it is not held back by the model.
  */
-function permissions(allowNative: boolean): readonly string[] {
-  if (allowNative) return [];
+function permissions(trust: Trust): readonly string[] {
+  if (trust.k === 'all') return [];
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const flag = major > 23 || (major === 23 && minor >= 5) ? '--permission' : '--experimental-permission';
-  return [flag, '--allow-fs-read=*', '--no-warnings'];
+  return [flag, '--allow-fs-read=*', '--no-warnings', ...(trust.k === 'signed' ? ['--allow-addons'] : [])];
 }
 /** Names of variables that a model has no use for. */
 const SECRET = /^AWS_|SECRET|TOKEN|PASSWORD|CREDENTIAL|^NODE_OPTIONS$/i;
@@ -59,8 +61,8 @@ const withoutSecrets = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !SECRET.test(name)));
 
 /** Starts a worker; its file 3 is a Unix socket to this process. */
-export const spawnWorker = (allowNative: boolean): ChildProcess =>
-  spawn(process.execPath, [...permissions(allowNative), program('../worker/main', import.meta.url)], {
+export const spawnWorker = (trust: Trust): ChildProcess =>
+  spawn(process.execPath, [...permissions(trust), program('../worker/main', import.meta.url)], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     env: withoutSecrets(process.env),
   });

@@ -7,6 +7,7 @@ import { FrameReader, FrameWriter, KIND, headLines, readHeadLines, type Frame } 
 import { MiB } from '../core/limits.ts';
 import { prepareModel, type PrepareOptions } from '../store/prepare.ts';
 import { spawnWorker } from '../core/process.ts';
+import type { Trust } from '../core/trust.ts';
 
 export type { Answer, Call, Contract, ModelSpec } from '../core/call.ts';
 export { InstanceLost } from '../core/errors.ts';
@@ -19,8 +20,8 @@ export interface InstanceOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whose answers it gives; default: Sinter's own, which are those of the newest XGBoost container. */
   readonly contract?: Contract;
-  /** Whether bundles of native code are loaded; they may do whatever this user may. */
-  readonly allowNative?: boolean;
+  /** Which bundles are loaded; default: those without native code. */
+  readonly trust?: Trust;
   /** Where compiled models are kept; default: `sinter` in the user's cache folder. */
   readonly cache?: string;
   /** Sizes of trained models that vary, as `sinter compile --dim` takes them. */
@@ -52,12 +53,13 @@ interface Waiting {
   readonly resolve: (a: Answer) => void;
   readonly reject: (e: Error) => void;
 }
+const DEFAULT_TRUST: Trust = { k: 'webassembly' };
 const GRACE = 25_000;
 const LAST = 1000;
 
 /** Starts the process of an instance. Rejections of `ready` and `exited` need no handler. */
 export function startInstance(o: InstanceOptions): Instance {
-  const child = spawnWorker(o.allowNative ?? false);
+  const child = spawnWorker(o.trust ?? DEFAULT_TRUST);
   const socket = child.stdio[3];
   if (!(socket instanceof Socket)) throw new Error('the worker has no socket');
   const writer = new FrameWriter(socket);
@@ -123,7 +125,7 @@ export function startInstance(o: InstanceOptions): Instance {
         models,
         env: o.env ?? {},
         contract: o.contract ?? { k: 'sinter' },
-        allowNative: o.allowNative ?? false,
+        trust: o.trust ?? DEFAULT_TRUST,
         maxBody: o.maxBody ?? 64 * MiB,
         maxBatch: o.maxBatch ?? 4096,
       };

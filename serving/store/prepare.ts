@@ -35,13 +35,19 @@ const isBundle = (dir: string): boolean => existsSync(join(dir, 'manifest.json')
 export async function prepareModel({ name, path }: ModelSpec, o: PrepareOptions): Promise<LoadedFrom> {
   if (!existsSync(path)) throw new ServeError(400, `there is no model at ${path}`);
   const cache = o.cache ?? defaultCache();
-  return { name, url: path, bundle: resolve(await bundleOf(path, cache, o)) };
+  const found = await bundleOf(path, cache, o);
+  return { name, url: path, bundle: resolve(found.dir), compiled: found.compiled };
 }
-async function bundleOf(path: string, cache: string, o: PrepareOptions): Promise<string> {
+interface Found {
+  readonly dir: string;
+  readonly compiled: boolean;
+}
+const given = (dir: string): Found => ({ dir, compiled: false });
+async function bundleOf(path: string, cache: string, o: PrepareOptions): Promise<Found> {
   if (statSync(path).isDirectory()) {
-    if (isBundle(path)) return path;
+    if (isBundle(path)) return given(path);
     const inner = innerBundle(path);
-    return inner ?? compiled(await foldsOf(path, modelIn(path, o.first ?? false), cache), cache, o);
+    return inner !== undefined ? given(inner) : compiled(await foldsOf(path, modelIn(path, o.first ?? false), cache), cache, o);
   }
   const names = isArchive(path) ? await listArchive(path) : [];
   if (o.first === true && names.filter(isFold).length > 1) {
@@ -50,7 +56,7 @@ async function bundleOf(path: string, cache: string, o: PrepareOptions): Promise
   }
   if (!names.some(n => /(?:^|\/)manifest\.json$/.test(n))) return compiled(path, cache, o);
   const dir = await cached(cache, `unpacked-${await digestOf(path)}`, into => unpack(path, into));
-  return isBundle(dir) ? dir : (innerBundle(dir) ?? none(path, 'its manifest.json is in no folder of its own'));
+  return given(isBundle(dir) ? dir : (innerBundle(dir) ?? none(path, 'its manifest.json is in no folder of its own')));
 }
 const none = (path: string, why: string): never => {
   throw new ServeError(400, `${path} holds no model that can be served: ${why}`);
@@ -82,10 +88,11 @@ async function foldsOf(folder: string, model: string, cache: string): Promise<st
   const dir = await cached(cache, `folds-${await digestOf(folder)}`, into => pack(folder, files, into));
   return join(dir, FOLDS);
 }
-async function compiled(model: string, cache: string, o: PrepareOptions): Promise<string> {
+async function compiled(model: string, cache: string, o: PrepareOptions): Promise<Found> {
   const dims = o.dims ?? {};
   const key = await digestOf(model, version(), TARGET, JSON.stringify(dims));
-  return cached(cache, `compiled-${key}`, out => compileApart({ model: resolve(model), out, target: TARGET, dims }));
+  const dir = await cached(cache, `compiled-${key}`, out => compileApart({ model: resolve(model), out, target: TARGET, dims }));
+  return { dir, compiled: true };
 }
 function version(): string {
   const { version } = createRequire(import.meta.url)('sinter/package.json') as { readonly version: string };

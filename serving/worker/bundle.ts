@@ -3,7 +3,10 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ServeError, messageOf } from '../core/errors.ts';
+import type { LoadedFrom } from '../core/call.ts';
 import type { Port, Table, Tensors } from '../core/model.ts';
+import { checkSignature } from '../core/signature.ts';
+import type { Trust } from '../core/trust.ts';
 import type { Tensor } from '../core/tensors.ts';
 
 /** What is read of manifest.json. */
@@ -32,10 +35,14 @@ export interface OpenBundle {
 }
 
 /** Loads a bundle by its own index.js, after its files were compared with their digests. ServeError 400 where it cannot be. */
-export async function openBundle(dir: string, allowNative: boolean): Promise<OpenBundle> {
+export async function openBundle({ bundle: dir, compiled }: LoadedFrom, trust: Trust): Promise<OpenBundle> {
+  if (trust.k === 'signed' && !compiled) checkSignature(dir, trust.keys);
   const manifest = readManifest(dir);
-  if (manifest.native !== undefined && !allowNative)
-    throw new ServeError(400, `${dir} is native code, which may do whatever this user may: --allow-native loads it`);
+  if (manifest.native !== undefined && trust.k === 'webassembly')
+    throw new ServeError(
+      400,
+      `${dir} is native code, which may do whatever this user may: --trust KEY loads it where it is signed, --allow-native in any case`,
+    );
   const files = checkFiles(dir, manifest);
   const file = join(dir, 'index.js');
   try {

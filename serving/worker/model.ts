@@ -18,7 +18,7 @@ export interface Model {
  * digests of their files, and that rows made up give the same twice. ServeError 400 where it cannot be loaded or answers wrongly.
  */
 export async function openModel(from: LoadedFrom, start: WorkerStart): Promise<Model> {
-  const bundle = await openBundle(from.bundle, start.allowNative);
+  const bundle = await openBundle(from, start.trust);
   const { manifest } = bundle;
   const sidecar = readSidecar(from.bundle);
   const table = tableOf(manifest);

@@ -1,7 +1,6 @@
 /**
  * Clients and tools that others wrote, which judge what Sinter serves. They are Python packages in an environment of their own: .ci/run makes
- * it in out/judges (`python3 -m venv out/judges && out/judges/bin/pip install -r test/serving/judges.txt`; `npm run serving` wants those of
- * judges-aws.txt too); SINTER_JUDGES names another Python.
+ * it in out/judges; SINTER_JUDGES names another Python.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
@@ -13,7 +12,7 @@ export const judgesPython = (): string =>
 export const judges = (...names: readonly string[]): Need => ({
   name: names.join(' and '),
   here: spawnSync(judgesPython(), ['-c', `import ${names.join()}`], { stdio: 'ignore' }).status === 0,
-  how: 'python3 -m venv out/judges && out/judges/bin/pip install -r test/serving/judges.txt',
+  how: 'test/serving/judges.sh makes out/judges',
 });
 /** Runs a script by the Python of the judges, and gives what it prints. Throws with its errors where it fails. */
 export function judge(script: string, args: readonly string[]): Promise<string> {

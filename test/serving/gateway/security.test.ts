@@ -1,16 +1,31 @@
 /** What must not be possible: each promise of serving/README.md about it has a test here. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import * as tar from 'tar';
 import { compile, writeBundle } from '../../../compiler/node.ts';
+import { run } from '../../../serving/cli/index.ts';
+import { checkSignature, SIGNATURE } from '../../../serving/core/signature.ts';
+import type { Trust } from '../../../serving/core/trust.ts';
 import type { Serving } from '../../../serving/gateway/serve.ts';
 import { prepareModel } from '../../../serving/store/prepare.ts';
 import { needs } from '../../needs.ts';
-import { BIKE_MODEL, bikeBundle, cleanUp, post, ROWS, started, temporary } from './models.ts';
+import { BIKE_MODEL, bikeBundle, cleanUp, post, PREDICTED, ROWS, started, temporary } from './models.ts';
 
 const CSV = { 'content-type': 'text/csv' };
 let bundle = '';
@@ -128,10 +143,94 @@ describe('an archive', () => {
   });
 });
 describe('native code', () => {
-  needs('cc', 'make').it('is loaded only where that is allowed', async () => {
+  needs('cc', 'make').it('is loaded only where that is allowed, or where it is signed', async () => {
     const dir = join(temporary(), 'native');
     writeBundle(dir, (await compile({ model: BIKE_MODEL, target: 'native' })).files);
+    execFileSync('make', ['-C', dir, 'model.node'], { stdio: 'pipe' });
     const models = [{ name: 'bike', path: dir }];
+    const answers = async (trust: Trust): Promise<void> => {
+      const { text } = await post(`${(await started({ models, trust })).url}/invocations`, ROWS[0] ?? '', CSV);
+      expect(Math.fround(Number(text))).toBe(Math.fround(PREDICTED[0] ?? 0));
+    };
     await expect(started({ models })).rejects.toThrow('--allow-native');
+    await answers({ k: 'all' });
+    const { key, trust } = await newKey();
+    await expect(started({ models, trust })).rejects.toThrow('is not signed');
+    expect((await sinter('sign', dir, '--key', key)).code).toBe(0);
+    await answers(trust);
   });
 });
+describe('a signature', () => {
+  it('is of every file, and of nothing else', async () => {
+    const { key, trust } = await newKey();
+    const keys = trust.k === 'signed' ? trust.keys : [];
+    const dir = join(temporary(), 'bike');
+    const signed = async (): Promise<void> => {
+      rmSync(dir, { recursive: true, force: true });
+      cpSync(bundle, dir, { recursive: true });
+      mkdirSync(join(dir, 'more'));
+      writeFileSync(join(dir, 'more/notes.txt'), 'of another team');
+      expect(await sinter('sign', dir, '--key', key)).toMatchObject({ code: 0, err: '' });
+    };
+    await signed();
+    expect(() => checkSignature(dir, keys)).not.toThrow();
+    const list = JSON.parse(readFileSync(join(dir, SIGNATURE), 'utf8')) as { files: [string, string][] };
+    const digest = createHash('sha256').update('of another team').digest('hex');
+    const cases: readonly (readonly [RegExp, () => void])[] = [
+      [/is not signed/, () => rmSync(join(dir, SIGNATURE))],
+      [/has another index\.js than was signed/, () => appendFileSync(join(dir, 'index.js'), ' ')],
+      [/lacks more\/notes\.txt/, () => rmSync(join(dir, 'more'), { recursive: true })],
+      [/has more\/evil\.node, which was not signed/, () => writeFileSync(join(dir, 'more/evil.node'), '')],
+      [/evil\.js is neither a file nor a folder/, () => symlinkSync('/etc/passwd', join(dir, 'evil.js'))],
+      [/has a damaged signature\.json/, () => writeFileSync(join(dir, SIGNATURE), '{"files":[1]}')],
+      [
+        /its list of files was changed/,
+        () => writeFileSync(join(dir, SIGNATURE), JSON.stringify({ ...list, files: [...list.files, ['evil.js', digest]] })),
+      ],
+    ];
+    for (const [message, change] of cases) {
+      await signed();
+      change();
+      expect(() => checkSignature(dir, keys)).toThrow(message);
+    }
+    await signed();
+    const other = (await newKey()).trust;
+    expect(() => checkSignature(dir, other.k === 'signed' ? other.keys : [])).toThrow('a key that is not trusted');
+  });
+  it('is asked of bundles of WebAssembly too, but not of what is compiled here', async () => {
+    const { trust } = await newKey();
+    await expect(started({ models: [{ name: 'bike', path: bundle }], trust })).rejects.toThrow('is not signed');
+    const { url } = await started({ models: [{ name: 'bike', path: BIKE_MODEL }], trust, cache: temporary() });
+    expect((await post(`${url}/invocations`, ROWS[0] ?? '', CSV)).status).toBe(200);
+  });
+  it('wants keys of Ed25519, and says where they are none', async () => {
+    const file = join(temporary(), 'key.pem');
+    writeFileSync(file, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    expect((await sinter('sign', bundle, '--key', file)).err).toMatch(/not a key of Ed25519, but of ec/);
+    expect((await sinter('serve', bundle, '--trust', file)).err).toMatch(/--trust .*key\.pem: not a key of Ed25519/);
+    writeFileSync(file, 'hello');
+    expect((await sinter('sign', bundle, '--key', file)).err).toMatch(/not a private key in PEM/);
+    expect((await sinter('sign', temporary(), '--key', (await newKey()).key)).err).toMatch(/is not the folder of a bundle/);
+    expect((await sinter('serve', bundle, '--trust', file, '--allow-native')).err).toMatch(/choose one/);
+    expect(await sinter('sign', '--new-key', '--key', file)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/EEXIST/) as unknown,
+    });
+    expect(await sinter('sign', '--key', file)).toMatchObject({ code: 2 });
+  });
+});
+/** Runs a command of the package. */
+async function sinter(
+  ...argv: readonly string[]
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  let [out, err] = ['', ''];
+  const code = await run(argv, { out: text => void (out += text), err: text => void (err += text) });
+  return { code, out, err };
+}
+/** A new private key, and the trust in its public one. */
+async function newKey(): Promise<{ readonly key: string; readonly trust: Trust }> {
+  const key = join(temporary(), 'key.pem');
+  expect(await sinter('sign', '--new-key', '--key', key)).toMatchObject({ code: 0, err: '' });
+  expect(statSync(key).mode & 0o777).toBe(0o600);
+  return { key, trust: { k: 'signed', keys: [readFileSync(`${key}.pub`, 'utf8')] } };
+}
