@@ -17,7 +17,8 @@ import { fromRun, type RunTensor } from './tensors.ts';
 export type CalibrationSample = Readonly<Record<string, RunTensor>>;
 /** Inputs to find ranges with: a list, or a function that gives them anew each time it is called. */
 export type CalibrationData =
-  Iterable<CalibrationSample> | (() => Iterable<CalibrationSample> | AsyncIterable<CalibrationSample>);
+  | Iterable<CalibrationSample>
+  | (() => Iterable<CalibrationSample> | AsyncIterable<CalibrationSample>);
 
 /** A model, and how it is quantized. */
 export interface ModelToQuantizeOptions

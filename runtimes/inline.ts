@@ -3,7 +3,7 @@
 // a change; a test compares (`--check`).
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { build, transform, type Plugin } from 'esbuild';
-import { format, resolveConfig } from 'prettier';
+import { format, type FormatConfig } from 'oxfmt';
 
 const root = new URL('../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
@@ -37,6 +37,7 @@ async function bundled(path: string): Promise<string> {
 /** The terms of what EMNAPI_RUNTIME holds. */
 const LICENCES = ['node_modules/@emnapi/core/LICENSE', 'node_modules/@emnapi/runtime/LICENSE'];
 const comment = (text: string): string => `/*\n${text.trim()}\n*/\n`;
+const style = JSON.parse(read('.oxfmtrc.json')) as FormatConfig;
 const HEAD = '// Written by `npm run inline`. Do not edit.\n';
 
 /** The TypeScript modules by path, as they should be. */
@@ -97,8 +98,7 @@ async function inlined(): Promise<ReadonlyMap<string, string>> {
     'compiler/reference/frameworks.data.ts',
     `${HEAD}/** compiler/reference/frameworks.py. */\nexport const FRAMEWORKS_PY = ${JSON.stringify(read('compiler/reference/frameworks.py'))};\n`,
   );
-  for (const [path, text] of out)
-    out.set(path, await format(text, { ...(await resolveConfig(new URL(path, root))), parser: 'typescript' }));
+  for (const [path, text] of out) out.set(path, (await format(path, text, style)).code);
   return out;
 }
 

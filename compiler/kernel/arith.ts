@@ -29,7 +29,7 @@ const big2 =
 export const isBig = (b: Base): boolean => b === 'i64' || b === 'u64';
 /** Bits of one lane. */
 export const bitsOf = (b: Base): 8 | 16 | 32 | 64 =>
-  (({ i8: 8, u8: 8, i16: 16, u16: 16, i32: 32, u32: 32, f32: 32, i64: 64, u64: 64, f64: 64 }) as const)[b];
+  ({ i8: 8, u8: 8, i16: 16, u16: 16, i32: 32, u32: 32, f32: 32, i64: 64, u64: 64, f64: 64 } as const)[b];
 
 /** Brings the exact result of a number operation into the range of the base: integers wrap, f32 rounds. */
 export function wrapNumber(base: Base): (x: number) => number {

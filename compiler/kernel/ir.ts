@@ -138,7 +138,8 @@ export type Stmt =
   | { readonly k: 'if'; readonly c: Expr; readonly then: readonly Stmt[]; readonly else: readonly Stmt[] };
 /** What a call gives for a parameter: a buffer from an element on, counted in elements of the parameter's type, or a value. */
 export type CallArg =
-  { readonly k: 'buf'; readonly buf: string; readonly at: Expr } | { readonly k: 'value'; readonly value: Expr };
+  | { readonly k: 'buf'; readonly buf: string; readonly at: Expr }
+  | { readonly k: 'value'; readonly value: Expr };
 interface ParallelRange {
   /** An i32. */
   readonly count: Expr;

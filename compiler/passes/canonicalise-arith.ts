@@ -187,13 +187,15 @@ const casts: Rule[] = [
     const to = out(m.root).type.dtype;
     if (!holds(middle, x.type.dtype)) return undefined;
     // Integers wrap on the way to narrower ones, floats saturate: only wrapping goes in one step as in two.
-    if (!(
-      to === 'bool' ||
-      isFloat(to) ||
-      (isInt(x.type.dtype) && isInt(middle)) ||
-      isFloat(x.type.dtype) ||
-      x.type.dtype === 'bool'
-    ))
+    if (
+      !(
+        to === 'bool' ||
+        isFloat(to) ||
+        (isInt(x.type.dtype) && isInt(middle)) ||
+        isFloat(x.type.dtype) ||
+        x.type.dtype === 'bool'
+      )
+    )
       return undefined;
     return x.type.dtype === to ? x : m.apply1(Cast, [x], { to });
   }),

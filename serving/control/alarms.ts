@@ -33,7 +33,10 @@ export interface Alarm {
   readonly setUntil?: number;
 }
 export type Comparison =
-  'GreaterThanOrEqualToThreshold' | 'GreaterThanThreshold' | 'LessThanThreshold' | 'LessThanOrEqualToThreshold';
+  | 'GreaterThanOrEqualToThreshold'
+  | 'GreaterThanThreshold'
+  | 'LessThanThreshold'
+  | 'LessThanOrEqualToThreshold';
 export const isComparison = (text: string): text is Comparison => Object.hasOwn(SIGN, text);
 const SIGN: Readonly<Record<Comparison, string>> = {
   GreaterThanOrEqualToThreshold: '>=',

@@ -6,7 +6,12 @@ import type { Tensor } from '../../compiler/core/tensor.ts';
 
 /** An attribute: an integer, text, integers, a float, floats, or a tensor. */
 export type Attr =
-  number | string | readonly number[] | { readonly f: number } | { readonly floats: readonly number[] } | { readonly t: Tensor };
+  | number
+  | string
+  | readonly number[]
+  | { readonly f: number }
+  | { readonly floats: readonly number[] }
+  | { readonly t: Tensor };
 export interface Node {
   readonly op: string;
   readonly domain?: string;

@@ -251,7 +251,7 @@ describe('half floats', () => {
 
 describe('the reference over whole arrays', () => {
   const attrsOf = (op: Op): Attrs =>
-    (({ BitShift: { left: true }, Cast: { to: 'i8' } }) as Readonly<Record<string, Attrs>>)[op.name] ?? {};
+    ({ BitShift: { left: true }, Cast: { to: 'i8' } } as Readonly<Record<string, Attrs>>)[op.name] ?? {};
   it.each(e.elementwiseOps.filter(op => op.lower.k === 'elementwise').map(op => [op.name, op] as const))(
     '%s is the reference of each element',
     (_, op) => {

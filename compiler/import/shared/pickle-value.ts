@@ -1,6 +1,15 @@
 /** What a pickle describes. Nothing in it is ever executed: calls and objects stay records of what would be called. */
 export type Pickled =
-  null | boolean | number | bigint | string | Uint8Array | PickledList | PickledDict | PickledObject | PickledGlobal;
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | PickledList
+  | PickledDict
+  | PickledObject
+  | PickledGlobal;
 /** Lists, tuples and sets. */
 export interface PickledList {
   readonly k: 'list';

@@ -61,7 +61,8 @@ export interface ArgDef {
 }
 export interface FunctionDef {
   readonly signature:
-    { readonly name: string; readonly inputArg: readonly ArgDef[]; readonly outputArg: readonly ArgDef[] } | undefined;
+    | { readonly name: string; readonly inputArg: readonly ArgDef[]; readonly outputArg: readonly ArgDef[] }
+    | undefined;
   readonly nodes: readonly NodeDef[];
   /** Output argument → a value in the body. */
   readonly ret: readonly Entry<string>[];

@@ -7,7 +7,9 @@ import { samePads } from '../window.ts';
 
 /** How the border of spatial axes is filled. `explicit`: elements before each axis, then those after each. */
 export type Padding =
-  { readonly k: 'same' } | { readonly k: 'valid' } | { readonly k: 'explicit'; readonly pads: readonly Dim[] };
+  | { readonly k: 'same' }
+  | { readonly k: 'valid' }
+  | { readonly k: 'explicit'; readonly pads: readonly Dim[] };
 /** How a window slides over the spatial axes of a tensor, for convolutions and pools; a number for each axis. */
 export interface Window {
   readonly layout: Layout;

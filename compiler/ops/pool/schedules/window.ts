@@ -29,7 +29,9 @@ import type { LowerCtx, Sink, Source } from '../../lowering.ts';
 import type { PoolAttrs } from '../windows.ts';
 
 export type PoolKind =
-  { readonly k: 'max' } | { readonly k: 'average'; readonly countPads: boolean } | { readonly k: 'norm'; readonly p: number };
+  | { readonly k: 'max' }
+  | { readonly k: 'average'; readonly countPads: boolean }
+  | { readonly k: 'norm'; readonly p: number };
 
 /** The taps of a window along one axis that meet the input: kernel elements lo..hi-1, the first of them at `start`. */
 export interface Span {
