@@ -89,6 +89,10 @@ async function inlined(): Promise<ReadonlyMap<string, string>> {
     `${HEAD}/** The files of runtimes/c that threads need, by name. */\nexport const POOL = {\n${['pool.h', 'pool.c'].map(f => `${JSON.stringify(f)}: ${JSON.stringify(read(`runtimes/c/${f}`))},`).join('\n')}\n} as const;\n`,
   );
   out.set(
+    'compiler/bundle/native/beside.data.ts',
+    `${HEAD}/** runtimes/c/beside.c. */\nexport const BESIDE = ${JSON.stringify(read('runtimes/c/beside.c'))};\n`,
+  );
+  out.set(
     'bench/peers/programs.data.ts',
     `${HEAD}/** bench/peers/driver.c. */\nexport const DRIVER_C = ${JSON.stringify(read('bench/peers/driver.c'))};\n` +
       `/** bench/peers/xgboost.py. */\nexport const XGBOOST_PY = ${JSON.stringify(read('bench/peers/xgboost.py'))};\n` +

@@ -44,8 +44,8 @@ export interface BackEnd<Artifact = unknown> {
   readonly io: 'module' | 'caller';
   /** Whether vectors of 8-bit and 16-bit integers are loaded as wide ones, and stored. */
   readonly narrowVectors: boolean;
-  /** Whether code runs once when a model is loaded, so that weights are stored as the model has them and transformed there. */
-  readonly prepares: boolean;
+  /** Whether code runs once before the first run, so that weights are stored as the model has them and transformed there. */
+  prepares(profile: ProfileData): boolean;
   /** Whether several threads may share the work of a run. */
   readonly threads: boolean;
   /** Rows of two vectors whose sums of dot products the compiler behind keeps in this many vector registers. */

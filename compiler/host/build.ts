@@ -2,14 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { must } from '../core/diagnostic.ts';
-import { linkedOf, objectOf, oneCopy, productsOf, toolOf } from '../bundle/native/toolchain.ts';
+import { linkedOf, objectOf, productsOf, toolOf, type Sources } from '../bundle/native/toolchain.ts';
 import type { Profile } from '../target/profile.ts';
 
 /** What manifest.json of a native bundle says of how it is built. */
-export interface NativeBuild {
+export interface NativeBuild extends Sources {
   readonly prefix: string;
   readonly cc: string;
-  readonly sources: readonly string[];
   readonly flags: readonly string[];
   /** Flags that some sources have besides. */
   readonly own?: Readonly<Record<string, readonly string[]>>;
@@ -40,10 +39,9 @@ export function buildLibraries(dir: string, n: NativeBuild): Built {
   if (!isHere(n.cc)) return { why: `${n.cc} is not here; on a machine that has it: make` };
   const products = productsOf(n.system);
   const { objectFlags } = products;
-  const archive = oneCopy(products, n.sources) ? undefined : products.archive;
-  const linked = linkedOf(products, n.sources);
-  const objects = n.sources.map(objectOf);
-  const all = [...n.sources, ...linked.flatMap(l => l.own)];
+  const archive = n.shared ? undefined : products.archive;
+  const linked = linkedOf(products, n);
+  const all = [...new Set([...(archive === undefined ? [] : n.sources), ...linked.flatMap(l => [...l.model, ...l.own])])];
   const usage = n.sources.filter(s => s.endsWith('.c')).map(s => s.replace(/c$/, 'su'));
   const bare = n.system === 'bare';
   try {
@@ -55,10 +53,10 @@ export function buildLibraries(dir: string, n: NativeBuild): Built {
     const made: (readonly [string, number])[] = [];
     const ar = toolOf(n.cc, 'ar');
     const steps: (readonly [file: string, command: string, args: readonly string[]])[] = [
-      ...(archive === undefined ? [] : [[archive, isHere(ar) ? ar : 'ar', ['rcs', archive, ...objects]] as const]),
+      ...(archive === undefined ? [] : [[archive, isHere(ar) ? ar : 'ar', ['rcs', archive, ...n.sources.map(objectOf)]] as const]),
       ...linked.map(
-        ({ file, flags, own, whole }) =>
-          [file, n.cc, [...n.flags, ...flags, '-o', file, ...own.map(objectOf), ...(whole ? objects : []), '-lm']] as const,
+        ({ file, flags, own, model, libs }) =>
+          [file, n.cc, [...n.flags, ...flags, '-o', file, ...[...own, ...model].map(objectOf), ...libs]] as const,
       ),
     ];
     for (const [file, command, args] of steps) {

@@ -334,7 +334,7 @@ export class GraphLowering {
   }
   /** See LowerCtx. What is prepared by an equal call is equal. */
   prepared(name: string, dtype: DType, size: number, build: (k: KernelBuilder, to: SlotBuffer) => void, loc: Loc): SlotBuffer {
-    assert(this.state.profile.backEnd.prepares, `${this.state.profile.name} prepares nothing`);
+    assert(prepares(this.state), `${this.state.profile.name} prepares nothing`);
     const to = newSlot(this.state, name, dtype, size, 'prepared');
     const [call] = record(this.state, () => this.kernel(name, k => build(k, slotBuffer(to)), loc));
     assert(call?.k === 'call', `${name} is written by a kernel`);

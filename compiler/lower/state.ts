@@ -34,7 +34,8 @@ export interface State {
   readonly traps: string[];
 }
 /** Whether weights may be prepared when the model is loaded: the back end can, and the caller does not want them ready. */
-export const prepares = ({ profile, settings }: State): boolean => profile.backEnd.prepares && settings.optimize !== 'start';
+export const prepares = ({ profile, settings }: State): boolean =>
+  profile.backEnd.prepares(profile) && settings.optimize !== 'start';
 export function newSlot(
   state: State,
   name: string,

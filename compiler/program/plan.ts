@@ -49,6 +49,7 @@ export function planMemory(program: Program, profile: Profile, common?: Readonly
   // Prepared slots from which others are prepared, and which no run reads, lie where runs have their arena.
   const passing = (s: Slot): boolean => s.where === 'prepared' && (used.get(s)?.to ?? 0) <= program.prepare.length;
   for (const s of program.slots) if (s.where === 'prepared' && used.has(s) && !passing(s)) append(s);
+  const preparedBytes = end - base - weightsBytes;
   if (profile.backEnd.io === 'module') for (const s of program.slots) if (s.where === 'input' || s.where === 'output') append(s);
   const arenaStart = end;
   const threads = profile.threads;
@@ -69,7 +70,7 @@ export function planMemory(program: Program, profile: Profile, common?: Readonly
   const top = threadsStart + threads * threadBytes;
   const arenaBytes = top - base - weightsBytes;
   checkMemory(top, profile);
-  return { offsets, weightsBytes, commonBytes: commonBytes ?? weightsBytes, arenaBytes, threadBytes, base };
+  return { offsets, weightsBytes, commonBytes: commonBytes ?? weightsBytes, arenaBytes, preparedBytes, threadBytes, base };
 }
 /** Fails with E402 where a model needs more memory than the target has. */
 export function checkMemory(bytes: number, profile: Profile): void {

@@ -81,8 +81,10 @@ export interface MemoryPlan {
   readonly weightsBytes: number;
   /** Of them, at the start, those of the file that the modules of a bundle share. */
   readonly commonBytes: number;
-  /** Bytes of inputs, outputs and scratch together. */
+  /** Bytes of what is prepared, inputs, outputs and scratch together. */
   readonly arenaBytes: number;
+  /** Of them, at the start, those of what is prepared. */
+  readonly preparedBytes: number;
   /** Of them, at the end, those of scratch slots for each thread of the profile; 0 where there is one thread. */
   readonly threadBytes: number;
   /** First byte of the weights; what lies before is never written. */

@@ -153,6 +153,9 @@ static const char *find_model(void) {
   memcpy(&library_##name, &found, sizeof found);
   MODEL(F)
 #undef F
+#ifdef WEIGHTS
+  if (WEIGHTS() == NULL) return "model.weights is not beside " LIBRARY ", or is of another compilation";
+#endif
   return NULL;
 }
 #else

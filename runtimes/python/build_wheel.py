@@ -25,7 +25,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     wheel = "Wheel-Version: 1.0\nGenerator: sinter\nRoot-Is-Purelib: false\nTag: %s\n"
     files = {
         PACKAGE + "/__init__.py": read("model.py"),
-        PACKAGE + "/" + LIBRARY: read(LIBRARY),
+        **{PACKAGE + "/" + name: read(name) for name in [LIBRARY] + WEIGHTS},
         INFO + "/METADATA": (metadata % (PACKAGE, VERSION, SUMMARY)).encode(),
         INFO + "/WHEEL": (wheel % TAG).encode(),
     }

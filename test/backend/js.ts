@@ -249,7 +249,7 @@ export const JS: BackEnd<string> = {
   embedsIn: 'index.js',
   io: 'module',
   narrowVectors: false,
-  prepares: false,
+  prepares: () => false,
   threads: false,
   dotRows: () => 4,
   check({ vector, threads }, bad) {

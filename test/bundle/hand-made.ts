@@ -82,6 +82,7 @@ export function handMade(h: HandMade): HandMadeModule {
     weightsBytes: weights.length,
     commonBytes: weights.length,
     arenaBytes: at - BASE - weights.length,
+    preparedBytes: 0,
     threadBytes: 0,
   };
   const bytes = wasmOf(`(module (memory (export "memory") ${Math.ceil(at / 65536)}) ${wat})`);

@@ -13,7 +13,7 @@ import { POOL } from '../../compiler/bundle/native/pool.data.ts';
 import { runnerText } from '../../compiler/bundle/native/runner.ts';
 import { weightsOf } from '../../compiler/program/weights.ts';
 import { flagsOf, toolOf } from '../../compiler/bundle/native/toolchain.ts';
-import { assembly } from '../../compiler/bundle/native/weights.ts';
+import { assembly, insideText } from '../../compiler/bundle/native/weights.ts';
 import type { Profile } from '../../compiler/target/profile.ts';
 import { runKernelPasses } from '../../compiler/program/passes/index.ts';
 import type { MemoryPlan, Program } from '../../compiler/program/program.ts';
@@ -56,7 +56,8 @@ export function native(
   }
   if (weights.length > 0) {
     writeFileSync(join(dir, 'weights.S'), assembly(`${c.prefix}_weights`, profile.memory.align, weights.length, 'model.weights'));
-    sources.push('weights.S');
+    writeFileSync(join(dir, 'inside.c'), insideText(`${c.prefix}_weights`, [{ name: `${c.prefix}_find_weights`, at: 0 }]));
+    sources.push('inside.c', 'weights.S');
   }
   // Without optimization GCC has macros for some instructions of AVX-512, and they make it warn.
   const flags = [...flagsOf(profile), ...((o.strict ?? true) ? WARNINGS : ['-w']), profile.vector.bits > 256 ? '-O1' : '-O0'];
@@ -91,14 +92,19 @@ export interface Machine {
   readonly cc: string;
   readonly under: readonly string[];
 }
+/** Writes a bundle to a folder that goes when the tests end. */
+export function folderOf(files: ReadonlyMap<string, Uint8Array>): string {
+  const dir = mkdtempSync(join(tmpdir(), 'sinter-native-'));
+  made.push(dir);
+  for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
+  return dir;
+}
 /** Writes a bundle, builds it by its own Makefile without a warning, and gives a function that runs it on .npy files. */
 export function buildBundle(
   files: ReadonlyMap<string, Uint8Array>,
   o: { readonly machine?: Machine; readonly flags?: readonly string[] } = {},
 ): { readonly dir: string; run(inputs: ReadonlyMap<string, Tensor>, under?: readonly string[]): Map<string, Tensor> } {
-  const dir = mkdtempSync(join(tmpdir(), 'sinter-native-'));
-  made.push(dir);
-  for (const [name, bytes] of files) writeFileSync(join(dir, name), bytes);
+  const dir = folderOf(files);
   const manifest = JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8')) as {
     readonly inputs: readonly { readonly name: string }[];
     readonly outputs: readonly { readonly name: string }[];

@@ -113,6 +113,7 @@ for (const target of TARGETS) {
         weightsBytes: 0,
         commonBytes: 0,
         arenaBytes: 0,
+        preparedBytes: 0,
         threadBytes: 0,
       };
       const got = must(

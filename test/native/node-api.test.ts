@@ -164,18 +164,19 @@ native.describe('model.node', () => {
       /^E401: this processor has no .*, which the model was compiled for \(linux-x64-v2\)$/,
     );
   });
-  it('finds the model in the library beside it where the weights have a file, which they are in once', async () => {
+  it('finds the model and its weights beside it where they have a file, which they are in once', async () => {
     const { options, inputs } = real('silero-vad');
     const dir = await bundle({ ...options, target: 'linux-x64-v2' });
     const weights = statSync(join(dir, 'model.weights')).size;
     const sizes = readdirSync(dir).map(f => [f, statSync(join(dir, f)).size] as const);
-    expect(sizes.filter(([, n]) => n >= weights).map(([f]) => f)).toEqual(['libmodel.so', 'model.weights']);
+    expect(sizes.filter(([, n]) => n >= weights).map(([f]) => f)).toEqual(['model.weights']);
     const index = await indexOf(dir);
     const [given] = inputs();
     expect(outcome(await index.load(), must(given))).toBeInstanceOf(Array);
     // From another folder, with another library or none.
-    const beside = async (library?: string): Promise<Index> => {
+    const beside = async (library?: string, file = join(dir, 'model.weights')): Promise<Index> => {
       const there = folder();
+      if (file !== '') copyFileSync(file, join(there, 'model.weights'));
       for (const f of ['index.js', 'package.json', 'model.node']) copyFileSync(join(dir, f), join(there, f));
       if (library !== undefined) copyFileSync(library, join(there, 'libmodel.so'));
       return indexOf(there);
@@ -187,12 +188,18 @@ native.describe('model.node', () => {
       /^E205: cannot load .*: libmodel\.so beside it is of another compilation; 'make model\.node' beside index\.js builds it/,
     );
     await expect((await beside()).load()).rejects.toThrow(/^E205: cannot load .*libmodel\.so: cannot open shared object file/);
+    const damaged = join(folder(), 'model.weights');
+    writeFileSync(damaged, new Uint8Array(weights));
+    for (const file of ['', damaged])
+      await expect((await beside(join(dir, 'libmodel.so'), file)).load()).rejects.toThrow(
+        /^E205: cannot load .*: model\.weights is not beside libmodel\.so, or is of another compilation/,
+      );
     // What make does: no object with weights is left.
     for (const f of ['libmodel.so', 'model.node']) rmSync(join(dir, f));
     const made = spawnSync('make', [], { cwd: dir, encoding: 'utf8' });
     expect([made.stderr, made.status]).toEqual(['', 0]);
     const all = readdirSync(dir).filter(f => statSync(join(dir, f)).size >= weights);
-    expect(all).toEqual(['libmodel.so', 'model.weights']);
+    expect(all).toEqual(['model.weights']);
     expect(spawnSync('make', ['-q'], { cwd: dir }).status).toBe(0);
     expect(spawnSync('make', ['libmodel.a'], { cwd: dir, encoding: 'utf8' }).stderr).toBe('');
     expect(statSync(join(dir, 'libmodel.a')).size).toBeGreaterThan(weights);

@@ -1,4 +1,4 @@
-import { InternalError, must, showLoc } from '../../core/diagnostic.ts';
+import { must, showLoc } from '../../core/diagnostic.ts';
 import { VERSION } from '../../core/version.data.ts';
 import type { Dim } from '../../core/dim.ts';
 import { commentBlock, quoteC } from '../../core/quote.ts';
@@ -25,6 +25,8 @@ export interface CArtifact {
   readonly prefix: string;
   /** Bytes of scratch memory for a run. */
   readonly arena: number;
+  /** Bytes of what is prepared of the weights before the first run; 0: nothing is. */
+  readonly prepared: number;
 }
 
 /** What was compiled from what, in one line. */
@@ -34,7 +36,8 @@ export const headOf = (program: Program, target: string, file: string): string =
 /**
  * A program, whose kernels are as `runKernelPasses` leaves them, as C: a function for each kernel and `NAME_run`, which calls them. C99
  * where the profile has no vectors, else C11 with the vector extensions of GCC and Clang. `flushDenormals`: denormals are zero (FTZ/DAZ)
- * during a run. No allocation, no state; the weights are the symbol `NAME_weights`.
+ * during a run. The weights are where `NAME_find_weights` says, and those that no other version of the model has where
+ * `NAME_find_own_weights` does. What is prepared of them is the only state: see `preparingText`.
  */
 export function emitC(
   program: Program,
@@ -51,25 +54,27 @@ export function emitC(
   const pooled = pooledKernels(program.kernels);
   const kernels = program.kernels.map(k => kernelText(k, helpers, [...(notes.get(k) ?? [])], pooled));
   const { align } = profile.memory;
-  const run = runText(program, plan, names, threads > 1 ? pooled : undefined, instrumentation);
-  const arena = plan.arenaBytes;
-  const text = [...kernels, run].join('\n');
+  const { prepare, run } = stepsText(program, plan, names, threads > 1 ? pooled : undefined, instrumentation);
+  const prepared = plan.preparedBytes;
+  const arena = plan.arenaBytes - prepared;
+  const text = [...kernels, ...prepare, run].join('\n');
   const environment: FloatEnvironment = { flushDenormals, tiles: usesTiles(program.kernels) };
   const ownEnvironment = flushDenormals || environment.tiles;
   const sizes = Object.entries(SIZE_FUNCTIONS).filter(([name]) => text.includes(`${name}(`));
-  const call = `steps(${threads > 1 ? 'pool, ' : ''}inputs, outputs, (uint8_t *)arena)`;
+  const weights = weightsParts(plan);
+  const call = `steps(${[...(threads > 1 ? ['pool'] : []), 'inputs', 'outputs', ...weights.map(x => x.name), ...(prepared > 0 ? ['p'] : [])].join(', ')}, (uint8_t *)arena)`;
   const traps = program.traps.map((why, i) => `    case ${ERRORS.length + i}: return ${quoteC(why)};`);
   const source = `/* ${commentBlock(head)} */
 #include "model.h"
 #include <math.h>
-#include <string.h>
+${prepared > 0 ? '#include <stdlib.h>\n' : ''}#include <string.h>
 ${instrumentation ? 'void sinter_tick(int step);\n' : ''}${PRELUDE}${ownEnvironment ? environmentText(environment) : ''}${text.includes('run_slices(') ? runSlices(threads, plan.threadBytes, environment) : ''}
 ${[helpers.text(), ...sizes.map(([, f]) => f)].filter(s => s !== '').join('\n')}
 
-${plan.weightsBytes > 0 ? `extern const uint8_t ${n}_weights[${plan.weightsBytes}];\n` : ''}
+${weights.map(x => `const uint8_t *${n}_${x.find}(void);\n`).join('')}
 ${kernels.join('\n\n')}
 
-${run}
+${prepared > 0 ? `${prepare.join('\n')}\n\n${preparingText(n, weights, { prepared, arena, align })}\n` : ''}${run}
 
 ${
   threads > 1
@@ -80,7 +85,7 @@ int ${n}_run_on(sinter_pool *pool, `
     : `int ${n}_run(`
 }const ${n}_inputs *inputs, const ${n}_outputs *outputs, void *arena, size_t arena_bytes) {
 ${checks(program, names, arena, align)}
-${environment.tiles ? `  if (!may_use_tiles()) return ${n}_PROCESSOR;\n` : ''}${ownEnvironment ? `  const run_mode mode = enter_run();\n  const int code = ${call};\n  leave_run(mode);\n  return code;` : `  return ${call};`}
+${weights.map(x => `  ${x.here(n)}\n  if (${x.name} == NULL) return ${n}_WEIGHTS;\n`).join('')}${prepared > 0 ? `  const uint8_t *p = PREPARED();\n  if (p == NULL && (p = first_prepared(${[...weights.map(x => x.name), '(uint8_t *)arena'].join(', ')})) == NULL) return ${n}_MEMORY;\n` : ''}${environment.tiles ? `  if (!may_use_tiles()) return ${n}_PROCESSOR;\n` : ''}${ownEnvironment ? `  const run_mode mode = enter_run();\n  const int code = ${call};\n  leave_run(mode);\n  return code;` : `  return ${call};`}
 }
 
 ${hasTexts(program) ? textsSource(program.texts ?? [], n) : ''}const char *${n}_error(int code) {
@@ -90,7 +95,7 @@ ${traps.length > 0 ? `${traps.join('\n')}\n` : ''}    default: return "no such c
   }
 }
 `;
-  return { source, header: headerText({ head, program, names, arena, align, threads }), prefix: n, arena };
+  return { source, header: headerText({ head, program, names, arena, prepared, align, threads }), prefix: n, arena, prepared };
 }
 
 /** The list of texts, and a binary search in it by their bytes. */
@@ -156,44 +161,112 @@ function checks(p: Program, names: ReturnType<typeof namesOf>, arena: number, al
   return lines.join('\n');
 }
 
-/** The steps of a program as one function. `pooled`: the kernels that take a pool; undefined where there is none. */
-function runText(
+/** What the functions are called that give the weights, behind the prefix: those that versions of a model share, and those of one alone. */
+export const FINDERS = ['find_weights', 'find_own_weights'] as const;
+/** The parts that the weights of a module have: those that it shares with other versions of the model, and its own. */
+interface WeightsPart {
+  readonly name: 'w' | 'v';
+  readonly find: (typeof FINDERS)[number];
+  /** Declares the variable `name`. */
+  here(prefix: string): string;
+}
+function weightsParts(plan: MemoryPlan): readonly WeightsPart[] {
+  const part = (name: WeightsPart['name'], find: WeightsPart['find']): WeightsPart => ({
+    name,
+    find,
+    here: n => `const uint8_t *const ${name} = ${n}_${find}();`,
+  });
+  return [
+    ...(plan.commonBytes > 0 ? [part('w', 'find_weights')] : []),
+    ...(plan.commonBytes < plan.weightsBytes ? [part('v', 'find_own_weights')] : []),
+  ];
+}
+
+/**
+ * What is prepared of the weights: once, by `NAME_prepare` or in the first run. Threads whose first runs come at the same time each prepare it, one
+ * of them publishes it, and the others give theirs back: so none waits, and there is no lock that could be held.
+ */
+function preparingText(
+  n: string,
+  weights: readonly WeightsPart[],
+  { prepared, arena, align }: { readonly prepared: number; readonly arena: number; readonly align: number },
+): string {
+  const args = weights.map(x => x.name).join(', ');
+  return `/* What is prepared, once it is. */
+static uint8_t *volatile ready;
+#if defined(__GNUC__)
+#define PREPARED() __atomic_load_n(&ready, __ATOMIC_ACQUIRE)
+#define PUBLISH(p) __sync_bool_compare_and_swap(&ready, NULL, p)
+#elif defined(_MSC_VER)
+#include <intrin.h>
+#define PREPARED() ((uint8_t *)_InterlockedCompareExchangePointer((void *volatile *)&ready, NULL, NULL))
+#define PUBLISH(p) (_InterlockedCompareExchangePointer((void *volatile *)&ready, p, NULL) == NULL)
+#else
+/* This compiler has no operation for it: with several threads, call ${n}_prepare before they begin. */
+#define PREPARED() ready
+#define PUBLISH(p) (ready == NULL ? (ready = (p), 1) : 0)
+#endif
+static const uint8_t *first_prepared(${[...weights.map(x => `const uint8_t *${x.name}`), 'uint8_t *a'].join(', ')}) {
+  void *const memory = malloc(${prepared}u + ${align}u);
+  if (memory == NULL) return NULL;
+  uint8_t *const p = (uint8_t *)memory + (${align}u - (uintptr_t)memory % ${align}u) % ${align}u;
+  prepare(${args}, p, a);
+  if (!PUBLISH(p)) free(memory);
+  return PREPARED();
+}
+int ${n}_prepare(void *memory, size_t memory_bytes, void *arena, size_t arena_bytes) {
+  if (memory == NULL${arena > 0 ? ' || arena == NULL' : ''}) return ${n}_NULL;
+  if ((uintptr_t)memory % ${align} != 0${arena > 0 ? ` || (uintptr_t)arena % ${align} != 0` : ''}) return ${n}_ALIGN;
+  if (memory_bytes < ${n}_PREPARED_BYTES) return ${n}_MEMORY;
+${arena > 0 ? `  if (arena_bytes < ${n}_ARENA_BYTES) return ${n}_ARENA;` : '  (void)arena_bytes;'}
+${weights.map(x => `  ${x.here(n)}\n  if (${x.name} == NULL) return ${n}_WEIGHTS;`).join('\n')}
+  if (PREPARED() != NULL) return ${n}_OK;
+  prepare(${args}, (uint8_t *)memory, (uint8_t *)arena);
+  (void)PUBLISH((uint8_t *)memory);
+  return ${n}_OK;
+}
+`;
+}
+
+/** The steps of a program as one function, and those that prepare its weights. `pooled`: the kernels that take a pool; undefined where there is none. */
+function stepsText(
   p: Program,
   plan: MemoryPlan,
   names: ReturnType<typeof namesOf>,
   pooled: ReadonlySet<Kernel> | undefined,
   instrumentation: Instrumentation | undefined,
-): string {
+): { readonly prepare: readonly string[]; readonly run: string } {
   const { prefix: n } = names;
   const symbols = new Map(p.symbols.map(s => [s.name, `s_${must(names.symbols.get(s.name))}`]));
   const size = (d: Dim): string => sizeText(d, name => must(symbols.get(name), name));
   const inputs = new Map(p.inputs.map(x => [x.slot, must(names.inputs.get(x))]));
   const outputs = new Map(p.outputs.map(x => [x.slot, must(names.outputs.get(x))]));
-  const used = { weights: false, arena: false, inputs: false, outputs: false };
+  let used = new Set<'w' | 'v' | 'p' | 'a' | 'in' | 'out'>();
   const pointer = (s: Slot, type: string, isConst: boolean, offset: Dim): string => {
     const q = isConst ? 'const ' : '';
     const own = elementType(s.dtype);
     const plus = offset === 0 ? '' : ` + ${size(offset)}`;
-    const at = (base: string, from: number): string => {
+    const at = (base: 'w' | 'v' | 'p' | 'a', from: number): string => {
+      used.add(base);
       // The offset counts elements of the parameter's type, as the kernel's accesses do.
       const bytes = from === 0 ? base : `(${base} + ${from})`;
       return `(${q}${type} *)${bytes}${plus}`;
     };
+    const from = (): number => must(plan.offsets.get(s), s.name) - plan.base;
     switch (s.where) {
       case 'weights':
-        used.weights = true;
-        return at('w', must(plan.offsets.get(s), s.name) - plan.base);
-      case 'arena':
-        used.arena = true;
-        return at('a', must(plan.offsets.get(s), s.name) - plan.base - plan.weightsBytes);
+        return from() < plan.commonBytes ? at('w', from()) : at('v', from() - plan.commonBytes);
+      case 'prepared':
+      case 'arena': {
+        const behind = from() - plan.weightsBytes;
+        return behind < plan.preparedBytes ? at('p', behind) : at('a', behind - plan.preparedBytes);
+      }
       case 'input':
-        used.inputs = true;
+        used.add('in');
         return `${own === type ? '' : `(const ${type} *)`}in->${must(inputs.get(s))}${plus}`;
       case 'output':
-        used.outputs = true;
+        used.add('out');
         return `${own === type ? '' : `(${q}${type} *)`}out->${must(outputs.get(s))}${plus}`;
-      case 'prepared':
-        throw new InternalError('C prepares nothing');
     }
   };
   const arg = (a: Arg, k: Kernel, i: number): string => {
@@ -205,7 +278,7 @@ function runText(
   const element = (x: { readonly slot: Slot; readonly offset: Dim }): string =>
     `(${pointer(x.slot, elementType(x.slot.dtype), true, 0)})[${size(x.offset)}]`;
   const poolOf = (k: Kernel): string => (pooled?.has(k) ? 'pool, ' : '');
-  const lines: string[] = [];
+  let lines: string[] = [];
   const walk = (steps: readonly Step[], pad: string): void => {
     for (const s of steps) {
       one(s, pad);
@@ -251,14 +324,30 @@ function runText(
       }
     }
   };
+  const weights = weightsParts(plan).map(x => x.name);
+  const unused = (params: readonly ('w' | 'v' | 'p' | 'a' | 'in' | 'out')[]): readonly string[] =>
+    params.filter(x => !used.has(x)).map(x => `  (void)${x};`);
+  walk(p.prepare, '  ');
+  const prepare = [
+    `static void prepare(${[...weights.map(x => `const uint8_t *${x}`), 'uint8_t *p', 'uint8_t *a'].join(', ')}) {`,
+    ...(pooled && lines.some(l => /\bpool\b/.test(l)) ? ['  sinter_pool *const pool = NULL;'] : []),
+    ...unused([...weights, 'p', 'a']),
+    ...lines,
+    '}',
+  ];
+  lines = [];
+  used = new Set();
   walk(p.steps, '  ');
   const body = lines.join('\n');
   const given = p.symbols.filter(s => s.from === 'input' && body.includes(must(symbols.get(s.name))));
   const declare = [
-    ...(used.weights ? [`  const uint8_t *w = ${n}_weights;`] : []),
-    ...(used.arena ? ['  uint8_t *a = arena;'] : ['  (void)arena;']),
-    ...(used.inputs || given.length > 0 ? [] : ['  (void)in;']),
-    ...(used.outputs ? [] : ['  (void)out;']),
+    ...unused([
+      ...(given.length > 0 ? [] : (['in'] as const)),
+      'out',
+      ...weights,
+      ...(plan.preparedBytes > 0 ? (['p'] as const) : []),
+      'a',
+    ]),
     ...given.map(s => `  const int32_t ${must(symbols.get(s.name))} = in->dims.${must(names.symbols.get(s.name))};`),
     ...p.symbols.filter(s => s.from === 'run').map(s => `  int32_t ${must(symbols.get(s.name))} = 0;`),
   ];
@@ -273,14 +362,16 @@ function runText(
         ];
   const poolParam = pooled ? 'sinter_pool *pool, ' : '';
   if (pooled && !/\bpool\b/.test(body)) declare.unshift('  (void)pool;');
-  return [
-    `static int steps(${poolParam}const ${n}_inputs *in, const ${n}_outputs *out, uint8_t *arena) {`,
+  const params = [...weights, ...(plan.preparedBytes > 0 ? ['p'] : [])].map(x => `const uint8_t *${x}, `).join('');
+  const run = [
+    `static int steps(${poolParam}const ${n}_inputs *in, const ${n}_outputs *out, ${params}uint8_t *a) {`,
     ...declare,
     body,
     ...results,
     `  return ${n}_OK;`,
     '}',
   ].join('\n');
+  return { prepare, run };
 }
 
 /** What parallel loops are run by. Each thread is set as the caller is. */

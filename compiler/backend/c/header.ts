@@ -15,6 +15,8 @@ export const ERRORS = [
   ['DIM', 'a dimension is outside of its range'],
   ['EQUAL', 'sizes that must be equal are not'],
   ['PROCESSOR', 'the processor or its system lacks what the model was compiled for'],
+  ['WEIGHTS', 'model.weights is not beside the library, or is of another compilation'],
+  ['MEMORY', 'there is no memory to prepare the weights in'],
 ] as const;
 
 /** What a program whose tensors hold texts has besides. */
@@ -30,11 +32,22 @@ int32_t ${n}_text(const char *text);
 `
     : '';
 
+const preparedText = (n: string, bytes: number): string => `
+/* Weights are stored small, and kernels read some of them in another form. The first run makes it for all runs and threads, in memory that it
+ * takes by malloc and that stays until the program ends. To choose the time and the memory, call this before the first run: memory of
+ * ${n}_PREPARED_BYTES, aligned as an arena, which belongs to the model while the program or the library is loaded, and an arena, which is free
+ * again afterwards. Once is enough; of later calls the memory is not used. Gives ${n}_OK or another of the codes above. */
+#define ${n}_PREPARED_BYTES ${bytes}u
+int ${n}_prepare(void *memory, size_t memory_bytes, void *arena, size_t arena_bytes);
+
+`;
 interface HeaderInput {
   readonly head: string;
   readonly program: Program;
   readonly names: Names;
   readonly arena: number;
+  /** Bytes of what is prepared of the weights; 0: nothing is. */
+  readonly prepared: number;
   readonly align: number;
   readonly threads: number;
 }
@@ -107,7 +120,7 @@ int ${n}_run_on(sinter_pool *pool, const ${n}_inputs *inputs, const ${n}_outputs
 `
     : ''
 }
-${textsText(p, n)}/* What a code means, in English. Never null. */
+${h.prepared > 0 ? preparedText(n, h.prepared) : ''}${textsText(p, n)}/* What a code means, in English. Never null. */
 const char *${n}_error(int code);
 
 #ifdef __cplusplus

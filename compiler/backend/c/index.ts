@@ -15,7 +15,8 @@ export const C: BackEnd<CArtifact> = {
   embedsIn: 'the sources, as numbers',
   io: 'caller',
   narrowVectors: true,
-  prepares: false,
+  // Where memory is scarce, weights stay where they are: in flash.
+  prepares: ({ memory, toolchain }) => !memory.scarce && toolchain.system !== 'bare',
   threads: true,
   // GCC 12 spills more of them, and these are enough.
   dotRows: registers => Math.floor(registers / 4),

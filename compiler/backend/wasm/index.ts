@@ -23,7 +23,7 @@ export const WASM: BackEnd<WasmArtifact> = {
   embedsIn: 'the module',
   io: 'module',
   narrowVectors: true,
-  prepares: true,
+  prepares: () => true,
   threads: true,
   // Two vectors of B, a splat, and the sums.
   dotRows: registers => Math.floor((registers - 3) / 2),

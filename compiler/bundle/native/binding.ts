@@ -38,11 +38,12 @@ export const idText = (prefix: string, id: string): string =>
   `\nextern const char ${prefix}_id[];\nconst char ${prefix}_id[] = "${id}";\n`;
 
 /** What is called of the model where it lies in a library beside the addon. */
-function libraryText(n: string, library: string, threads: number): string {
+function libraryText(n: string, library: string, threads: number, finder: string | undefined): string {
   const ports = `const ${n}_inputs *, const ${n}_outputs *, void *, size_t`;
   const functions = [
     threads > 1 ? `int, ${n}_run_on, (sinter_pool *, ${ports})` : `int, ${n}_run, (${ports})`,
     `const char *, ${n}_error, (int)`,
+    ...(finder === undefined ? [] : [`const uint8_t *, ${finder}, (void)`]),
     ...(threads > 1 ? ['sinter_pool *, sinter_pool_create, (int)', 'void, sinter_pool_destroy, (sinter_pool *)'] : []),
   ];
   const names = functions.map(f => f.split(', ')[1] ?? '');
@@ -50,7 +51,7 @@ function libraryText(n: string, library: string, threads: number): string {
 /* The model and its weights lie in a library beside this addon, and this is called of it. */
 #define LIBRARY "${library}"
 #define LIBRARY_ID "${n}_id"
-#define MODEL(F) ${functions.map(f => `\\\n  F(${f})`).join(' ')}
+${finder === undefined ? '' : `#define WEIGHTS ${finder}\n`}#define MODEL(F) ${functions.map(f => `\\\n  F(${f})`).join(' ')}
 #define F(result, name, parameters) static result (*library_##name) parameters;
 MODEL(F)
 #undef F
@@ -60,14 +61,14 @@ ${names.map(f => `#define ${f} library_${f}\n`).join('')}#endif
 
 /**
  * The binding of a model to JavaScript: node.c, and what index.js says of the module that is built from it into `file`. `library`: where the
- * model lies; undefined: in the module itself.
+ * model lies; undefined: in the module itself. `finder`: what gives its weights, where they lie in a file beside that.
  */
 export function bindingOf(
   p: Program,
   profile: Profile,
   c: CArtifact,
   id: string,
-  { file, library }: { readonly file: string; readonly library: string | undefined },
+  { file, library, finder }: { readonly file: string; readonly library: string | undefined; readonly finder: string | undefined },
 ): { readonly source: string; readonly module: IndexModule } {
   const names = namesOf(p);
   const { prefix: n } = names;
@@ -96,7 +97,7 @@ ${library === undefined ? '' : '#define _GNU_SOURCE /* dladdr */\n'}#include "mo
 #define STATE ${at.state}u
 #define ARGS ${given.length}
 
-${library === undefined ? '' : libraryText(n, library, threads)}${tiles ? ASK_FOR_TILES : ''}
+${library === undefined ? '' : libraryText(n, library, threads, finder)}${tiles ? ASK_FOR_TILES : ''}
 static const char *missing(void) {
 ${profile.toolchain.cpu.map(f => `  if (!__builtin_cpu_supports("${f}")) return "this processor has no ${f}";\n`).join('')}${tiles ? '  if (!may_use_tiles()) return "this processor or its system has no AMX tiles";\n' : ''}  return NULL;
 }

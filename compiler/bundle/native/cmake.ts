@@ -1,10 +1,10 @@
 import { commentLine } from '../../core/quote.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { OwnFlags } from './make.ts';
-import { flagsOf, productsOf } from './toolchain.ts';
+import { flagsOf, productsOf, type Sources } from './toolchain.ts';
 
 /** The CMakeLists.txt of a bundle whose model is made of `sources`: to build alone, as a part of another project, and to install. */
-export function cmake(prefix: string, profile: Profile, sources: readonly string[], own: OwnFlags): string {
+export function cmake(prefix: string, profile: Profile, { sources, shared: besideSources }: Sources, own: OwnFlags): string {
   const { addon, shared } = productsOf(profile.toolchain.system);
   // A model may be called what CMake keeps for itself, such as test.
   const name = `${prefix}_model`;
@@ -22,7 +22,7 @@ set(SOURCES ${sources.join(' ')})
 ${Object.entries(own)
   .map(([source, more]) => `set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${more.join(';')}")\n`)
   .join('')}`,
-    `# Static or shared, as BUILD_SHARED_LIBS says. Its headers lie in a folder of the model's name; weights are read from that of the sources.
+    `# Static or shared, as BUILD_SHARED_LIBS says. The weights are inside. Its headers lie in a folder of the model's name.
 add_library(${name} \${SOURCES})
 add_library(${prefix}::model ALIAS ${name})
 set_target_properties(${name} PROPERTIES EXPORT_NAME model POSITION_INDEPENDENT_CODE ON WINDOWS_EXPORT_ALL_SYMBOLS ON)
@@ -50,12 +50,12 @@ endif()
     ...(addon
       ? [
           `# What index.js loads: cmake --build . --target ${prefix}_node
-add_library(${prefix}_node MODULE EXCLUDE_FROM_ALL node.c \${SOURCES})
+add_library(${prefix}_node MODULE EXCLUDE_FROM_ALL node.c ${besideSources?.join(' ') ?? '${SOURCES}'})
 target_compile_options(${prefix}_node ${options})
 target_compile_definitions(${prefix}_node PRIVATE MODEL_INSIDE)
 target_link_options(${prefix}_node ${[options, ...addon.flags.filter(f => f !== '-shared' && f !== '-bundle')].join(' ')})
 target_include_directories(${prefix}_node PRIVATE \${CMAKE_CURRENT_SOURCE_DIR})
-target_link_libraries(${prefix}_node m)
+target_link_libraries(${prefix}_node m \${CMAKE_DL_LIBS})
 set_target_properties(${prefix}_node PROPERTIES PREFIX "" OUTPUT_NAME model SUFFIX .node LIBRARY_OUTPUT_DIRECTORY \${CMAKE_CURRENT_SOURCE_DIR})
 `,
         ]

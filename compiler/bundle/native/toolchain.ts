@@ -10,6 +10,16 @@ export const flagsOf = (p: Profile): readonly string[] => [
   ...p.toolchain.flags,
 ];
 
+/** The source of a library whose weights lie in a file beside it. */
+export const BESIDE_SOURCE = 'beside.c';
+/** The sources of a model. */
+export interface Sources {
+  /** Of a library that holds all of it. */
+  readonly sources: readonly string[];
+  /** Of the shared library, where all else that is built loads that one, so that there is one copy of the weights. */
+  readonly shared?: readonly string[];
+}
+
 /** What the linker makes of the objects, and what it is told. */
 interface Linked {
   readonly file: string;
@@ -81,21 +91,21 @@ const WASM_ADDON = [
   '-z,stack-size=1048576',
 ];
 
-/**
- * Whether a library that programs load is the one place of the weights, and all else that is built loads it: where they are large enough to have
- * a file of their own.
- */
-export const oneCopy = ({ shared }: Products, sources: readonly string[]): boolean =>
-  shared !== undefined && sources.some(s => s.endsWith('.S'));
-/** What the linker makes of a model for a system, each with the sources that it has alone, and whether those of the model are in it. */
+/** What the linker makes of a model for a system, each with its sources: those that it has alone, and those of the model that are in it. */
 export const linkedOf = (
-  products: Products,
-  sources: readonly string[],
-): readonly (Linked & { readonly own: readonly string[]; readonly whole: boolean })[] => {
-  const { shared, addon } = products;
+  { shared, addon }: Products,
+  s: Sources,
+): readonly (Linked & {
+  readonly own: readonly string[];
+  readonly model: readonly string[];
+  readonly libs: readonly string[];
+})[] => {
+  const libs = ['-lm'];
+  // Where the library is found, so that the weights beside it are: a part of the C library since glibc 2.34.
+  const finds = s.shared?.includes(BESIDE_SOURCE) === true && shared?.file.endsWith('.so') === true ? ['-ldl'] : [];
   return [
-    ...(shared ? [{ ...shared, own: [], whole: true }] : []),
-    ...(addon ? [{ ...addon, own: ['node.c'], whole: !oneCopy(products, sources) }] : []),
+    ...(shared ? [{ ...shared, own: [], model: s.shared ?? s.sources, libs: [...libs, ...finds] }] : []),
+    ...(addon ? [{ ...addon, own: ['node.c'], model: s.shared ? [] : s.sources, libs }] : []),
   ];
 };
 /** The object file of a source. */

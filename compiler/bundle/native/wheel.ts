@@ -5,9 +5,15 @@ import { WHEEL } from './wheel.data.ts';
 
 /**
  * What makes the folder of a native bundle one that pip installs (PEP 517 and 621), by file name: pyproject.toml and a build backend that
- * needs no other package and no network. `id` tells this model from others of its name; `library` is what model.py loads.
+ * needs no other package and no network. `id` tells this model from others of its name; `library` is what model.py loads, and `weights` the file that has to be beside it.
  */
-export function wheelFiles(p: Program, head: string, id: string, library: string): ReadonlyMap<string, string> {
+export function wheelFiles(
+  p: Program,
+  head: string,
+  id: string,
+  library: string,
+  weights: string | undefined,
+): ReadonlyMap<string, string> {
   const name = packageName(p);
   const summary = oneLine(head);
   const version = `1.0+${id}`;
@@ -34,6 +40,7 @@ dependencies = ["numpy"]
 PACKAGE = "${name}"
 VERSION = "${version}"
 LIBRARY = "${library}"
+WEIGHTS = [${weights === undefined ? '' : quotePython(weights)}]
 SUMMARY = ${quotePython(summary)}
 
 ${WHEEL}`,

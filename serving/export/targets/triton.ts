@@ -32,7 +32,7 @@ export const triton: ExportTarget = {
     return new Map<string, Uint8Array | string>([
       [`${at}/config.pbtxt`, config(b, o)],
       [`${at}/1/model.py`, template('triton.py')],
-      ...['model.py', LIBRARY, 'manifest.json'].flatMap(f => {
+      ...['model.py', LIBRARY, 'model.weights', 'manifest.json'].flatMap(f => {
         const data = b.files.get(f);
         return data ? [[`${at}/1/bundle/${f}`, data] as const] : [];
       }),
