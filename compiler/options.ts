@@ -60,7 +60,7 @@ export interface CompileOptions {
   readonly treeStrategy?: TreeStrategy;
   /**
    * `size` (default): weights are stored no larger than the model has them, and transformed when it is loaded; `start`: as the kernels want
-   * them, up to four times as large. C always has the latter.
+   * them, up to four times as large. C for little memory has them as small as they can be read, and transforms none.
    */
   readonly optimize?: Optimize;
   /** The name of the bundle's model; default: the file's name without its ending. */

@@ -253,14 +253,16 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
     .option('--seconds <n>', 'begin no further round of a run after so long, in each process', atLeast(0, false), BENCH.seconds)
     .option('--processes <n>', 'processes to measure in, one after the other', atLeast(1, true), BENCH.processes)
     .option('--cold-starts <n>', 'fresh processes of each for the time of a cold start', atLeast(0, true), BENCH.coldStarts)
+    // What --cold-starts was called before; scripts may still say it.
+    .addOption(new Option('--first <n>').argParser(atLeast(0, true)).hideHelp())
     .option('--seed <n>', 'what random inputs are made from', atLeast(1, true), BENCH.seed)
     .option('--python <command>', 'the Python that has XGBoost, LiteRT or TensorFlow', BENCH.python)
     .option('--browser', 'measure in Chromium, against onnxruntime-web, instead of in Node')
     .option('--profile', 'tell where the time goes, by operator, and how far each is from the limit of this machine')
     .option('--json [file]', 'give the result as JSON: to standard output, or to a file')
     .option('--html <file>', 'write a report with plots, as one page that needs nothing else')
-    .action(async (models: string[], o: Parameters<typeof benchCommand>[1]) => {
-      code = await benchCommand(models, o, argv, t);
+    .action(async (models: string[], { first, ...o }: Parameters<typeof benchCommand>[1] & { readonly first?: number }) => {
+      code = await benchCommand(models, first === undefined ? o : { ...o, coldStarts: first }, argv, t);
     });
   command('regress', 'measure the models of a suite, and fail where something is worse than in the baseline')
     .requiredOption('-s, --suite <file>', 'the models, as JSON')

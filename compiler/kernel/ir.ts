@@ -356,7 +356,13 @@ export const vec = (parts: readonly Expr[]): Expr =>
 export const lane = (a: Expr, i: number): Expr => (a.t.lanes === 1 ? a : { k: 'lane', t: scalarOf(a.t), a, lane: i });
 /** What one lane of a vector is as a scalar: narrow integers become i32. */
 export const scalarOf = (t: VType): VType => vtype(regOf(t.base));
-export const shuffle = (a: Expr, b: Expr, lanes: readonly number[]): Expr => ({ k: 'shuffle', t: a.t, a, b, lanes });
+export const shuffle = (a: Expr, b: Expr, lanes: readonly number[]): Expr => ({
+  k: 'shuffle',
+  t: vtype(a.t.base, lanes.length as Lanes),
+  a,
+  b,
+  lanes,
+});
 export const permute = (a: Expr, b: Expr, at: Expr): Expr => ({ k: 'permute', t: a.t, a, b, at });
 export function widen(a: Expr, half: 'low' | 'high'): Expr {
   const to = ({ i8: 'i16', u8: 'u16', i16: 'i32', u16: 'u32', i32: 'i64', u32: 'u64' } as Partial<Record<Base, Base>>)[a.t.base];

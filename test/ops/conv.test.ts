@@ -148,7 +148,7 @@ describe('a picture in planes', () => {
 
 describe('convolutions by Winograd tiles', () => {
   it('compute what the reference does, also at ragged borders, dilated, along one axis and for several chunks', () => {
-    for (const [batch, h, w, channels, outs, symbolic, pad, kernel, dilation] of [
+    for (const [batch, h, w, channels, outs, symbolic, pad, kernel, dilation, group = 1] of [
       [1, 12, 16, 16, 8, false, 1, [3, 3], 1],
       [2, 13, 17, 18, 9, false, 1, [3, 3], 1],
       [1, 18, 14, 16, 24, false, 0, [3, 3], 1],
@@ -160,17 +160,25 @@ describe('convolutions by Winograd tiles', () => {
       [1, 14, 6, 24, 24, true, 0, [3, 1], 1],
       [1, 1, 41, 25, 24, true, 1, [3], 1],
       [2, 1, 33, 24, 28, false, 2, [3], 2],
+      [1, 13, 14, 36, 27, false, 1, [3, 3], 1, 3],
+      [2, 1, 33, 24, 32, true, 1, [3], 1, 2],
     ] as const)
       for (const p of profiles) {
         const small = { ...p, cache: { ...p.cache, l2: 100_000 } };
-        const wDims = [outs, channels, ...kernel];
+        const wDims = [outs, channels / group, ...kernel];
         const size = (name: string, n: number): Dim => (symbolic ? symbol(name, n, 48) : n);
         const spatial = kernel.length === 1 ? [size('w', w)] : [size('h', h), size('w', w)];
         const pads = kernel.map(n => (n === 1 ? 0 : pad));
         const g = single(
           Conv,
           [{ shape: [batch, ...spatial, channels] }, { shape: wDims, constant: noise('f32', wDims, 4) }],
-          { layout: 'NHWC', strides: kernel.map(() => 1), dilations: kernel.map(() => dilation), pads: [...pads, ...pads] },
+          {
+            layout: 'NHWC',
+            group,
+            strides: kernel.map(() => 1),
+            dilations: kernel.map(() => dilation),
+            pads: [...pads, ...pads],
+          },
           tailOf(symbolic ? 'swish' : 'relu', noise('f32', [outs], 3)),
         );
         const program = lowerGraph(g, small);

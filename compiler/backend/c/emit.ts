@@ -182,6 +182,18 @@ function weightsParts(plan: MemoryPlan): readonly WeightsPart[] {
   ];
 }
 
+/** Memory of more bytes is asked for in large pages: to hand out a small one takes Linux longer than to fill it with what is prepared. */
+const HUGE_FROM = 1 << 20;
+const HUGE_PAGES = `#ifdef __linux__
+/* MADV_HUGEPAGE, without the headers that have it, whose other names could be those of a model. Where it fails, it is as it was. */
+int madvise(void *, size_t, int);
+#define HUGE_PAGE (size_t)2097152
+#define IN_HUGE_PAGES(p, bytes) (void)madvise(p, bytes, 14)
+#else
+#define HUGE_PAGE (size_t)4096
+#define IN_HUGE_PAGES(p, bytes) ((void)0)
+#endif
+`;
 /**
  * What is prepared of the weights: once, by `NAME_prepare` or in the first run. Threads whose first runs come at the same time each prepare it, one
  * of them publishes it, and the others give theirs back: so none waits, and there is no lock that could be held.
@@ -192,6 +204,10 @@ function preparingText(
   { prepared, arena, align }: { readonly prepared: number; readonly arena: number; readonly align: number },
 ): string {
   const args = weights.map(x => x.name).join(', ');
+  const large = prepared >= HUGE_FROM;
+  const room = large ? 'HUGE_PAGE' : `${align}u`;
+  // Whole pages, so that the last one is large as well.
+  const bytes = large ? `(${prepared}u + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE` : `${prepared}u`;
   return `/* What is prepared, once it is. */
 static uint8_t *volatile ready;
 #if defined(__GNUC__)
@@ -206,11 +222,11 @@ static uint8_t *volatile ready;
 #define PREPARED() ready
 #define PUBLISH(p) (ready == NULL ? (ready = (p), 1) : 0)
 #endif
-static const uint8_t *first_prepared(${[...weights.map(x => `const uint8_t *${x.name}`), 'uint8_t *a'].join(', ')}) {
-  void *const memory = malloc(${prepared}u + ${align}u);
+${large ? HUGE_PAGES : ''}static const uint8_t *first_prepared(${[...weights.map(x => `const uint8_t *${x.name}`), 'uint8_t *a'].join(', ')}) {
+  void *const memory = malloc(${bytes} + ${room});
   if (memory == NULL) return NULL;
-  uint8_t *const p = (uint8_t *)memory + (${align}u - (uintptr_t)memory % ${align}u) % ${align}u;
-  prepare(${args}, p, a);
+  uint8_t *const p = (uint8_t *)memory + (${room} - (uintptr_t)memory % ${room}) % ${room};
+${large ? `  IN_HUGE_PAGES(p, ${bytes});\n` : ''}  prepare(${args}, p, a);
   if (!PUBLISH(p)) free(memory);
   return PREPARED();
 }

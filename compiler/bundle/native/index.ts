@@ -95,7 +95,7 @@ export async function nativeBundle(modules: readonly CModule[], b: ModelInfo): P
     ...(several && { own }),
   };
   put('manifest.json', `${JSON.stringify({ ...aboutModel(b, program, profiles), native }, null, 2)}\n`);
-  put('README.md', readme(program, profile, c, head, several ? undefined : sources.sources, b.rows));
+  put('README.md', readme(program, profile, c, head, several ? undefined : sources.sources, b.rows, placed.beside !== undefined));
   return files;
 }
 

@@ -10,7 +10,7 @@ import { usage } from '../js/page.ts';
 import { flagsOf, productsOf } from './toolchain.ts';
 import { packageName } from './wheel.ts';
 
-/** README.md of a native bundle. `sources`: those that one command builds. */
+/** README.md of a native bundle. `sources`: those that one command builds; `beside`: whether the weights lie in a file beside the shared library. */
 export function readme(
   program: Program,
   profile: Profile,
@@ -18,6 +18,7 @@ export function readme(
   head: string,
   sources: readonly string[] | undefined,
   rows: ModelInfo['rows'],
+  beside: boolean,
 ): string {
   const n = c.prefix;
   const names = namesOf(program);
@@ -30,7 +31,11 @@ export function readme(
 ${quoteMarkdown(head)}
 
 model.h says how to call it from C: \`${n}_run(&inputs, &outputs, arena, sizeof arena)\`, with an arena of ${c.arena} bytes that the caller owns.
-It allocates nothing and keeps nothing between calls. ${profile.threads > 1 ? `\`${n}_run_on\` is the same with up to ${profile.threads} threads of a pool (pool.h). ` : ''}Inputs: ${list(program.inputs)}. Outputs: ${list(program.outputs)}.
+${
+  c.prepared === 0
+    ? 'It allocates nothing and keeps nothing between calls.'
+    : `Weights are stored as small as the model has them; the first run prepares those that its kernels read in another form, for all threads, in ${c.prepared} bytes that it takes by malloc, or \`${n}_prepare\` does so before, in memory of yours. Nothing else is allocated or kept between calls.`
+} ${profile.threads > 1 ? `\`${n}_run_on\` is the same with up to ${profile.threads} threads of a pool (pool.h). ` : ''}Inputs: ${list(program.inputs)}. Outputs: ${list(program.outputs)}.
 manifest.json tells what was compiled, and how.`,
     ...(main === undefined
       ? []
@@ -41,6 +46,11 @@ ${build === undefined ? '' : `${build}    # the same by hand\n`}\`\`\`
 
 With CMake: \`add_subdirectory(FOLDER)\`, \`target_link_libraries(APPLICATION ${n}::model)\` and \`#include <${n}/model.h>\`.`,
         ]),
+    ...(beside
+      ? [
+          `model.weights holds the weights, once for all: ${shared?.file ?? ''} maps them read-only from there, so keep the two in one folder. \`make libmodel.a\` and CMake put them inside of a library that needs no other file.`,
+        ]
+      : []),
     ...(addon
       ? [
           `From JavaScript (\`make ${addon.file}\`), as a bundle for WebAssembly:\n${usage(addon.loader, program.inputs, program.outputs, rows)}`,

@@ -6,14 +6,17 @@ import {
   abs,
   add,
   and,
+  cast,
   ceil,
   div,
   eq,
   floor,
   ge,
   gt,
+  int,
   konst,
   lt,
+  maskType,
   math,
   max,
   min,
@@ -23,13 +26,16 @@ import {
   neg,
   not,
   or,
+  reinterpret,
   rem,
   select,
   shl,
   shr,
+  shuffle,
   sqrt,
   sub,
   trunc,
+  vtype,
   xor,
   type Expr,
 } from '../../kernel/ir.ts';
@@ -263,6 +269,8 @@ export const Pow = elementwise({
     const ints = c.types.every(isInt);
     const [x, p] = [must(args[0]), constantOf(must(args[1]))];
     if (isFloat(c.out) && p !== undefined && Math.abs(p) <= 8 && Number.isInteger(2 * p)) return smallPow(c.k, x, p);
+    if (args.every(a => a.t.base === 'f32' && a.t.lanes >= 4) && isFloat(c.out))
+      return singlePow(c.k, must(args[0]), must(args[1]));
     return perLane(args, ([a, b]) => (ints ? intPow(c.k, must(a), must(b)) : floatPow(c.k, must(a), must(b), c.out)));
   },
 });
@@ -298,21 +306,70 @@ function intPow(k: KernelBuilder, a: Expr, b: Expr): Expr {
     : select(eq(a, 1), one, 0);
   return select(lt(b, 0), inverse, result);
 }
-/** exp(b * log|a|) in f64, so that whole powers come out exact after rounding to f32; what is special is as in C's pow (Annex F). */
+/** exp(b * log|a|) in f64, so that whole powers come out exact after rounding to f32. */
 function floatPow(k: KernelBuilder, a: Expr, b: Expr, out: DType): Expr {
   const x = k.let(castTo('f64', a));
   const y = k.let(castTo('f64', b));
+  const { v, whole } = signedPow(k, x, y, math('exp', mul(y, math('log', abs(x)))));
+  return castTo(a.t.base, isFloat(out) ? v : select(whole, nearest(v), v));
+}
+/** x to the power y from `p`, that of |x|: what is special is as in C's pow (Annex F). */
+function signedPow(k: KernelBuilder, x: Expr, y: Expr, p: Expr): { readonly v: Expr; readonly whole: Expr } {
   // 1 to any power is 1, and -1 to infinity too.
-  const r = k.let(select(eq(abs(x), 1), konst(x.t, 1), math('exp', mul(y, math('log', abs(x))))));
+  const r = k.let(select(eq(abs(x), 1), konst(x.t, 1), p));
   const odd = eq(sub(y, mul(floor(mul(y, 0.5)), 2)), 1);
   const whole = k.let(eq(floor(y), y));
   // Only zero and infinity have fractional powers where they are negative.
-  const fraction = select(or(eq(x, 0), eq(x, -Infinity)), r, NaN);
+  const fraction = select(or(eq(x, 0), eq(x, -Infinity)), r, konst(x.t, NaN));
   const negative = select(whole, select(odd, neg(r), r), fraction);
   const isNegative = or(lt(x, 0), lt(div(1, x), 0));
   const v = k.let(select(eq(y, 0), konst(x.t, 1), select(isNegative, negative, r)));
-  return castTo(a.t.base, isFloat(out) ? v : select(whole, nearest(v), v));
+  return { v, whole };
 }
+/**
+ * The same for vectors of single floats: 2^(y log2|x|) in f64 to 1e-13, so that one in a million differs by its last bit. With
+ * |x| = 2^n m, sqrt(1/2) <= m < sqrt(2), log2 m is s P(s^2) with s = (m - 1) / (m + 1), and 2^r is 1 + r Q(r) for |r| <= 1/2.
+ */
+function singlePow(k: KernelBuilder, x: Expr, y: Expr): Expr {
+  const i32 = maskType(x.t);
+  const size = k.let(abs(x));
+  const small = k.let(lt(size, 2 ** -126));
+  const bits = k.let(reinterpret(i32, select(small, mul(size, 2 ** 24), size)));
+  const e = k.let(shr(sub(bits, konst(i32, 0x3f3504f3)), int(23)));
+  const m = k.let(reinterpret(x.t, sub(bits, shl(e, int(23)))));
+  const exponent = sub(cast(x.t, e), select(small, konst(x.t, 24), konst(x.t, 0)));
+  // Of 0, infinity and NaN the logarithm itself.
+  const n = k.let(select(eq(size, 0), konst(x.t, -Infinity), select(lt(size, Infinity), exponent, size)));
+  const power = (part: (v: Expr) => Expr): Expr => {
+    const wide = (v: Expr): Expr => k.let(castTo('f64', part(v)));
+    const w = wide(m);
+    const s = k.let(div(sub(w, 1), add(w, 1)));
+    const log = add(wide(n), mul(s, horner(k, k.let(mul(s, s)), LOG2)));
+    // Beyond, single floats are infinite or 0. NaN passes because it stands first.
+    const t = k.let(max(min(mul(wide(y), log), 160), -160));
+    const z = k.let(add(t, ROUND));
+    const r = k.let(sub(t, sub(z, ROUND)));
+    const scale = reinterpret(z.t, shl(reinterpret(vtype('i64', z.t.lanes), z), int(52)));
+    return castTo('f32', k.let(mul(add(mul(r, horner(k, r, EXP2)), 1), scale)));
+  };
+  const lanes = x.t.lanes;
+  const at = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+  const [low, high] = [0, lanes / 2].map(from => k.let(power(v => shuffle(v, v, at(from, lanes / 2)))));
+  return signedPow(k, x, y, shuffle(must(low), must(high), at(0, lanes))).v;
+}
+/** Adding it rounds a small number to an integer n, and the low bits are the exponent of 2^n. */
+const ROUND = 1.5 * 2 ** 52 + 1023;
+/** Chebyshev fits (mpmath.chebyfit), lowest power first: of log2(m) / s to 6e-16, and of (2^r - 1) / r to 6e-14. */
+const LOG2 = [
+  2.885390081777927, 0.9617966939243345, 0.5770780172463286, 0.4121984020482752, 0.32061638813224547, 0.2614442493522915,
+  0.2429160853987535,
+];
+const EXP2 = [
+  0.6931471805599453, 0.2402265069581299, 0.055504108664760424, 0.009618129159402558, 0.0013333558179043112,
+  0.00015403455852453838, 0.00001525268684626772, 0.0000013255224878668817, 1.0203121063391729e-7,
+];
+const horner = (k: KernelBuilder, x: Expr, c: readonly number[]): Expr =>
+  c.slice(0, -1).reduceRight<Expr>((p, v) => k.let(add(mul(p, x), v)), konst(x.t, must(c.at(-1))));
 
 export const BitShift = elementwise({
   name: 'BitShift',

@@ -48,7 +48,7 @@ type ConvPlan =
   | { readonly k: 'gemm'; readonly shape: ConvShape; readonly rows: RowPlan };
 
 /** Whether floats are convolved by transforms, which take a fraction of the products. */
-export const transforms = (s: ConvShape): boolean => s.group === 1 && s.strides.every(n => n === 1) && paysWinograd(s);
+export const transforms = (s: ConvShape): boolean => s.strides.every(n => n === 1) && paysWinograd(s);
 function planConv(n: NodeOf<ConvAttrs & { readonly direct: boolean }>): ConvPlan {
   const [x, w] = [must(n.inputs[0]).type, tensorOf(n.inputs[1])];
   const shape = w && x.dtype === 'f32' ? convShape(n.attrs, x, w.dims, must(n.outputs[0]).type) : undefined;

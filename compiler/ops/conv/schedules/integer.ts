@@ -67,7 +67,7 @@ export function wordForm(
   const channels = must(w.dims[1]);
   // Transforms of floats save more than pairs do.
   const s = shapeOf(n, true);
-  if (form.group === 2 && s && transforms(s)) return undefined;
+  if (form.group === 2 && n.attrs.group === 1 && s && transforms(s)) return undefined;
   // Words half empty are no faster than floats, and groups must begin with a whole one.
   const whole = channels % form.group === 0;
   return whole || (n.attrs.group === 1 && 2 * channels > form.group) ? form : undefined;

@@ -4,8 +4,8 @@
  * for chunk of tiles, parallel:                         with a single chunk, the loops inside are parallel instead
  *   for tile: for channel by lanes:                     V = Bt d B, two passes of 6 by way of 36 vectors in scratch
  *     inputs[36][tile][channel] = transform of the 6 x 6 inputs
- *   for point in 0..36:                                 gemm.ts, U as `transformedWeights` leaves it
- *     products[point][tile][out] = inputs[point][tile][channel] U[point][channel][out]
+ *   for point in 0..36: for group:                      gemm.ts, U as `transformedWeights` leaves it
+ *     products[point][tile][out] = inputs[point][tile][channel] U[point][group][channel][out]
  *   for tile: for out channel by lanes:                 At m A, as above
  *     y[4 x 4 pixels][out] = epilogue(transform of products[36][tile][out])
  * ```
@@ -16,8 +16,8 @@ import { dimAdd, dimCeilDiv, dimHi, dimMin, dimMul, dimProd, dimSub, isMultiple,
 import { dimStrides } from '../../../core/shape.ts';
 import { fromTyped, typed } from '../../../core/tensor.ts';
 import { unflatten, type KernelBuilder } from '../../../kernel/builder.ts';
-import { add, cast, int, konst, lt, mul, sub, vtype, type Expr, type Lanes, type Num } from '../../../kernel/ir.ts';
-import { forLanes } from '../../loops.ts';
+import { add, cast, int, konst, lt, mul, splat, sub, vtype, type Expr, type Lanes, type Num } from '../../../kernel/ir.ts';
+import { forLanes, lanesOf } from '../../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../../lowering.ts';
 import type { WindowAttrs } from '../../spatial.ts';
 import { blockSize, packedPanels, packedSize, panelsOf, gemm, type Panels, type GemmProblem } from '../../schedules/gemm.ts';
@@ -47,6 +47,7 @@ interface WinogradShape {
   readonly out: readonly Dim[];
   readonly channels: number;
   readonly outs: number;
+  readonly group: number;
   readonly kernel: readonly number[];
   readonly dilations: readonly number[];
 }
@@ -84,7 +85,9 @@ function proportion(s: WinogradShape): number {
 /** Kernels of three along an axis or two, where the transforms, and weights up to four times as large, are worth it. */
 export function paysWinograd(s: WinogradShape): boolean {
   if (s.kernel.length > 2 || s.kernel.some(n => n !== 1 && n !== 3) || !s.kernel.includes(3)) return false;
-  if (s.channels * s.outs > 1 << 15 || proportion(s) > 0.67) return false;
+  if ((s.channels / s.group) * s.outs > 1 << 15 || proportion(s) > 0.67) return false;
+  // The transforms take as long for each group, and its products, of few channels, are less to save.
+  if (s.group > 1 && (s.channels / s.group < 12 || s.outs / s.group < 8)) return false;
   const both = s.kernel.every(n => n === 3);
   return both
     ? s.channels >= 16 && s.outs >= 8 && dimHi(tileCount(s)) >= 12
@@ -129,8 +132,9 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   const fits = c.attrs.pads.every(p => p === 0) && sizes.every((n, i) => n === whole[i]);
   const x = fits ? c.contiguous(0).buffer : padInto(c, c.need(0), sizes, c.attrs.pads);
   const strides = dimStrides([...sizes, s.channels]);
-  const p = panelsOf(c.profile, s.outs, arith);
-  const size = Number(packedSize(p, s.channels));
+  const [depth, outsPer] = [s.channels / s.group, s.outs / s.group];
+  const p = panelsOf(c.profile, outsPer, arith);
+  const size = Number(packedSize(p, depth));
   const weights = transformedWeights(c, s, rows, columns, p);
   const scratch = c.scratch('tile', 'f32', points * arith.lanes);
   const edge = c.scratch('edge', 'f32', blockSize(p));
@@ -165,9 +169,9 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
     };
     c.kernel('winograd_in', k => inputTiles(k, j, x, strides));
     c.kernel('winograd', k => {
-      const at = (point: Expr): void => {
-        const from = k.let(mul(point, inputStep));
-        const to = k.let(mul(point, productStep));
+      const at = (point: Expr, g: Expr): void => {
+        const from = k.let(add(mul(point, inputStep), mul(g, depth)));
+        const to = k.let(add(mul(point, productStep), mul(g, outsPer)));
         const job: GemmProblem = {
           arith,
           panels: p,
@@ -175,14 +179,14 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
             buffer: inputs,
             block: row => ({ at: k.let(add(from, mul(row, s.channels))), rows: { k: 'stride', stride: s.channels } }),
           },
-          b: packedPanels(k, weights, k.let(mul(point, size)), p, s.channels),
-          reduction: [{ n: s.channels, stride: 1 }],
+          b: packedPanels(k, weights, k.let(mul(add(mul(point, s.group), g), size)), p, depth),
+          reduction: [{ n: depth, stride: 1 }],
           scratch: edge,
           store: (row, column, v) => k.store(products, add(to, add(mul(row, s.outs), column)), v),
         };
         gemm(k, job, count, { k: 'rows' });
       };
-      k.for(0, points, at, { parallel });
+      k.for(0, points, point => k.for(0, s.group, g => at(point, g)), { parallel });
     });
     c.kernel('winograd_out', k => outputTiles(k, j, sink));
   };
@@ -201,19 +205,20 @@ function pointsOf(axis: Axis): readonly (readonly number[])[] {
   return axis.out === 1 ? [[1]] : [at(0, AA * BB), at(A, atA), at(-A, atA), at(B, atB), at(-B, atB), [0, 0, 1]];
 }
 /**
- * The weights [O, C, …k] as packed matrices [C x O], one for each point: U = G w Gᵀ, in doubles. Where the back end can, they are stored as
+ * The weights [O, C, …k] as packed matrices [C x O], one for each point and group: U = G w Gᵀ, in doubles. Where the back end can, they are stored as
  * a matrix for each element of the kernel, and this is done when the model is loaded, with the same bits: that is up to four times as small.
  */
 function transformedWeights(c: LowerCtx<WindowAttrs>, s: WinogradShape, rows: Axis, columns: Axis, p: Panels): SlotBuffer {
   const [gy, gx] = [pointsOf(rows), pointsOf(columns)];
   const [ky, kx] = [must(gy[0]).length, must(gx[0]).length];
-  const matrices = Array.from({ length: ky * kx }, (_, i) => ({
-    offset: i,
+  const [depth, outsPer] = [s.channels / s.group, s.outs / s.group];
+  const matrices = Array.from({ length: ky * kx * s.group }, (_, i) => ({
+    offset: Math.floor(i / s.group) + (i % s.group) * outsPer * depth * ky * kx,
     kStride: ky * kx,
-    columnStride: s.channels * ky * kx,
+    columnStride: depth * ky * kx,
   }));
-  const packed = packConstant(must(c.constant(1)), matrices, s.channels, p);
-  const size = Number(packedSize(p, s.channels));
+  const packed = packConstant(must(c.constant(1)), matrices, depth, p);
+  const size = s.group * Number(packedSize(p, depth));
   const points = rows.in * columns.in;
   if (!c.prepares) {
     const w = typed(packed);
@@ -231,21 +236,38 @@ function transformedWeights(c: LowerCtx<WindowAttrs>, s: WinogradShape, rows: Ax
     c.weights(name, fromTyped('f64', [g.length * must(g[0]).length], Float64Array.from(g.flat())));
   const [w, fy, fx] = [c.weights('kernels', packed), table('winograd_rows', gy), table('winograd_columns', gx)];
   return c.prepared('winograd', 'f32', points * size, (k, to) => {
+    const n = k.param(size);
     const sum = (terms: readonly Expr[]): Expr => k.let(terms.reduce((a, b) => add(a, b)));
-    k.for(0, size, i => {
-      const taps = matrices.map((_, e) => k.let(cast(F64, k.load(w, add(i, e * size)))));
+    /** The points of `count` elements from `i` on. A row of points at a time: all of them would be more lines than the cache has for one address. */
+    const transform = (i: Expr, count: number, lanes: Lanes): void => {
+      const factor = (f: SlotBuffer, at: Expr): Expr => (lanes === 1 ? k.load(f, at) : splat(k.load(f, at), lanes));
       k.for(0, rows.in, row => {
-        const f = gy[0]?.map((_, y) => k.let(k.load(fy, add(mul(row, ky), y)))) ?? [];
-        const t = Array.from({ length: kx }, (_, x) => sum(f.map((v, y) => mul(v, must(taps[y * kx + x])))));
-        k.for(0, columns.in, column => {
-          const u = sum(t.map((v, x) => mul(k.load(fx, add(mul(column, kx), x)), v)));
-          k.store(to, add(i, mul(add(mul(row, columns.in), column), size)), cast(F32, u));
-        });
+        const f = Array.from({ length: ky }, (_, y) => k.let(factor(fy, add(mul(row, ky), y))));
+        k.for(
+          0,
+          count,
+          part => {
+            const at = k.let(add(i, part));
+            const tap = (e: number): Expr => cast(vtype('f64', lanes), k.load(w, add(at, mul(e, n)), lanes));
+            const t = Array.from({ length: kx }, (_, x) => sum(f.map((v, y) => mul(v, tap(y * kx + x)))));
+            k.for(0, columns.in, column => {
+              const u = sum(t.map((v, x) => mul(factor(fx, add(mul(column, kx), x)), v)));
+              k.store(to, add(at, mul(add(mul(row, columns.in), column), n)), cast(vtype('f32', lanes), u));
+            });
+          },
+          { step: lanes },
+        );
       });
-    });
+    };
+    const lanes = Math.max(1, lanesOf(c.profile) / 2) as Lanes;
+    const rest = size % LINE;
+    const whole = rest === 0 ? n : k.param(size - rest);
+    k.for(0, whole, i => transform(i, LINE, lanes), { step: LINE });
+    if (rest > 0) k.for(whole, n, i => transform(i, 1, 1));
   });
 }
-const [F32, F64] = [vtype('f32'), vtype('f64')];
+/** Floats of a line of the cache. */
+const LINE = 16;
 /** The sum, in order, of the factors times what `of` gives for each. */
 function dot(factors: readonly number[], of: (i: number) => number): number {
   let sum = must(factors[0]) * of(0);

@@ -13,7 +13,7 @@
  * with vectors across where another axis is innermost. ReduceTo is scalar.
  */
 import { must } from '../../../core/diagnostic.ts';
-import { dimEq, dimFloorDiv, dimMax, dimMul, dimProd, isMultiple, type Dim } from '../../../core/dim.ts';
+import { dimEq, dimFloorDiv, dimHi, dimMax, dimMul, dimProd, isMultiple, type Dim } from '../../../core/dim.ts';
 import { isFloat, regOf, type DType, limitsOf } from '../../../core/dtype.ts';
 import type { KernelBuilder } from '../../../kernel/builder.ts';
 import {
@@ -29,6 +29,7 @@ import {
   lane,
   le,
   lt,
+  min,
   mul,
   ne,
   or,
@@ -42,7 +43,7 @@ import {
 } from '../../../kernel/ir.ts';
 import { wrapNarrow } from '../../elementwise/op.ts';
 import { greatest, least, perLane } from '../../elementwise/util.ts';
-import type { LowerCtx } from '../../lowering.ts';
+import type { LowerCtx, SlotBuffer } from '../../lowering.ts';
 import { forAll, inOrder } from '../../loops.ts';
 import { forBlocks, forAccumulators, nest, noIndex, vectorLanes, walkAxes, withAt, type AxisWalk } from './axis-walk.ts';
 import type { Reduction } from '../axes.ts';
@@ -329,7 +330,16 @@ export function buildArgReduce(
 
 /** Vectors of a line of the cache, which is read as a whole wherever a step along an outer axis leads. */
 const LINE = 4;
-/** Running sum or product. */
+/** Neighbours whose running sums are kept in memory: few enough for the first cache, and much of a row. */
+const CHUNK = 512;
+/**
+ * Running sum or product.
+ * ```
+ * along the last axis:       one after the other
+ * along another, parallel:   for chunk of neighbours: for i: for neighbour by lanes: sums[neighbour] += x[i][neighbour]    by rows, as they lie
+ * of few neighbours:         for i: the sums stay in registers
+ * ```
+ */
 export function buildCumulative(
   c: LowerCtx<{ readonly of: 'sum' | 'prod'; readonly axis: number; readonly exclusive: boolean; readonly reverse: boolean }>,
 ): void {
@@ -356,6 +366,27 @@ export function buildCumulative(
     });
   };
   const lanes = vectorLanes(c.profile, dtype, w.x);
+  const neighbours = must(w.dims[inner]);
+  const sums = g !== inner && dimHi(neighbours) > LINE * lanes ? c.scratch('sums', regOf(dtype), CHUNK) : undefined;
+  const chunk = (k: KernelBuilder, idx: readonly Expr[], j: Expr, memory: SlotBuffer): void => {
+    const count = k.let(min(sub(k.dim(neighbours), j), CHUNK));
+    const whole = lanes === 1 ? count : k.let(and(count, -lanes));
+    const each = (body: (v: Expr, l: Lanes) => void): void => {
+      k.for(0, whole, v => body(v, lanes), { step: lanes });
+      if (!isMultiple(neighbours, lanes)) k.for(whole, count, v => body(v, 1));
+    };
+    each((v, l) => k.store(memory, v, konst(vtype(regOf(dtype), l), f.start)));
+    k.for(0, n, i => {
+      const row = withAt(idx, g, reverse ? k.let(sub(sub(k.dim(n), 1), i)) : i);
+      each((v, l) => {
+        const at = withAt(row, inner, k.let(add(j, v)));
+        const acc = k.let(k.load(memory, v, l));
+        const next = k.let(f.step(acc, k.let(w.x.at(k, at, l))));
+        w.store(k, at, k.let(wrapNarrow(dtype, exclusive ? acc : next)));
+        k.store(memory, v, next);
+      });
+    });
+  };
   c.kernel(`cumulative_${of}`, k =>
     nest(
       k,
@@ -364,7 +395,8 @@ export function buildCumulative(
       noIndex(w),
       idx => {
         if (g === inner) run(k, idx, 1, 1);
-        else forBlocks(k, must(w.dims[inner]), lanes, LINE, (j, m, l) => run(k, withAt(idx, inner, j), m, l), { parallel: true });
+        else if (sums) k.for(0, neighbours, j => chunk(k, idx, j, sums), { step: CHUNK, parallel: true });
+        else forBlocks(k, neighbours, lanes, LINE, (j, m, l) => run(k, withAt(idx, inner, j), m, l), { parallel: true });
       },
       true,
     ),
