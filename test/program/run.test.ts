@@ -55,7 +55,15 @@ function planOf(p: Program, size: (d: Dim) => number): MemoryPlan {
   p.slots.filter(s => s.where === 'weights').forEach(place);
   const weightsBytes = next - base;
   p.slots.filter(s => s.where !== 'weights').forEach(place);
-  return { offsets, base, weightsBytes, commonBytes: weightsBytes, arenaBytes: next - base - weightsBytes, preparedBytes: 0, threadBytes: 0 };
+  return {
+    offsets,
+    base,
+    weightsBytes,
+    commonBytes: weightsBytes,
+    arenaBytes: next - base - weightsBytes,
+    preparedBytes: 0,
+    threadBytes: 0,
+  };
 }
 /** Runs the module as the loader does. */
 async function runWasm(
