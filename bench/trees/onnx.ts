@@ -109,6 +109,7 @@ function regressor(t: TreeTables): Part[] {
     // Leaves are numbered in the order in which they are met, in both.
     floats('target_weights', Float32Array.from(t.values)),
     one('n_targets', 1),
+    ...(t.base.some(b => b !== 0) ? [floats('base_values', Float32Array.from(t.base))] : []),
   ];
 }
 function ensemble(t: TreeTables): Part[] {
