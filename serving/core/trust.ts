@@ -5,4 +5,6 @@
  * - `all`: any.
  */
 export type Trust =
-  { readonly k: 'webassembly' } | { readonly k: 'signed'; readonly keys: readonly string[] } | { readonly k: 'all' };
+  | { readonly k: 'webassembly' }
+  | { readonly k: 'signed'; readonly keys: readonly string[] }
+  | { readonly k: 'all' };

@@ -128,10 +128,21 @@ function multiplier(
   return (atA, atB, out, at) => {
     for (let i = 0; i < p.rows; i++) {
       const to = out.subarray(at + i * q.columns, at + (i + 1) * q.columns);
-      for (let k = 0; k < p.columns; k++) {
-        const v = x[atA + i * p.rowStride + k * p.columnStride] ?? 0;
+      const v = (k: number): number => x[atA + i * p.rowStride + k * p.columnStride] ?? 0;
+      let k = 0;
+      // Four rows of b at once: an element of the result is read and written once for four products.
+      for (; k + 4 <= p.columns; k += 4) {
+        const [v0, v1, v2, v3] = [v(k), v(k + 1), v(k + 2), v(k + 3)];
         let from = atB + k * q.rowStride;
-        for (let j = 0; j < to.length; j++, from += q.columnStride) to[j] = (to[j] ?? 0) + v * (y[from] ?? 0);
+        for (let j = 0; j < to.length; j++, from += q.columnStride) {
+          const two = v0 * (y[from] ?? 0) + v1 * (y[from + q.rowStride] ?? 0);
+          to[j] = (to[j] ?? 0) + two + (v2 * (y[from + 2 * q.rowStride] ?? 0) + v3 * (y[from + 3 * q.rowStride] ?? 0));
+        }
+      }
+      for (; k < p.columns; k++) {
+        const one = v(k);
+        let from = atB + k * q.rowStride;
+        for (let j = 0; j < to.length; j++, from += q.columnStride) to[j] = (to[j] ?? 0) + one * (y[from] ?? 0);
       }
     }
   };
