@@ -47,16 +47,33 @@ export function newCells(dtype: DType, dims: readonly number[]): { readonly cell
   return { cells: cellsOf(a), tensor: fromTyped(dtype, dims, a) };
 }
 
+/** A walk without axes of one element, and with axes that lie one after the other as one. */
+function joined(dims: readonly number[], strides: readonly number[]): { readonly dims: number[]; readonly strides: number[] } {
+  const out = { dims: [] as number[], strides: [] as number[] };
+  dims.forEach((n, a) => {
+    if (n === 1) return;
+    const stride = strides[a] ?? 1;
+    const before = out.strides.at(-1);
+    if (before === n * stride) {
+      out.dims.push(n * must(out.dims.pop()));
+      out.strides.pop();
+    } else out.dims.push(n);
+    out.strides.push(stride);
+  });
+  return out;
+}
 /** A new compact tensor of the elements that a walk over `t` visits. */
 export function gatherStrided(t: Tensor, dims: readonly number[], offset: number, strides: readonly number[]): Tensor {
   const from = cellsOf(typed(t));
   const { cells: to, tensor } = newCells(t.dtype, dims);
-  const n = dims.at(-1) ?? 1;
-  const step = strides.at(-1) ?? 1;
+  // Short rows are slow: the last two axes are walked in one call.
+  const walk = joined(dims, strides);
+  const [n, step] = [walk.dims.pop() ?? 1, walk.strides.pop() ?? 1];
+  const [rows, down] = [walk.dims.pop() ?? 1, walk.strides.pop() ?? 0];
   let q = 0;
-  forRows(dims, [{ offset, strides }], at => {
-    let p = at[0] ?? 0;
-    for (let i = 0; i < n; i++, p += step) to[q++] = must(from[p]);
+  forRows([...walk.dims, 1], [{ offset, strides: [...walk.strides, 0] }], at => {
+    for (let r = 0, row = at[0] ?? 0; r < rows; r++, row += down)
+      for (let i = 0, p = row; i < n; i++, p += step) to[q++] = must(from[p]);
   });
   return tensor;
 }

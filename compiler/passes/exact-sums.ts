@@ -1,10 +1,9 @@
 import { maxOf, minOf } from '../core/extremes.ts';
 import { must } from '../core/diagnostic.ts';
 import { staticDims } from '../core/dim.ts';
-import { numel, toNumbers } from '../core/tensor.ts';
+import { numel, toNumbers, type Tensor } from '../core/tensor.ts';
 import { tensorOf, type Node, type Value } from '../graph/graph.ts';
-import { byteRange } from '../ops/quant/integers.ts';
-import { broadcastIndex } from '../ops/elementwise/op.ts';
+import { byteRange, numbersOf, shifted } from '../ops/quant/integers.ts';
 
 /** Where sums of products of 8-bit integers must be cut so that f32 holds each part, in any order of summation. */
 
@@ -34,15 +33,12 @@ function magnitude(s: Shifted): number {
   const zeros = s.zero === undefined ? [0] : t && numel(t.dims) <= 4096 ? [...toNumbers(t)] : range;
   return Math.max(maxOf(zeros, -Infinity) - range[0], range[1] - minOf(zeros, Infinity));
 }
-/** |x - zero| of a constant operand. */
-function sizesOfConstant(s: Shifted): Float64Array | undefined {
+/** x - zero of a constant operand. */
+function constantOf(s: Shifted): ArrayLike<number> | undefined {
   const t = tensorOf(s.x);
   const zero = tensorOf(s.zero);
   if (!t || (s.zero && !zero)) return undefined;
-  if (!zero || isZero(s.zero)) return toNumbers(t).map(Math.abs);
-  const zeros = toNumbers(zero);
-  const at = broadcastIndex(zero.dims, t.dims);
-  return toNumbers(t).map((v, i) => Math.abs(v - (zeros[at(i)] ?? 0)));
+  return isZero(s.zero) ? numbersOf(t) : numbersOf(shifted(t, zero));
 }
 
 /** The largest sum of steps from..to-1, over all results. */
@@ -63,9 +59,9 @@ function cuts(n: number, part: SumOf): readonly number[] | undefined {
   }
   return [...at, n];
 }
-/** Sums of |w|. The `terms` that a step adds to a result lie one after the other, from stepStride * step + resultStride * result on. */
+/** Sums of |data|. The `terms` that a step adds to a result lie one after the other, from stepStride * step + resultStride * result on. */
 interface Terms {
-  readonly data: Float64Array;
+  readonly data: ArrayLike<number>;
   readonly steps: number;
   readonly results: number;
   readonly terms: number;
@@ -75,28 +71,35 @@ interface Terms {
 const sumOfTerms = ({ data, terms, stepStride, resultStride }: Terms, step: number, result: number): number => {
   const from = step * stepStride + result * resultStride;
   let v = 0;
-  for (let i = from; i < from + terms; i++) v += data[i] ?? 0;
+  for (let i = from; i < from + terms; i++) v += Math.abs(data[i] ?? 0);
   return v;
 };
 function sumsOf(t: Terms): SumOf {
   const { steps, results } = t;
-  const range = Array.from({ length: results }, (_, r) => r);
   let running: Float64Array | undefined;
   return (from, to) => {
-    if (from === 0 && to === steps) {
-      const total = (r: number): number => {
-        let v = 0;
-        for (let s = 0; s < steps; s++) v += sumOfTerms(t, s, r);
-        return v;
-      };
-      return maxOf(range.map(total), 0);
-    }
+    if (from === 0 && to === steps) return largest(wholeSums(t));
     const sums = (running ??= runningSums(t));
-    return maxOf(
-      range.map(r => (sums[to * results + r] ?? 0) - (sums[from * results + r] ?? 0)),
-      0,
-    );
+    let most = 0;
+    for (let r = 0; r < results; r++) most = Math.max(most, (sums[to * results + r] ?? 0) - (sums[from * results + r] ?? 0));
+    return most;
   };
+}
+const largest = (sums: Float64Array): number => sums.reduce((a, b) => Math.max(a, b), 0);
+/** The sums of all steps, in the order in which the terms lie. */
+function wholeSums(t: Terms): Float64Array {
+  const { steps, results, stepStride, resultStride } = t;
+  const sums = new Float64Array(results);
+  if (stepStride > resultStride) {
+    for (let s = 0; s < steps; s++) for (let r = 0; r < results; r++) sums[r] = (sums[r] ?? 0) + sumOfTerms(t, s, r);
+    return sums;
+  }
+  for (let r = 0; r < results; r++) {
+    let v = 0;
+    for (let s = 0; s < steps; s++) v += sumOfTerms(t, s, r);
+    sums[r] = v;
+  }
+  return sums;
 }
 function runningSums(t: Terms): Float64Array {
   const { steps, results } = t;
@@ -104,6 +107,22 @@ function runningSums(t: Terms): Float64Array {
   for (let s = 0; s < steps; s++)
     for (let r = 0; r < results; r++) sums[(s + 1) * results + r] = (sums[s * results + r] ?? 0) + sumOfTerms(t, s, r);
   return sums;
+}
+
+interface Cut {
+  readonly zero: Value | undefined;
+  readonly key: string;
+  readonly at: readonly number[] | undefined;
+}
+const known = new WeakMap<Tensor, Cut>();
+/** Cuts by constant weights, which several rules ask for, are found once. */
+function once(s: Shifted, key: string, find: () => readonly number[] | undefined): readonly number[] | undefined {
+  const t = tensorOf(s.x);
+  const had = t && known.get(t);
+  if (had && had.key === key && tensorOf(had.zero) === tensorOf(s.zero)) return had.at;
+  const at = find();
+  if (t) known.set(t, { zero: s.zero, key, at });
+  return at;
 }
 
 /** Input channels at which the sums of a convolution of x with w are cut: [0, …, channels]. undefined: f32 cannot hold them. */
@@ -116,10 +135,12 @@ export function channelCuts(x: Shifted, w: Shifted): readonly number[] | undefin
   const taps = numel(dims.slice(2));
   // Short sums are exact whatever the weights are.
   if (channels * taps * most * magnitude(w) <= EXACT) return [0, channels];
-  const data = sizesOfConstant(w);
-  if (!data) return cuts(channels, (from, to) => (to - from) * taps * most * magnitude(w));
-  const sums = sumsOf({ data, steps: channels, results: outs, terms: taps, stepStride: taps, resultStride: channels * taps });
-  return cuts(channels, (from, to) => sums(from, to) * most);
+  return once(w, `channels ${most}`, () => {
+    const data = constantOf(w);
+    if (!data) return cuts(channels, (from, to) => (to - from) * taps * most * magnitude(w));
+    const sums = sumsOf({ data, steps: channels, results: outs, terms: taps, stepStride: taps, resultStride: channels * taps });
+    return cuts(channels, (from, to) => sums(from, to) * most);
+  });
 }
 /** The same for the inner axis of a product of a and b: [0, …, its size]. */
 export function depthCuts(a: Shifted, b: Shifted, transB: boolean): readonly number[] | undefined {
@@ -127,11 +148,13 @@ export function depthCuts(a: Shifted, b: Shifted, transB: boolean): readonly num
   const most = magnitude(a);
   if (typeof n !== 'number' || n === 0 || n > MOST_STEPS || !Number.isFinite(most)) return undefined;
   if (n * most * magnitude(b) <= EXACT) return [0, n];
-  const data = sizesOfConstant(b);
-  const dims = staticDims(b.x.type.shape);
-  if (!data || dims?.length !== 2) return cuts(n, (from, to) => (to - from) * most * magnitude(b));
-  const columns = must(dims[transB ? 0 : 1]);
-  const strides = transB ? { stepStride: 1, resultStride: n } : { stepStride: columns, resultStride: 1 };
-  const sums = sumsOf({ data, steps: n, results: columns, terms: 1, ...strides });
-  return cuts(n, (from, to) => sums(from, to) * most);
+  return once(b, `depth ${most} ${transB}`, () => {
+    const data = constantOf(b);
+    const dims = staticDims(b.x.type.shape);
+    if (!data || dims?.length !== 2) return cuts(n, (from, to) => (to - from) * most * magnitude(b));
+    const columns = must(dims[transB ? 0 : 1]);
+    const strides = transB ? { stepStride: 1, resultStride: n } : { stepStride: columns, resultStride: 1 };
+    const sums = sumsOf({ data, steps: n, results: columns, terms: 1, ...strides });
+    return cuts(n, (from, to) => sums(from, to) * most);
+  });
 }

@@ -11,6 +11,7 @@ import { must } from '../../core/diagnostic.ts';
 import { dimFloorDiv, dimHi, dimMul, dimProd, isMultiple, type Dim } from '../../core/dim.ts';
 import { fromTyped, numel, toNumbers, typed, type Tensor } from '../../core/tensor.ts';
 import { tensorOf, type Value } from '../../graph/graph.ts';
+import { rangeOf } from '../quant/integers.ts';
 import type { KernelBuilder } from '../../kernel/builder.ts';
 import { add, and, cast, int, konst, MMA, mul, or, shl, splat, sub, vtype, type Expr, type Lanes } from '../../kernel/ir.ts';
 import { forLanes, lanesOf } from '../loops.ts';
@@ -47,25 +48,13 @@ export function dotBytes(profile: Profile): 'u8' | 'i8' | undefined {
 const LIMITS = { u8: [0, 255], i8: [-128, 127], i16: [-32768, 32767] } as const;
 const fits = (lo: number, hi: number, type: keyof typeof LIMITS): boolean => lo >= LIMITS[type][0] && hi <= LIMITS[type][1];
 
-/** The least and the largest of whole numbers and 0; undefined where one is no whole number. */
-function rangeOf(b: ArrayLike<number>): readonly [number, number] | undefined {
-  let [least, most] = [0, 0];
-  for (let i = 0; i < b.length; i++) {
-    const v = must(b[i]);
-    if (!Number.isInteger(v)) return undefined;
-    least = Math.min(least, v);
-    most = Math.max(most, v);
-  }
-  return [least, most];
-}
-/** The dot product of the target that takes integers `range[0]` to `range[1]` times those of B; undefined where there is none. */
+/** The dot product of the target that takes integers `range[0]` to `range[1]` times those of B, in `own`; undefined where there is none. */
 export function dotForm(
   profile: Profile,
   range: readonly [number, number] | undefined,
-  b: ArrayLike<number>,
+  own: readonly [number, number] | undefined,
 ): DotForm | undefined {
-  const own = range && rangeOf(b);
-  if (!own) return undefined;
+  if (!range || !own) return undefined;
   const [lo, hi] = range;
   const [least, most] = own;
   for (const f of FORMS[profile.vector.intDot]) {
@@ -101,7 +90,7 @@ interface WordMatrices {
  */
 export function wordWeights(c: LowerCtx<unknown>, name: string, f: DotForm, w: WordMatrices, p: Panels): SlotBuffer {
   const range = rangeOf(w.data);
-  if (!c.prepares || !range || !fits(...range, 'i8') || w.most !== undefined) return c.weights(name, packWords(f, w, p));
+  if (!c.prepares || !fits(...range, 'i8') || w.most !== undefined) return c.weights(name, packWords(f, w, p));
   const bytes = packConstant(fromTyped('i32', [w.data.length], Int32Array.from(w.data)), w.matrices, w.depth, p);
   const stored = new Int8Array(Math.ceil(numel(bytes.dims) / WEIGHT_GROUP) * WEIGHT_GROUP);
   stored.set(typed(bytes) as Int32Array);

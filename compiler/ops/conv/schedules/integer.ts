@@ -34,7 +34,7 @@ import {
   type ConvInput,
 } from './rows.ts';
 import { panelsOf } from '../../schedules/gemm.ts';
-import { byteRange, constantOperand } from '../../quant/integers.ts';
+import { byteRange, constantOperand, constantRange } from '../../quant/integers.ts';
 import {
   blockWords,
   correction,
@@ -57,14 +57,10 @@ import { arithOf, type Arith } from '../../schedules/tile.ts';
  */
 const numbersOf = (t: Tensor): Int32Array => typed(t) as Int32Array;
 /** The dot product that computes a ConvInteger, in any layout, on a target; undefined where floats are faster or there is none. */
-export function wordForm(
-  profile: Profile,
-  n: NodeOf<ConvAttrs>,
-  w: Tensor | undefined = constantOperand(n),
-): DotForm | undefined {
-  const form = w && dotForm(profile, byteRange(must(n.inputs[0]).type.dtype), numbersOf(w));
-  if (!form) return undefined;
-  const channels = must(w.dims[1]);
+export function wordForm(profile: Profile, n: NodeOf<ConvAttrs>): DotForm | undefined {
+  const form = dotForm(profile, byteRange(must(n.inputs[0]).type.dtype), constantRange(n));
+  const channels = tensorOf(n.inputs[1])?.dims[1];
+  if (!form || channels === undefined) return undefined;
   // Transforms of floats save more than pairs do.
   const s = shapeOf(n, true);
   if (form.group === 2 && n.attrs.group === 1 && s && transforms(s)) return undefined;
@@ -94,7 +90,7 @@ export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
   if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
   const whole = shapeOf(c.node);
   const w = constantOperand(c.node);
-  const form = wordForm(c.profile, c.node, w);
+  const form = wordForm(c.profile, c.node);
   if (!whole || !w || !form) {
     lowerConvPlain(c, 'i32');
     return;

@@ -1,13 +1,13 @@
 import { must } from '../../../core/diagnostic.ts';
 import { dimHi, dimProd, type Dim } from '../../../core/dim.ts';
 import { regOf } from '../../../core/dtype.ts';
-import { typed, type Tensor } from '../../../core/tensor.ts';
-import type { NodeOf } from '../../../graph/graph.ts';
+import { typed } from '../../../core/tensor.ts';
+import { tensorOf, type NodeOf } from '../../../graph/graph.ts';
 import { add, cast, int, konst, mul, sub, vtype, type Expr } from '../../../kernel/ir.ts';
 import type { Profile } from '../../../target/profile.ts';
 import { forAll } from '../../loops.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../../lowering.ts';
-import { byteRange, constantOperand } from '../../quant/integers.ts';
+import { byteRange, constantOperand, constantRange } from '../../quant/integers.ts';
 import { isCompact } from '../../ref.ts';
 import { blockSize, gemm, loopOrder, packedPanels, panelsOf, type GemmProblem } from '../../schedules/gemm.ts';
 import {
@@ -34,15 +34,12 @@ interface MatMulIntegerAttrs {
  * The dot product of a target that computes a MatMulInteger: B is one constant matrix of several columns, and the zero point of A is a
  * number. undefined: there is none.
  */
-export function wordForm(
-  profile: Profile,
-  n: NodeOf<MatMulIntegerAttrs>,
-  b: Tensor | undefined = constantOperand(n),
-): DotForm | undefined {
+export function wordForm(profile: Profile, n: NodeOf<MatMulIntegerAttrs>): DotForm | undefined {
+  const b = tensorOf(n.inputs[1]);
   const a = must(n.inputs[0]).type;
   const single = n.inputs[2]?.type.shape.every(d => d === 1) ?? true;
   if (!b || b.dims.length < 2 || a.shape.length < 2 || !single || !sharedB(n) || oneColumn(n)) return undefined;
-  return dotForm(profile, byteRange(a.dtype), typed(b) as Int32Array);
+  return dotForm(profile, byteRange(a.dtype), constantRange(n));
 }
 
 /**
@@ -57,7 +54,7 @@ export function lowerMatMulInteger(c: LowerCtx<MatMulIntegerAttrs>): void {
   const out = must(c.out[0]);
   if (out.shape.some(d => dimHi(d) === 0)) return;
   const b = constantOperand(c.node);
-  const form = wordForm(c.profile, c.node, b);
+  const form = wordForm(c.profile, c.node);
   if (!b || !form) {
     lowerPlain(c);
     return;
