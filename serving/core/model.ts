@@ -21,6 +21,8 @@ export interface ModelInfo {
   readonly url: string;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** Sizes that each input may have, by its name: one row where rows vary, else the least. */
+  readonly sample: Readonly<Record<string, readonly number[]>>;
   readonly table: Table | undefined;
   /** Of XGBoost, where the model was compiled here. */
   readonly objective: string | undefined;

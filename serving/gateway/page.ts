@@ -9,15 +9,23 @@ const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --accent: #63b3ed; --bad: #fc8181 } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
-.figures { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1rem 0 }
-.figures div { border: 1px solid var(--line); border-radius: .4rem; padding: .5rem 1rem; min-width: 7rem }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .8rem; margin: 1rem 0 }
+.figures div { border: 1px solid var(--line); border-radius: .4rem; padding: .5rem .8rem }
 .figures b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums }
-svg { width: 100%; height: 90px; border-bottom: 1px solid var(--line) }
+svg { display: block; width: 100%; height: 90px; border-bottom: 1px solid var(--line) }
 svg rect { fill: var(--accent) }
-table { border-collapse: collapse; width: 100% } td { white-space: pre-line } td, th { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
+.axis { display: flex; justify-content: space-between; font-size: .85rem }
+table { border-collapse: collapse; width: 100% } td { white-space: pre-line; overflow-wrap: anywhere } td, th { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
+td:first-child, td:nth-child(4) { white-space: nowrap }
+@media (max-width: 45rem) {
+  thead { display: none } tr { display: block; border-bottom: 1px solid var(--line); padding: .5rem 0 }
+  td { display: grid; grid-template-columns: 6rem 1fr; border: 0; padding: .1rem 0 } td::before { content: attr(data-label); opacity: .7 } td:first-child { font-weight: bold }
+}
 code, textarea, pre { font: 13px/1.5 ui-monospace, monospace } textarea { width: 100%; box-sizing: border-box; min-height: 9rem }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid var(--line); border-radius: .4rem; padding: .6rem; min-height: 1.5rem; max-height: 20rem; overflow: auto }
-label { display: block; margin: .5rem 0 .2rem } select, button { font: inherit; padding: .2rem .6rem }
+label { display: block; margin: .5rem 0 .2rem } select, button { font: inherit; padding: .3rem .8rem; max-width: 100% }
+button { background: var(--accent); color: Canvas; border: 0; border-radius: .3rem; cursor: pointer } a { color: var(--accent) }
+textarea, select { border: 1px solid var(--line); border-radius: .3rem; padding: .4rem; background: Field; color: FieldText }
 .bad { color: var(--bad) } .quiet { opacity: .7 }
 `;
 const SCRIPT = `
@@ -25,9 +33,10 @@ const $ = id => document.getElementById(id);
 const shape = p => p.type + ' [' + p.shape.join(', ') + ']';
 const ms = v => v === undefined ? '–' : v < 10 ? v.toFixed(2) + ' ms' : v.toFixed(0) + ' ms';
 let models = [];
+const LABELS = ['name', 'inputs', 'outputs', 'runs on', 'checked'];
 function row(...cells) {
   const tr = document.createElement('tr');
-  for (const text of cells) { const td = document.createElement('td'); td.textContent = text; tr.append(td); }
+  cells.forEach((text, i) => { const td = document.createElement('td'); td.dataset.label = LABELS[i]; td.textContent = text; tr.append(td); });
   return tr;
 }
 function show(s) {
@@ -44,7 +53,8 @@ function show(s) {
     for (const [k, v] of Object.entries({ x: i * 10, y: 90 - 86 * n / most, width: 8, height: 86 * n / most })) r.setAttribute(k, v);
     return r;
   }));
-  $('plot').setAttribute('aria-label', 'requests a second in the last minute, at most ' + most);
+  $('most').textContent = 'at most ' + Math.max(...s.rates) + ' requests a second';
+  $('plot').setAttribute('aria-label', 'the last minute: ' + $('most').textContent);
   const names = s.models.map(m => m.name).join('\\n');
   if (names === models.map(m => m.name).join('\\n')) return;
   models = s.models;
@@ -57,26 +67,26 @@ function show(s) {
 function example() {
   const m = models.find(m => m.name === $('model').value);
   if (!m) return;
-  const size = d => typeof d === 'number' ? d : 1;
   const value = t => t === 'string' ? '' : t === 'bool' ? false : 0;
-  const large = m.inputs.some(p => p.shape.map(size).reduce((a, b) => a * b, 1) > 5000);
+  const large = m.inputs.some(p => m.sample[p.name].reduce((a, b) => a * b, 1) > 5000);
   $('names').textContent = m.table?.names ? m.table.names.join(', ') : '';
   $('body').value = m.table ? Array(m.table.columns).fill(0).join(',') : large ? '' : JSON.stringify({ inputs: m.inputs.map(p => {
-    const dims = p.shape.map(size);
+    const dims = m.sample[p.name];
     return { name: p.name, datatype: TYPES[p.type] ?? p.type, shape: dims, data: Array(dims.reduce((a, b) => a * b, 1)).fill(value(p.type)) };
   }) }, undefined, 1);
+  $('body').placeholder = large ? 'too large to be written by hand: POST ' + path(m) : '';
   $('answer').textContent = '';
 }
 const TYPES = { float32: 'FP32', float64: 'FP64', float16: 'FP16', bfloat16: 'BF16', bool: 'BOOL', string: 'BYTES', int8: 'INT8', int16: 'INT16', int32: 'INT32', int64: 'INT64', uint8: 'UINT8', uint16: 'UINT16', uint32: 'UINT32', uint64: 'UINT64' };
+const path = m => m.table ? '/invocations' : '/v2/models/' + encodeURIComponent(m.name) + '/infer';
 async function send(event) {
   event.preventDefault();
   const m = models.find(m => m.name === $('model').value);
   if (!m) return;
-  const path = m.table ? '/invocations' : '/v2/models/' + encodeURIComponent(m.name) + '/infer';
   const headers = m.table ? { 'content-type': 'text/csv', accept: 'application/json', 'x-amzn-sagemaker-target-model': m.name } : { 'content-type': 'application/json' };
   const start = performance.now();
   try {
-    const r = await fetch(path, { method: 'POST', headers, body: $('body').value });
+    const r = await fetch(path(m), { method: 'POST', headers, body: $('body').value });
     const text = await r.text();
     $('took').textContent = r.status + ', ' + ms(performance.now() - start);
     $('answer').className = r.ok ? '' : 'bad';
@@ -109,6 +119,7 @@ const html = `<!doctype html>
 <div><b id="workers">0</b>workers</div>
 </div>
 <svg id="plot" viewBox="0 0 590 90" preserveAspectRatio="none" role="img" aria-label="requests a second"></svg>
+<div class="axis quiet"><span>a minute ago</span><span id="most"></span><span>now</span></div>
 <h2>Models</h2>
 <table><thead><tr><th>name<th>inputs<th>outputs<th>runs on<th>checked when loaded</thead><tbody id="models"></tbody></table>
 <h2>Try one</h2>

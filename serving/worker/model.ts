@@ -29,6 +29,7 @@ export async function openModel(from: LoadedFrom, start: WorkerStart): Promise<M
     url: from.url,
     inputs: manifest.inputs.map(({ name, type, shape }) => ({ name, type, shape })),
     outputs: manifest.outputs.map(({ name, type, shape }) => ({ name, type, shape })),
+    sample: Object.fromEntries(Object.entries(sample(1)).map(([name, t]) => [name, t.dims])),
     table,
     objective: sidecar.objective,
     classes: sidecar.classes ?? 1,
@@ -74,7 +75,9 @@ function sampleOf(m: Manifest, rows: number, table: boolean): Tensors {
   const size = (d: number | string): number => {
     if (typeof d === 'number') return d;
     if (d === batch) return rows;
-    return Math.max(1, m.symbols.find(s => s.name === d)?.lo ?? 1);
+    // Multiples are written as 8*NAME.
+    const [, times = '1', name] = /^(?:(\d+)\*)?(.+)$/.exec(d) ?? [];
+    return Math.max(1, Number(times) * (m.symbols.find(s => s.name === name)?.lo ?? 1));
   };
   return Object.fromEntries(
     m.inputs.map((p, i) => {
