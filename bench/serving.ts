@@ -11,47 +11,40 @@
  *
  * Needs `npm run build`.
  */
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { Agent, request } from "node:http";
-import { createRequire } from "node:module";
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { pathToFileURL } from "node:url";
-import { must } from "../compiler/core/diagnostic.ts";
-import { importXgboost } from "../compiler/import/xgboost/import.ts";
-import { parseJsonText } from "../compiler/import/shared/json.ts";
-import { readDocument } from "../compiler/import/xgboost/document.ts";
-import { tensorOf } from "../compiler/graph/graph.ts";
-import { allNodes } from "../compiler/graph/stats.ts";
-import { TreeEnsemble } from "../compiler/ops/trees/ensemble.ts";
-import { readTables, TREE_INPUTS } from "../compiler/ops/trees/tables.ts";
-import { compile, writeBundle } from "../compiler/node.ts";
-import { locate } from "../fixtures/models.ts";
-import { projectDir } from "../fixtures/paths.ts";
-import { forestOnnx } from "./trees/onnx.ts";
-import { table } from "./results/markdown.ts";
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { createRequire } from 'node:module';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { pathToFileURL } from 'node:url';
+import { must } from '../compiler/core/diagnostic.ts';
+import { importXgboost } from '../compiler/import/xgboost/import.ts';
+import { parseJsonText } from '../compiler/import/shared/json.ts';
+import { readDocument } from '../compiler/import/xgboost/document.ts';
+import { tensorOf } from '../compiler/graph/graph.ts';
+import { allNodes } from '../compiler/graph/stats.ts';
+import { TreeEnsemble } from '../compiler/ops/trees/ensemble.ts';
+import { readTables, TREE_INPUTS } from '../compiler/ops/trees/tables.ts';
+import { compile, writeBundle } from '../compiler/node.ts';
+import { locate } from '../fixtures/models.ts';
+import { projectDir } from '../fixtures/paths.ts';
+import { forestOnnx } from './trees/onnx.ts';
+import { table } from './results/markdown.ts';
 
 const { values } = parseArgs({
   options: {
-    python: { type: "string", default: "python3" },
-    connections: { type: "string", default: "64" },
-    seconds: { type: "string", default: "6" },
-    rounds: { type: "string", default: "3" },
+    python: { type: 'string', default: 'python3' },
+    connections: { type: 'string', default: '64' },
+    seconds: { type: 'string', default: '6' },
+    rounds: { type: 'string', default: '3' },
   },
 });
-const model = join(projectDir, "fixtures/bike/model.json");
-const row =
-  readFileSync(join(projectDir, "fixtures/bike/rows.csv"), "utf8").split(
-    "\n",
-  )[1] ?? "";
-const predicted = Number(
-  readFileSync(join(projectDir, "fixtures/bike/predictions.csv"), "utf8").split(
-    "\n",
-  )[1],
-);
-const work = mkdtempSync(join(tmpdir(), "sinter-bench-serving-"));
+const model = join(projectDir, 'fixtures/bike/model.json');
+const row = readFileSync(join(projectDir, 'fixtures/bike/rows.csv'), 'utf8').split('\n')[1] ?? '';
+const predicted = Number(readFileSync(join(projectDir, 'fixtures/bike/predictions.csv'), 'utf8').split('\n')[1]);
+const work = mkdtempSync(join(tmpdir(), 'sinter-bench-serving-'));
 
 /** XGBoost by its fastest way for few rows, behind the fastest loop that uvicorn has. */
 const FASTAPI = `
@@ -111,13 +104,8 @@ for await (const seconds of createInterface({ input: process.stdin })) {
 }
 `;
 const serve = (bundle: string, port: number): readonly string[] => [
-  ...[
-    process.execPath,
-    join(projectDir, "dist/compiler/cli/main.js"),
-    "serve",
-    bundle,
-  ],
-  ...["--port", String(port), "--workers", "1", "--log-level", "error"],
+  ...[process.execPath, join(projectDir, 'dist/compiler/cli/main.js'), 'serve', bundle],
+  ...['--port', String(port), '--workers', '1', '--log-level', 'error'],
 ];
 interface Server {
   readonly name: string;
@@ -133,75 +121,58 @@ interface Found {
   readonly p99: number;
 }
 async function up(s: Server): Promise<ChildProcess> {
-  const [program = "", ...args] = s.command;
+  const [program = '', ...args] = s.command;
   const child = spawn(program, args, {
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: ['ignore', 'ignore', 'inherit'],
     ...(s.cwd !== undefined && { cwd: s.cwd }),
   });
   for (let n = 0; n < 300 && child.exitCode === null; n++) {
     const ok = await fetch(`http://127.0.0.1:${s.port}/ping`).then(
-      (r) => r.ok,
+      r => r.ok,
       () => false,
     );
     if (ok) return child;
-    await new Promise((done) => setTimeout(done, 100));
+    await new Promise(done => setTimeout(done, 100));
   }
   child.kill();
   throw new Error(`${s.name} did not start`);
 }
-const hasWrk =
-  spawnSync("wrk", ["--version"], { stdio: "ignore" }).error === undefined;
+const hasWrk = spawnSync('wrk', ['--version'], { stdio: 'ignore' }).error === undefined;
 async function measure(port: number): Promise<Found> {
   const url = `http://127.0.0.1:${port}/invocations`;
   if (!hasWrk) {
     const { default: autocannon } = (await import(
-      createRequire(join(projectDir, "serving/package.json")).resolve(
-        "autocannon",
-      )
+      createRequire(join(projectDir, 'serving/package.json')).resolve('autocannon')
     )) as {
-      default: (
-        o: object,
-      ) => Promise<{
+      default: (o: object) => Promise<{
         requests: { average: number };
         latency: { p50: number; p99: number };
       }>;
     };
     const r = await autocannon({
       url,
-      method: "POST",
+      method: 'POST',
       body: row,
-      headers: { "content-type": "text/csv" },
+      headers: { 'content-type': 'text/csv' },
       connections: Number(values.connections),
       duration: Number(values.seconds),
     });
     return { rate: r.requests.average, p50: r.latency.p50, p99: r.latency.p99 };
   }
-  const lua = join(work, "post.lua");
-  writeFileSync(
-    lua,
-    `wrk.method = "POST"\nwrk.body = "${row}"\nwrk.headers["content-type"] = "text/csv"\n`,
-  );
-  const args = [
-    "-t1",
-    `-c${values.connections}`,
-    `-d${values.seconds}s`,
-    "--latency",
-    "-s",
-    lua,
-    url,
-  ];
+  const lua = join(work, 'post.lua');
+  writeFileSync(lua, `wrk.method = "POST"\nwrk.body = "${row}"\nwrk.headers["content-type"] = "text/csv"\n`);
+  const args = ['-t1', `-c${values.connections}`, `-d${values.seconds}s`, '--latency', '-s', lua, url];
   const text = await new Promise<string>((done, failed) => {
-    const child = spawn("wrk", args, { stdio: ["ignore", "pipe", "inherit"] });
-    let out = "";
-    child.stdout.on("data", (b: Buffer) => (out += b.toString()));
-    child.on("error", failed);
-    child.on("close", () => done(out));
+    const child = spawn('wrk', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let out = '';
+    child.stdout.on('data', (b: Buffer) => (out += b.toString()));
+    child.on('error', failed);
+    child.on('close', () => done(out));
   });
   if (/Non-2xx/.test(text)) throw new Error(`some requests failed:\n${text}`);
   const ms = (percent: number): number => {
-    const [, n = "NaN", unit = ""] =
-      new RegExp(`${percent}%\\s+([\\d.]+)(us|ms|s)`).exec(text) ?? [];
-    return Number(n) * (unit === "us" ? 1e-3 : unit === "s" ? 1e3 : 1);
+    const [, n = 'NaN', unit = ''] = new RegExp(`${percent}%\\s+([\\d.]+)(us|ms|s)`).exec(text) ?? [];
+    return Number(n) * (unit === 'us' ? 1e-3 : unit === 's' ? 1e3 : 1);
   };
   return {
     rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]),
@@ -209,67 +180,58 @@ async function measure(port: number): Promise<Found> {
     p99: ms(99),
   };
 }
-const median = (list: readonly number[]): number =>
-  [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? NaN;
+const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? NaN;
 const rounds = Number(values.rounds);
 async function down(child: ChildProcess): Promise<void> {
-  const gone = new Promise((done) => child.once("exit", done));
-  child.kill("SIGTERM");
+  const gone = new Promise(done => child.once('exit', done));
+  child.kill('SIGTERM');
   await gone;
 }
 /** The model as ONNX. */
 function bikeOnnx(): Uint8Array {
-  const document = readDocument(
-    parseJsonText(readFileSync(model, "utf8")),
-    model,
-  );
-  const { graph } = importXgboost({ model: document, form: "JSON" });
-  const node = must([...allNodes(graph)].find((n) => n.op === TreeEnsemble));
-  const tables = readTables(
-    node.inputs.slice(1, 1 + TREE_INPUTS.length).map(tensorOf),
-  );
-  return forestOnnx(tables, row.split(",").length);
+  const document = readDocument(parseJsonText(readFileSync(model, 'utf8')), model);
+  const { graph } = importXgboost({ model: document, form: 'JSON' });
+  const node = must([...allNodes(graph)].find(n => n.op === TreeEnsemble));
+  const tables = readTables(node.inputs.slice(1, 1 + TREE_INPUTS.length).map(tensorOf));
+  return forestOnnx(tables, row.split(',').length);
 }
 
 async function rows(): Promise<void> {
-  const bundle = join(work, "bike");
-  const onnx = join(work, "bike.onnx");
+  const bundle = join(work, 'bike');
+  const onnx = join(work, 'bike.onnx');
   writeBundle(bundle, (await compile({ model })).files);
   writeFileSync(onnx, bikeOnnx());
-  const cwd = join(projectDir, "serving");
+  const cwd = join(projectDir, 'serving');
   const servers: Server[] = [
     {
-      name: "sinter serve, one worker",
+      name: 'sinter serve, one worker',
       port: 18_080,
       command: serve(bundle, 18_080),
     },
     {
-      name: "fastify, onnxruntime-node",
+      name: 'fastify, onnxruntime-node',
       port: 18_083,
-      command: [process.execPath, "-e", FASTIFY, onnx, "18083"],
+      command: [process.execPath, '-e', FASTIFY, onnx, '18083'],
       cwd,
     },
     {
-      name: "node:http without a model",
+      name: 'node:http without a model',
       port: 18_082,
-      command: [process.execPath, "-e", BARE, "18082"],
+      command: [process.execPath, '-e', BARE, '18082'],
     },
   ];
   if (
-    spawnSync(values.python, ["-c", "import fastapi, uvicorn, xgboost"], {
-      stdio: "ignore",
+    spawnSync(values.python, ['-c', 'import fastapi, uvicorn, xgboost'], {
+      stdio: 'ignore',
     }).status === 0
   )
     servers.push({
-      name: "FastAPI, uvicorn, XGBoost",
+      name: 'FastAPI, uvicorn, XGBoost',
       port: 18_081,
-      command: [values.python, "-c", FASTAPI, model, "18081"],
+      command: [values.python, '-c', FASTAPI, model, '18081'],
     });
-  else
-    console.log(
-      `${values.python} has not fastapi, uvicorn and xgboost: --python names one that has`,
-    );
-  const found = new Map<string, Found[]>(servers.map((s) => [s.name, []]));
+  else console.log(`${values.python} has not fastapi, uvicorn and xgboost: --python names one that has`);
+  const found = new Map<string, Found[]>(servers.map(s => [s.name, []]));
   // The first round warms up.
   for (let round = -1; round < rounds; round++)
     for (const s of servers) {
@@ -282,23 +244,21 @@ async function rows(): Promise<void> {
         await down(child);
       }
     }
-  const load = hasWrk ? "wrk" : "autocannon";
-  console.log(
-    `${values.connections} connections of ${load}, ${availableParallelism()} processors, one row a request\n`,
-  );
+  const load = hasWrk ? 'wrk' : 'autocannon';
+  console.log(`${values.connections} connections of ${load}, ${availableParallelism()} processors, one row a request\n`);
   const lines = [...found].map(([name, runs]) => [
     name,
-    median(runs.map((r) => r.rate)).toFixed(0),
-    `${median(runs.map((r) => r.p50)).toFixed(2)} ms`,
-    `${median(runs.map((r) => r.p99)).toFixed(2)} ms`,
+    median(runs.map(r => r.rate)).toFixed(0),
+    `${median(runs.map(r => r.p50)).toFixed(2)} ms`,
+    `${median(runs.map(r => r.p99)).toFixed(2)} ms`,
   ]);
-  console.log(table(["", "requests a second", "median", "p99"], lines));
+  console.log(table(['', 'requests a second', 'median', 'p99'], lines));
 }
 /** Throws where a server does not answer what XGBoost predicts. */
 async function check(s: Server): Promise<void> {
   const r = await fetch(`http://127.0.0.1:${s.port}/invocations`, {
-    method: "POST",
-    headers: { "content-type": "text/csv" },
+    method: 'POST',
+    headers: { 'content-type': 'text/csv' },
     body: row,
   });
   const text = await r.text();
@@ -308,24 +268,21 @@ async function check(s: Server): Promise<void> {
 
 const SIDE = 192;
 async function network(): Promise<void> {
-  const bundle = join(work, "network");
+  const bundle = join(work, 'network');
   const dims = [1, 3, SIDE, SIDE];
   const { files, report } = await compile({
-    model: must(locate("ppocr-det")),
+    model: must(locate('ppocr-det')),
     shapes: { x: dims },
   });
   writeBundle(bundle, files);
   const name = must(report.inputs[0]).name;
-  const image = Float32Array.from(
-    { length: 3 * SIDE * SIDE },
-    (_, i) => Math.sin(i / 7) + Math.cos(i / 555),
-  );
-  const data = join(work, "image.bin");
+  const image = Float32Array.from({ length: 3 * SIDE * SIDE }, (_, i) => Math.sin(i / 7) + Math.cos(i / 555));
+  const data = join(work, 'image.bin');
   writeFileSync(data, image);
   const input = {
     name,
     shape: dims,
-    datatype: "FP32",
+    datatype: 'FP32',
     parameters: { binary_data_size: image.byteLength },
   };
   const head = Buffer.from(
@@ -337,23 +294,12 @@ async function network(): Promise<void> {
   const body = Buffer.concat([head, Buffer.from(image.buffer)]);
   const alone = spawn(
     process.execPath,
-    [
-      "--input-type=module",
-      "-e",
-      ALONE,
-      pathToFileURL(join(bundle, "index.js")).href,
-      name,
-      JSON.stringify(dims),
-      data,
-    ],
-    { stdio: ["pipe", "pipe", "inherit"] },
+    ['--input-type=module', '-e', ALONE, pathToFileURL(join(bundle, 'index.js')).href, name, JSON.stringify(dims), data],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
   );
-  const line = (): Promise<string> =>
-    new Promise((done) =>
-      alone.stdout.once("data", (d: Buffer) => done(d.toString())),
-    );
+  const line = (): Promise<string> => new Promise(done => alone.stdout.once('data', (d: Buffer) => done(d.toString())));
   const server = await up({
-    name: "sinter serve",
+    name: 'sinter serve',
     port: 18_084,
     command: serve(bundle, 18_084),
   });
@@ -362,22 +308,14 @@ async function network(): Promise<void> {
     new Promise((done, failed) => {
       const options = {
         agent,
-        method: "POST",
-        headers: { "inference-header-content-length": head.length },
+        method: 'POST',
+        headers: { 'inference-header-content-length': head.length },
       };
-      const r = request(
-        "http://127.0.0.1:18084/v2/models/network/infer",
-        options,
-        (answer) => {
-          answer.resume();
-          answer.on("end", () =>
-            answer.statusCode === 200
-              ? done()
-              : failed(new Error(`status ${answer.statusCode ?? 0}`)),
-          );
-        },
-      );
-      r.on("error", failed);
+      const r = request('http://127.0.0.1:18084/v2/models/network/infer', options, answer => {
+        answer.resume();
+        answer.on('end', () => (answer.statusCode === 200 ? done() : failed(new Error(`status ${answer.statusCode ?? 0}`))));
+      });
+      r.on('error', failed);
       r.end(body);
     });
   /** Answers a second of two connections. */
@@ -401,10 +339,7 @@ async function network(): Promise<void> {
     const turns = Array.from({ length: Math.max(3, rounds * 5) });
     const pairs: (readonly [alone: number, served: number])[] = [];
     for (const _ of turns) pairs.push([await itself(1), await served(1)]);
-    const [own, answered] = [
-      median(pairs.map((p) => p[0])),
-      median(pairs.map((p) => p[1])),
-    ];
+    const [own, answered] = [median(pairs.map(p => p[0])), median(pairs.map(p => p[1]))];
     const ratio = median(pairs.map(([a, b]) => b / a));
     console.log(
       `\nPP-OCR's detector, ${SIDE}x${SIDE}, two connections: ${answered.toFixed(1)} a second from sinter serve, one worker;`,

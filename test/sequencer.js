@@ -1,6 +1,9 @@
 /** The order of test files: what takes a second comes first, so that a failure is seen early; then what takes longest, so that no processor waits at the end. */
 const FIRST = ['architecture', 'filetests', 'graph', 'program', 'passes', 'lower', 'kernel'];
-const THEN = ['native/bundles', 'cli/bench', 'conformance', 'models', 'native', 'import', 'ops', 'cli', 'browser'];
+const THEN = [
+  ...['serving/gateway/load', 'conformance', 'native/bundles', 'cli/bench', 'serving/endpointd', 'models', 'text-operators'],
+  ...['quantize', 'browser', 'cli', 'api', 'native', 'serving', 'texts', 'import', 'ops'],
+];
 const rank = path => {
   const first = FIRST.findIndex(f => path.includes(`/test/${f}/`));
   const then = THEN.findIndex(f => path.includes(`/test/${f}`));

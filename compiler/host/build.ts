@@ -53,7 +53,9 @@ export function buildLibraries(dir: string, n: NativeBuild): Built {
     const made: (readonly [string, number])[] = [];
     const ar = toolOf(n.cc, 'ar');
     const steps: (readonly [file: string, command: string, args: readonly string[]])[] = [
-      ...(archive === undefined ? [] : [[archive, isHere(ar) ? ar : 'ar', ['rcs', archive, ...n.sources.map(objectOf)]] as const]),
+      ...(archive === undefined
+        ? []
+        : [[archive, isHere(ar) ? ar : 'ar', ['rcs', archive, ...n.sources.map(objectOf)]] as const]),
       ...linked.map(
         ({ file, flags, own, model, libs }) =>
           [file, n.cc, [...n.flags, ...flags, '-o', file, ...[...own, ...model].map(objectOf), ...libs]] as const,
