@@ -63,8 +63,7 @@ export function permute(w: HelperWriter, t: VType): string {
     const words =
       'const __m256i low = _mm256_slli_epi64(_mm256_and_si256((__m256i)at, _mm256_set1_epi64x(3)), 1), ' +
       'words = _mm256_or_si256(low, _mm256_slli_epi64(_mm256_add_epi64(low, _mm256_set1_epi64x(1)), 32));';
-    const of = (x: string): string =>
-      `_mm256_castsi256_pd(_mm256_permutevar8x32_epi32((__m256i)${x}, words))`;
+    const of = (x: string): string => `_mm256_castsi256_pd(_mm256_permutevar8x32_epi32((__m256i)${x}, words))`;
     list.push([
       'defined(__AVX2__)',
       `${words} return (${v})_mm256_blendv_pd(${of('a')}, ${of('b')}, _mm256_castsi256_pd(_mm256_slli_epi64((__m256i)at, 61)));`,
