@@ -18,7 +18,8 @@ export type TfAttr =
   | { readonly tensor: TfTensor }
   | { readonly func: string }
   | { readonly ints: readonly number[] }
-  | { readonly types: readonly number[] };
+  | { readonly types: readonly number[] }
+  | { readonly funcs: readonly string[] };
 export interface TfNodeSpec {
   readonly name: string;
   readonly op: string;
@@ -54,6 +55,7 @@ function attrPart(a: TfAttr): Part {
   if ('shape' in a) return shapePart(7, a.shape);
   if ('tensor' in a) return tensorPart(8, a.tensor);
   if ('func' in a) return sub(10, text(1, a.func));
+  if ('funcs' in a) return sub(1, ...a.funcs.map(f => sub(9, text(1, f))));
   if ('ints' in a) return sub(1, ...a.ints.map(v => int(3, v)));
   return sub(1, ...a.types.map(v => int(6, v)));
 }

@@ -4,7 +4,16 @@ import { must } from '../../compiler/core/diagnostic.ts';
 import { fromNumbers, toNumbers } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { importModel } from '../../compiler/import/index.ts';
-import { constNode, floatsOf, intsOf, TF, writeGraph, type TfAttr, type TfNodeSpec } from '../tensorflow-writer.ts';
+import {
+  constNode,
+  floatsOf,
+  intsOf,
+  TF,
+  writeGraph,
+  type TfAttr,
+  type TfFunctionSpec,
+  type TfNodeSpec,
+} from '../tensorflow-writer.ts';
 
 const node = (name: string, op: string, inputs: readonly string[], attrs: Readonly<Record<string, TfAttr>> = {}): TfNodeSpec => ({
   name,
@@ -137,4 +146,36 @@ test('a branch in a branch, and one in a loop', () => {
 test('a frame without a condition is named', () => {
   const nodes = [placeholder('x', [1]), enter('e', 'x', 'f'), node('y', 'Exit', ['e'])];
   expect(() => importModel(writeGraph(nodes), { file: 'm.pb' })).toThrow(/E103[^]*Enter[^]*Exit|E103[^]*Exit[^]*Enter/);
+});
+
+test('one of several branches by a number that data tell; the last where none has it', () => {
+  const branch = (name: string, op: string): TfFunctionSpec => ({
+    name,
+    args: { v: TF.f32 },
+    outs: { y: TF.f32 },
+    nodes: [node('made', op, ['v'])],
+    ret: { y: 'made' },
+  });
+  const bytes = writeGraph(
+    [
+      placeholder('x', [2]),
+      placeholder('p', [], TF.i32),
+      node('y', 'Case', ['p', 'x'], { branches: { funcs: ['a', 'b', 'c'] } }),
+    ],
+    [branch('a', 'Neg'), branch('b', 'Square'), branch('c', 'Identity')],
+  );
+  const { graph } = importModel(bytes, { file: 'm.pb' });
+  const x = fromNumbers('f32', [2], [2, 3]);
+  // TensorFlow 2.21's answers.
+  const want = { '-1': [2, 3], 0: [-2, -3], 1: [4, 9], 2: [2, 3], 7: [2, 3] };
+  for (const [p, values] of Object.entries(want)) {
+    const y = evaluate(
+      graph,
+      new Map([
+        ['x', x],
+        ['p', fromNumbers('i32', [], [Number(p)])],
+      ]),
+    ).get('y');
+    expect([...toNumbers(must(y))]).toEqual(values);
+  }
 });

@@ -1,4 +1,5 @@
 import { must } from '../../core/diagnostic.ts';
+import { caseFunctions } from './cases.ts';
 import {
   argument,
   closure,
@@ -29,7 +30,8 @@ export function structured(p: Program): Program {
     const made = withoutSwitches(f.nodes, `${f.signature?.name ?? ''} `);
     return [{ ...f, nodes: made.nodes }, ...made.functions];
   });
-  return { nodes: main.nodes, functions: [...functions, ...main.functions] };
+  const whole = { nodes: main.nodes, functions: [...functions, ...main.functions] };
+  return { ...whole, functions: [...whole.functions, ...caseFunctions(whole)] };
 }
 
 /** A value of a Switch: which one, and on which side of its condition. */

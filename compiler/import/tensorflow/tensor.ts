@@ -33,7 +33,7 @@ const DATA_TYPES: readonly (readonly [name: string, dtype?: DType])[] = [
   ['uint32', 'u32'],
   ['uint64', 'u64'],
 ];
-export const [STRING, COMPLEX64, INT64, COMPLEX128] = [7, 8, 9, 18] as const;
+export const [INT32, STRING, COMPLEX64, INT64, COMPLEX128] = [3, 7, 8, 9, 18] as const;
 /** References to variables are numbered from here on. */
 const REFERENCE = 100;
 const plain = (type: number): number => (type > REFERENCE ? type - REFERENCE : type);

@@ -5,6 +5,7 @@ import { symbolicOf, type Graph, type Value } from '../../../graph/graph.ts';
 import { If as IfOp, outTypes } from '../../../ops/control/if.ts';
 import { Loop as LoopOp } from '../../../ops/control/loop.ts';
 import { cast, expand, reshape } from '../../shared/views.ts';
+import { caseFunction } from '../cases.ts';
 import { describe, isValue, type Item, type List } from '../item.ts';
 import type { BodyOf, TfBuilder, TfCtx, TfNode, TfOps } from '../registry.ts';
 
@@ -48,7 +49,8 @@ const caseOp: TfBuilder = (n, c) => {
   const names = n.funcs('branches');
   const [known] = symbolicOf(which) ?? [];
   const last = names.length - 1;
-  if (typeof known !== 'number') return n.unsupported('which branch it takes comes out when the model runs');
+  if (typeof known !== 'number' && last > 0) return c.call(caseFunction(names), [which, ...allItems(n, 1)], i => n.wants(i));
+  if (typeof known !== 'number') return c.call(must(names[0]), allItems(n, 1), i => n.wants(i));
   return c.call(must(names[known >= 0 && known <= last ? known : last]), allItems(n, 1), i => n.wants(i));
 };
 
