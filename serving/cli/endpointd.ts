@@ -17,7 +17,7 @@ interface Flags {
   readonly zones: number;
   readonly modelRoom: number;
   readonly allowNative?: true;
-  readonly trust: readonly string[];
+  readonly trust?: readonly string[];
   readonly allowReset?: true;
   readonly log: string;
 }
@@ -56,7 +56,7 @@ export async function run(argv: readonly string[], t: Terminal): Promise<number>
       wholeIn(1, 100_000),
       100,
     )
-    .option('--trust <key>', TRUST_HELP, several, [])
+    .option('--trust <key>', TRUST_HELP, several)
     .option('--allow-native', NATIVE_HELP)
     .option('--allow-reset', 'let POST /moto-api/reset forget everything')
     .option('--log <level>', 'debug, info, warn, error or silent', 'info')

@@ -7,14 +7,14 @@ import type { Trust } from '../core/trust.ts';
 export const TRUST_HELP =
   'load only bundles that `sinter sign` signed by this key, native code too; the file of a public key, may be given again';
 /** A flag that may be given again. */
-export const several = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+export const several = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 export const NATIVE_HELP = 'load bundles of native code, which may do whatever this user may, from anybody';
 /** What `--trust` and `--allow-native` say. Errors: both, a file that is no public key of Ed25519. */
 export function trustOf({
-  trust,
+  trust = [],
   allowNative,
 }: {
-  readonly trust: readonly string[];
+  readonly trust?: readonly string[] | undefined;
   readonly allowNative?: true | undefined;
 }): Trust {
   if (allowNative === true) {

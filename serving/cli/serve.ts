@@ -21,10 +21,10 @@ interface Flags {
   readonly grpcPort?: number;
   readonly workers: number;
   readonly allowNative?: true;
-  readonly trust: readonly string[];
+  readonly trust?: readonly string[];
   readonly multiModel?: boolean | string;
   readonly image?: string;
-  readonly dim: Readonly<Record<string, number | { readonly min: number; readonly max: number }>>;
+  readonly dim?: Readonly<Record<string, number | { readonly min: number; readonly max: number }>>;
   readonly cache: string;
   readonly maxQueue: number;
   readonly maxBatch: number;
@@ -33,7 +33,7 @@ interface Flags {
   readonly timeout: number;
   readonly logLevel: string;
 }
-function dim(value: string, before: Flags['dim']): Flags['dim'] {
+function dim(value: string, before: Flags['dim'] = {}): NonNullable<Flags['dim']> {
   const [, name = '', lo = '', hi] = /^(.+)=(\d+)(?:\.\.(\d+))?$/.exec(value) ?? [];
   if (name === '') throw new InvalidArgumentError('must be NAME=N or NAME=A..B.');
   return { ...before, [name]: hi === undefined ? Number(lo) : { min: Number(lo), max: Number(hi) } };
@@ -65,11 +65,11 @@ export async function run(argv: readonly string[], t: Terminal): Promise<number>
     .option('-p, --port <n>', 'port of HTTP; 0 is a free one', wholeIn(0, 65535), port === undefined ? 8080 : Number(port))
     .option('--grpc-port <n>', 'port of gRPC; 0 is a free one (default: no gRPC)', wholeIn(0, 65535))
     .option('-w, --workers <n>', 'processes that run models', wholeIn(1, 1024), Math.max(1, availableParallelism() - 1))
-    .option('--trust <key>', TRUST_HELP, several, [])
+    .option('--trust <key>', TRUST_HELP, several)
     .option('--allow-native', NATIVE_HELP)
     .option('--multi-model [folder]', `let requests load models from a folder (default: ${CONTAINER_MODELS})`)
     .option('--image <name>', 'answer as this image of XGBoost does, such as sagemaker-xgboost:1.2-1')
-    .option('-d, --dim <name=n|a..b>', 'the size of a free dimension of a trained model, or its range', dim, {})
+    .option('-d, --dim <name=n|a..b>', 'the size of a free dimension of a trained model, or its range', dim)
     .option('--cache <folder>', 'where models that were compiled or fetched are kept', defaultCache())
     .option('--max-queue <n>', 'requests that may wait for each worker; more get 503 at once', wholeIn(1), 256)
     .option('--max-batch <n>', 'rows of one run', wholeIn(1, 1 << 20), 4096)
@@ -117,7 +117,7 @@ async function start(given: readonly string[], o: Flags, env: NodeJS.ProcessEnv,
     trust: trustOf(o),
     contract: contractOf(o.image),
     env: { ...own, ...(modelRoot !== undefined && { SAGEMAKER_MULTI_MODEL: 'true' }) },
-    dims: o.dim,
+    dims: o.dim ?? {},
     cache: o.cache,
     maxQueue: o.maxQueue,
     maxBatch: o.maxBatch,

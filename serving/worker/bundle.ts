@@ -36,7 +36,8 @@ export interface OpenBundle {
 
 /** Loads a bundle by its own index.js, after its files were compared with their digests. ServeError 400 where it cannot be. */
 export async function openBundle({ bundle: dir, compiled }: LoadedFrom, trust: Trust): Promise<OpenBundle> {
-  if (trust.k === 'signed' && !compiled) checkSignature(dir, trust.keys);
+  const signed = trust.k === 'signed' && !compiled;
+  if (signed) checkSignature(dir, trust.keys);
   const manifest = readManifest(dir);
   if (manifest.native !== undefined && trust.k === 'webassembly')
     throw new ServeError(
@@ -55,7 +56,7 @@ export async function openBundle({ bundle: dir, compiled }: LoadedFrom, trust: T
     return {
       manifest,
       profile: model.profile,
-      checked: `${files} ${files === 1 ? 'file' : 'files'}`,
+      checked: signed ? 'signature' : `${files} ${files === 1 ? 'file' : 'files'}`,
       run: inputs => guarded(() => model.run(inputs)),
     };
   } catch (e) {
