@@ -120,9 +120,12 @@ function joinWords(
   const tail = w.run % f.group;
   const runs = k.param(w.depth / w.run);
   const word = (width: number, element: Expr, at: Expr, count: number): void => {
-    for (let j = 0; j < width; j += lanes) {
+    // The last panel may be narrower than a vector.
+    let n = lanes;
+    while (width % n !== 0) n = (n / 2) as Lanes;
+    for (let j = 0; j < width; j += n) {
       const parts = Array.from({ length: count }, (_, e) => {
-        const v = cast(vtype('i32', lanes), k.load(from, add(element, e * width + j), lanes));
+        const v = cast(vtype('i32', n), k.load(from, add(element, e * width + j), n));
         const own = e === f.group - 1 ? v : and(v, konst(v.t, mask));
         return e === 0 ? own : shl(own, e * bits);
       });
