@@ -78,14 +78,13 @@ function sumsOf(t: Terms): SumOf {
   const { steps, results } = t;
   let running: Float64Array | undefined;
   return (from, to) => {
-    if (from === 0 && to === steps) return largest(wholeSums(t));
+    if (from === 0 && to === steps) return maxOf(wholeSums(t), 0);
     const sums = (running ??= runningSums(t));
     let most = 0;
     for (let r = 0; r < results; r++) most = Math.max(most, (sums[to * results + r] ?? 0) - (sums[from * results + r] ?? 0));
     return most;
   };
 }
-const largest = (sums: Float64Array): number => sums.reduce((a, b) => Math.max(a, b), 0);
 /** The sums of all steps, in the order in which the terms lie. */
 function wholeSums(t: Terms): Float64Array {
   const { steps, results, stepStride, resultStride } = t;

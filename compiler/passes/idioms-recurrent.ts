@@ -3,7 +3,7 @@ import { dimEq, dimMul, dimSub, rangeOf, type Dim } from '../core/dim.ts';
 import { nodesOf, type Value } from '../graph/graph.ts';
 import { op, rule, type Match, type Rule } from '../graph/rewrite.ts';
 import { packedSteps } from '../import/shared/tensorflow/recurrent.ts';
-import { concat, expand, reshape, slice, transpose } from '../import/shared/views.ts';
+import { concat, expand, flip, reshape, slice, transpose } from '../import/shared/views.ts';
 import { Loop } from '../ops/control/loop.ts';
 import * as e from '../ops/elementwise/index.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
@@ -14,7 +14,7 @@ import { Recurrent } from '../ops/recurrent/recurrent.ts';
 import { keepsSizes, partsOf, type LoopParts } from './idioms-loops.ts';
 import { linear, type Linear } from './linear.ts';
 import { madeBy, splat } from './match.ts';
-import { fits, moved, stepsOf, turned, type Steps } from './steps.ts';
+import { fits, moveAxis, stepsOf, type Steps } from './steps.ts';
 
 /**
  * Loops over the cells of LSTM, GRU and RNN as the operator that they are. Each carried value must be the state of a cell, or what a mask
@@ -388,7 +388,7 @@ const cells: Rule = rule('a recurrent cell in a loop', op(Loop, [], { more: true
   const values = p.carried.map(finalOf);
   const results = p.results.map(r => {
     const all = s.all(r.value) ?? sameInAll(m, s, r.value);
-    return all && moved(m, r.reverse ? turned(m, all, 0) : all, r.axis, true);
+    return all && moveAxis(m, r.reverse ? flip(m, all, [0]) : all, r.axis, true);
   });
   const made = [...values, ...results];
   return made.every(v => v !== undefined) ? made : undefined;

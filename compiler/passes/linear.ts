@@ -1,8 +1,8 @@
 import { must } from '../core/diagnostic.ts';
-import { dimEq, type Dim } from '../core/dim.ts';
+import { dimEq } from '../core/dim.ts';
 import type { GraphBuilder } from '../graph/build.ts';
 import type { Value } from '../graph/graph.ts';
-import { slice, transpose } from '../import/shared/views.ts';
+import { slice, transpose, type Cut } from '../import/shared/views.ts';
 import { Add, Mul, Neg, Sub } from '../ops/elementwise/index.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Concat } from '../ops/movement/concat.ts';
@@ -87,13 +87,8 @@ function product(m: GraphBuilder, s: Steps, v: Value): Linear | undefined {
   }
   return { ...none, products };
 }
-interface Columns {
-  readonly start: Dim;
-  readonly size: Dim;
-  readonly step: Dim;
-}
 /** What a slice takes of the last axis, where it takes the others whole. */
-function lastAxis(v: Value): Columns | undefined {
+function lastAxis(v: Value): Cut | undefined {
   const node = madeBy(v, Slice);
   const x = node?.inputs[0];
   if (!node || !x) return undefined;
@@ -102,7 +97,7 @@ function lastAxis(v: Value): Columns | undefined {
   const whole = starts.every((d, a) => a === last || (d === 0 && steps[a] === 1 && dimEq(must(sizes[a]), must(x.type.shape[a]))));
   return whole && last >= 0 ? { start: must(starts[last]), size: must(sizes[last]), step: must(steps[last]) } : undefined;
 }
-function columns(m: GraphBuilder, l: Linear, cut: Columns): Linear {
+function columns(m: GraphBuilder, l: Linear, cut: Cut): Linear {
   // A single number is in all columns.
   const of = (v: Value): Value => {
     const axis = v.type.shape.length - 1;

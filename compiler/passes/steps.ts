@@ -1,8 +1,8 @@
 import { must } from '../core/diagnostic.ts';
-import { dimEq, dimSub, type Dim } from '../core/dim.ts';
+import { dimEq, type Dim } from '../core/dim.ts';
 import type { GraphBuilder } from '../graph/build.ts';
 import { nodesOf, type Node, type Value } from '../graph/graph.ts';
-import { reshape, slice, transpose } from '../import/shared/views.ts';
+import { flip, reshape, transpose } from '../import/shared/views.ts';
 import { attrsOf } from '../ops/define.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
 import { Concat } from '../ops/movement/concat.ts';
@@ -21,14 +21,8 @@ export interface Steps {
   /** Says what a value of the body is in all iterations, and finds out what follows from that. */
   learn(v: Value, all: Value): void;
 }
-/** An axis from its last element to the first. */
-export const turned = (m: GraphBuilder, v: Value, axis: number): Value => {
-  const size = must(v.type.shape[axis]);
-  return slice(m, v, new Map([[axis, { start: dimLast(size), size, step: -1 }]]));
-};
-const dimLast = (d: Dim): Dim => dimSub(d, 1);
 /** An axis moved to the front, or back from it. */
-export function moved(m: GraphBuilder, v: Value, axis: number, back: boolean): Value {
+export function moveAxis(m: GraphBuilder, v: Value, axis: number, back: boolean): Value {
   const rest = v.type.shape.map((_, a) => a).filter(a => a !== axis);
   const front = [axis, ...rest];
   return transpose(m, v, back ? v.type.shape.map((_, a) => front.indexOf(a)) : front);
@@ -40,8 +34,8 @@ export function stepsOf(m: GraphBuilder, p: LoopParts): Steps {
   const one = new Map<Value, Value>(p.captured.map(c => [c.formal, c.given]));
   const each = new Map<Value, Value>();
   for (const s of p.scanned) {
-    const first = moved(m, s.given, s.axis, false);
-    each.set(s.formal, s.reverse ? turned(m, first, 0) : first);
+    const first = moveAxis(m, s.given, s.axis, false);
+    each.set(s.formal, s.reverse ? flip(m, first, [0]) : first);
   }
   if (p.iteration) each.set(p.iteration, m.apply1(Range, [m.literal('i64', 0), m.literal('i64', 1)], { n: trip }));
   const same = (v: Value): Value | undefined => (v.def.k === 'const' ? v : one.get(v));

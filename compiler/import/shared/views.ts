@@ -35,6 +35,18 @@ export function slice(c: GraphBuilder, x: Value, cuts: ReadonlyMap<number, Cut>)
   const attrs = { starts: all.map(s => s.start), sizes: all.map(s => s.size), steps: all.map(s => s.step) };
   return isWholeSlice(x.type.shape, attrs) ? x : c.apply1(Slice, [x], attrs);
 }
+/** Some axes from their last element to the first. */
+export const flip = (c: GraphBuilder, x: Value, axes: readonly number[]): Value =>
+  slice(
+    c,
+    x,
+    new Map(
+      axes.map(a => {
+        const size = must(x.type.shape[a]);
+        return [a, { start: dimSub(size, 1), size, step: -1 }];
+      }),
+    ),
+  );
 /** 1 where d is negative, else 0. */
 const isNegative = (d: Dim): Dim => dimMin(1, dimMax(0, dimNeg(d)));
 const clampDim = (d: Dim, lo: Dim, hi: Dim): Dim => dimMax(lo, dimMin(d, hi));

@@ -12,7 +12,6 @@ import {
   type DescribeCompilationJobResponse,
   type OutputConfig,
 } from '@aws-sdk/client-sagemaker';
-import { GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
 import { image, MODEL_URL, ROLE, rows, startPlane, until, type Plane } from './plane.ts';
 
 let p: Plane;
@@ -87,24 +86,7 @@ describe('a shadow variant and data capture', () => {
     });
     for (let i = 0; i < 10; i++)
       expect((await p.invoke({ EndpointName: 'shadow', InferenceId: `id-${i}` })).variant).toBe('real');
-    const shaded = async (): Promise<number> => {
-      const out = await p.cloudwatch.send(
-        new GetMetricStatisticsCommand({
-          Namespace: 'AWS/SageMaker',
-          MetricName: 'Invocations',
-          Dimensions: [
-            { Name: 'EndpointName', Value: 'shadow' },
-            { Name: 'VariantName', Value: 'shade' },
-          ],
-          StartTime: new Date(Date.now() - 600_000),
-          EndTime: new Date(Date.now() + 60_000),
-          Period: 60,
-          Statistics: ['Sum'],
-        }),
-      );
-      return (out.Datapoints ?? []).reduce((n, x) => n + (x.Sum ?? 0), 0);
-    };
-    await until(async () => (await shaded()) === 10);
+    await until(async () => (await p.metric('Invocations', 'shadow', 'shade')) === 10);
     const keys = (): string[] => [...p.s3.objects.keys()].filter(k => k.startsWith('captured/'));
     const lines = (): string[] => keys().flatMap(k => p.s3.objects.get(k)?.toString().trim().split('\n') ?? []);
     await until(() => lines().length === 10);

@@ -4,7 +4,6 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
 import { CreateEndpointCommand, CreateEndpointConfigCommand } from '@aws-sdk/client-sagemaker';
 import { compile, writeBundle } from 'sinter';
 import { create as pack } from 'tar';
@@ -110,21 +109,7 @@ describe('a slow shadow', () => {
     const { total, failed, counts } = await load.stop();
     expect([...new Set(failed)]).toEqual([]);
     expect([...counts.keys()]).toEqual(['real']);
-    const { Datapoints = [] } = await p.cloudwatch.send(
-      new GetMetricStatisticsCommand({
-        Namespace: 'AWS/SageMaker',
-        MetricName: 'Invocations',
-        Dimensions: [
-          { Name: 'EndpointName', Value: 'shaded' },
-          { Name: 'VariantName', Value: 'shade' },
-        ],
-        StartTime: new Date(Date.now() - 600_000),
-        EndTime: new Date(Date.now() + 60_000),
-        Period: 60,
-        Statistics: ['Sum'],
-      }),
-    );
-    const shaded = Datapoints.reduce((n, d) => n + (d.Sum ?? 0), 0);
+    const shaded = await p.metric('Invocations', 'shaded', 'shade');
     expect(shaded).toBeGreaterThan(0);
     // 64 copies wait at most: had production waited for the shadow, the two would be as close as that.
     expect(total - shaded).toBeGreaterThan(100);

@@ -1,6 +1,5 @@
 // The multi-model exercise by the AWS SDK for JavaScript, and what a cache of models must stand.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
 import { ModelNotReadyException } from '@aws-sdk/client-sagemaker-runtime';
 import { startLoad } from './load.ts';
 import { bikeArchive, image, predictions, rows, startPlane, until, type Plane } from './plane.ts';
@@ -23,23 +22,8 @@ afterAll(() => p.close());
 const EndpointName = 'multi';
 const ask = (TargetModel: string): ReturnType<Plane['invoke']> =>
   p.invoke({ EndpointName, TargetModel, Body: rows.slice(0, 5).join('\n') });
-async function total(MetricName: string, Statistic: 'Sum' | 'SampleCount', EndpointName = 'multi'): Promise<number> {
-  const out = await p.cloudwatch.send(
-    new GetMetricStatisticsCommand({
-      Namespace: 'AWS/SageMaker',
-      MetricName,
-      Dimensions: [
-        { Name: 'EndpointName', Value: EndpointName },
-        { Name: 'VariantName', Value: 'v0' },
-      ],
-      StartTime: new Date(Date.now() - 3_600_000),
-      EndTime: new Date(Date.now() + 60_000),
-      Period: 60,
-      Statistics: [Statistic],
-    }),
-  );
-  return (out.Datapoints ?? []).reduce((sum, d) => sum + (d[Statistic] ?? 0), 0);
-}
+const total = (metric: string, statistic: 'Sum' | 'SampleCount', endpoint = EndpointName): Promise<number> =>
+  p.metric(metric, endpoint, 'v0', statistic);
 
 describe('a multi-model endpoint', () => {
   it('reads no model before it is asked for, answers in JSON, and keeps it', async () => {

@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApplicationAutoScalingClient } from '@aws-sdk/client-application-auto-scaling';
-import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchClient, GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
 import {
   CreateEndpointCommand,
   CreateEndpointConfigCommand,
@@ -62,6 +62,8 @@ export interface Plane {
   config(name: string, variants: readonly Partial<ProductionVariant>[]): Promise<void>;
   inService(name: string): Promise<DescribeEndpointOutput>;
   describe(name: string): Promise<DescribeEndpointOutput>;
+  /** A metric of a variant, over the last hour. */
+  metric(name: string, endpoint: string, variant: string, statistic?: 'Sum' | 'SampleCount'): Promise<number>;
   remove(name: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -128,6 +130,23 @@ export async function startPlane(options: Partial<DaemonOptions> = {}): Promise<
       return describe(EndpointName);
     },
     describe,
+    metric: async (MetricName, endpoint, variant, statistic = 'Sum') => {
+      const { Datapoints = [] } = await plane.cloudwatch.send(
+        new GetMetricStatisticsCommand({
+          Namespace: 'AWS/SageMaker',
+          MetricName,
+          Dimensions: [
+            { Name: 'EndpointName', Value: endpoint },
+            { Name: 'VariantName', Value: variant },
+          ],
+          StartTime: new Date(Date.now() - 3_600_000),
+          EndTime: new Date(Date.now() + 60_000),
+          Period: 60,
+          Statistics: [statistic],
+        }),
+      );
+      return Datapoints.reduce((sum, d) => sum + (d[statistic] ?? 0), 0);
+    },
     remove: async EndpointName => {
       await sagemaker.send(new DeleteEndpointCommand({ EndpointName }));
       await waitUntilEndpointDeleted(waiter, { EndpointName });

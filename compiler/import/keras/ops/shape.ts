@@ -9,7 +9,7 @@ import { indicesInto } from '../../shared/indices.ts';
 import { asNumber, field, isArray, type Json } from '../../shared/json.ts';
 import { reduceOver } from '../../shared/reduce.ts';
 import { oneHot } from '../../shared/tensorflow/select.ts';
-import { cast, concat, cutOf, expand, reshape, slice, transpose, type Cut } from '../../shared/views.ts';
+import { cast, concat, cutOf, expand, flip, reshape, slice, transpose, type Cut } from '../../shared/views.ts';
 import { dtypeOr, type LayerView } from '../layer.ts';
 import { repeated, reshaped } from '../layers/shape.ts';
 import type { CallView, KerasBuilder, LayerBuilder, LayerTable } from '../registry.ts';
@@ -79,14 +79,13 @@ const reshapeTo = on((n, c, x, call) => {
   }
   return reshaped(c, x, [], sizes);
 });
-const flip = on((n, c, x, call) => {
-  const axes = (axesSetting(n, call) ?? axesFrom(x)).map(a => axisOf(c, a, rankOf(x)));
-  return slice(
+const flipped = on((n, c, x, call) =>
+  flip(
     c,
     x,
-    new Map(axes.map(a => [a, { start: dimSub(must(x.type.shape[a]), 1), size: must(x.type.shape[a]), step: -1 }])),
-  );
-});
+    (axesSetting(n, call) ?? axesFrom(x)).map(a => axisOf(c, a, rankOf(x))),
+  ),
+);
 const roll = on((n, c, x, call) => {
   const axes = axesSetting(n, call);
   const shifts = ints(n, call, 'shift');
@@ -330,13 +329,9 @@ export const shapeOps: LayerTable = prefixed({
   Swapaxes: swapaxes,
   Reshape: reshapeTo,
   Ravel: on((_, c, x) => reshape(c, x, [dimProd(x.type.shape)])),
-  Flip: flip,
-  Fliplr: on((_, c, x) =>
-    slice(c, x, new Map([[1, { start: dimSub(must(x.type.shape[1]), 1), size: must(x.type.shape[1]), step: -1 }]])),
-  ),
-  Flipud: on((_, c, x) =>
-    slice(c, x, new Map([[0, { start: dimSub(must(x.type.shape[0]), 1), size: must(x.type.shape[0]), step: -1 }]])),
-  ),
+  Flip: flipped,
+  Fliplr: on((_, c, x) => flip(c, x, [1])),
+  Flipud: on((_, c, x) => flip(c, x, [0])),
   Roll: roll,
   Repeat: repeat,
   Tile: tile,

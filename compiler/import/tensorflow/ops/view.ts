@@ -24,7 +24,7 @@ import { reduceOver } from '../../shared/reduce.ts';
 import { element, expectSizes, lengthOf, sizeOf, sizesOf, sizesValue, unbounded } from '../../shared/sizes.ts';
 import { sliceBySizes, stridedSlice } from '../../shared/tensorflow/slice.ts';
 import { batchToSpace, depthToSpace, spaceToBatch, spaceToDepth } from '../../shared/tensorflow/space.ts';
-import { cast, concat, expand, reshape, slice, transpose } from '../../shared/views.ts';
+import { cast, concat, expand, flip, reshape, slice, transpose } from '../../shared/views.ts';
 import { isValue, type Complex, type Item } from '../item.ts';
 import type { TfBuilder, TfCtx, TfNode, TfOps } from '../registry.ts';
 
@@ -240,20 +240,9 @@ function symmetric(n: TfNode, c: TfCtx, x: Value, begin: readonly Dim[], end: re
     return concat(c, [...back(dimSub(before, 1), before), v, ...back(dimSub(size, 1), after)], a);
   }, x);
 }
-const reversed = (c: TfCtx, x: Value, axes: readonly number[]): Value =>
-  slice(
-    c,
-    x,
-    new Map(
-      axes.map(a => {
-        const size = must(x.type.shape[a]);
-        return [a, { start: dimSub(size, 1), size, step: -1 }] as const;
-      }),
-    ),
-  );
 const reverseV2: TfBuilder = (n, c) => {
   const x = n.input(0);
-  return [reversed(c, x, sortedAxes(n, c.intsIn(n.input(1), 'axes'), rankOf(x)))];
+  return [flip(c, x, sortedAxes(n, c.intsIn(n.input(1), 'axes'), rankOf(x)))];
 };
 const roll: TfBuilder = (n, c) => {
   const x = n.input(0);

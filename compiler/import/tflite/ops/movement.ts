@@ -8,7 +8,7 @@ import { gather, indexTuples } from '../../shared/gather.ts';
 import { sizeOf, sizesOf } from '../../shared/sizes.ts';
 import { batchToSpace, depthToSpace, spaceToBatch, spaceToDepth } from '../../shared/tensorflow/space.ts';
 import { sliceBySizes, stridedSlice } from '../../shared/tensorflow/slice.ts';
-import { cast, concat, expand, reshape, slice, transpose } from '../../shared/views.ts';
+import { cast, concat, expand, flip, reshape, slice, transpose } from '../../shared/views.ts';
 import { askedCounts, askedSizes } from '../asked.ts';
 import type { TfliteBuilder, TfliteCtx, TfliteNode, TfliteOps } from '../registry.ts';
 import { isComplex } from '../tensor.ts';
@@ -178,9 +178,7 @@ const gatherNd: TfliteBuilder = moving((_, c, [x, given]) => {
 
 const reverse: TfliteBuilder = moving((n, c, [x]) => {
   const v = must(x);
-  const axes = sortedAxes(c, c.intsIn(n.input(1), 'axes'), rankOf(v));
-  const cuts = axes.map(a => [a, { start: dimSub(must(v.type.shape[a]), 1), size: must(v.type.shape[a]), step: -1 }] as const);
-  return [slice(c, v, new Map(cuts))];
+  return [flip(c, v, sortedAxes(c, c.intsIn(n.input(1), 'axes'), rankOf(v)))];
 });
 const reverseSequence: TfliteBuilder = moving((n, c, [x]) => {
   const lengths = cast(c, n.input(1), 'i64');
