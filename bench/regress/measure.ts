@@ -16,7 +16,7 @@ import { openOriginal, reference, type Original } from '../../compiler/reference
 import { inputsOf, type Inputs } from '../suite/inputs.ts';
 import type { SuiteModel, SuiteRun, SuiteTarget } from '../suite/suite.ts';
 import { taskFigure, type TaskFigure } from '../../compiler/verify/task.ts';
-import { parityOf, type Parity } from '../../compiler/verify/parity.ts';
+import { parityOf, settled, type Parity } from '../../compiler/verify/parity.ts';
 import { DEFAULTS } from '../../compiler/verify/verify.ts';
 import type { Accuracy, Size } from './baseline.ts';
 
@@ -68,7 +68,7 @@ export async function measure(m: SuiteModel, target: SuiteTarget, compileModel: 
     const right = { ...evaluator, run: (x: Inputs) => Promise.resolve(new Map(must(known.get(x)))) };
     const parity = await parityOf(ours, right, samples, DEFAULTS);
     const by = [...new Set(runs.map(r => r.expected?.by ?? 'float64'))].join(', ');
-    const { framework, apart } = await againstFramework(original, right, ours, samples, parity);
+    const { framework, apart } = await againstFramework(original, right, ours, samples);
     const task = taskOf(m, runs, samples, ours, known);
     return {
       sha256,
@@ -118,13 +118,11 @@ function sizeOf(report: CompileResult['report'], files: ReadonlyMap<string, Uint
   };
 }
 
-/** As in test/models/real.test.ts: who is about as near to the model in float64 as its own framework is, agrees with it. */
 async function againstFramework(
   original: Original,
   right: Parameters<typeof parityOf>[1],
   ours: Parameters<typeof parityOf>[0],
   samples: readonly Inputs[],
-  mine: Parity,
 ): Promise<{ framework: Accuracy['framework']; apart: string[] }> {
   if (original.format !== 'onnx') return { framework: undefined, apart: [] };
   const ref = await reference(original, 'auto');
@@ -132,13 +130,10 @@ async function againstFramework(
   const theirs = new Map<Inputs, Map<string, Tensor>>();
   for (const x of samples) theirs.set(x, await ref.run(x));
   const run = (x: Inputs): Map<string, Tensor> => must(theirs.get(x));
-  const between = await parityOf(ours, { ...ref, run: x => Promise.resolve(run(x)) }, samples, DEFAULTS);
+  const known = { ...ref, run: (x: Inputs) => Promise.resolve(run(x)) };
+  const between = await settled(await parityOf(ours, known, samples, DEFAULTS), ours, known, right, samples);
   const own = await parityOf({ run }, right, samples, DEFAULTS);
-  const apart = between.outputs.flatMap(o => {
-    const distance = own.outputs.find(x => x.name === o.name)?.abs ?? 0;
-    const our = mine.outputs.find(x => x.name === o.name)?.abs ?? Infinity;
-    return o.ok || our <= 2 * distance ? [] : [`${o.name}: ${o.why ?? ''}`];
-  });
+  const apart = between.outputs.flatMap(o => (o.ok ? [] : [`${o.name}: ${o.why ?? ''}`]));
   const outputs = Object.fromEntries(own.outputs.map(o => [o.name, { abs: digits(o.abs) }]));
   return { framework: { by: `${ref.name} ${ref.version}`, outputs }, apart };
 }

@@ -3,7 +3,7 @@ import { many, showNumber, table } from '../core/format.ts';
 import { showType } from '../core/shape.ts';
 import type { Certificate, FileCheck } from '../verify/certificate.ts';
 import type { Divergence, DivergentValue } from '../verify/nodes.ts';
-import type { Parity } from '../verify/parity.ts';
+import type { OutputParity, Parity } from '../verify/parity.ts';
 import { verify, type Answers, type VerifyOptions } from '../verify/verify.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 
@@ -41,13 +41,19 @@ function showFileCheck(f: FileCheck): string {
 }
 
 const showReference = (p: Parity): string => `${p.reference.name} ${p.reference.version}`;
+function verdict(o: OutputParity): string {
+  if (!o.ok) return `differs: ${o.why ?? ''}`;
+  if (!o.float64) return 'ok';
+  const { ours, theirs } = o.float64;
+  return `ok: ${ours.toExponential(2)} from the model in float64, the framework ${theirs.toExponential(2)}`;
+}
 /** A table: the worst differences of each output. */
 export function showParity(p: Parity): string {
   const rows = p.outputs.map(o => [
     o.name,
     o.abs.toExponential(2),
     o.rel.toExponential(2),
-    `${o.ok ? 'ok' : `differs: ${o.why ?? ''}`}${o.classes ? `, arg-max agrees ${o.classes.same} of ${o.classes.rows} times` : ''}`,
+    `${verdict(o)}${o.classes ? `, arg-max agrees ${o.classes.same} of ${o.classes.rows} times` : ''}`,
   ]);
   const quantized = p.outputs.filter(o => o.error !== undefined);
   const by = quantized.map(o => `${o.name} ${showNumber(o.error ?? 0)} of ${showNumber(o.allowed ?? 0)}`).join(', ');

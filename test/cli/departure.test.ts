@@ -6,7 +6,7 @@ import { openBundle } from '../../compiler/run/bundle.ts';
 import { compare, divergence } from '../../compiler/verify/compare.ts';
 import { openOriginal, reference, type Reference } from '../../compiler/reference/reference.ts';
 import { showDivergence } from '../../compiler/cli/verify.ts';
-import { parityOf } from '../../compiler/verify/parity.ts';
+import { parityOf, settled } from '../../compiler/verify/parity.ts';
 import { findDivergence } from '../../compiler/verify/nodes.ts';
 import { compile } from '../../compiler/node.ts';
 import { fromNumbers, type Tensor } from '../../compiler/core/tensor.ts';
@@ -54,6 +54,31 @@ describe('finding the first value that diverges', () => {
     const parity = await parityOf(bundle, bad, [inputs], tol);
     expect(parity.ok).toBe(false);
     expect(parity.outputs[0]).toMatchObject({ name: 'y', ok: false });
+  });
+});
+
+describe('judging by the model in float64', () => {
+  const f = (...x: number[]): Tensor => fromNumbers('f32', [x.length], x);
+  const gives = (t: Tensor): Pick<Reference, 'name' | 'version' | 'run'> => ({
+    name: 'litert-js',
+    version: '1',
+    run: () => Promise.resolve(new Map([['y', t]])),
+  });
+  const judged = async (ours: Tensor, theirs: Tensor, exact: Tensor) => {
+    const p = await parityOf(gives(ours), gives(theirs), [new Map()], tol);
+    return settled(p, gives(ours), gives(theirs), gives(exact), [new Map()]);
+  };
+  it('takes rounding of the size that the framework has', async () => {
+    const p = await judged(f(200, 0.00363), f(200, 0.00358), f(200, 0.0036));
+    expect(p).toMatchObject({ ok: true, outputs: [{ ok: true, float64: { ours: expect.closeTo(3e-5, 6) } }] });
+    expect(p.outputs[0]).not.toHaveProperty('why');
+  });
+  it('takes nothing else', async () => {
+    expect((await judged(f(200, 0.00365), f(200, 0.00358), f(200, 0.0036))).ok).toBe(false);
+    expect((await judged(f(1, 2), f(1, Infinity), f(1, 3))).ok).toBe(false);
+    expect((await judged(f(1, NaN), f(1, 2), f(1, 3))).ok).toBe(false);
+    const i = (x: number): Tensor => fromNumbers('i32', [1], [x]);
+    expect((await judged(i(4), i(5), i(4))).ok).toBe(false);
   });
 });
 
