@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import * as sinter from '../compiler/node.ts';
 import * as page from '../compiler/index.ts';
-import { readModule, root } from './architecture/modules.ts';
+import { readModule } from './architecture/modules.ts';
+import { bundled } from './bundled.ts';
 import { model, node, value } from './onnx-writer.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'sinter-api-'));
@@ -42,13 +43,13 @@ describe('the package in Node', () => {
     // Jest keeps modules by their paths alone, so that Node itself has to load what took the place of another bundle.
     const script = `
       import { compile, openBundle, writeBundle } from './compiler/node.ts';
-      const [model, out] = process.argv.slice(1);
+      const [model, out] = process.argv.slice(2);
       for (const target of ['wasm-simd', 'wasm-mvp']) {
         writeBundle(out, (await compile({ model, target })).files);
         console.log((await openBundle(out)).profile);
       }`;
-    const argv = ['--import', 'tsx', '--input-type=module', '-e', script, path, out];
-    const r = spawnSync(process.execPath, argv, { cwd: root, encoding: 'utf8' });
+    const argv = [await bundled('twice.ts', script), path, out];
+    const r = spawnSync(process.execPath, argv, { encoding: 'utf8' });
     expect(r.stderr).toBe('');
     expect(r.stdout).toBe('wasm-simd\nwasm-mvp\n');
   });

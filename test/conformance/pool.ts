@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { bundled } from '../bundled.ts';
 import type { Outcome } from './outcome.ts';
 import type { Way } from './runners.ts';
 
@@ -34,11 +34,8 @@ export async function runAll(jobs: readonly Job[], o: PoolOptions, report: (job:
 }
 
 /** A worker that has loaded everything. */
-function start(): Promise<ChildProcess> {
-  const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), {
-    serialization: 'advanced',
-    execArgv: ['--import', 'tsx'],
-  });
+async function start(): Promise<ChildProcess> {
+  const child = fork(await bundled('test/conformance/worker.ts'), { serialization: 'advanced', execArgv: [] });
   return new Promise((resolve, reject) => {
     child.once('message', () => {
       child.removeAllListeners();

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { CompileOptions } from '../../compiler/index.ts';
+import { bundled } from '../bundled.ts';
 
 export interface Job {
   readonly options: CompileOptions;
@@ -29,10 +29,10 @@ export interface Limited {
 /** Compiles in a process that is killed where it takes too much; then the next job gets a new one. */
 export function limited(): Limited {
   let child: ChildProcess | undefined;
-  const start = (): Promise<ChildProcess> => {
-    const c = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), {
+  const start = async (): Promise<ChildProcess> => {
+    const c = fork(await bundled('test/limits/child.ts'), {
       serialization: 'advanced',
-      execArgv: ['--import', 'tsx', '--max-old-space-size=800'],
+      execArgv: ['--max-old-space-size=800'],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     return new Promise((resolve, reject) => {

@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build, transform, type Plugin } from 'esbuild';
+import { projectDir } from '../fixtures/paths.ts';
+
+/** Modules find their files and other programs beside themselves. */
+const urls: Plugin = {
+  name: 'urls',
+  setup: b =>
+    b.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      if (!text.includes('import.meta.url')) return { contents: text, loader: 'ts' };
+      const define = { 'import.meta.url': JSON.stringify(pathToFileURL(path).href) };
+      return { contents: (await transform(text, { loader: 'ts', target: 'node20', define })).code, loader: 'js' };
+    }),
+};
+const made = new Map<string, Promise<string>>();
+/**
+ * A program of the sources, bundled: it starts at once, where a loader would translate hundreds of modules. `entry` is a file's path in the
+ * project, or `code` that imports from the project's folder. What serves is bundled beside its packages.
+ */
+export function bundled(entry: string, code?: string): Promise<string> {
+  const key = `${entry}\n${code ?? ''}`;
+  const had = made.get(key) ?? make(entry, code);
+  made.set(key, had);
+  return had;
+}
+
+async function make(entry: string, code: string | undefined): Promise<string> {
+  const home = join(projectDir, /(?:^|\/)serving\//.test(entry) ? 'serving/out' : 'out');
+  const { outputFiles } = await build({
+    ...(code === undefined
+      ? { entryPoints: [join(projectDir, entry)] }
+      : { stdin: { contents: code, resolveDir: projectDir, loader: 'ts', sourcefile: entry } }),
+    outdir: home,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    write: false,
+    logLevel: 'error',
+    plugins: [urls],
+  });
+  // Other files of tests may write the same: each file appears when it is whole.
+  const hash = createHash('sha256');
+  for (const f of outputFiles) hash.update(f.contents);
+  const folder = join(home, `programs-${hash.digest('hex').slice(0, 16)}`);
+  for (const f of outputFiles) {
+    const name = join(folder, relative(home, f.path));
+    mkdirSync(dirname(name), { recursive: true });
+    const half = `${name}.${process.pid}`;
+    writeFileSync(half, f.contents);
+    renameSync(half, name);
+  }
+  return join(folder, code === undefined ? basename(entry).replace(/\.ts$/, '.mjs') : 'stdin.mjs');
+}
