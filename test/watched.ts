@@ -1,5 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { build } from 'esbuild';
+import { projectDir } from '../fixtures/paths.ts';
 
 /** How one of many attempts ended, as the process that made it says. */
 export interface Answer {
@@ -9,8 +12,10 @@ export interface Answer {
   readonly why: string;
   readonly fault: boolean;
 }
+/** Who works on an attempt: what ends the process while another program is asked is not our fault. */
+export type Phase = 'ours' | 'peer';
 interface Attempts {
-  /** The module that makes them: it sends `{ ready: true }`, and an answer for each number that it gets. */
+  /** The module that makes them: it sends `{ ready: true }`, and an answer for each number that it gets; `{ phase }` when a peer begins. */
   readonly module: string;
   readonly args: readonly string[];
   readonly from: number;
@@ -31,21 +36,31 @@ function memoryOf(pid: number | undefined): number {
 /** Makes attempts in processes that are watched; one that takes too much is stopped, which is a fault, and another process goes on. */
 export async function watched(o: Attempts, report: (a: Answer) => void): Promise<void> {
   let next = o.from;
+  // One file starts in a tenth of the time, which counts where many attempts end their process.
+  const outfile = join(projectDir, 'out', 'fuzz', `${basename(o.module, '.ts')}.mjs`);
+  const settings = { bundle: true, platform: 'node', format: 'esm', packages: 'external', sourcemap: true } as const;
+  await build({ entryPoints: [o.module], outfile, ...settings, logLevel: 'warning' });
   const run = (): Promise<void> =>
     new Promise(resolve => {
       let at: number | undefined;
       let since = Date.now();
       let stopped: string | undefined;
+      let phase: Phase = 'ours';
       let least = 0; // bytes before the attempt at hand
-      const child: ChildProcess = fork(o.module, [...o.args], { execArgv: ['--import', 'tsx'] });
+      const child: ChildProcess = fork(outfile, [...o.args], { execArgv: ['--enable-source-maps'] });
       const give = (): void => {
         at = next < o.from + o.count ? next++ : undefined;
         since = Date.now();
+        phase = 'ours';
         least = memoryOf(child.pid);
         if (at === undefined) child.kill();
         else child.send(at);
       };
-      child.on('message', (a: Answer | { readonly ready: true }) => {
+      child.on('message', (a: Answer | { readonly ready: true } | { readonly phase: Phase }) => {
+        if ('phase' in a) {
+          phase = a.phase;
+          return;
+        }
         if (!('ready' in a)) report(a);
         give();
       });
@@ -65,7 +80,7 @@ export async function watched(o: Attempts, report: (a: Answer) => void): Promise
           return;
         }
         const why = stopped ?? `the process ends with ${code ?? signal}`;
-        report({ k: at, end: 'stopped', why, fault: true });
+        report({ k: at, end: phase === 'ours' ? 'stopped' : 'peer stopped', why, fault: phase === 'ours' });
         resolve(run());
       });
     });
@@ -75,8 +90,10 @@ export async function watched(o: Attempts, report: (a: Answer) => void): Promise
 export function tallied(what: string): { readonly report: (a: Answer) => void; readonly summary: () => number } {
   const tally = new Map<string, number>();
   let faults = 0;
+  let done = 0;
   return {
     report: a => {
+      if (++done % 1000 === 0) console.log(`${done} done, ${faults} faults`);
       tally.set(a.end, (tally.get(a.end) ?? 0) + 1);
       if (!a.fault) return;
       faults++;

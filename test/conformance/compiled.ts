@@ -54,6 +54,10 @@ interface Exports {
 }
 async function wasm(program: Program, plan: MemoryPlan, profile: Profile): Promise<Run> {
   const { bytes } = await emitWasm(runKernelPasses(program, profile), plan, profile, { outside: 0 });
+  return wasmRun(program, plan, bytes);
+}
+/** Runs a module whose weights are all inside. */
+export function wasmRun(program: Program, plan: MemoryPlan, bytes: Uint8Array): Run {
   const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes)));
   const x = instance.exports as unknown as Exports;
   x.prepare?.();

@@ -89,6 +89,8 @@ const borders: readonly Problem[] = [
   ]),
   ...at('Squeeze', [7, 11], { inputs: [f([1, 3, 1])], attrs: { axes: [0] } }),
   ...at('Squeeze', [11, 13], { inputs: [f([1, 3, 1])] }),
+  ...at('Squeeze', [7, 11], { inputs: [f([1, 3, 1])], attrs: { axes: [] } }),
+  ...at('ReduceMax', [7, 11, 13], { inputs: [cube], attrs: { axes: [] } }),
   ...at('Squeeze', [13], { inputs: [f([1, 3, 1]), i64(-1)], constants: [1] }),
   ...at('Unsqueeze', [7, 11], { inputs: [cube], attrs: { axes: [0, 4] } }),
   ...at('Unsqueeze', [13], { inputs: [cube, i64(-1, 0)], constants: [1] }),

@@ -5,7 +5,7 @@ import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { decodeModel } from '../../compiler/import/onnx/decode.ts';
 import { importProto } from '../../compiler/import/onnx/import.ts';
-import { runner, type Way } from '../conformance/runners.ts';
+import { runner, type Run, type Way } from '../conformance/runners.ts';
 import { fileOf, type Model } from './model.ts';
 import { departure, type Known } from './oracle.ts';
 
@@ -27,14 +27,21 @@ export async function check(m: Model, known: ReadonlyMap<string, Known>, way: Wa
       shapes.set(name, free && !(isInt(t.dtype) && t.dims.length < 2) ? t.dims.map(open) : t.dims);
     const proto = decodeModel(fileOf(m), 'random');
     const { graph } = importProto(proto, { file: 'random', inputSizes: Object.fromEntries(shapes) });
-    const got: ReadonlyMap<string, Tensor> = (await runner(way, graph))(m.inputs);
-    for (const output of m.outputs) {
-      const why = departure(got.get(output), must(known.get(output)));
-      if (why !== undefined) return { k: 'wrong', output, why };
-    }
-    return { k: 'right' };
+    return compared(await runner(way, graph), m, known);
   } catch (e) {
-    if (e instanceof CompileError) return { k: 'refused', code: e.code, why: e.bare };
-    return { k: 'broken', why: e instanceof Error ? (e.stack ?? e.message) : String(e) };
+    return failed(e);
   }
+}
+/** What a run of the model gives, beside what is known. */
+export function compared(run: Run, m: Model, known: ReadonlyMap<string, Known>): End {
+  const got: ReadonlyMap<string, Tensor> = run(m.inputs);
+  for (const output of m.outputs) {
+    const why = departure(got.get(output), must(known.get(output)));
+    if (why !== undefined) return { k: 'wrong', output, why };
+  }
+  return { k: 'right' };
+}
+export function failed(e: unknown): End {
+  if (e instanceof CompileError) return { k: 'refused', code: e.code, why: e.bare };
+  return { k: 'broken', why: e instanceof Error ? (e.stack ?? e.message) : String(e) };
 }

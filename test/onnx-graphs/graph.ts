@@ -25,18 +25,26 @@ const some = (t: Tensor, what: (x: number) => boolean): boolean => isFloat(t.dty
 const undefinedFor = (op: string, t: Tensor): boolean =>
   // Powers of integers go through doubles there, and their overflow is what the processor makes of it.
   (op === 'Pow' && !isFloat(t.dtype)) ||
-  // Its numbers are floats there, whatever the type.
-  (op === 'Shrink' && t.dtype === 'f64') ||
+  // Their constants are single floats there, whatever the type.
+  (t.dtype === 'f64' && (op === 'Shrink' || op === 'Gelu')) ||
   // Of nothing it makes as much, reduced or not.
   (op.startsWith('Reduce') && numel(t.dims) === 0) ||
   // It becomes zero before its end.
   (op === 'Sigmoid' && some(t, x => x < -80)) ||
   (TO_INTEGERS.includes(op) && some(t, x => !(Math.abs(x) < 2 ** 31))) ||
   (ORDERS.includes(op) && some(t, Number.isNaN)) ||
-  (TAME.includes(op) && some(t, x => !(Math.abs(x) < 50)));
+  (TAME.includes(op) && some(t, x => !(Math.abs(x) < 50))) ||
+  // After no step at all, its last state is whatever was in memory.
+  (TAME.includes(op) && numel(t.dims) === 0);
+/** What depends on the second operand: integers divided by zero end the process; a list of no axes is none there, and all are meant. */
+const undefinedBy = (op: string, second: Tensor | undefined): boolean =>
+  second !== undefined &&
+  (op === 'Div' || op === 'Mod'
+    ? !isFloat(second.dtype) && toNumbers(second).includes(0)
+    : op === 'Squeeze' && numel(second.dims) === 0);
 /** How an operator rounds these operands; undefined where right programs may give different answers. */
 export const roundingOf = (op: string, operands: readonly (Tensor | undefined)[]): Rounding | undefined =>
-  operands.some(t => t && undefinedFor(op, t)) ? undefined : (roundings.get(op) ?? 'each');
+  operands.some(t => t && undefinedFor(op, t)) || undefinedBy(op, operands[1]) ? undefined : (roundings.get(op) ?? 'each');
 const roundings = new Map(GENERATORS.map(g => [g.name, g.rounding]));
 
 /** A model of 5 to 40 operators; its outputs are the values that nothing uses, and now and then some that are used. */

@@ -45,17 +45,24 @@ function attributeParts(a: Attr): Part[] {
   if ('t' in a) return [sub(5, ...tensorParts(a.t)), int(20, 4)];
   return [...a.map(x => int(8, x)), int(20, 7)];
 }
-const nodePart = (n: Node): Part =>
+/** A node as a part of what has its nodes in this field. `more`: parts of it that are no plain data. */
+export const nodePart = (n: Node, field = 1, ...more: Part[]): Part =>
   sub(
-    1,
+    field,
     ...n.inputs.map(i => text(1, i)),
     ...n.outputs.map(o => text(2, o)),
     text(4, n.op),
     ...(n.domain === undefined ? [] : [text(7, n.domain)]),
     ...Object.entries(n.attrs).map(([k, v]) => sub(5, text(1, k), ...attributeParts(v))),
+    ...more,
   );
+/** What nodes are written as: parts of a graph, and of the model around it. */
+export interface Written {
+  readonly nodes: readonly Part[];
+  readonly model?: readonly Part[];
+}
 /** The file of a model. Outputs have neither type nor shape: readers find them out. */
-export function fileOf(m: Model): Uint8Array {
+export function fileOf(m: Model, written: Written = { nodes: m.nodes.map(n => nodePart(n)) }): Uint8Array {
   const input = ([name, t]: readonly [string, Tensor]): Part =>
     sub(11, text(1, name), sub(2, sub(1, int(1, must(ELEMENT[t.dtype])), sub(2, ...t.dims.map(d => sub(1, int(1, d)))))));
   const domains = new Set(m.nodes.flatMap(n => n.domain ?? []));
@@ -63,7 +70,7 @@ export function fileOf(m: Model): Uint8Array {
     int(1, 8),
     sub(
       7,
-      ...m.nodes.map(nodePart),
+      ...written.nodes,
       text(2, 'g'),
       ...[...m.constants].map(([name, t]) => sub(5, ...tensorParts(t, name))),
       ...[...m.inputs].map(input),
@@ -71,6 +78,7 @@ export function fileOf(m: Model): Uint8Array {
     ),
     sub(8, int(2, m.opset)),
     ...[...domains].map(d => sub(8, text(1, d), int(2, 1))),
+    ...(written.model ?? []),
   );
 }
 /** A model of the same nodes for some outputs: what they do not need is left out. */

@@ -137,22 +137,37 @@ export function departure(got: Tensor | undefined, want: Known): string | undefi
   });
   return wrong === 0 ? undefined : `${wrong} of ${w.length} elements: ${first}`;
 }
-/** All values of a model, run operator by operator; undefined where onnxruntime refuses one. */
+/** What is known of the outputs of nodes, each with its operands: what models share needs to be run once. */
+export type Results = Map<Node, { readonly operands: readonly (Known | undefined)[]; readonly got: readonly Known[] }>;
+
+/**
+ * All values of a model, run operator by operator; undefined where onnxruntime refuses one.
+ * @param before the same of a model of the same set of operators that shares nodes and tensors with this one
+ */
 export async function follow(
   m: Model,
   roundingOf: (op: string, operands: readonly (Tensor | undefined)[]) => Rounding | undefined,
   next: () => number,
+  before: { readonly known: ReadonlyMap<string, Known>; readonly results: Results },
 ): Promise<ReadonlyMap<string, Known> | undefined> {
   const known = new Map<string, Known>();
-  for (const [name, t] of [...m.inputs, ...m.constants]) known.set(name, { exact: t, noisy: new Array<Tensor>(COPIES).fill(t) });
+  for (const [name, t] of [...m.inputs, ...m.constants]) {
+    const had = before.known.get(name);
+    known.set(name, had?.exact === t ? had : { exact: t, noisy: new Array<Tensor>(COPIES).fill(t) });
+  }
   for (const n of m.nodes) {
+    const operands = n.inputs.map(i => known.get(i));
     const how = roundingOf(
       n.op,
-      n.inputs.map(i => known.get(i)?.exact),
+      operands.map(k => k?.exact),
     );
     const ready = n.inputs.every(i => i === '' || known.has(i));
-    const got = how && ready ? await runNode(n, m.opset, known, new Set(m.constants.keys()), how, next) : undefined;
+    if (!how || !ready) return undefined;
+    const had = before.results.get(n);
+    const same = had && had.operands.every((k, i) => k === operands[i]);
+    const got = same ? had.got : await runNode(n, m.opset, known, new Set(m.constants.keys()), how, next);
     if (!got) return undefined;
+    if (!had) before.results.set(n, { operands, got });
     n.outputs.filter(o => o !== '').forEach((o, i) => known.set(o, must(got[i])));
   }
   return known;

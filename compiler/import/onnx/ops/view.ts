@@ -75,7 +75,9 @@ const flatten: OnnxBuilder = (n, c) => {
 
 /** Axes given as an attribute or, from opset 13, as an input; undefined where they are not given or only data tell them. */
 function axesOf(n: OnnxNode, c: ImportCtx): { readonly given: boolean; readonly axes: readonly number[] | undefined } {
-  const attribute = n.ints('axes', undefined);
+  const list = n.ints('axes', undefined);
+  // A list of nothing is as good as none: so says the standard's reference, and onnxruntime.
+  const attribute = list?.length === 0 ? undefined : list;
   const second = n.inputs[1];
   if (!second) return { given: attribute !== undefined, axes: attribute };
   return { given: true, axes: symbolicOf(second) && c.intsIn(second, 'axes') };
