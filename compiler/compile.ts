@@ -5,6 +5,7 @@ import { printGraph } from './graph/print.ts';
 import { verifyGraph } from './graph/verify.ts';
 import { lowerGraph } from './lower/index.ts';
 import type { LowerSettings } from './ops/lowering.ts';
+import type { Tuned } from './ops/tuning.ts';
 import type { Profile } from './target/profile.ts';
 import { treeStats } from './ops/trees/stats.ts';
 import type { CompiledModule } from './backend/backend.ts';
@@ -89,6 +90,9 @@ function planOf({ quantization, quantizationFile = 'plan' }: CompileOptions): Qu
   if (quantization === undefined) return undefined;
   return typeof quantization === 'string' ? readPlan(quantization, quantizationFile) : checkPlan(quantization, quantizationFile);
 }
+/** Imports a model with all that the options change of it: what `compile` lowers. */
+export const importWhole = async (o: CompileOptions): Promise<ImportedModel> =>
+  importQuantized(o, planOf(o), await sha256(o.model));
 /** The model with what the plan quantizes. */
 function importQuantized(o: CompileOptions, plan: QuantizationPlan | undefined, digest: string): ImportedModel {
   if (!plan) return importFor(o);
@@ -106,15 +110,21 @@ interface Lowered {
 }
 function lowerFor(profile: Profile, imported: Graph, options: CompileOptions, run: Run): Lowered {
   const { name } = profile;
+  const tuned = tunedFor(profile, options);
   const graph = run.phase('passes', name, () =>
-    runPasses(imported, profile, (p, g, ms) => {
-      run.pass('passes', p.name, ms);
-      if (options.verifyIr === true) verifyGraph(g, p.name);
-      run.stage('passes', p.name, name, 'graph', () => printGraph(g));
-    }),
+    runPasses(
+      imported,
+      profile,
+      (p, g, ms) => {
+        run.pass('passes', p.name, ms);
+        if (options.verifyIr === true) verifyGraph(g, p.name);
+        run.stage('passes', p.name, name, 'graph', () => printGraph(g));
+      },
+      tuned,
+    ),
   );
   if (options.stopAfter === 'passes') return { profile, graph, program: undefined };
-  const program = run.phase('lower', name, () => lowerGraph(graph, profile, settingsOf(options)));
+  const program = run.phase('lower', name, () => lowerGraph(graph, profile, { ...settingsOf(options), ...(tuned && { tuned }) }));
   if (options.verifyIr === true) verifyProgram(program);
   run.stage('lower', '', name, 'program', () => printProgram(program));
   return { profile, graph, program: options.stopAfter === 'lower' ? undefined : program };
@@ -147,6 +157,11 @@ async function emitFor(
 /** Products are much faster without numbers too small for full precision; a graph without any may compare such numbers. */
 export const flushesDenormals = (g: Graph): boolean => (macsHi(g) ?? 0) > 0;
 
+/** What was found best for a profile. */
+function tunedFor({ name }: Profile, { tuning }: CompileOptions): Tuned | undefined {
+  const steps = tuning && Object.hasOwn(tuning.steps, name) ? tuning.steps[name] : undefined;
+  return tuning && steps && { file: tuning.file, steps };
+}
 const settingsOf = (o: CompileOptions): LowerSettings => ({
   ...(o.treeStrategy && { treeStrategy: o.treeStrategy }),
   ...(o.optimize && { optimize: o.optimize }),

@@ -41,6 +41,7 @@ export type { Manifest } from './run/manifest.ts';
 export { openBundle, type Bundle } from './run/open.ts';
 export type { CalibrationSource } from './run/calibration.ts';
 export { quantize, type NodeQuantizeOptions } from './run/quantize.ts';
+export { tune, type TuneOptions } from './tune/tune.ts';
 export type { Against } from './reference/reference.ts';
 export type { Certificate, FileCheck, Loss } from './verify/certificate.ts';
 export type { Divergence, DivergenceCause, DivergentValue } from './verify/nodes.ts';

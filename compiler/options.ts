@@ -2,6 +2,7 @@ import type { Warning } from './core/diagnostic.ts';
 import type { BackEnd } from './backend/backend.ts';
 import type { Iterations, TreeOutput } from './import/shared/trees.ts';
 import type { Optimize, TreeStrategy } from './ops/lowering.ts';
+import type { Tuned } from './ops/tuning.ts';
 import type { TreeStats } from './ops/trees/stats.ts';
 import type { ExternalResolver } from './import/shared/external.ts';
 import type { Importer, TfliteRounding } from './import/importer.ts';
@@ -63,6 +64,8 @@ export interface CompileOptions {
    * them, up to four times as large. C for little memory has them as small as they can be read, and transforms none.
    */
   readonly optimize?: Optimize;
+  /** How steps are computed that were measured: what `tune` gives. */
+  readonly tuning?: Tuning;
   /** The name of the bundle's model; default: the file's name without its ending. */
   readonly name?: string;
   /** The file's name, for messages and the manifest. */
@@ -81,6 +84,12 @@ export interface CompileOptions {
   readonly stopAfter?: Phase;
   /** Is given the text of the program's stages, in order: `01-import.graph`, … Only made if asked for. */
   readonly onText?: (stage: Stage) => void;
+}
+/** What was found best of steps on some machine, by profile and step. */
+export interface Tuning {
+  /** Where it is from, for messages. */
+  readonly file: string;
+  readonly steps: Readonly<Record<string, Tuned['steps']>>;
 }
 /** What is chosen of a model: with it, a bundle's manifest tells how to import the model again. */
 const MODEL_CHOICES = [

@@ -80,6 +80,10 @@ const EXAMPLES: Readonly<Record<Code, readonly [act: () => unknown, message: str
   E206: [() => writeBundle(at('taken'), new Map()), 'E206: cannot write DIR/taken: it is a file'],
   E207: [() => openBundle(at('none')), 'E207: bundle DIR/none: it has no manifest.json of Sinter'],
   E208: [() => compile({ model: abs, quantization: '{}' }), 'E208: quantization plan plan: quantization is missing'],
+  E209: [
+    () => said('compile', at('abs.onnx'), '-o', at('tuned'), '--tune-cache', at('tune.json')),
+    'E209: what was tuned in DIR/tune.json: tuning must be one of 1, not 2; remove the file, and make it again with --tune',
+  ],
   E301: [
     () => onnx(node('Abs', ['x'], ['y']), value(11, 'x', F32, [3, 'width']), value(12, 'y', F32, [3, 'width'])),
     "m.onnx: E301: dimension width is free: width is axis 1 of 'x'; give a size or a range, such as --dim width=1..512",
@@ -143,6 +147,7 @@ describe('errors', () => {
   writeFileSync(at('abs.onnx'), abs);
   writeFileSync(at('bad.graph'), 'graph "m" {\n  ?\n}\n');
   writeFileSync(at('taken'), '');
+  writeFileSync(at('tune.json'), '{"tuning": 2}');
   it.each(Object.entries(EXAMPLES))('%s', async (code, [act, message]) => {
     const e: unknown = await Promise.resolve()
       .then(act)

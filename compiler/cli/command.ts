@@ -16,6 +16,7 @@ import { PARTS, regressCommand, type Part } from './regress.ts';
 import { runBundleCommand } from './run.ts';
 import { runServing, SERVING } from './serving.ts';
 import { targetsCommand } from './targets.ts';
+import { CACHE_FILE, SECONDS } from '../tune/tune.ts';
 import { UsageError, type ExitCode, type Terminal } from './terminal.ts';
 import { AGAINST } from '../reference/reference.ts';
 import { DEFAULTS } from '../verify/verify.ts';
@@ -155,6 +156,16 @@ export async function runCommand(argv: readonly string[], t: Terminal): Promise<
       ).choices(OPTIMIZE),
     )
     .option('--threads <n>', 'how many threads may share the work of a run (default: as the target says)', atLeast(1, true))
+    .option(
+      '--tune [seconds]',
+      `measure here how the heaviest steps are computed best, for at most so long (default: ${SECONDS})`,
+      atLeast(0, false),
+    )
+    .option(
+      '--tune-cache <file>',
+      `what was measured: with the same file, the same bundles (default, with --tune: ${CACHE_FILE})`,
+    )
+    .option('--tuned-on <processor>', 'take from the file what was measured on this processor: a part of its name')
     .option('--name <id>', "the model's name (default: the file's)")
     .option('--embed-below <bytes>', 'put weights up to this size inside the module', atLeast(0, true))
     .option('--quantization <file>', 'quantize as this plan of `sinter quantize` says')

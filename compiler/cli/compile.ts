@@ -3,12 +3,12 @@ import { showLoc } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { modelName } from '../compile.ts';
 import type { Optimize, TreeStrategy } from '../ops/lowering.ts';
-import type { CompileOptions, ModuleReport, Phase, Report, Stage } from '../options.ts';
+import type { CompileOptions, ModuleReport, Phase, Report, Stage, Tuning } from '../options.ts';
 import { writePlan } from '../quantize/plan.ts';
 import type { Scheme } from '../quantize/scheme.ts';
 import { graphPasses } from '../passes/index.ts';
 import { parseTarget, resolveTarget, type Target } from '../target/resolve.ts';
-import { compile } from '../host/compile.ts';
+import { compile, type NodeCompileOptions } from '../host/compile.ts';
 import { downloadOf, type Download } from '../host/download.ts';
 import { countedModel } from '../host/model.ts';
 import type { Bytes } from '../host/packed.ts';
@@ -17,6 +17,7 @@ import { newFolder, readText, writeFile } from '../host/files.ts';
 import { NATIVE, nativeTarget } from '../host/native-target.ts';
 import { buildLibraries, type Built, type Footprint, type NativeBuild } from '../host/build.ts';
 import { many, showBytes, showCount, showMs, showTrees, table } from '../core/format.ts';
+import { tune } from '../tune/tune.ts';
 import { UsageError, type ExitCode, type Terminal } from './terminal.ts';
 import type { Parity } from '../verify/parity.ts';
 import { verify } from '../verify/verify.ts';
@@ -33,6 +34,9 @@ interface CompileFlags extends ModelFlags, QuantizeFlags {
   readonly treeStrategy?: TreeStrategy;
   readonly optimize?: Optimize;
   readonly threads?: number;
+  readonly tune?: number | true;
+  readonly tuneCache?: string;
+  readonly tunedOn?: string;
   readonly name?: string;
   readonly embedBelow?: number;
   readonly labels?: string;
@@ -72,6 +76,10 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
       : readText(o.labels)
           .replace(/\r?\n$/, '')
           .split(/\r?\n/);
+  if (o.tune !== undefined && o.tunedOn !== undefined)
+    throw new UsageError('--tune measures on this machine, and --tuned-on takes what was measured on another: give one of them');
+  if (o.tunedOn !== undefined && o.tuneCache === undefined)
+    throw new UsageError('--tuned-on needs --tune-cache, the file with what was measured');
   const json = beginJson(o.json, t);
   const place = o.out ?? modelName(basename(model));
   const stops = o.stopAfter !== undefined && o.stopAfter !== 'bundle';
@@ -103,7 +111,10 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
         ...((o.dump !== undefined || o.printAfter.length > 0) && { onText: texts(o, sub, t) }),
       };
       const { files: modelFiles, ...source } = countedModel(model);
-      const { files, report } = await compile({ ...source, ...options }).finally(() => t.live && t.err('\r\x1b[K'));
+      const tuning = await tuningOf({ ...source, ...options }, o, json?.alone === true, t);
+      const { files, report } = await compile({ ...source, ...options, ...(tuning && { tuning }) }).finally(
+        () => t.live && t.err('\r\x1b[K'),
+      );
       const download = await downloadOf(files, modelFiles());
       reports.push({ ...report, ...(download && { download }) });
       if (folder) for (const [name, bytes] of files) writeFile(join(folder.dir, sub, name), bytes);
@@ -135,6 +146,23 @@ export async function compileCommand(model: string, o: CompileFlags, t: Terminal
   } finally {
     folder?.abort();
   }
+}
+/** What --tune finds, or what --tune-cache has; undefined where neither is given. */
+async function tuningOf(
+  options: NodeCompileOptions,
+  { tune: seconds, tuneCache, tunedOn }: CompileFlags,
+  quiet: boolean,
+  t: Terminal,
+): Promise<Tuning | undefined> {
+  if (seconds === undefined && tuneCache === undefined) return undefined;
+  const clear = (): void => (t.live ? t.err('\r\x1b[K') : undefined);
+  return tune({
+    ...options,
+    ...(tuneCache !== undefined && { cache: tuneCache }),
+    ...(tunedOn !== undefined && { tunedOn }),
+    ...(seconds !== true && { seconds: seconds ?? 0 }),
+    ...(!quiet && t.live && { onStep: (step, i, of) => t.err(`\r\x1b[Ktuning ${i + 1} of ${of}: ${step.slice(0, 60)} …`) }),
+  }).finally(clear);
 }
 /** How a bundle is built, where it is C. */
 function nativeOf(files: ReadonlyMap<string, Uint8Array>): NativeBuild | undefined {

@@ -32,6 +32,7 @@ export const CODES = {
   E206: 'cannot write {file}: {why}',
   E207: 'bundle {dir}: {why}',
   E208: 'quantization plan {file}: {why}',
+  E209: 'what was tuned in {file}: {why}',
   E301: 'dimension {dim} is free: {why}; give a size or a range, such as {flags}',
   E302: 'dimension {dim}: {why}',
   E401: 'target {target}: {why}',

@@ -1,5 +1,5 @@
 import { must, showLoc, type Loc } from '../core/diagnostic.ts';
-import { showDim, symbolsOf, type Dim, type Sym } from '../core/dim.ts';
+import { rangeOf, showDim, symbolsOf, type Dim, type Sym } from '../core/dim.ts';
 import { oneLine, quoteJs } from '../core/quote.ts';
 import { hashBytes } from '../core/random.ts';
 import { splatOf, toNumbers, numel, typed, type Tensor } from '../core/tensor.ts';
@@ -133,6 +133,24 @@ function attributes(n: Node): string[] {
     if (text !== showDefault(n.op, name)) out.push(`${name}: ${text}`);
   }
   return out;
+}
+/** Attributes that say how a node is computed, not what. */
+const HOW = ['algorithm'];
+/**
+ * What a node computes and on which sizes, as one line: `Conv(f32[1,56,56,64], const f32[64,64,3,3]) {pads: [1, 1, 1, 1]}`. Free sizes are
+ * their ranges. Nodes with the same line take the same work.
+ */
+export function stepKey(n: Node): string {
+  const type = ({ type: t, def }: Value): string =>
+    `${def.k === 'const' ? 'const ' : ''}${t.dtype}[${t.shape.map(showRange).join(',')}]`;
+  const attrs = attributes(n).filter(a => !HOW.includes(a.slice(0, a.indexOf(':'))));
+  const args = n.inputs.map(v => (v ? type(v) : '_')).join(', ');
+  return `${n.op.name}(${args})${attrs.length === 0 ? '' : ` {${attrs.join(', ')}}`}`;
+}
+function showRange(d: Dim): string {
+  if (typeof d === 'number') return String(d);
+  const { lo, hi } = rangeOf(d);
+  return lo === hi ? String(lo) : `${lo}..${hi}`;
 }
 function showDefault(op: Op, name: string): string | undefined {
   const d = op.attrs[name]?.default;

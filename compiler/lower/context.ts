@@ -2,6 +2,7 @@ import { must, showLoc } from '../core/diagnostic.ts';
 import type { Node, Value } from '../graph/graph.ts';
 import type { Attrs } from '../ops/define.ts';
 import type { LowerCtx, Ref, Sink } from '../ops/lowering.ts';
+import { choose } from '../ops/tuning.ts';
 import { partOf, slotBuffer } from '../ops/ref.ts';
 import type { GraphLowering } from './lower.ts';
 import { addLoop, defineSymbol } from './sizes.ts';
@@ -64,6 +65,7 @@ export function contextOf(g: GraphLowering, n: Node, tail: Node | undefined, out
     prepares: prepares(state),
     prepared: (name, dtype, size, build) => g.prepared(name, dtype, size, build, loc),
     part: partOf,
+    choose: (aspect, candidates, estimate) => choose(state.settings.tuned, n, aspect, candidates, estimate),
     kernel: (name, build) => g.kernel(name, build, loc),
     readSymbol: (name, from, why) => {
       const { lo, hi } = defineSymbol(state, name, n);

@@ -7,6 +7,7 @@ import type { Graph, NodeOf } from '../graph/graph.ts';
 import type { Buffer, KernelBuilder } from '../kernel/builder.ts';
 import type { Expr, Lanes, Num } from '../kernel/ir.ts';
 import type { Profile } from '../target/profile.ts';
+import type { Aspect, Tuned } from './tuning.ts';
 
 /** Weights in less than 32 bits are stored as whole groups of so many elements, filled up with zeros. */
 export const WEIGHT_GROUP = 32;
@@ -74,6 +75,7 @@ export type Optimize = (typeof OPTIMIZE)[number];
 export interface LowerSettings {
   readonly treeStrategy?: TreeStrategy;
   readonly optimize?: Optimize;
+  readonly tuned?: Tuned;
 }
 export interface LowerCtx<A> {
   readonly attrs: A;
@@ -114,6 +116,8 @@ export interface LowerCtx<A> {
   prepared(name: string, dtype: DType, size: number, build: (k: KernelBuilder, to: SlotBuffer) => void): SlotBuffer;
   /** A part of a buffer, `offset` elements further on. */
   part(b: SlotBuffer, offset: Dim): SlotBuffer;
+  /** The candidate that was found best for this node, else the estimate's. */
+  choose<T>(aspect: Aspect, candidates: Readonly<Record<string, T>>, estimate: string): T;
   /** Adds a kernel and the call of it. Kernels with equal text are emitted once. */
   kernel(name: string, build: (k: KernelBuilder) => void): void;
   /**

@@ -1,6 +1,8 @@
 import { applyPasses, type PassObserver } from '../core/pass.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { Tuned } from '../ops/tuning.ts';
 import type { Profile } from '../target/profile.ts';
+import { algorithm } from './algorithm.ts';
 import { byteTables } from './byte-tables.ts';
 import { canonicalise } from './canonicalise.ts';
 import { constantFold, constantFoldAll } from './constant-fold.ts';
@@ -12,7 +14,6 @@ import { halfProducts } from './half-products.ts';
 import { idioms } from './idioms.ts';
 import { integerProducts } from './integer-products.ts';
 import { layout } from './layout.ts';
-import { noWinograd } from './no-winograd.ts';
 import type { GraphPass } from './pass.ts';
 import { sizes } from './sizes.ts';
 
@@ -33,14 +34,15 @@ export const graphPasses: readonly GraphPass[] = [
   constantFoldAll,
   byteTables,
   foldAffine,
-  noWinograd,
   layout,
   canonicalise,
   cse,
   dce,
+  // Convolutions are what they will be, and with channels last.
+  algorithm,
 ];
 export const passNamed = (name: string): GraphPass | undefined => graphPasses.find(p => p.name === name);
 
 /** Runs the passes for a target. */
-export const runPasses = (graph: Graph, profile: Profile, observe?: PassObserver<Graph>): Graph =>
-  applyPasses(graph, graphPasses, profile, observe);
+export const runPasses = (graph: Graph, profile: Profile, observe?: PassObserver<Graph>, tuned?: Tuned): Graph =>
+  applyPasses(graph, graphPasses, { profile, ...(tuned && { tuned }) }, observe);

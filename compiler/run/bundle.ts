@@ -47,7 +47,8 @@ export async function openBundle(dir: string, threads?: number): Promise<Bundle>
   return openNative(dir, manifest, native);
 }
 type Load = (source: undefined, options: { readonly threads?: number }) => Promise<RuntimeModel>;
-async function openIndex(dir: string, manifest: Manifest, threads?: number): Promise<Bundle> {
+/** Loads a bundle by its own index.js, or the addon that this finds. */
+export async function openIndex(dir: string, manifest: Manifest, threads?: number): Promise<Bundle> {
   const file = resolve(dir, 'index.js');
   // Node keeps what it imported by its URL, and another bundle may have taken the place of one that was open before.
   const { ino, mtimeMs } = statSync(file);

@@ -26,6 +26,7 @@ const ORDER = [
   '.',
   'host',
   'run',
+  'tune',
   'reference',
   'verify',
   'bench',
@@ -34,7 +35,7 @@ const ORDER = [
 ];
 /** The folders of bench/ that the package ships; the rest of it are scripts. */
 const SHIPPED = ['engine', 'operators', 'peers', 'regress', 'report', 'suite'];
-const NODE = ['host', 'run', 'reference', 'verify', 'bench', 'node', 'cli'];
+const NODE = ['host', 'run', 'tune', 'reference', 'verify', 'bench', 'node', 'cli'];
 const rank = (folder: string): number => ORDER.indexOf(folder);
 
 const modules = new Map(

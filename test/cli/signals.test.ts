@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { projectDir } from '../../fixtures/paths.ts';
 import { CHAINS } from '../limits/chains.ts';
-import { model, node, value } from '../onnx-writer.ts';
+import { model, node, sub, tensor, value } from '../onnx-writer.ts';
 
 jest.setTimeout(120_000);
 const root = mkdtempSync(join(tmpdir(), 'sinter-signals-'));
@@ -38,11 +38,16 @@ interface Started {
   end(signal: NodeJS.Signals): Promise<number | string | null>;
 }
 /** Starts a compilation in a folder of its own, and waits until it is so far. */
-async function started(model: Uint8Array, ready: (dir: string) => boolean, env: NodeJS.ProcessEnv = {}): Promise<Started> {
+async function started(
+  model: Uint8Array,
+  ready: (dir: string) => boolean,
+  env: NodeJS.ProcessEnv = {},
+  flags: readonly string[] = ['-t', 'c-portable'],
+): Promise<Started> {
   const dir = mkdtempSync(join(root, 'run-'));
   const file = join(root, `${model.length}.onnx`);
   writeFileSync(file, model);
-  const argv = [main, 'compile', file, '-t', 'c-portable', '-o', join(dir, 'bundle')];
+  const argv = [main, 'compile', file, ...flags, '-o', join(dir, 'bundle')];
   const child = spawn(process.execPath, argv, { cwd: dir, env: { ...process.env, TMPDIR: dir, ...env }, stdio: 'ignore' });
   const closed = new Promise<number | string | null>(done => child.on('close', (code, signal) => done(code ?? signal)));
   while (!ready(dir)) {
@@ -78,6 +83,18 @@ it('SIGTERM while a compiler runs for it; the bundle that was there stays', asyn
   const run = await started(short, dir => existsSync(join(dir, 'compiling')), { PATH: `${tools}:${process.env['PATH'] ?? ''}` });
   expect([143, 'SIGTERM']).toContain(await run.end('SIGTERM'));
   expect(readdirSync(run.dir)).toEqual(['compiling']);
+});
+it('SIGINT while it measures; what was known stays', async () => {
+  const cache = join(root, 'tune.json');
+  writeFileSync(cache, '{ "tuning": 1, "found": [] }');
+  const w = tensor({ dims: [64, 64], type: 1, name: 'w', raw: new Uint8Array(4 * 64 * 64) });
+  const product = model([node('MatMul', ['x', 'w'], ['y']), sub(5, w), value(11, 'x', 1, [64, 64]), value(12, 'y', 1, [64, 64])]);
+  const measures = (dir: string): boolean => readdirSync(dir).some(f => f.startsWith('sinter-run-'));
+  const run = await started(product, measures, {}, ['--tune', '100', '--tune-cache', cache]);
+  expect([130, 'SIGINT']).toContain(await run.end('SIGINT'));
+  expect(readdirSync(run.dir)).toEqual([]);
+  expect(readFileSync(cache, 'utf8')).toBe('{ "tuning": 1, "found": [] }');
+  expect(readdirSync(root).filter(f => f.startsWith('.'))).toEqual([]);
 });
 it('a name in the model does nothing to the terminal', () => {
   const file = join(root, 'name.onnx');

@@ -23,7 +23,7 @@ export const ConvInteger = defineOp({
     const [sums] = Conv.infer({
       ...c,
       types: [as(x), as(w)],
-      attrs: { ...attrs, exact: false, fewBits: false, direct: false },
+      attrs: { ...attrs, exact: false, fewBits: false, algorithm: 'auto' },
       same: (a, b, what) => c.same(a, b, what),
       reject: why => c.reject(why),
     });

@@ -5,7 +5,7 @@ import { tensorType, type TensorType } from '../../core/shape.ts';
 import { fromNumbers, numel, stridesOf, toNumbers } from '../../core/tensor.ts';
 import { attr, defineOp } from '../define.ts';
 import { lowerConvTranspose, transposeSpace } from './schedules/transpose.ts';
-import { acceptsConv, convSpace, lowerConv } from './schedules/conv.ts';
+import { acceptsConv, ALGORITHMS, convSpace, lowerConv } from './schedules/conv.ts';
 import {
   channelAxis,
   channelsLast,
@@ -37,13 +37,13 @@ export const Conv = defineOp({
   name: 'Conv',
   doc: 'Convolution over any number of spatial axes. x: [N, C, …] or, with layout NHWC, [N, …, C]; w: [O, C/group, …kernel] in both.',
   inputs: ['x', 'w'],
-  // `exact` and `fewBits`: as in MatMul. `direct`: the weights are used as they are, however long that takes.
+  // `exact` and `fewBits`: as in MatMul. `algorithm`: see `ALGORITHMS`.
   attrs: {
     ...windowAttrs,
     group: attr.int(1),
     exact: attr.bool(false),
     fewBits: attr.bool(false),
-    direct: attr.bool(false),
+    algorithm: attr.oneOf(ALGORITHMS, 'auto'),
   },
   infer: c => {
     const x = must(c.types[0]);

@@ -22,18 +22,17 @@ import { forLanes } from '../loops.ts';
 import type { Profile } from '../../target/profile.ts';
 import type { SlotBuffer } from '../lowering.ts';
 import { dynamicRows, forRowBlocks, tilesOf, type BlockBody } from './rows.ts';
-import { microKernel, columnVectors, type Arith, type ColumnVector, type RowLayout, type ReductionLoop } from './tile.ts';
-
-/**
- * Rows of a micro-kernel of so many vectors: those of B, a splat and the accumulators fill the registers. A separate product takes some
- * more. One wide vector takes twice the rows, so that its multiply-adds do not wait for each other.
- */
-function registerRows(m: Arith, vectors: number): number {
-  if (m.lanes === 1 || !m.fma) return 4;
-  if (m.dot) return m.dotRows;
-  const rows = Math.floor((m.registers - 3) / 2);
-  return vectors === 1 && m.lanes > 4 ? 2 * rows : rows;
-}
+import {
+  microKernel,
+  columnVectors,
+  registerRows,
+  usualColumns,
+  type Arith,
+  type Block,
+  type ColumnVector,
+  type RowLayout,
+  type ReductionLoop,
+} from './tile.ts';
 
 /** Runs `body` for the rows of a block that no earlier, overlapping block has stored. */
 export function forNewRows(k: KernelBuilder, { mr, skip }: Pick<RowBlock, 'mr' | 'skip'>, body: (row: number) => void): void {
@@ -56,16 +55,16 @@ export interface Panels {
   readonly mr: number;
 }
 /**
- * A full panel is two vectors of f32, and never less than eight columns, so that the targets of a family share packed weights. For the
- * same reason the last one is whole vectors of four columns at least, on scalar targets too.
+ * Columns as panels, for blocks of the usual size or of this one. The last is whole vectors of four columns at least, on scalar targets too, so
+ * that the targets of a family share packed weights.
  */
-export function panelsOf(profile: Profile, columns: Dim, arith: Arith): Panels {
-  const width = Math.max(8, profile.vector.bits / 16);
+export function panelsOf(profile: Profile, columns: Dim, arith: Arith, block?: Block): Panels {
+  const width = block?.columns ?? usualColumns(profile);
   const full = dimFloorDiv(columns, width);
   const rest = dimSub(columns, dimMul(full, width));
   const last = columnVectors(typeof rest === 'number' ? rest : width, arith.lanes === 1 ? 4 : arith.lanes);
   const restWidth = last.reduce((sum, part) => sum + part.lanes, 0);
-  const rows = registerRows(arith, full === 0 ? last.length : width / arith.lanes);
+  const rows = block?.rows ?? registerRows(arith, full === 0 ? last.length : width / arith.lanes);
   return { columns, nr: width, full, rest, restWidth, mr: rows };
 }
 /** Elements of the packed form of a matrix of k x columns. */
@@ -214,16 +213,6 @@ function tileAt(
  * `panels`: each panel meets `tiles` blocks of rows before the next, whose part of A stays in the cache.
  */
 export type LoopOrder = { readonly k: 'rows' } | { readonly k: 'panels'; readonly tiles: number; readonly prefetch: boolean };
-/** The order for matrices of these many bytes: of all of B, and of one row of A. */
-export function loopOrder(profile: Profile, p: Panels, bBytes: number, rowBytes: number): LoopOrder {
-  const half = profile.cache.l2 / 2;
-  if (bBytes <= half) return { k: 'rows' };
-  return {
-    k: 'panels',
-    tiles: Math.max(1, Math.floor(half / (p.mr * Math.max(1, rowBytes)))),
-    prefetch: profile.cache.prefetch,
-  };
-}
 
 /** All rows times all panels. */
 export function gemm(k: KernelBuilder, g: GemmProblem, n: Dim, order: LoopOrder): void {

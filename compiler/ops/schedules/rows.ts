@@ -18,10 +18,11 @@ export type BlockBody = (first: Expr, rows: number, skip: Expr | undefined) => v
 
 /**
  * Rows of the blocks that there is code for, highest first. A low micro-kernel has others beside it only where there may be a few rows
- * (`few`): they take as much code as it does.
+ * (`few`): they take as much code as it does. Three lower blocks are less than two of the highest and a row, so that only the last tile has
+ * some.
  */
 const heightsOf = (most: number, few: boolean): readonly number[] =>
-  most > 8 ? [most, 8, 4] : few && most > 4 ? [most, 4] : [most];
+  most > 8 || few ? [most, ...[8, 4].filter(rows => 3 * rows <= 2 * most)] : [most];
 
 /**
  * Calls `body` for blocks of up to `most` of `n` rows. A small static `n` is split into blocks of nearly equal size. Else there is one

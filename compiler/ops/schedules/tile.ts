@@ -60,6 +60,27 @@ export function arithOf(profile: Profile, base: Base): Arith {
     dotRows: profile.backEnd.dotRows(profile.registers),
   };
 }
+/** Rows and columns that a micro-kernel makes at once. */
+export interface Block {
+  readonly rows: number;
+  readonly columns: number;
+}
+/**
+ * A full panel is two vectors of f32, and never less than eight columns, so that the targets of a family share packed weights.
+ */
+export const usualColumns = (profile: Profile): number => Math.max(8, profile.vector.bits / 16);
+/**
+ * Rows of a micro-kernel of so many vectors: those of B, a splat and the accumulators fill the registers. A separate product takes some
+ * more. One wide vector takes twice the rows, so that its multiply-adds do not wait for each other.
+ */
+export function registerRows(m: Arith, vectors: number): number {
+  if (m.lanes === 1) return 4;
+  if (m.dot) return m.fma ? m.dotRows : 4;
+  if (vectors > 2) return Math.floor((m.registers - 1 - vectors - (m.fma ? 0 : 1)) / vectors);
+  if (!m.fma) return 4;
+  const rows = Math.floor((m.registers - 3) / 2);
+  return vectors === 1 && m.lanes > 4 ? 2 * rows : rows;
+}
 /** a * b + c in the arithmetic of the kernel. */
 export function mulAdd(m: Arith, a: Expr, b: Expr, c: Expr): Expr {
   if (!m.dot) return m.fma ? fma(a, b, c) : add(c, mul(a, b));

@@ -44,7 +44,7 @@ export const slices = eachKernel(SLICES);
 
 /** The program as its back end prints it for the profile. */
 export const runKernelPasses = (program: Program, profile: Profile, observe?: PassObserver<Program>): Program =>
-  applyPasses(program, profile.backEnd.kernelPasses, profile, observe);
+  applyPasses(program, profile.backEnd.kernelPasses, { profile }, observe);
 
 /** A program of kernels alone, which nothing calls. */
 export const programOf = (name: string, kernels: readonly Kernel[]): Program => ({

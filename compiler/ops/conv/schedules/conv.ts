@@ -33,12 +33,12 @@ import {
 } from './rows.ts';
 import { lowerDepthwise } from './depthwise.ts';
 import { rowDots } from '../../schedules/dot.ts';
-import { panelsOf } from '../../schedules/gemm.ts';
+import { choosePanels } from '../../schedules/blocks.ts';
 import { packConstant, registerValues } from '../../schedules/pack.ts';
 import { padInto } from './pad.ts';
 import { mergeSink } from '../../schedules/sink.ts';
 import { arithOf } from '../../schedules/tile.ts';
-import { lowerWinograd, paysWinograd } from './winograd.ts';
+import { isWinograd, lowerWinograd, paysWinograd } from './winograd.ts';
 
 /** How a convolution is computed; a function of the node alone, so that fusion and lowering agree. */
 type ConvPlan =
@@ -48,27 +48,41 @@ type ConvPlan =
   | { readonly k: 'gemm'; readonly shape: ConvShape; readonly rows: RowPlan };
 
 /** Whether floats are convolved by transforms, which take a fraction of the products. */
-export const transforms = (s: ConvShape): boolean => s.strides.every(n => n === 1) && paysWinograd(s);
-function planConv(n: NodeOf<ConvAttrs & { readonly direct: boolean }>): ConvPlan {
+export const transforms = (s: ConvShape): boolean => canTransform(s) && paysWinograd(s);
+const canTransform = (s: ConvShape): boolean => s.strides.every(n => n === 1) && isWinograd(s.kernel);
+/** `auto`: by the estimate; the others as they say, where that can be done. */
+export const ALGORITHMS = ['auto', 'direct', 'transform'] as const;
+type Algorithm = (typeof ALGORITHMS)[number];
+/** How a convolution of floats that is not depthwise is computed. */
+function algorithmOf(wanted: Algorithm, s: ConvShape): 'direct' | 'transform' {
+  const byTransform = wanted === 'auto' ? transforms(s) : wanted === 'transform' && canTransform(s);
+  return byTransform ? 'transform' : 'direct';
+}
+/** How the estimate has a convolution computed that may be computed either way; undefined: there is but one. */
+export function usualAlgorithm(n: NodeOf<ConvAttrs & { readonly algorithm: Algorithm }>): 'direct' | 'transform' | undefined {
+  const plan = planConv(n);
+  return (plan.k === 'gemm' || plan.k === 'winograd') && canTransform(plan.shape) ? algorithmOf('auto', plan.shape) : undefined;
+}
+function planConv(n: NodeOf<ConvAttrs & { readonly algorithm: Algorithm }>): ConvPlan {
   const [x, w] = [must(n.inputs[0]).type, tensorOf(n.inputs[1])];
   const shape = w && x.dtype === 'f32' ? convShape(n.attrs, x, w.dims, must(n.outputs[0]).type) : undefined;
   if (!shape) return { k: 'plain' };
   if (shape.group === shape.channels && shape.outs === shape.channels && shape.group > 1) return { k: 'depthwise', shape };
-  if (!n.attrs.direct && transforms(shape)) return { k: 'winograd', shape };
+  if (algorithmOf(n.attrs.algorithm, shape) === 'transform') return { k: 'winograd', shape };
   return { k: 'gemm', shape, rows: planRows(shape) };
 }
-export function convSpace(n: NodeOf<ConvAttrs & { readonly direct: boolean }>): readonly (readonly number[])[] {
+export function convSpace(n: NodeOf<ConvAttrs & { readonly algorithm: Algorithm }>): readonly (readonly number[])[] {
   const rank = must(n.outputs[0]).type.shape.length;
   const plan = planConv(n);
   return plan.k === 'gemm' ? groupsOf(plan.rows, rank) : Array.from({ length: rank }, (_, i) => [i]);
 }
-export function acceptsConv(i: number, n: NodeOf<ConvAttrs & { readonly direct: boolean }>): 'indexMap' | 'buffer' {
+export function acceptsConv(i: number, n: NodeOf<ConvAttrs & { readonly algorithm: Algorithm }>): 'indexMap' | 'buffer' {
   if (i !== 0) return 'buffer';
   const plan = planConv(n);
   return (plan.k === 'gemm' || plan.k === 'winograd') && plan.shape.padded ? 'indexMap' : 'buffer';
 }
 
-export function lowerConv(c: LowerCtx<ConvAttrs & { readonly direct: boolean }>): void {
+export function lowerConv(c: LowerCtx<ConvAttrs & { readonly algorithm: Algorithm }>): void {
   if (must(c.out[0]).shape.some(d => dimHi(d) === 0)) return;
   const plan = planConv(c.node);
   switch (plan.k) {
@@ -116,7 +130,7 @@ function lowerConvGemm(c: LowerCtx<ConvAttrs>, s: ConvShape, rows: RowPlan): voi
     return;
   }
   const outsPer = s.outs / s.group;
-  const p = panelsOf(c.profile, outsPer, arith);
+  const p = choosePanels(c, outsPer, arith);
   const matrices = groupMatrices(s.group, outsPer, depth);
   rowProducts(j, p, c.weights('kernel', packConstant(channelsLast(must(c.constant(1))), matrices, depth, p)));
 }

@@ -33,6 +33,7 @@ import {
   type ConvShape,
   type ConvInput,
 } from './rows.ts';
+import { choosePanels } from '../../schedules/blocks.ts';
 import { panelsOf } from '../../schedules/gemm.ts';
 import { byteRange, constantOperand, constantRange } from '../../quant/integers.ts';
 import {
@@ -104,8 +105,7 @@ export function lowerConvInteger(c: LowerCtx<ConvAttrs>): void {
   const arith: Arith = { ...arithOf(c.profile, 'i32'), fma: form.group === 4, dot: form };
   const sink = mergeSink(c.sink(0), groupsOf(rows, s.out.length + 1));
   const blocks = blockWords(c.profile, form, dimProd(s.out.slice(rows.first)), depthOf(s));
-  const own = panelsOf(c.profile, outsPer, arith);
-  const p = blocks === undefined ? own : mmaPanels(own);
+  const p = blocks === undefined ? choosePanels(c, outsPer, arith) : mmaPanels(panelsOf(c.profile, outsPer, arith));
   const depth = depthOf(whole);
   const matrices = groupMatrices(s.group, outsPer, depth);
   const packed = wordWeights(c, 'kernel', form, { data: weights, matrices, depth, run: perGroup, most: blocks }, p);

@@ -25,7 +25,6 @@ import type { LowerCtx, SlotBuffer } from '../../lowering.ts';
 import { permute, toChannelsLast, type WindowAttrs } from '../../spatial.ts';
 import {
   blockSize,
-  loopOrder,
   packedPanels,
   packedSize,
   gemm,
@@ -33,6 +32,7 @@ import {
   type BlockAddress,
   type GemmProblem,
 } from '../../schedules/gemm.ts';
+import { chooseOrder } from '../../schedules/blocks.ts';
 import { MMA_ROWS, mmaGemm } from '../../schedules/mma.ts';
 import type { ConstMatrix } from '../../schedules/pack.ts';
 import { hasLargeEpilogue, type MergedSink } from '../../schedules/sink.ts';
@@ -201,7 +201,7 @@ export function rowProducts(
     j.rows.first + 2,
     vtype(must(c.out[0]).dtype === 'i32' ? 'i32' : 'f32', j.arith.lanes),
   );
-  const order = loopOrder(c.profile, p, 4 * depth * outsPer, 4 * depth);
+  const order = chooseOrder(c, p, rows, 4 * depth * outsPer, 4 * depth);
   c.kernel('conv', k => {
     const group = (g: Expr): void =>
       around(k, j, (idx, at) => {

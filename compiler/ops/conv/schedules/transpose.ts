@@ -20,7 +20,8 @@ import { add, and, cast, div, eq, ge, int, konst, lt, mul, rem, sub, vtype, type
 import { forAll, forLanes } from '../../loops.ts';
 import type { LowerCtx } from '../../lowering.ts';
 import { channelAxis, indices, layoutShape, spatialAxes, type WindowAttrs } from '../../spatial.ts';
-import { blockSize, loopOrder, packedPanels, packedSize, panelsOf, gemm, type GemmProblem } from '../../schedules/gemm.ts';
+import { choosePanels, loopOrder } from '../../schedules/blocks.ts';
+import { blockSize, packedPanels, packedSize, gemm, type GemmProblem } from '../../schedules/gemm.ts';
 import { packConstant, type ConstMatrix } from '../../schedules/pack.ts';
 import { padInto } from './pad.ts';
 import { isDepthwise, lowerDepthwiseTranspose } from './transpose-depthwise.ts';
@@ -99,7 +100,7 @@ function lowerTiles(c: LowerCtx<TransposeAttrs>): void {
     columnStride: join ? 1 : must(ws[1]),
   }));
   const arith = arithOf(c.profile, 'f32');
-  const p = panelsOf(c.profile, columns, arith);
+  const p = choosePanels(c, columns, arith);
   const size = Number(packedSize(p, channels));
   const b = c.weights('kernel', packConstant(w, matrices, channels, p));
   const scratch = c.scratch('edge', 'f32', blockSize(p));
@@ -195,7 +196,7 @@ function lowerPhases(c: LowerCtx<TransposeAttrs>): boolean {
   const sink = mergeSink(c.sink(0), space);
   const largeEpilogue = hasLargeEpilogue(sink, space.length, vtype('f32', arith.lanes));
   const columns = outs * join;
-  const p = panelsOf(c.profile, columns, arith);
+  const p = choosePanels(c, columns, arith);
   const scratch = c.scratch('edge', 'f32', blockSize(p));
   const [width, cut] = [must(out[nd]), (must(pads[nd - 1]) % join) * outs];
   // Rows of joined phases that begin or end within a stride are made in a line, from which the outputs are taken.

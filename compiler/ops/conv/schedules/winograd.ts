@@ -20,7 +20,8 @@ import { add, cast, int, konst, lt, mul, splat, sub, vtype, type Expr, type Lane
 import { forLanes, lanesOf } from '../../loops.ts';
 import type { LowerCtx, SlotBuffer } from '../../lowering.ts';
 import type { WindowAttrs } from '../../spatial.ts';
-import { blockSize, packedPanels, packedSize, panelsOf, gemm, type Panels, type GemmProblem } from '../../schedules/gemm.ts';
+import { blockSize, packedPanels, packedSize, gemm, type Panels, type GemmProblem } from '../../schedules/gemm.ts';
+import { choosePanels } from '../../schedules/blocks.ts';
 import { packConstant } from '../../schedules/pack.ts';
 import { padInto } from './pad.ts';
 import { hasLargeEpilogue, mergeSink, type MergedSink } from '../../schedules/sink.ts';
@@ -82,9 +83,11 @@ function proportion(s: WinogradShape): number {
     return a.out === 1 ? p : (p * a.dilation * dimHi(a.tiles) * IN) / (3 * outs);
   }, 1);
 }
-/** Kernels of three along an axis or two, where the transforms, and weights up to four times as large, are worth it. */
+/** Kernels of three along an axis or two. */
+export const isWinograd = (kernel: readonly number[]): boolean =>
+  kernel.length <= 2 && kernel.every(n => n === 1 || n === 3) && kernel.includes(3);
+/** Of these, where the transforms, and weights up to four times as large, are worth it. */
 export function paysWinograd(s: WinogradShape): boolean {
-  if (s.kernel.length > 2 || s.kernel.some(n => n !== 1 && n !== 3) || !s.kernel.includes(3)) return false;
   if ((s.channels / s.group) * s.outs > 1 << 15 || proportion(s) > 0.67) return false;
   // The transforms take as long for each group, and its products, of few channels, are less to save.
   if (s.group > 1 && (s.channels / s.group < 12 || s.outs / s.group < 8)) return false;
@@ -123,7 +126,9 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   const total = tileCount(s);
   const arith = arithOf(c.profile, 'f32');
   const perTile = 4 * points * (s.channels + s.outs);
-  const most = 12 * Math.max(1, Math.round((0.6 * c.profile.cache.l2) / perTile / 12));
+  const tilesIn = (share: number): number => 12 * Math.max(1, Math.round((share * c.profile.cache.l2) / perTile / 12));
+  const chunks_ = [0.6, 0.3, 1.2].map(tilesIn).filter(n => n === tilesIn(0.6) || n <= dimHi(total));
+  const most = c.choose('tiles', Object.fromEntries(chunks_.map(n => [String(n), n])), String(tilesIn(0.6)));
   const chunk = typeof total === 'number' ? Math.min(total, most) : most;
   const chunks = dimCeilDiv(total, chunk);
   // With the border, as large as the tiles need.
@@ -133,7 +138,7 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   const x = fits ? c.contiguous(0).buffer : padInto(c, c.need(0), sizes, c.attrs.pads);
   const strides = dimStrides([...sizes, s.channels]);
   const [depth, outsPer] = [s.channels / s.group, s.outs / s.group];
-  const p = panelsOf(c.profile, outsPer, arith);
+  const p = choosePanels(c, outsPer, arith);
   const size = Number(packedSize(p, depth));
   const weights = transformedWeights(c, s, rows, columns, p);
   const scratch = c.scratch('tile', 'f32', points * arith.lanes);

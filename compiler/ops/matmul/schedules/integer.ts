@@ -9,7 +9,8 @@ import { forAll } from '../../loops.ts';
 import type { LowerCtx, SlotBuffer, Source } from '../../lowering.ts';
 import { byteRange, constantOperand, constantRange } from '../../quant/integers.ts';
 import { isCompact } from '../../ref.ts';
-import { blockSize, gemm, loopOrder, packedPanels, panelsOf, type GemmProblem } from '../../schedules/gemm.ts';
+import { chooseOrder, choosePanels } from '../../schedules/blocks.ts';
+import { blockSize, gemm, packedPanels, panelsOf, type GemmProblem } from '../../schedules/gemm.ts';
 import {
   blockWords,
   correction,
@@ -68,8 +69,7 @@ export function lowerMatMulInteger(c: LowerCtx<MatMulIntegerAttrs>): void {
   const arith: Arith = { ...arithOf(c.profile, 'i32'), fma: form.group === 4, dot: form };
   const blocks = blockWords(c.profile, form, rows, wordsOf(form, depth));
   const words = blocks ?? wordsOf(form, depth);
-  const own = panelsOf(c.profile, columns, arith);
-  const p = blocks === undefined ? own : mmaPanels(own);
+  const p = blocks === undefined ? choosePanels(c, columns, arith) : mmaPanels(panelsOf(c.profile, columns, arith));
   const packed = wordWeights(c, 'matrix', form, { data: values, matrices: [m], depth, run: depth, most: blocks }, p);
   const sums = new Int32Array(columns);
   for (let n = 0; n < columns; n++)
@@ -79,7 +79,7 @@ export function lowerMatMulInteger(c: LowerCtx<MatMulIntegerAttrs>): void {
   const space = matMulSpace(c.node);
   const sink = mergeSink(c.sink(0), space);
   const scratch = c.scratch('edge', 'i32', blocks === undefined ? blockSize(p) : MMA_ROWS * p.nr);
-  const order = loopOrder(c.profile, p, 4 * words * columns, 4 * words);
+  const order = chooseOrder(c, p, rows, 4 * words * columns, 4 * words);
   const largeEpilogue = hasLargeEpilogue(sink, space.length, vtype(c.attrs.to, arith.lanes));
   c.kernel('matmul', k => {
     const g: GemmProblem = {

@@ -22,15 +22,14 @@ import type { LowerCtx, Ref, SlotBuffer } from '../../lowering.ts';
 import { rowDots } from '../../schedules/dot.ts';
 import {
   blockSize,
-  loopOrder,
   packedPanels,
   packedSize,
-  panelsOf,
   gemm,
   type PanelMemory,
   type Panels,
   type GemmProblem,
 } from '../../schedules/gemm.ts';
+import { chooseOrder, choosePanels } from '../../schedules/blocks.ts';
 import { everyMatrix, packConstant, packMatrix, registerValues } from '../../schedules/pack.ts';
 import { hasLargeEpilogue, mergeSink, type MergedSink } from '../../schedules/sink.ts';
 import { arithOf, type Arith } from '../../schedules/tile.ts';
@@ -192,12 +191,12 @@ function dotRow(j: MatMulProblem): boolean {
 type PlacedB = (k: KernelBuilder, idx: readonly Expr[]) => PanelMemory;
 function panelProduct(j: MatMulProblem): void {
   const { c, a, arith } = j;
-  const p = panelsOf(c.profile, j.columns, arith);
+  const p = choosePanels(c, j.columns, arith);
   const b = placedB(j, p);
   const scratch = c.scratch('edge', regOf(must(c.out[0]).dtype), blockSize(p));
   const largeEpilogue = hasLargeEpilogue(j.sink, matMulSpace(c.node).length, vtype(arith.base, arith.lanes));
   const rowBytes = 4 * dimHi(j.k);
-  const order = loopOrder(c.profile, p, rowBytes * dimHi(j.columns), rowBytes);
+  const order = chooseOrder(c, p, a.dims[0], rowBytes * dimHi(j.columns), rowBytes);
   const single = matMulSpace(c.node).length === 1 && j.shared;
   const [hasRows, hasColumns] = [must(c.types[0]).shape.length > 1, must(c.types[1]).shape.length > 1];
   c.kernel('matmul', k => {

@@ -37,16 +37,8 @@ import {
 import { forLanes, lanesOf } from '../../loops.ts';
 import type { LowerCtx, Ref, SlotBuffer, Source } from '../../lowering.ts';
 import { emitActivation, parseActivations, type Activation } from '../activation.ts';
-import {
-  blockSize,
-  loopOrder,
-  packedPanels,
-  packedSize,
-  panelsOf,
-  gemm,
-  type Panels,
-  type GemmProblem,
-} from '../../schedules/gemm.ts';
+import { blockSize, packedPanels, packedSize, panelsOf, gemm, type Panels, type GemmProblem } from '../../schedules/gemm.ts';
+import { loopOrder } from '../../schedules/blocks.ts';
 import { packConstant, packMatrix } from '../../schedules/pack.ts';
 import { arithOf, type Arith } from '../../schedules/tile.ts';
 import { GATES, type RecurrentAttrs } from '../cells.ts';
