@@ -114,8 +114,8 @@ export function buildBundle(
   run(
     'make',
     [
-      'model',
-      'libmodel.so',
+      // What other machines run is the program.
+      ...(o.machine ? ['model'] : ['model', 'libmodel.so']),
       `CFLAGS=${cflags}`,
       ...(o.machine ? [`CC=${o.machine.cc}`, `AR=${toolOf(o.machine.cc, 'ar')}`] : []),
     ],

@@ -7,7 +7,7 @@ import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import type { Attrs, Op } from '../../compiler/ops/define.ts';
 import { compiled } from '../conformance/compiled.ts';
-import { expectClose, noise } from './problems.ts';
+import { expectBits, expectClose, noise } from './problems.ts';
 
 /** An operand of a problem: its sizes, and what it holds (noise, if not said). */
 export interface Given {
@@ -82,7 +82,7 @@ export async function expectSame(p: Problem, targets: readonly string[]): Promis
         for (const [name, t] of want) {
           expect(got.get(name)?.dims).toEqual(t.dims);
           if (p.rounds) expectClose(got.get(name), t);
-          else expect([...(got.get(name)?.bytes ?? [])]).toEqual([...t.bytes]);
+          else expectBits(got.get(name), t, name);
         }
       }
     }

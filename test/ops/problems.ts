@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { noLoc } from '../../compiler/core/diagnostic.ts';
 import { symbolsOf, type Dim } from '../../compiler/core/dim.ts';
 import type { DType } from '../../compiler/core/dtype.ts';
-import { fromNumbers, numel, toNumbers, type Tensor } from '../../compiler/core/tensor.ts';
+import { fromNumbers, numel, toNumbers, typed, type Tensor } from '../../compiler/core/tensor.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { apply, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
@@ -87,6 +87,11 @@ export function expectAgreement(g: Graph, inputs: ReadonlyMap<string, Tensor>, p
   verifyProgram(program);
   const got = interpretProgram(program, inputs, races());
   for (const [name, t] of want) expectClose(got.get(name), t, rtol, atol);
+}
+/** The same bits, where NaN is NaN. Bytes first: `toEqual` looks at a million elements in a second. */
+export function expectBits(got: Tensor | undefined, want: Tensor, title: string): void {
+  if (got && got.dtype === want.dtype && Buffer.compare(got.bytes, want.bytes) === 0) return;
+  expect([title, ...(got ? typed(got) : [])]).toEqual([title, ...typed(want)]);
 }
 export function expectClose(got: Tensor | undefined, want: Tensor, rtol = 1e-4, atol = 1e-5): void {
   expect(got?.dims).toEqual(want.dims);
