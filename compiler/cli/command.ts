@@ -26,7 +26,7 @@ import { FORMATS } from '../import/index.ts';
 import { DEFAULT_PERCENTILE } from '../quantize/calibrators.ts';
 import { DEFAULT_METHOD } from '../quantize/quantize.ts';
 import { METRICS } from '../quantize/search.ts';
-import { METHODS, SCHEMES } from '../quantize/scheme.ts';
+import { METHODS, ROUNDINGS, SCHEMES } from '../quantize/scheme.ts';
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 const atLeast =
@@ -107,6 +107,11 @@ const quantizeFlags = (c: Command): Command =>
     .addOption(new Option('--method <name>', `how ranges are found (default: ${DEFAULT_METHOD})`).choices(METHODS))
     .option('--percentile <p>', `what --method percentile keeps, in percent (default: ${DEFAULT_PERCENTILE})`, atLeast(50, false))
     .option('--asymmetric', 'w4: each block of weights has a zero point of its own')
+    .addOption(
+      new Option('--rounding <how>', 'w4: for the least error on the calibration data (default), or to the nearest').choices(
+        ROUNDINGS,
+      ),
+    )
     .option('--per-tensor', 'one scale for all weights of a node, instead of one for each channel')
     .option('--no-bias-correction', 'leave the mean errors of nodes as they are')
     .option(

@@ -5,7 +5,7 @@ import { newFile, writeFile } from '../host/files.ts';
 import { writePlan } from '../quantize/plan.ts';
 import type { QuantizeProgress } from '../quantize/samples.ts';
 import type { Metric } from '../quantize/search.ts';
-import type { Method, Scheme } from '../quantize/scheme.ts';
+import type { Method, Rounding, Scheme } from '../quantize/scheme.ts';
 import type { QuantizedModel } from '../quantization.ts';
 import { quantizeModel } from '../run/quantize.ts';
 import { beginJson, type JsonFlag } from './json.ts';
@@ -24,6 +24,7 @@ export interface QuantizeFlags {
   readonly percentile?: number;
   readonly perTensor?: boolean;
   readonly asymmetric?: boolean;
+  readonly rounding?: Rounding;
   readonly biasCorrection: boolean;
   readonly exclude: readonly string[];
   readonly smooth?: boolean | number;
@@ -78,6 +79,7 @@ export async function quantizeFor(
     ...(o.percentile !== undefined && { percentile: o.percentile }),
     perTensor: o.perTensor === true,
     ...(o.asymmetric === true && { asymmetric: true }),
+    ...(o.rounding && { rounding: o.rounding }),
     biasCorrection: o.biasCorrection,
     exclude: o.exclude,
     ...(o.smooth !== undefined && { smooth: o.smooth }),
@@ -97,6 +99,7 @@ export async function quantizeFor(
 }
 const WORDS: Readonly<Record<QuantizeProgress['step'], string>> = {
   calibrate: 'watching values',
+  round: 'rounding weights',
   correct: 'measuring nodes',
   compare: 'comparing with the float model',
   search: 'choosing nodes',

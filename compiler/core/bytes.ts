@@ -31,6 +31,19 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   }
   return out;
 }
+export function base64(bytes: Uint8Array): string {
+  let s = '';
+  for (let i = 0; i < bytes.length; i += 3072) s += btoa(String.fromCharCode(...bytes.subarray(i, i + 3072)));
+  return s;
+}
+/** The bytes of base64; undefined where the text is none. */
+export function fromBase64(text: string): Uint8Array | undefined {
+  try {
+    return Uint8Array.from(atob(text), ch => ch.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
+}
 export const utf8 = (s: string): Uint8Array => new TextEncoder().encode(s);
 
 /**

@@ -1,3 +1,4 @@
+import { base64 } from '../core/bytes.ts';
 import { must, showLoc, type Loc } from '../core/diagnostic.ts';
 import { rangeOf, showDim, symbolsOf, type Dim, type Sym } from '../core/dim.ts';
 import { oneLine, quoteJs } from '../core/quote.ts';
@@ -182,9 +183,4 @@ export function contents(t: Tensor, o: PrintOptions): string {
   if (splat !== undefined) return `splat(${showNumber(splat)})`;
   if (o.data === true) return `bytes("${base64(t.bytes)}")`;
   return `data(${hashBytes(t.bytes).toString(16).padStart(8, '0')})`;
-}
-function base64(bytes: Uint8Array): string {
-  let s = '';
-  for (let i = 0; i < bytes.length; i += 3072) s += btoa(String.fromCharCode(...bytes.subarray(i, i + 3072)));
-  return s;
 }

@@ -70,7 +70,7 @@ export async function ownErrors(
   told: Told,
 ): Promise<ReadonlyMap<string, OwnError>> {
   const values = valueNames(g, names);
-  const sites = sitesOf(g).sites.filter(s => Object.hasOwn(plan.nodes, s.name));
+  const sites = sitesOf(g).sites.filter(s => !s.inside && Object.hasOwn(plan.nodes, s.name));
   const share = sharing();
   const outputs = sites.flatMap((s, i) => {
     const [got] = quantizedNode(s, s.node.inputs, must(plan.nodes[s.name]), plan.values[values.get(s.x) ?? ''], share);

@@ -1,7 +1,7 @@
 import { must } from '../core/diagnostic.ts';
 import { fromNumbers, numel, toNumbers, type Tensor } from '../core/tensor.ts';
 import { graphBuilder, type GraphBuilder } from '../graph/build.ts';
-import { mapGraph, type Graph, type Value } from '../graph/graph.ts';
+import type { Graph, Value } from '../graph/graph.ts';
 import { dynamicallyQuantized } from '../import/shared/quant.ts';
 import { ConvTranspose } from '../ops/conv/conv.ts';
 import { nodeOf } from '../ops/define.ts';
@@ -12,6 +12,8 @@ import { Concat } from '../ops/movement/concat.ts';
 import { Reshape } from '../ops/movement/view.ts';
 import { DequantizeLinear, QuantizeLinear } from '../ops/quant/quant.ts';
 import { Recurrent } from '../ops/recurrent/recurrent.ts';
+import { mapDeep } from '../passes/deep.ts';
+import { movedOf } from './moved.ts';
 import { valueNames } from './names.ts';
 import type { NodePlan, QuantizationPlan, ValuePlan } from './plan.ts';
 import { isInteger, type Scheme } from './scheme.ts';
@@ -29,7 +31,7 @@ import {
   type IntegerWeights,
 } from './weights.ts';
 
-/** A graph with what a plan says, and what it made of the result of each quantized node. */
+/** A graph with what a plan says, and what it made of the result of each quantized node that is not inside of another. */
 interface Inserted {
   readonly graph: Graph;
   readonly results: ReadonlyMap<Site, Value>;
@@ -43,12 +45,12 @@ export function insertQuantization(g: Graph, plan: QuantizationPlan, names: Read
   const byNode = new Map(sitesOf(g).sites.map(s => [s.node, s]));
   const share = sharing();
   const results = new Map<Site, Value>();
-  const graph = mapGraph(g, (n, inputs) => {
+  const graph = mapDeep(g, () => (n, inputs) => {
     const site = byNode.get(n);
     const how = site && planOf(plan, site.name);
     if (!site || !how) return undefined;
     const outputs = quantizedNode(site, inputs, how, plan.values[values.get(site.x) ?? ''], share);
-    results.set(site, must(outputs[0]));
+    if (!site.inside) results.set(site, must(outputs[0]));
     return outputs;
   });
   return { graph, results };
@@ -121,8 +123,10 @@ function resultsOf(
       const smooth = range?.smooth;
       const weights = smooth ? scaledRows(site, smooth) : site.weights;
       const a = smooth ? shared('smooth', () => smoothedValue(x, site, smooth)) : x;
-      if (!inBlocks(site)) return withFewBits(b, site, [a, ...inputs.slice(1)], fourBitWeights(weights, site.channels, whole));
-      const w = blockWeights(weights, site.channels === 0 ? 0 : 1, how);
+      const moved = movedIn(how, site);
+      if (!inBlocks(site))
+        return withFewBits(b, site, [a, ...inputs.slice(1)], fourBitWeights(weights, site.channels, whole, moved));
+      const w = blockWeights(weights, site.channels === 0 ? 0 : 1, { ...how, moved });
       const [n, k] = [must(site.weights.dims[site.channels]), must(site.weights.dims[1 - site.channels])];
       const parts = [b.constant(pairs(w)), b.constant(w.scales), w.zeros && b.constant(w.zeros)];
       return [b.apply1(MatMulNBits, [a, ...parts], { bits: 4, block: BLOCK, k, n })];
@@ -131,6 +135,9 @@ function resultsOf(
       return withWeights(b, site, inputs, floats(b, halfWeights(site.weights)));
   }
 }
+/** How far the integers of a node are from the nearest, where a plan says so. */
+export const movedIn = (how: NodePlan, site: Site): Int8Array | undefined =>
+  how.moved === undefined ? undefined : movedOf(how.moved, numel(site.weights.dims));
 const floats = (b: GraphBuilder, t: Tensor): Value => b.apply1(Cast, [b.constant(t)], { to: 'f32' });
 /** A node with weights that a narrower type holds: lowering stores them so (`lower/narrow.ts`). */
 const withWeights = (b: GraphBuilder, site: Site, inputs: readonly (Value | undefined)[], w: Value): readonly Value[] =>
@@ -254,6 +261,7 @@ export function storedBytes(site: Site, how: NodePlan | undefined): number {
 /** Why a scheme does not serve a node; undefined where it does. */
 export function obstacle(site: Site, scheme: Scheme): string | undefined {
   const { node, weights } = site;
+  if (scheme === 'int8' && site.inside) return 'it is inside of a loop or a branch, whose values are not watched';
   if (isInteger(scheme) && (node.op === ConvTranspose || node.op === Recurrent))
     return `there is no integer kernel for ${node.op.name}`;
   if (scheme === 'f16' && toNumbers(weights).some(v => Math.abs(v) > MOST_HALF)) return `half floats end at ${MOST_HALF}`;

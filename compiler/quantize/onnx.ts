@@ -6,7 +6,7 @@ import type { Graph, Value } from '../graph/graph.ts';
 import { valueNames } from './names.ts';
 import type { NodePlan, QuantizationPlan, ValuePlan } from './plan.ts';
 import { sitesOf, type Site } from './sites.ts';
-import { inBlocks, rowBlock } from './insert.ts';
+import { inBlocks, movedIn, rowBlock } from './insert.ts';
 import { blockWeights, fourBitWeights, halfWeights, integerWeights, scaledRows } from './weights.ts';
 
 /**
@@ -114,6 +114,7 @@ export function quantizedOnnx(
   const sites = new Map<string, Site[]>();
   for (const s of sitesOf(g).sites) {
     const { loc } = s.node;
+    if (s.inside && Object.hasOwn(plan.nodes, s.name)) refuse(`nodes inside of loops and branches are not written: ${s.name}`);
     const own = loc.k === 'part' && loc.name !== '' ? loc.name : s.name;
     if (Object.hasOwn(plan.nodes, s.name)) sites.set(own, [...(sites.get(own) ?? []), s]);
   }
@@ -226,7 +227,7 @@ function writeWeights(c: Context, site: Site, how: NodePlan, weights: Tensor, di
   }
   if (how.scheme === 'w4' && inBlocks(site)) {
     const rows = site.channels === 0 ? 0 : 1;
-    writeBlocks(c, of, blockWeights(weights, rows, how));
+    writeBlocks(c, of, blockWeights(weights, rows, { ...how, moved: movedIn(how, site) }));
     const [n, k] = [must(weights.dims[rows]), must(weights.dims[1 - rows])];
     writeShape(c, of, 'matrix', rows === 0 ? dims : [n, k]);
     if (rows === 0) return of('matrix');
@@ -234,7 +235,10 @@ function writeWeights(c: Context, site: Site, how: NodePlan, weights: Tensor, di
     return of('w');
   }
   const whole = how.per === 'tensor';
-  const { q, scale } = (how.scheme === 'w4' ? fourBitWeights : integerWeights)(weights, site.channels, whole);
+  const { q, scale } =
+    how.scheme === 'w4'
+      ? fourBitWeights(weights, site.channels, whole, movedIn(how, site))
+      : integerWeights(weights, site.channels, whole);
   const channels = whole ? [] : [must(weights.dims[site.channels])];
   c.out.push(initializer(of('q'), 'i8', { ...q, dims }), initializer(of('scale'), 'f32', { ...scale, dims: channels }));
   c.out.push(initializer(of('zero'), 'i8', fromNumbers('i8', channels, new Float64Array(channels[0] ?? 1))));

@@ -2,9 +2,10 @@ import { fields, flag, listOf, number, oneOf, optional, recordOf, text, whole, t
 import { fail, must } from '../core/diagnostic.ts';
 import { showDim } from '../core/dim.ts';
 import { didYouMean } from '../core/suggest.ts';
+import { numel } from '../core/tensor.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { MatMul } from '../ops/matmul/matmul.ts';
-import { obstacle } from './insert.ts';
+import { movedIn, obstacle } from './insert.ts';
 import { valueNames } from './names.ts';
 import { METHODS, SCHEMES, type Method, type Scheme } from './scheme.ts';
 import { sitesOf } from './sites.ts';
@@ -57,6 +58,11 @@ export interface NodePlan {
   readonly per: 'channel' | 'tensor';
   /** 4-bit weights in blocks have a zero point each. */
   readonly asymmetric?: boolean;
+  /**
+   * How many steps each integer of 4 bits is from the nearest to its weight, as calibration data have it: bytes in the order of the channels,
+   * deflated, in base64.
+   */
+  readonly moved?: string;
   /** What is added to each channel of the result to make up for the mean error of the node. */
   readonly bias?: readonly number[];
 }
@@ -93,6 +99,7 @@ const PLAN: Check<QuantizationPlan> = fields({
       scheme: oneOf(...SCHEMES),
       per: oneOf('channel', 'tensor'),
       asymmetric: optional(flag),
+      moved: optional(text),
       bias: optional(finiteList),
     }),
   ),
@@ -164,6 +171,8 @@ export function matchPlan(
       bad(`node '${name}' has ${n.bias.length} numbers in bias, and ${showDim(outs ?? 0)} channels`);
     const why = obstacle(site, n.scheme);
     if (why !== undefined) bad(`node '${name}' cannot be ${n.scheme}: ${why}`);
+    if (n.moved !== undefined && (n.scheme !== 'w4' || site.k !== 'product' || !movedIn(n, site)))
+      bad(`node '${name}' has in moved what is not a step for each of its ${numel(site.weights.dims)} weights of 4 bits`);
     const smooth = plan.values[names.get(site.x) ?? '']?.smooth;
     if (smooth && site.node.op !== MatMul)
       bad(`values['${names.get(site.x) ?? ''}'] is smoothed, and node '${name}' is no product`);

@@ -1,6 +1,8 @@
 import { fail, must } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
+import { numel } from '../core/tensor.ts';
 import type { Graph, Value } from '../graph/graph.ts';
+import { Softmax } from '../ops/reduce/norm.ts';
 import { Recurrent } from '../ops/recurrent/recurrent.ts';
 import { observeValues, type Observed } from './calibrate.ts';
 import { rangeOf } from './calibrators.ts';
@@ -8,12 +10,15 @@ import { obstacle, smoothedValue, storedBytes } from './insert.ts';
 import { compareModels, ownErrors, type Comparison, type OwnError } from './errors.ts';
 import { valueNames } from './names.ts';
 import type { CalibrationRecord, NodePlan, QuantizationPlan, ValuePlan } from './plan.ts';
-import type { Engine, QuantizeProgress, Samples } from './samples.ts';
+import { parted, type Engine, type QuantizeProgress, type Samples } from './samples.ts';
 import { chooseBits, type Candidate, type Limits } from './search.ts';
-import { affineOf, shortFloat, usesRange, wider, type Method, type Scheme } from './scheme.ts';
+import { rowsOf } from './moments.ts';
+import { roundedForData } from './round.ts';
+import { affineOf, isInteger, shortFloat, usesRange, wider, type Method, type Rounding, type Scheme } from './scheme.ts';
 import { sitesOf, type Site } from './sites.ts';
 import { ALPHAS, ALPHAS_OF_WEIGHTS, divisors, inputPeaks, smoothable } from './smooth.ts';
 import { openTrials } from './switched.ts';
+import { BLOCK } from './weights.ts';
 
 /** A model to quantize: its graph, what its file calls values, and what tells it from others. */
 interface ModelToQuantize {
@@ -33,6 +38,11 @@ export interface QuantizeChoices {
   readonly perTensor?: boolean;
   /** `w4`: each block of weights has a zero point of its own. */
   readonly asymmetric?: boolean;
+  /**
+   * How weights of 4 bits are rounded. `data`, the default: so that the results on the calibration data are off by least (GPTQ), where there
+   * are any; the plan then holds what `nearest` would not give.
+   */
+  readonly rounding?: Rounding;
   /** Whether the mean error of each channel is taken off its bias. Default: yes. */
   readonly biasCorrection?: boolean;
   /**
@@ -71,12 +81,13 @@ const DIGITS = 3;
  */
 export async function quantizeGraph(
   model: ModelToQuantize,
-  choices: QuantizeChoices,
+  asked: QuantizeChoices,
   samples: Samples | undefined,
   engine: Engine,
   told: (p: QuantizeProgress) => void,
 ): Promise<Quantized> {
   const { graph, names } = model;
+  const choices = samples ? withLimits(asked, graph) : asked;
   const values = valueNames(graph, names);
   const { sites, float } = chosen(graph, choices);
   const warnings: string[] = [];
@@ -91,7 +102,7 @@ export async function quantizeGraph(
       option: limit === 'maxDrop' ? 'max-drop' : 'max-size',
       why: 'what nodes do to the outputs is measured on calibration data; give some',
     });
-  const products = sites.filter(s => s.k === 'product');
+  const products = sites.filter(s => s.k === 'product' && !s.inside);
   const smooths = samples !== undefined && choices.smooth !== false && (needsRanges || choices.scheme === 'w4');
   const wanted = needsRanges ? [...new Set(products.map(s => s.x))] : smooths ? [...smoothable(products).keys()] : [];
   const observed = samples && (await observeValues(graph, values, wanted, samples, engine, told));
@@ -101,27 +112,29 @@ export async function quantizeGraph(
     warnings.push(`${must(samples).name} holds one sample: ranges of one run rarely hold those of others`);
   const plain = rangesOf(observed, values, choices);
   const ranges = smooths ? await smoothed(model, products, plain, choices, samples, engine, told) : plain;
-  const kept = needsRanges ? sites.filter(s => s.k === 'table' || ranges.has(values.get(s.x) ?? '')) : sites;
+  const kept = sites.filter(s => schemeFor(s, choices.scheme) !== 'int8' || s.k === 'table' || ranges.has(values.get(s.x) ?? ''));
   for (const s of sites)
     if (!kept.includes(s)) float.set(s.name, `its input '${values.get(s.x) ?? ''}' is always 0 in the calibration data`);
-  const node = nodePlanOf(choices);
-  const read = new Set(kept.map(s => values.get(s.x) ?? ''));
+  const planned = nodePlans(kept, choices);
+  const read = new Set(kept.filter(s => usesRange(planned[s.name]?.scheme)).map(s => values.get(s.x) ?? ''));
   const first: QuantizationPlan = {
     quantization: 1,
     model: { file: model.file, sha256: model.sha256 },
     scheme: choices.scheme,
     ...(samples && observed && { calibration: recordOf(samples, observed, choices) }),
     values: Object.fromEntries([...ranges].filter(([name, r]) => read.has(name) && (needsRanges || r.smooth))),
-    nodes: Object.fromEntries(kept.map(s => [s.name, node])),
+    nodes: planned,
     float: Object.fromEntries(float),
   };
   const sizes = sizesOf(graph, first);
   const none = { own: new Map(), comparison: undefined, sensitivity: new Map() };
   if (!samples) return { plan: first, warnings, observed, sizes, ...none };
-  const own = await ownErrors(graph, first, names, samples, engine, told);
-  const all = choices.biasCorrection === false ? first : corrected(first, kept, own);
+  const { fit, choose } = choices.scheme === 'w4' ? parted(samples, must(observed).samples) : { fit: samples, choose: samples };
+  const fitted = choices.rounding === 'nearest' ? first : await roundedForData(model, first, kept, fit, engine, told);
+  const own = await ownErrors(graph, fitted, names, samples, engine, told);
+  const all = choices.biasCorrection === false ? fitted : corrected(fitted, kept, own);
   const more = await withMoreBits(model, all, kept, choices, samples, engine, told);
-  const { plan, sensitivity } = await limited(model, all, more, choices, samples, engine, told);
+  const { plan, sensitivity } = await limited(model, all, more, choices, choose, engine, told);
   const comparison = await compareModels(graph, plan, names, samples, engine, told);
   const outputs = Object.fromEntries(
     [...comparison.outputs].map(([name, o]) => [name, { error: round(o.error, 4), cosine: Number(o.cosine.toFixed(6)) }]),
@@ -142,6 +155,27 @@ const nodePlanOf = ({ scheme, perTensor, asymmetric }: QuantizeChoices): NodePla
   per: perTensor === true ? 'tensor' : 'channel',
   ...(asymmetric === true && { asymmetric: true }),
 });
+/** A node with a smaller part of all weights loses more in 4 bits than it saves. */
+const SMALL = 1 / 256;
+/**
+ * What nodes are, before any is tried: as was asked for, where that serves. In place of 4 bits those get 8 that have few weights, or sum over few: of
+ * these one scale a channel serves each number badly (depthwise convolutions); and those whose errors nothing watches.
+ */
+function nodePlans(sites: readonly Site[], choices: QuantizeChoices): QuantizationPlan['nodes'] {
+  const node = nodePlanOf(choices);
+  const all = sites.reduce((n, s) => n + numel(s.weights.dims), 0);
+  const breaks = (s: Site): boolean =>
+    s.inside || (s.k === 'product' && (rowsOf(s) < BLOCK || numel(s.weights.dims) < all * SMALL));
+  const plain = (scheme: Scheme): NodePlan => ({ scheme, per: node.per });
+  return Object.fromEntries(
+    sites.map(s => {
+      const scheme = schemeFor(s, choices.scheme);
+      return [s.name, scheme !== choices.scheme ? plain(scheme) : scheme === 'w4' && breaks(s) ? plain('w8') : node];
+    }),
+  );
+}
+/** The scheme of a node: without an integer kernel, or a range for its input, its weights alone get 8 bits. */
+const schemeFor = (s: Site, scheme: Scheme): Scheme => (isInteger(scheme) && obstacle(s, scheme) !== undefined ? 'w8' : scheme);
 /** Ranges of values that are easier to round with their channels divided: of each value, those with the least noise behind it. */
 async function smoothed(
   { graph, names }: ModelToQuantize,
@@ -193,6 +227,19 @@ async function smoothed(
   }
   return best;
 }
+/** What 4 bits may cost where nobody says: what the output tells of its rows, or 0.99 of the cosine. */
+const MAX_DROP = 0.01;
+function withLimits(c: QuantizeChoices, g: Graph): QuantizeChoices {
+  if (c.scheme !== 'w4' || c.limits?.maxDrop !== undefined || c.limits?.maxSize !== undefined) return c;
+  const metric = c.limits?.metric ?? (g.outputs.every(o => isDistribution(o.value)) ? 'top1' : 'cosine');
+  return { ...c, limits: { maxDrop: MAX_DROP, metric } };
+}
+/** Whether a value is a distribution over its last axis. */
+function isDistribution(v: Value): boolean {
+  const node = v.def.k === 'node' ? v.def : undefined;
+  const [x] = node?.inputs ?? [];
+  return node?.op === Softmax || (node?.op.lower.k === 'view' && x !== undefined && isDistribution(x));
+}
 const isLimited = ({ limits, sensitivity = false }: QuantizeChoices): boolean =>
   sensitivity || limits?.maxDrop !== undefined || limits?.maxSize !== undefined;
 /** What nodes are with the next more bits, where limits may ask for these: with corrections of their own. */
@@ -229,11 +276,11 @@ async function limited(
   const { sites } = sitesOf(graph);
   const candidates = sites.flatMap((s): Candidate[] => {
     const how = plan.nodes[s.name];
-    if (!Object.hasOwn(plan.nodes, s.name) || !how) return [];
+    if (s.inside || !Object.hasOwn(plan.nodes, s.name) || !how) return [];
     const ways = [how, ...(Object.hasOwn(more, s.name) ? [more[s.name]] : []), undefined];
     return [{ name: s.name, ways: ways.map(w => ({ scheme: w?.scheme, bytes: storedBytes(s, w) })) }];
   });
-  const { raised, sensitivity: alone } = chooseBits(trials, choices.limits ?? {}, candidates, told);
+  const { raised, sensitivity: alone } = chooseBits(trials, choices.limits ?? {}, candidates, told, choices.sensitivity === true);
   const nodes = Object.entries(plan.nodes).flatMap(([name, how]): [string, NodePlan][] => {
     const now = raised.get(name);
     return !now ? [[name, how]] : now.scheme ? [[name, must(more[name])]] : [];
@@ -276,7 +323,7 @@ function chosen(
   for (const s of sites) if (out(s)) float.set(s.name, 'it was excluded');
   const kept = sites.filter(s => !out(s));
   for (const s of kept) {
-    const why = obstacle(s, scheme);
+    const why = obstacle(s, schemeFor(s, scheme));
     if (why !== undefined) float.set(s.name, why);
   }
   return { sites: kept.filter(s => !float.has(s.name)), float };

@@ -17,6 +17,24 @@ export interface Samples {
   readonly seed?: number;
   read(): Iterable<Sample> | AsyncIterable<Sample>;
 }
+/** Of fewer samples none is left out. */
+const ENOUGH = 8;
+/**
+ * Samples to fit weights to, and others to choose by: every fourth. What was fitted to samples looks better on these than on any others. Where
+ * there are few, all of them serve for both.
+ */
+export function parted(s: Samples, count: number): { readonly fit: Samples; readonly choose: Samples } {
+  if (count < ENOUGH) return { fit: s, choose: s };
+  const those = (wanted: (n: number) => boolean): Samples => ({
+    ...s,
+    count: Array.from({ length: count }, (_, n) => n).filter(wanted).length,
+    async *read() {
+      let n = 0;
+      for await (const sample of s.read()) if (wanted(n++)) yield sample;
+    },
+  });
+  return { fit: those(n => n % 4 !== 3), choose: those(n => n % 4 === 3) };
+}
 /** Makes a graph ready to run. */
 export type Engine = (g: Graph) => Promise<(inputs: Sample) => ReadonlyMap<string, Tensor>>;
 /** The evaluator as an engine: slow, and at hand everywhere. */
@@ -24,7 +42,7 @@ export const evaluator: Engine = g => Promise.resolve(inputs => evaluate(g, inpu
 
 /** What is told while work goes on. */
 export interface QuantizeProgress {
-  readonly step: 'calibrate' | 'correct' | 'compare' | 'search';
+  readonly step: 'calibrate' | 'round' | 'correct' | 'compare' | 'search';
   readonly done: number;
   /** Undefined where it is not known. */
   readonly of: number | undefined;

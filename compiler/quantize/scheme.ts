@@ -11,6 +11,9 @@ export const isInteger = (s: Scheme): boolean => s === 'int8' || s === 'int8-dyn
 export const usesRange = (s: Scheme | undefined): boolean => s === 'int8' || s === 'w4';
 /** The scheme of more bits that a node gets where it loses too much; undefined where that is floats. */
 export const wider = (s: Scheme): Scheme | undefined => (s === 'w4' ? 'w8' : undefined);
+/** How weights of 4 bits are rounded. */
+export const ROUNDINGS = ['data', 'nearest'] as const;
+export type Rounding = (typeof ROUNDINGS)[number];
 /** How ranges of values are found in calibration data: see `calibrators.ts`. */
 export const METHODS = ['minmax', 'moving-average', 'percentile', 'mse', 'entropy'] as const;
 export type Method = (typeof METHODS)[number];

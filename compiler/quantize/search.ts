@@ -27,7 +27,7 @@ function lossOf(errors: ReadonlyMap<string, OutputError>, metric: Metric): numbe
 }
 
 /** Each node alone is tried on so many samples: what counts is which are the most sensitive. */
-const SAMPLES = 8;
+const SAMPLES = 4;
 /** What a scheme of more bits takes off a squared error: four bits are a factor of 16 in each step. */
 const BETTER = 256;
 /** A node as it may be. */
@@ -61,8 +61,14 @@ export function chooseBits(
   limits: Limits,
   candidates: readonly Candidate[],
   told: (p: QuantizeProgress) => void,
+  needsSensitivity: boolean,
 ): Chosen {
   const metric = limits.metric ?? 'error';
+  const { maxDrop, maxSize } = limits;
+  // Where nothing has to be raised, nothing has to be known of single nodes.
+  if (maxDrop !== undefined && maxSize === undefined && !needsSensitivity)
+    if (lossOf(trials.errors(schemesAfter(candidates, [])), metric) <= maxDrop)
+      return { sensitivity: new Map(), raised: new Map() };
   const sensitivity = new Map<string, number>();
   candidates.forEach(({ name, ways }, i) => {
     const scheme = ways[0]?.scheme;
@@ -78,7 +84,6 @@ export function chooseBits(
       bytes: way.bytes - must(node.ways[i]).bytes,
     })),
   );
-  const { maxDrop, maxSize } = limits;
   const byCost = (s: Step): number => s.gain / Math.max(1, s.bytes);
   // Floats cost time too: for integers the fewest nodes count. All nodes get their next bits before any of them gets floats after those.
   const worth = candidates.some(c => c.ways.length > 2) ? byCost : (s: Step): number => s.gain;

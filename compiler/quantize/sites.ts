@@ -25,6 +25,8 @@ export interface Site {
   /** The axis of x whose elements meet the rows of the weights, and that of the result which holds its channels. */
   readonly inAxis: number;
   readonly outAxis: number;
+  /** In the body of a loop or branch, whose values are not watched. */
+  readonly inside: boolean;
 }
 /** A node with weights that stays in floats, and why. */
 interface LeftFloat {
@@ -37,27 +39,26 @@ interface Sites {
   readonly left: readonly LeftFloat[];
 }
 
-/** What may be quantized of a graph, in the order of evaluation, and what has weights and may not be. */
+/**
+ * What may be quantized of a graph, in the order of evaluation, and what has weights and may not be. What is inside of loops and branches comes
+ * behind what is not.
+ */
 export function sitesOf(g: Graph): Sites {
   const unique = uniqueNames();
   const sites: Site[] = [];
   const left: LeftFloat[] = [];
-  const own = new Set(nodesOf(g));
-  nodesOf(g).forEach((node, at) => {
+  const own = nodesOf(g);
+  const seen = new Set(own);
+  const add = (node: Node, otherwise: string, inside: boolean): void => {
     if (!isWeighted(node)) return;
-    const name = unique(nameOf(node.loc) ?? `${node.op.name} ${at}`);
+    const name = unique(nameOf(node.loc) ?? otherwise);
     const op = opOf(node.loc) || node.op.name;
     const found = siteOf(node);
     if (typeof found === 'string') left.push({ name, op, why: found });
-    else sites.push({ name, op, node, ...found });
-  });
-  for (const n of allNodes(g))
-    if (!own.has(n) && isWeighted(n))
-      left.push({
-        name: unique(nameOf(n.loc) ?? n.op.name),
-        op: opOf(n.loc) || n.op.name,
-        why: 'it is inside of a loop or a branch',
-      });
+    else sites.push({ name, op, node, ...found, inside });
+  };
+  own.forEach((node, at) => add(node, `${node.op.name} ${at}`, false));
+  for (const n of allNodes(g)) if (!seen.has(n)) add(n, n.op.name, true);
   return { sites, left };
 }
 const nameOf = (loc: Loc): string | undefined => (loc.k === 'part' && loc.name !== '' ? loc.name : undefined);

@@ -26,7 +26,7 @@ const KEPT = { samples: 256, bytes: 256e6 };
 
 /**
  * The model with a switch for each node and each scheme that it may have: one compilation serves all choices. All results of each node are
- * computed. `more`: what nodes are with the next more bits.
+ * computed. What is inside of loops and branches stays in floats. `more`: what nodes are with the next more bits.
  */
 export async function openTrials(
   g: Graph,
@@ -37,7 +37,7 @@ export async function openTrials(
   engine: Engine,
 ): Promise<Trials> {
   const values = valueNames(g, names);
-  const sites = sitesOf(g).sites.filter(s => Object.hasOwn(plan.nodes, s.name));
+  const sites = sitesOf(g).sites.filter(s => !s.inside && Object.hasOwn(plan.nodes, s.name));
   const switches = sites.flatMap(site => {
     const up = Object.hasOwn(more, site.name) ? more[site.name] : undefined;
     return [must(plan.nodes[site.name]), ...(up ? [up] : [])].map(how => ({ site, how }));

@@ -1,6 +1,8 @@
 import { codeOf } from '../core/codes.ts';
 import { must } from '../core/diagnostic.ts';
 import { fromNumbers, fromTyped, numel, toNumbers, typed, type Tensor } from '../core/tensor.ts';
+import { fittedIntegers } from './gptq.ts';
+import type { Moments } from './moments.ts';
 
 /** Weights as integers without a zero point: q stands for q * scale. */
 export interface IntegerWeights {
@@ -114,16 +116,75 @@ function fitted(values: Float64Array, steps: Steps): Steps {
   const scale = shortScale(products / squares);
   return Number.isFinite(scale) && Math.abs(scale) >= LEAST_SCALE ? { ...steps, scale } : steps;
 }
+/** Weights as rows of integers 0 to 15, a row for each channel: the columns are the other axes, one after the other. */
+interface FourBits {
+  readonly rows: number;
+  readonly columns: number;
+  readonly values: Float64Array;
+  /** The steps of the element at a place of `values`. */
+  readonly stepsAt: (at: number) => Steps;
+  readonly all: readonly Steps[];
+}
+interface FourBitOptions {
+  /** Elements of a row that share a scale; without, all of it. */
+  readonly block?: number | undefined;
+  readonly asymmetric?: boolean | undefined;
+  /** One scale for all rows. */
+  readonly whole?: boolean;
+}
+/** Rows lie along axis `axis`. */
+function fourBits(w: Tensor, axis: number, o: FourBitOptions): FourBits {
+  const rows = must(w.dims[axis]);
+  const columns = numel(w.dims) / rows;
+  const values = rowMajor(toNumbers(w), w.dims, axis);
+  const size = o.whole === true ? values.length : (o.block ?? columns);
+  const all = Array.from({ length: values.length / size }, (_, i) =>
+    stepsOf(values.subarray(i * size, (i + 1) * size), o.asymmetric === true),
+  );
+  return { rows, columns, values, all, stepsAt: at => must(all[Math.floor(at / size)]) };
+}
+/** Elements in the order of their channels. */
+function rowMajor(data: Float64Array, dims: readonly number[], axis: number): Float64Array {
+  if (axis === 0) return data;
+  const out = new Float64Array(data.length);
+  eachRow(dims, axis, (at, to) => (out[to] = must(data[at])));
+  return out;
+}
+/** Visits the elements of weights with their place where channels come first. */
+function eachRow(dims: readonly number[], axis: number, visit: (at: number, to: number) => void): void {
+  const inner = numel(dims.slice(axis + 1));
+  const count = must(dims[axis]);
+  const columns = numel(dims) / count;
+  eachChannel(dims, axis, (at, c) => visit(at, c * columns + Math.floor(at / (inner * count)) * inner + (at % inner)));
+}
+/** The integers, each the nearest to its weight, or as many steps away as `moved` says. */
+function integersOf(f: FourBits, moved: Int8Array | undefined): Uint8Array {
+  return Uint8Array.from(f.values, (v, at) => {
+    const q = nibble(v, f.stepsAt(at));
+    return moved ? Math.min(15, Math.max(0, q + must(moved[at]))) : q;
+  });
+}
+/** How far to move the integers of weights from the nearest, so that results on inputs with these moments are off by least. */
+export function movedFor(w: Tensor, axis: number, o: FourBitOptions, moments: Moments): Int8Array | undefined {
+  const f = fourBits(w, axis, o);
+  const q = fittedIntegers(
+    {
+      ...f,
+      integer: (at, v) => nibble(v, f.stepsAt(at)),
+      number: (at, n) => (n - f.stepsAt(at).zero) * f.stepsAt(at).scale,
+    },
+    moments,
+  );
+  const nearest = integersOf(f, undefined);
+  return q?.map((n, at) => n - must(nearest[at]));
+}
 /** 4-bit weights, -8 to 7, with a scale for each channel, or one for all. */
-export function fourBitWeights(w: Tensor, axis: number, whole: boolean): IntegerWeights {
-  const data = toNumbers(w);
-  const count = whole ? 1 : must(w.dims[axis]);
-  const lists = Array.from({ length: count }, (): number[] => []);
-  eachChannel(w.dims, axis, (at, c) => must(lists[whole ? 0 : c]).push(must(data[at])));
-  const steps = lists.map(l => stepsOf(Float64Array.from(l), false));
-  const q = new Int8Array(data.length);
-  eachChannel(w.dims, axis, (at, c) => (q[at] = nibble(must(data[at]), must(steps[whole ? 0 : c])) - 8));
-  const scales = Float32Array.from(steps, s => s.scale);
+export function fourBitWeights(w: Tensor, axis: number, whole: boolean, moved?: Int8Array): IntegerWeights {
+  const f = fourBits(w, axis, { whole });
+  const integers = integersOf(f, moved);
+  const q = new Int8Array(integers.length);
+  eachRow(w.dims, axis, (at, from) => (q[at] = must(integers[from]) - 8));
+  const scales = Float32Array.from(f.all, s => s.scale);
   return { q: fromTyped('i8', w.dims, q), scale: fromTyped('f32', whole ? [] : scaleDims(w.dims, axis), scales) };
 }
 
@@ -145,28 +206,25 @@ export const BLOCK = 32;
 export function blockWeights(
   w: Tensor,
   rows: 0 | 1,
-  o: { readonly block?: number; readonly asymmetric?: boolean } = {},
+  o: { readonly block?: number; readonly asymmetric?: boolean; readonly moved?: Int8Array | undefined } = {},
 ): BlockWeights {
-  const { block = BLOCK, asymmetric = false } = o;
-  const [n, k] = [must(w.dims[rows]), must(w.dims[1 - rows])];
-  const data = toNumbers(w);
-  const at = (row: number, i: number): number => data[rows === 0 ? row * k + i : i * n + row] ?? 0;
-  const blocks = k / block;
-  const q = new Uint8Array(n * k);
-  const [scales, zeros] = [new Float32Array(n * blocks), new Uint8Array(n * blocks)];
-  const values = new Float64Array(block);
-  for (let row = 0; row < n; row++)
-    for (let b = 0; b < blocks; b++) {
-      for (let i = 0; i < block; i++) values[i] = at(row, b * block + i);
-      const steps = stepsOf(values, asymmetric);
-      scales[row * blocks + b] = steps.scale;
-      zeros[row * blocks + b] = steps.zero;
-      for (let i = 0; i < block; i++) q[row * k + b * block + i] = nibble(must(values[i]), steps);
-    }
+  const { block = BLOCK, asymmetric = false, moved } = o;
+  const f = fourBits(w, rows, { block, asymmetric });
+  const [n, blocks] = [f.rows, f.columns / block];
   return {
-    q: fromTyped('u8', [n, blocks, block], q),
-    scales: fromTyped('f32', [n, blocks], scales),
-    ...(asymmetric && { zeros: fromTyped('u8', [n, blocks], zeros) }),
+    q: fromTyped('u8', [n, blocks, block], integersOf(f, moved)),
+    scales: fromTyped(
+      'f32',
+      [n, blocks],
+      Float32Array.from(f.all, s => s.scale),
+    ),
+    ...(asymmetric && {
+      zeros: fromTyped(
+        'u8',
+        [n, blocks],
+        Uint8Array.from(f.all, s => s.zero),
+      ),
+    }),
   };
 }
 /** Integers of 4 bits, two a byte: of each block the first of a byte is in its low bits, as in `MatMulNBits`. */
