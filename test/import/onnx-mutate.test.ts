@@ -14,7 +14,7 @@ import { backendCases, findBackendTests } from '../suites/onnx-backend.ts';
 import { mutateGraph } from './mutate.ts';
 
 const SEED = Number(process.env['SEED'] ?? 1);
-const COUNT = Number(process.env['COUNT'] ?? 4000);
+const COUNT = Number(process.env['COUNT'] ?? 1500);
 const profile = must(resolveTarget('wasm-simd').profiles[0]);
 
 needs(onnxTests).describe('models with one thing changed', () => {

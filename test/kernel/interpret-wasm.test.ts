@@ -15,7 +15,7 @@ import { randomLoops } from './random-loops.ts';
 import { DOTS, MVP, RELAXED, runnable, SIMD, wasmKernel } from './wasm-run.ts';
 
 /** More of them for a night: RUNS=2000. */
-const RUNS = Number(process.env['RUNS'] ?? 60);
+const RUNS = Number(process.env['RUNS'] ?? 40);
 
 /** Interpreter before and after each pass, and WebAssembly, on the same memory. */
 async function expectAgreement(kernel: Kernel, profile: Profile, args: () => InterpretArg[]): Promise<void> {
@@ -62,7 +62,7 @@ describe.each(runnable([MVP, SIMD, RELAXED, ...DOTS]).map(p => [p.name, p] as co
             verifyKernel(parsed);
           }
         }),
-        { numRuns: 40 },
+        { numRuns: 20 },
       );
     });
   },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { noLoc } from '../../compiler/core/diagnostic.ts';
+import { must, noLoc } from '../../compiler/core/diagnostic.ts';
 import { symbol, type Dim } from '../../compiler/core/dim.ts';
 import type { Tensor } from '../../compiler/core/tensor.ts';
 import { apply1, constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
@@ -11,7 +11,7 @@ import { Conv, ConvTranspose } from '../../compiler/ops/conv/conv.ts';
 import { Transpose } from '../../compiler/ops/movement/view.ts';
 import { lowerGraph } from '../../compiler/lower/index.ts';
 import { layoutShape } from '../../compiler/ops/spatial.ts';
-import { expectAgreement, inputsFor, noise, single, target } from './problems.ts';
+import { expectAgreement, expectBits, inputsFor, noise, single, target } from './problems.ts';
 
 const profiles = ['wasm-mvp', 'wasm-simd', 'wasm-relaxed-simd', 'linux-x64-v3', 'linux-x64-v4'].map(target);
 /** What is fused behind: a bias and an activation; one of little code, one of much. */
@@ -148,7 +148,7 @@ describe('a picture in planes', () => {
 
 describe('convolutions by Winograd tiles', () => {
   it('compute what the reference does, also at ragged borders, dilated, along one axis and for several chunks', () => {
-    for (const [batch, h, w, channels, outs, symbolic, pad, kernel, dilation, group = 1] of [
+    const shapes = [
       [1, 12, 16, 16, 8, false, 1, [3, 3], 1],
       [2, 13, 17, 18, 9, false, 1, [3, 3], 1],
       [1, 18, 14, 16, 24, false, 0, [3, 3], 1],
@@ -162,8 +162,10 @@ describe('convolutions by Winograd tiles', () => {
       [2, 1, 33, 24, 28, false, 2, [3], 2],
       [1, 13, 14, 36, 27, false, 1, [3, 3], 1, 3],
       [2, 1, 33, 24, 32, true, 1, [3], 1, 2],
-    ] as const)
-      for (const p of profiles) {
+    ] as const;
+    for (const [i, [batch, h, w, channels, outs, symbolic, pad, kernel, dilation, group = 1]] of shapes.entries())
+      // Each shape on every other profile, each profile with every other shape.
+      for (const p of profiles.filter((_, j) => (i + j) % 2 === 0)) {
         const small = { ...p, cache: { ...p.cache, l2: 100_000 } };
         const wDims = [outs, channels / group, ...kernel];
         const size = (name: string, n: number): Dim => (symbolic ? symbol(name, n, 48) : n);
@@ -191,7 +193,8 @@ describe('convolutions by Winograd tiles', () => {
         expect([program, ready].map(x => x.prepare.length)).toEqual([1, 0]);
         const bytes = (x: Program): number => x.slots.reduce((n, s) => n + (s.bytes?.length ?? 0), 0);
         expect(bytes(program)).toBeLessThan(bytes(ready));
-        expect(interpretProgram(ready, inputs)).toEqual(interpretProgram(program, inputs));
+        const want = interpretProgram(program, inputs);
+        for (const [name, t] of interpretProgram(ready, inputs)) expectBits(t, must(want.get(name)), name);
       }
   });
   it('prepare equal weights once', () => {
