@@ -129,6 +129,24 @@ int main(void) {
   expect(cc.stderr).toBe('');
   expect(spawnSync('./places', { cwd: c, encoding: 'utf8' }).stdout).toBe('1 red\n1 grün\n-1 -\n-1 -\n1 warm\n');
 });
+it('that go on after a zero byte are not taken for others in C', async () => {
+  const zero = modelOf(
+    ml('LabelEncoder', ['x'], ['y'], strings('keys_strings', ['b\0a', 'b', 'b\0', 'b\0b']), ints('values_int64s', [1, 2, 3, 4])),
+    value(11, 'x', TEXT, [1]),
+    value(12, 'y', 7, [1]),
+  );
+  const { files } = await sinter.compile({ model: zero, file: 'zero.onnx', target: 'c-portable' });
+  const c = join(dir, 'zero');
+  sinter.writeBundle(c, files);
+  writeFileSync(
+    join(c, 'places.c'),
+    '#include <stdio.h>\n#include "model.h"\nint main(void) { printf("%d %d", zero_text("b"), zero_text("a")); }\n',
+  );
+  expect(
+    spawnSync('cc', ['-std=c99', '-Wall', 'places.c', 'model.c', 'weights.c', '-lm', '-o', 'places'], { cwd: c }).status,
+  ).toBe(0);
+  expect(spawnSync('./places', { cwd: c, encoding: 'utf8' }).stdout).toBe('1 -1');
+});
 it('are read from .npy and .json, and written as NumPy does', () => {
   // numpy.save of numpy.array([['red', 'größe 𝕏'], ['', 'a']]), and of its encode('utf8').
   const wide = textTensor([2, 2], ['red', 'größe 𝕏', '', 'a']);

@@ -1,8 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { build } from 'esbuild';
-import { projectDir } from '../fixtures/paths.ts';
+import { bundled } from './bundled.ts';
 
 /** How one of many attempts ended, as the process that made it says. */
 export interface Answer {
@@ -15,7 +13,7 @@ export interface Answer {
 /** Who works on an attempt: what ends the process while another program is asked is not our fault. */
 export type Phase = 'ours' | 'peer';
 interface Attempts {
-  /** The module that makes them: it sends `{ ready: true }`, and an answer for each number that it gets; `{ phase }` when a peer begins. */
+  /** The module that makes them, by its path in the project: it sends `{ ready: true }`, and an answer for each number that it gets; `{ phase }` when a peer begins. */
   readonly module: string;
   readonly args: readonly string[];
   readonly from: number;
@@ -36,10 +34,7 @@ function memoryOf(pid: number | undefined): number {
 /** Makes attempts in processes that are watched; one that takes too much is stopped, which is a fault, and another process goes on. */
 export async function watched(o: Attempts, report: (a: Answer) => void): Promise<void> {
   let next = o.from;
-  // One file starts in a tenth of the time, which counts where many attempts end their process.
-  const outfile = join(projectDir, 'out', 'fuzz', `${basename(o.module, '.ts')}.mjs`);
-  const settings = { bundle: true, platform: 'node', format: 'esm', packages: 'external', sourcemap: true } as const;
-  await build({ entryPoints: [o.module], outfile, ...settings, logLevel: 'warning' });
+  const program = await bundled(o.module);
   const run = (): Promise<void> =>
     new Promise(resolve => {
       let at: number | undefined;
@@ -47,7 +42,7 @@ export async function watched(o: Attempts, report: (a: Answer) => void): Promise
       let stopped: string | undefined;
       let phase: Phase = 'ours';
       let least = 0; // bytes before the attempt at hand
-      const child: ChildProcess = fork(outfile, [...o.args], { execArgv: ['--enable-source-maps'] });
+      const child: ChildProcess = fork(program, [...o.args], { execArgv: [] });
       const give = (): void => {
         at = next < o.from + o.count ? next++ : undefined;
         since = Date.now();

@@ -83,8 +83,7 @@ function checkDynamic(o: {
     fromNumbers(
       type,
       [d, rows, gates],
-      // Signed ones of 7 bits: without VNNI onnxruntime's sums of products saturate beyond.
-      toNumbers(f([d, rows, gates], seed)).map(v => (unsigned ? Math.round(127 * v) + 128 : Math.round(63 * v))),
+      toNumbers(f([d, rows, gates], seed)).map(v => Math.round(127 * v) + (unsigned ? 128 : 0)),
     );
   const scales = byColumn ? [d, gates] : [d];
   const scale = (seed: number): Tensor =>

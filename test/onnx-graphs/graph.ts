@@ -29,6 +29,8 @@ const undefinedFor = (op: string, t: Tensor): boolean =>
   (t.dtype === 'f64' && (op === 'Shrink' || op === 'Gelu')) ||
   // Of nothing it makes as much, reduced or not.
   (op.startsWith('Reduce') && numel(t.dims) === 0) ||
+  // Of neighbouring results, which we compute together, it may make NaN: README says how far.
+  (op.startsWith('Conv') && some(t, x => !Number.isFinite(x))) ||
   // It becomes zero before its end.
   (op === 'Sigmoid' && some(t, x => x < -80)) ||
   (TO_INTEGERS.includes(op) && some(t, x => !(Math.abs(x) < 2 ** 31))) ||
@@ -36,15 +38,21 @@ const undefinedFor = (op: string, t: Tensor): boolean =>
   (TAME.includes(op) && some(t, x => !(Math.abs(x) < 50))) ||
   // After no step at all, its last state is whatever was in memory.
   (TAME.includes(op) && numel(t.dims) === 0);
-/** What depends on the second operand: integers divided by zero end the process; a list of no axes is none there, and all are meant. */
-const undefinedBy = (op: string, second: Tensor | undefined): boolean =>
-  second !== undefined &&
-  (op === 'Div' || op === 'Mod'
-    ? !isFloat(second.dtype) && toNumbers(second).includes(0)
-    : op === 'Squeeze' && numel(second.dims) === 0);
+/**
+ * What depends on one operand: integers divided by zero end the process; a list of no axes is none there, and all are meant; logarithms of
+ * integers are NaN and infinite.
+ */
+const undefinedBy = (op: string, first: Tensor | undefined, second: Tensor | undefined): boolean =>
+  op === 'Div' || op === 'Mod'
+    ? second !== undefined && !isFloat(second.dtype) && toNumbers(second).includes(0)
+    : op === 'Squeeze'
+      ? second !== undefined && numel(second.dims) === 0
+      : op.startsWith('ReduceLog') && first !== undefined && !isFloat(first.dtype);
 /** How an operator rounds these operands; undefined where right programs may give different answers. */
 export const roundingOf = (op: string, operands: readonly (Tensor | undefined)[]): Rounding | undefined =>
-  operands.some(t => t && undefinedFor(op, t)) || undefinedBy(op, operands[1]) ? undefined : (roundings.get(op) ?? 'each');
+  operands.some(t => t && undefinedFor(op, t)) || undefinedBy(op, operands[0], operands[1])
+    ? undefined
+    : (roundings.get(op) ?? 'each');
 const roundings = new Map(GENERATORS.map(g => [g.name, g.rounding]));
 
 /** A model of 5 to 40 operators; its outputs are the values that nothing uses, and now and then some that are used. */

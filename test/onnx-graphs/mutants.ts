@@ -10,7 +10,7 @@ const [count = 1000, seed = 1, from = 0, processes = availableParallelism()] = p
 const dir = join(projectDir, 'out', 'fuzz');
 mkdirSync(dir, { recursive: true });
 const tally = tallied(`seed ${seed}, mutant`);
-const module = join(import.meta.dirname, 'mutants-child.ts');
+const module = 'test/onnx-graphs/mutants-child.ts';
 const most = { seconds: 20, bytes: 1e9, processes };
 await watched({ module, args: [String(seed), dir], from, count, ...most }, tally.report);
 const faults = tally.summary();

@@ -10,7 +10,7 @@ const [count = 1000, from = 0, processes = availableParallelism()] = process.arg
 const dir = join(projectDir, 'out', 'fuzz');
 mkdirSync(dir, { recursive: true });
 const tally = tallied('mutant');
-const module = join(import.meta.dirname, 'child.ts');
+const module = 'test/tensorflow-mutants/child.ts';
 await watched({ module, args: [dir], from, count, processes, seconds: 20, bytes: 1e9 }, tally.report);
 const faults = tally.summary();
 console.log(`${faults} faults in ${count} mutants, from ${from}`);

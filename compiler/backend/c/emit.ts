@@ -101,13 +101,15 @@ ${traps.length > 0 ? `${traps.join('\n')}\n` : ''}    default: return "no such c
 /** The list of texts, and a binary search in it by their bytes. */
 function textsSource(texts: readonly string[], n: string): string {
   const bytes = texts.map(t => utf8(t));
-  const order = texts.map((_, i) => i).sort((a, b) => compareBytes(must(bytes[a]), must(bytes[b])));
+  // In C a text ends at its first zero byte: one that goes on after it is no text that could be asked for.
+  const order = texts.flatMap((_, i) => (must(bytes[i]).includes(0) ? [] : [i]));
+  order.sort((a, b) => compareBytes(must(bytes[a]), must(bytes[b])));
   return `const char *const ${n}_texts[] = {
 ${[...texts.map(quoteC), 'NULL'].map(t => `  ${t},`).join('\n')}
 };
 int32_t ${n}_text(const char *text) {
   static const int32_t order[] = {${[...order, -1].join(', ')}};
-  int32_t low = 0, high = ${texts.length};
+  int32_t low = 0, high = ${order.length};
   while (low < high) {
     const int32_t middle = low + (high - low) / 2;
     const int difference = strcmp(${n}_texts[order[middle]], text);

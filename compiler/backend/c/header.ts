@@ -26,7 +26,7 @@ const textsText = (p: Program, n: string): string =>
     ? `/* Elements of type text are places in this list. Another text has a place behind them: any, but another for each different text. */
 #define ${n}_TEXTS ${p.texts?.length ?? 0}
 extern const char *const ${n}_texts[];
-/* The place of a text, in UTF-8; -1 where it is not in the list. */
+/* The place of a text, in UTF-8; -1 where it is not in the list${p.texts?.some(t => t.includes('\0')) ? '. Texts with a zero byte inside end there in C: they are not found' : ''}. */
 int32_t ${n}_text(const char *text);
 
 `
