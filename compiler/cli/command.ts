@@ -120,11 +120,15 @@ const quantizeFlags = (c: Command): Command =>
       atLeast(0, false),
     )
     .option('--no-smooth', 'leave the inputs of products as they are')
-    .option('--max-drop <x>', 'the most that may be lost: as many nodes as need be stay in floats', atLeast(0, false))
+    .option(
+      '--max-drop <x>',
+      'the most that may be lost: as many nodes as need be get more bits, or stay in floats (default for w4: 0.01)',
+      atLeast(0, false),
+    )
     .addOption(
       new Option(
         '--metric <name>',
-        'what --max-drop is of: the relative error of the worst output, 1 - its cosine, or the share of arg-max that change (default: error)',
+        'what --max-drop is of: the relative error of the worst output, 1 - its cosine, or the share of arg-max that change (default: error; for w4 cosine)',
       ).choices(METRICS),
     )
     .option(

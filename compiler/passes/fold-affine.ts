@@ -26,6 +26,8 @@ interface Linear {
   readonly node: Node;
   readonly x: Value;
   readonly weights: Tensor;
+  /** Weights of few bits stay as they are, and are stored so: a scale of their sums is one multiplication. */
+  readonly fewBits: boolean;
   /** Axis of the result, and of x, that holds its channels; and how many they are. */
   readonly outAxis: number;
   readonly outs: number;
@@ -45,10 +47,10 @@ function linear(n: Node | undefined): Linear | undefined {
   const rank = out(n).type.shape.length;
   const w = weights.dims;
   const product = nodeOf(n, MatMul)?.attrs;
-  // Integers stay integers, for exact products; and weights of few bits are stored as such.
+  // Integers stay integers, for exact products.
   const conv = nodeOf(n, Conv)?.attrs;
   if (product?.exact === true || conv?.exact === true) return undefined;
-  if ((product ?? conv ?? nodeOf(n, ConvTranspose)?.attrs)?.fewBits === true) return undefined;
+  const fewBits = (product ?? conv ?? nodeOf(n, ConvTranspose)?.attrs)?.fewBits === true;
   if (product) {
     if (w.length < 2 || x.type.shape.length < 2) return undefined;
     const turned = product.transB;
@@ -57,6 +59,7 @@ function linear(n: Node | undefined): Linear | undefined {
       node: n,
       x,
       weights,
+      fewBits,
       outAxis: rank - 1,
       outs: must(w[c]),
       inAxis: x.type.shape.length - (product.transA ? 2 : 1),
@@ -76,6 +79,7 @@ function linear(n: Node | undefined): Linear | undefined {
     node: n,
     x,
     weights,
+    fewBits,
     outAxis: axis,
     inAxis: axis,
     outs: straight ? first : second * group,
@@ -103,8 +107,10 @@ interface Affine {
   readonly offset: Float64Array;
   /** The largest |offset| among the steps and their sums, as it is in the result. */
   readonly largest: Float64Array;
+  /** How many steps it stands for. */
+  readonly steps: number;
 }
-type Step = Omit<Affine, 'largest'>;
+type Step = Omit<Affine, 'largest' | 'steps'>;
 /** Steps looked at in a row: what is longer has been shortened from below, or there is no product under it. */
 const LONGEST = 8;
 const CHAIN = [Add, Sub, Mul, Div, Neg];
@@ -135,7 +141,7 @@ function step(n: Node, axis: number, size: number): Step | undefined {
 /** All steps from a value down to something else, as one; up to the first offset without `offsets`. Every value on the way has no other use. */
 function chain(m: Match, v: Value, axis: number, size: number, offsets: boolean): Affine {
   const zeros = new Float64Array(size);
-  let now: Affine = { x: v, scale: zeros.map(() => 1), offset: zeros, largest: zeros };
+  let now: Affine = { x: v, scale: zeros.map(() => 1), offset: zeros, largest: zeros, steps: 0 };
   for (let steps = 0; steps < LONGEST; steps++) {
     const { x, scale, offset, largest } = now;
     const d = x.def;
@@ -147,6 +153,7 @@ function chain(m: Match, v: Value, axis: number, size: number, offsets: boolean)
       x: s.x,
       scale: scale.map((k, i) => k * must(s.scale[i])),
       offset: offset.map((o, i) => o + must(term[i])),
+      steps: steps + 1,
       largest: largest.map((l, i) => Math.max(l, Math.abs(must(term[i])), Math.abs(must(offset[i]) + must(term[i])))),
     };
   }
@@ -205,10 +212,13 @@ function sizeOfSums(l: Linear, scale: Float64Array): Float64Array {
   return sum;
 }
 /** Adds numbers by channel to a result. */
-function withOffset(m: Match, y: Value, axis: number, offset: Float64Array): Value {
-  if (offset.every(v => v === 0)) return y;
-  const shape = [offset.length, ...new Array<number>(y.type.shape.length - axis - 1).fill(1)];
-  return m.apply1(Add, [y, m.literal(y.type.dtype, offset, shape)]);
+const withOffset = (m: Match, y: Value, axis: number, offset: Float64Array): Value =>
+  offset.every(v => v === 0) ? y : m.apply1(Add, [y, byChannel(m, y, axis, offset)]);
+const withScale = (m: Match, y: Value, axis: number, scale: Float64Array): Value =>
+  scale.every(v => v === 1) ? y : m.apply1(Mul, [y, byChannel(m, y, axis, scale)]);
+function byChannel(m: Match, y: Value, axis: number, values: Float64Array): Value {
+  const shape = [values.length, ...new Array<number>(y.type.shape.length - axis - 1).fill(1)];
+  return m.literal(y.type.dtype, values, shape);
 }
 
 const after: Rule = rule('scale and offset after a product', op(CHAIN, [], { more: true }), m => {
@@ -219,6 +229,12 @@ const after: Rule = rule('scale and offset after a product', op(CHAIN, [], { mor
   const c = chain(m, root, l.outAxis, l.outs, true);
   if (c.x !== out(l.node) || !m.usedOnce(c.x) || !moderate(c.scale) || !finite(c.offset)) return undefined;
   const plain = c.scale.every(v => v === 1);
+  if (l.fewBits) {
+    const left = Number(!plain) + Number(c.offset.some(v => v !== 0));
+    return c.steps > left && !cancels(l, c)
+      ? withOffset(m, withScale(m, c.x, l.outAxis, c.scale), l.outAxis, c.offset)
+      : undefined;
+  }
   // One Add of constants is how an offset is written.
   if (plain && m.root.op === Add && m.root.inputs.includes(c.x)) return undefined;
   if ((!plain && !ownWeights(m, l)) || cancels(l, c)) return undefined;
@@ -253,7 +269,7 @@ const ownWeights = (m: Match, l: Linear): boolean => m.usedOnce(must(l.node.inpu
 
 const before: Rule = rule('scale before a product', op(linearOps, [], { more: true }), m => {
   const l = linear(m.root);
-  if (!l || !m.usedOnce(l.x) || !ownWeights(m, l)) return undefined;
+  if (!l || l.fewBits || !m.usedOnce(l.x) || !ownWeights(m, l)) return undefined;
   const c = chain(m, l.x, l.inAxis, l.ins, false);
   const w = c.x === l.x || !moderate(c.scale) ? undefined : scaled(l, from => must(c.scale[from]));
   return w && m.apply1(l.node.op, [c.x, w], l.node.attrs);

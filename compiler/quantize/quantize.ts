@@ -2,7 +2,6 @@ import { fail, must } from '../core/diagnostic.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { numel } from '../core/tensor.ts';
 import type { Graph, Value } from '../graph/graph.ts';
-import { Softmax } from '../ops/reduce/norm.ts';
 import { Recurrent } from '../ops/recurrent/recurrent.ts';
 import { observeValues, type Observed } from './calibrate.ts';
 import { rangeOf } from './calibrators.ts';
@@ -87,7 +86,7 @@ export async function quantizeGraph(
   told: (p: QuantizeProgress) => void,
 ): Promise<Quantized> {
   const { graph, names } = model;
-  const choices = samples ? withLimits(asked, graph) : asked;
+  const choices = samples ? withLimits(asked) : asked;
   const values = valueNames(graph, names);
   const { sites, float } = chosen(graph, choices);
   const warnings: string[] = [];
@@ -227,19 +226,12 @@ async function smoothed(
   }
   return best;
 }
-/** What 4 bits may cost where nobody says: what the output tells of its rows, or 0.99 of the cosine. */
-const MAX_DROP = 0.01;
-function withLimits(c: QuantizeChoices, g: Graph): QuantizeChoices {
-  if (c.scheme !== 'w4' || c.limits?.maxDrop !== undefined || c.limits?.maxSize !== undefined) return c;
-  const metric = c.limits?.metric ?? (g.outputs.every(o => isDistribution(o.value)) ? 'top1' : 'cosine');
-  return { ...c, limits: { maxDrop: MAX_DROP, metric } };
-}
-/** Whether a value is a distribution over its last axis. */
-function isDistribution(v: Value): boolean {
-  const node = v.def.k === 'node' ? v.def : undefined;
-  const [x] = node?.inputs ?? [];
-  return node?.op === Softmax || (node?.op.lower.k === 'view' && x !== undefined && isDistribution(x));
-}
+/** What 4 bits may cost where nobody says. */
+const DEFAULT_LIMITS = { maxDrop: 0.01, metric: 'cosine' } as const;
+const withLimits = (c: QuantizeChoices): QuantizeChoices =>
+  c.scheme !== 'w4' || c.limits?.maxDrop !== undefined || c.limits?.maxSize !== undefined
+    ? c
+    : { ...c, limits: { ...DEFAULT_LIMITS, ...c.limits } };
 const isLimited = ({ limits, sensitivity = false }: QuantizeChoices): boolean =>
   sensitivity || limits?.maxDrop !== undefined || limits?.maxSize !== undefined;
 /** What nodes are with the next more bits, where limits may ask for these: with corrections of their own. */

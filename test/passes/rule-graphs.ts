@@ -162,7 +162,7 @@ function product(d: Dice, from: Value): { readonly y: Value; readonly channel: (
   const scale = d.pick([1, 1, 1, 1e-30, 1e-37]);
   const scaled = scale === 1 ? w : constant(randomTensor('f32', conv ? [2, 3, 3, 3] : [5, 2], d.roll(99), -scale, scale));
   return {
-    y: make(conv ? Conv : MatMul, [from, scaled], conv ? padded(d) : {}),
+    y: make(conv ? Conv : MatMul, [from, scaled], { ...(conv ? padded(d) : {}), fewBits: d.roll(4) === 0 }),
     channel: (lo, hi) => random(d, conv ? [2, 1, 1] : [2], 'f32', lo, hi),
   };
 }

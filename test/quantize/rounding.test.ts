@@ -15,7 +15,7 @@ import { sitesOf } from '../../compiler/quantize/sites.ts';
 import { compiledEngine } from '../../compiler/run/graph.ts';
 import { expectClose, noise } from '../ops/problems.ts';
 import { attribute, model, node, sub, tensor, value, type Part } from '../onnx-writer.ts';
-import { someIds, weightsModel } from './model.ts';
+import { smallModel, someIds, weightsModel } from './model.ts';
 
 const numbers = (dims: readonly number[], seed: number): Float64Array => toNumbers(noise('f32', dims, seed));
 /** A grid of whole numbers of the step 1/4. */
@@ -135,6 +135,11 @@ describe('rounding for data', () => {
     expect(await places(choose)).toEqual([3, 7]);
     expect([fit.count, choose.count]).toEqual([7, 2]);
     expect(await places(parted(of(7), 7).choose)).toHaveLength(7);
+  });
+  it('w4: what sums over few numbers has 8 bits from the start', async () => {
+    const q = await quantizeWith({ model: smallModel(), scheme: 'w4' }, evaluator, () => undefined);
+    // 36, 4, 8 and 32 numbers.
+    expect(Object.entries(q.plan.nodes).map(([name, n]) => `${name} ${n.scheme}`)).toEqual(['c1 w4', 'c2 w8', 'g w8', 'm w4']);
   });
   it('w4: a plan with data has less error than the nearest, and a wrong one is refused', async () => {
     const bytes = weightsModel();
