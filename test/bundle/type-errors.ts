@@ -1,5 +1,7 @@
 import ts from 'typescript';
 
+/** TypeScript's own declarations, which every program has. */
+const libraries = new Map<string, ts.SourceFile | undefined>();
 /** Errors of a program that uses the declarations as a bundle's user would. */
 export function typeErrors(dts: string, program: string): string[] {
   const files = new Map([
@@ -13,6 +15,8 @@ export function typeErrors(dts: string, program: string): string[] {
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
     types: [],
+    // TypeScript's own declarations are right; those of the bundle are checked.
+    skipDefaultLibCheck: true,
     noEmit: true,
   };
   const host = ts.createCompilerHost(options);
@@ -24,7 +28,9 @@ export function typeErrors(dts: string, program: string): string[] {
   host.directoryExists = () => true;
   host.getSourceFile = (f, v) => {
     const t = files.get(f);
-    return t === undefined ? source(f, v) : ts.createSourceFile(f, t, v);
+    if (t !== undefined) return ts.createSourceFile(f, t, v);
+    if (!libraries.has(f)) libraries.set(f, source(f, v));
+    return libraries.get(f);
   };
   const p = ts.createProgram(['/main.ts', '/bundle/index.d.ts'], options, host);
   return ts.getPreEmitDiagnostics(p).map(d => ts.flattenDiagnosticMessageText(d.messageText, '\n'));

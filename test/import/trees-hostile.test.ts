@@ -3,6 +3,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync as quickGzip } from 'node:zlib';
 import { gzipSync, zipSync, zlibSync } from 'fflate';
 import { describe, expect, it } from '@jest/globals';
 import { compile } from '../../compiler/compile.ts';
@@ -293,8 +294,7 @@ describe('lengths that lie', () => {
     refused(flipped, 'E203', 'the checksum of an entry is wrong');
   });
   it('what unpacks to far more than it is', () => {
-    const zeros = new Uint8Array(80 << 20);
-    const bomb = gzipSync(zeros, { level: 1 });
+    const bomb = new Uint8Array(quickGzip(new Uint8Array(80 << 20), { level: 1 }));
     refused(bomb, 'E203', 'it unpacks to more than');
     // The limit is that of the outermost file.
     refused(gzipSync(gzipSync(bomb)), 'E203', 'it unpacks to more than');

@@ -115,7 +115,8 @@ describe('strategies for trees', () => {
           const wasm = await compiled('wasm', g, target, { treeStrategy });
           for (const { n, x, want } of wants) {
             const inputs = new Map([['x', x]]);
-            for (const run of n <= 17 || n === 129 ? [program, wasm] : [wasm])
+            // The interpreter's are the same kernels: a row alone, rows behind a vector, and rows behind a block say what it does.
+            for (const run of n === 1 || n === 17 || (n === 129 && treeStrategy === 'auto') ? [program, wasm] : [wasm])
               expectBits(run(inputs).get('margin'), want, `${n} rows`);
           }
         }
