@@ -85,11 +85,13 @@ export function chooseBits(
     })),
   );
   const byCost = (s: Step): number => s.gain / Math.max(1, s.bytes);
+  // All nodes get 8 bits before any of them, of 4 or of 8, goes back to floats.
+  const last = ({ node, to }: Step): number => Number(must(node.ways[to]).scheme === undefined);
   // Floats cost time too: for integers the fewest nodes count. All nodes get their next bits before any of them gets floats after those.
   const worth = candidates.some(c => c.ways.length > 2) ? byCost : (s: Step): number => s.gain;
   const taken = new Map<string, { readonly step: Step; readonly why: string }>();
   if (maxDrop !== undefined) {
-    const order = [...steps].sort((a, b) => a.to - b.to || worth(b) - worth(a));
+    const order = [...steps].sort((a, b) => last(a) - last(b) || worth(b) - worth(a));
     const loss = (count: number): number => lossOf(trials.errors(schemesAfter(candidates, order.slice(0, count))), metric);
     // The fewest at which the loss is small enough, where it falls with each; the loss of all in floats is 0.
     let [low, high] = [0, order.length];
