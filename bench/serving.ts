@@ -104,7 +104,7 @@ for await (const seconds of createInterface({ input: process.stdin })) {
 }
 `;
 const serve = (bundle: string, port: number): readonly string[] => [
-  ...[process.execPath, join(projectDir, 'dist/compiler/cli/main.js'), 'serve', bundle],
+  ...[process.execPath, join(projectDir, 'dist/bundled/sinter.js'), 'serve', bundle],
   ...['--port', String(port), '--workers', '1', '--log-level', 'error'],
 ];
 interface Server {

@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, transform, type Plugin } from 'esbuild';
+import { splitBinaryen } from '../runtimes/packaging/binaryen.js';
 import { projectDir } from '../fixtures/paths.ts';
 
+const { version } = JSON.parse(readFileSync(join(projectDir, 'node_modules/binaryen/package.json'), 'utf8')) as {
+  readonly version: string;
+};
 /** Modules find their files and other programs beside themselves. */
 const urls: Plugin = {
   name: 'urls',
@@ -14,6 +18,22 @@ const urls: Plugin = {
       if (!text.includes('import.meta.url')) return { contents: text, loader: 'ts' };
       const define = { 'import.meta.url': JSON.stringify(pathToFileURL(path).href) };
       return { contents: (await transform(text, { loader: 'ts', target: 'node20', define })).code, loader: 'js' };
+    }),
+};
+/** What compiles takes a binaryen that is read at once; it is made by the first that needs it. */
+const binaryen: Plugin = {
+  name: 'binaryen',
+  setup: b =>
+    b.onResolve({ filter: /^binaryen$/ }, () => {
+      const folder = join(projectDir, `out/binaryen-${version}`);
+      const half = `${folder}.${process.pid}`;
+      if (!existsSync(folder)) {
+        splitBinaryen(half, join(projectDir, 'node_modules/binaryen/index.js'));
+        // Another may have been first.
+        if (existsSync(folder)) rmSync(half, { recursive: true });
+        else renameSync(half, folder);
+      }
+      return { path: pathToFileURL(join(folder, 'binaryen.js')).href, external: true };
     }),
 };
 const made = new Map<string, Promise<string>>();
@@ -44,7 +64,7 @@ async function make(entry: string, code: string | undefined): Promise<string> {
     target: 'node20',
     write: false,
     logLevel: 'error',
-    plugins: [urls],
+    plugins: [urls, binaryen],
   });
   // Other files of tests may write the same: each file appears when it is whole.
   const hash = createHash('sha256');

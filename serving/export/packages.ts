@@ -6,7 +6,7 @@ import { ExportError } from './bundle.ts';
 
 /** The folder of an installed package, and a file that it has only when it is built. */
 const PACKAGES = [
-  { name: 'sinter', built: 'dist/compiler/cli/main.js' },
+  { name: 'sinter', built: 'dist/bundled/sinter.js' },
   { name: 'sinter-serving', built: 'dist/cli/index.js' },
 ] as const;
 

@@ -62,7 +62,7 @@ const state = mkdtempSync(join(tmpdir(), 'sinter-soak-'));
 const daemon = spawn(
   process.execPath,
   [
-    ...[join(projectDir, 'dist/compiler/cli/main.js'), 'endpointd', '--port', '0', '--state', state],
+    ...[join(projectDir, 'dist/bundled/sinter.js'), 'endpointd', '--port', '0', '--state', state],
     ...['--s3-endpoint', s3.url, '--clock-rate', '20', '--log', 'error'],
   ],
   { stdio: ['ignore', 'pipe', 'inherit'] },
