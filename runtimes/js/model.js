@@ -1,6 +1,6 @@
 // The part of a bundle's index.js that is the same for every model and for all that runs it; wasm.js, emnapi.js and addon.js load the code.
 // MODEL, which stands before it, describes the model at hand: modules (best first), inputs, outputs, symbols (in the order they can be solved)
-// and guards. What is given for inputs that have `from`, and the
+// and guards, and whether outputs must inherit nothing (`bare`: one is named `__proto__`, which only then is a property like others). What is given for inputs that have `from`, and the
 // values of outputs that have `to`, go through these.
 export const error = (code, why, cause) => Object.assign(new Error(`${code}: ${why}`, cause && { cause }), { code });
 // The tag of built-in objects holds across realms, where instanceof does not.
@@ -68,11 +68,11 @@ function take(p, given) {
   if (!is(p, values)) checkOther(p, values);
   let dims = x.data && x !== p.tensor ? x.dims : undefined;
   if (!dims) {
-    if (p.free?.length > 1) throw bad(p, 'pass { data, dims }, as the length leaves its shape open');
+    if (p.free?.length > 1) throw bad(p, 'pass { data, dims }');
     if (p.free) p.d[p.free[0]] = values.length / p.rest;
     dims = p.d;
   }
-  if (dims.length !== p.shape.length) throw bad(p, `has ${dims.length} dimensions, [${dims}], instead of ${p.shape.length}`);
+  if (dims.length !== p.shape.length) throw bad(p, `has ${dims.length} dimensions, [${dims}]`);
   for (let i = 0; i < dims.length; i++) {
     const n = Number(dims[i]);
     if (varies(p.shape[i]) ? !(Number.isInteger(n) && n >= 0) : n !== p.shape[i])
@@ -143,7 +143,7 @@ export const stopped = (code, e) => error('E502', `the model stopped: ${MODEL.tr
 /** The outputs of a run that is through. */
 export function get(x, into) {
   const { outs, s } = x;
-  const out = into && outs.every(p => into[p.name]?.data) ? into : {};
+  const out = into && outs.every(p => into[p.name]?.data) ? into : MODEL.bare ? Object.create(null) : {};
   for (let i = 0; i < outs.length; i++) out[outs[i].name] = read(outs[i], s, into?.[outs[i].name]);
   return out;
 }

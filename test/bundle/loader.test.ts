@@ -89,6 +89,14 @@ describe('run', () => {
     expect(model.inputNames).toEqual(['x']);
     expect(model.outputNames).toEqual(['y']);
   });
+  it('gives an output of any name', async () => {
+    const { model } = await make({
+      ...triple,
+      outputs: [['__proto__', 'f32', [2, n.d]]],
+      wat: triple.wat.replace('$y', '$__proto__'),
+    });
+    expect(Object.entries(model.run({ x: [1, 2] })).map(([name, t]) => [name, [...t.data]])).toEqual([['__proto__', [3, 6]]]);
+  });
   it('writes into arrays and tensors that it is given', async () => {
     const { model } = await make(triple);
     const mine = new Float32Array(6);
@@ -154,7 +162,7 @@ describe('run', () => {
       [{ z: [1, 2] }, 'E502: there is no input z; the inputs are x'],
       [{ x: 'text' }, `E501: input x: pass a Float32Array instead of string; ${it}`],
       [{ x: Float64Array.of(1, 2) }, `pass a Float32Array instead of Float64Array: Float32Array.from(data); ${it}`],
-      [{ x: { data: [1, 2], dims: [2] } }, `has 1 dimensions, [2], instead of 2; ${it}`],
+      [{ x: { data: [1, 2], dims: [2] } }, `has 1 dimensions, [2]; ${it}`],
       [{ x: { data: [1, 2, 3], dims: [1, 3] } }, `dimension 1 of [1,3] does not fit; ${it}`],
       [{ x: { data: [1, 2, 3], dims: [1, 2] } }, `has 3 values, but [1,2] holds 2; ${it}`],
       [{ x: [1, 2, 3] }, 'dimension 0 of [1.5,2] does not fit'],

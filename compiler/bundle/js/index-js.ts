@@ -85,9 +85,10 @@ export function indexJs(
   };
   const list = (name: string, items: readonly string[]): string =>
     `  ${name}: [${items.map(i => `\n    ${i},`).join('')}${items.length ? '\n  ' : ''}],`;
+  const bare = program.outputs.some(p => p.name === '__proto__') ? '\n  bare: true,' : '';
   return `// ${commentLine(head)}
 ${rows ? `/** The columns of '${commentBlock(rows.input)}'. */\nexport const featureNames = ${nameList(rows)};\n` : ''}${spelt ? RUNTIME['spelt.min.js'] : ''}${texts ? `const TEXTS = textsOf(${quoteJs(program.texts ?? [])});\n` : ''}const MODEL = {
-  name: ${quoteJs(program.name)},
+  name: ${quoteJs(program.name)},${bare}
 ${list('modules', modules.map(module))}
 ${list('inputs', program.inputs.map(port))}
 ${list('outputs', program.outputs.map(port))}
