@@ -43,7 +43,7 @@ function usesOf(graph: Graph, name: string): Uses {
   for (let v = todo.pop(), left = MOST_NODES; v && left > 0; v = todo.pop(), left--)
     for (const n of readers.get(v) ?? []) {
       if (n.op === Softmax) uses.isMask = true;
-      if (n.op === Gather && n.inputs[1] === v) uses.indices = sizeOf(n);
+      if (n.op === Gather && n.inputs[1] === v) uses.indices = least(uses.indices, sizeOf(n));
       for (const c of numbersOf(n)) uses.numbers.add(c);
       if (!MOVES.has(n.op.lower.k)) continue;
       for (const o of n.outputs)
@@ -54,6 +54,9 @@ function usesOf(graph: Graph, name: string): Uses {
     }
   return uses;
 }
+/** Indices into several tables are within the smallest. */
+const least = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 function sizeOf(n: Node): number | undefined {
   const size = n.inputs[0]?.type.shape[attrsOf(n, Gather).axis];
   return typeof size === 'number' ? size : undefined;
@@ -115,5 +118,6 @@ export function sharpened(graph: Graph, name: string, t: Tensor, seed: number): 
     const value = isMask && float ? HIDES : next() < 2 / 3 ? 0 : (data[at] ?? 0);
     data.fill(value, at + from, at + width);
   }
-  return fromNumbers(t.dtype, t.dims, data);
+  // Numbers that indices are compared with, such as one that hides, and their neighbours may lie outside.
+  return withinTables(graph, name, fromNumbers(t.dtype, t.dims, data));
 }

@@ -5,7 +5,7 @@ import { sharpened } from '../../compiler/data/sharp.ts';
 import { randomTensor } from '../../compiler/data/random.ts';
 import { evaluate } from '../../compiler/graph/evaluate.ts';
 import { constant, input, type Graph, type Value } from '../../compiler/graph/graph.ts';
-import { Add, Clip, Exp, Greater, Log, Max, Mul, Relu, Sub, Where } from '../../compiler/ops/elementwise/index.ts';
+import { Add, Clip, Equal, Exp, Greater, Log, Max, Mul, Relu, Sub, Where } from '../../compiler/ops/elementwise/index.ts';
 import { Gather } from '../../compiler/ops/movement/gather.ts';
 import { Softmax } from '../../compiler/ops/reduce/norm.ts';
 import { ArgReduce, Reduce } from '../../compiler/ops/reduce/reduce.ts';
@@ -64,6 +64,19 @@ describe('made-up inputs', () => {
     expect(sharpened(g, 'x', randomTensor('i64', [8, 8], 3), 3).bytes).toEqual(t.bytes);
     const values = [...toNumbers(t)];
     expect([Math.min(...values), Math.max(...values)]).toEqual([0, 29]);
+  });
+  it('keep indices in all their tables, also where some numbers hide', () => {
+    const ids = input('x', { dtype: 'i64', shape: [16, 16] });
+    const table = (rows: number): Value => constant(randomTensor('f32', [rows, 2], 1));
+    const whole = (n: number): Value => constant(fromNumbers('i64', [], [n]));
+    const hidden = [0, 12].map(n => make(Where, [make(Equal, [ids, whole(n)]), num(1), num(2)]));
+    const both = [9, 5].map(rows => make(Gather, [table(rows), ids], { axis: 0 }));
+    const g: Graph = {
+      ...graphOf(must(both[0]), ids),
+      outputs: [...both, ...hidden].map((value, i) => ({ name: `y${i}`, value })),
+    };
+    const values = [...toNumbers(sharpened(g, 'x', randomTensor('i64', [16, 16], 3), 3))];
+    expect([Math.min(...values), Math.max(...values)]).toEqual([0, 4]);
   });
   it('have no equal rows where equals are decided between', () => {
     const t = sharpened(
