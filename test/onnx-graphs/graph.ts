@@ -27,8 +27,8 @@ const undefinedFor = (op: string, t: Tensor): boolean =>
   (op === 'Pow' && !isFloat(t.dtype)) ||
   // Their constants are single floats there, whatever the type.
   (t.dtype === 'f64' && (op === 'Shrink' || op === 'Gelu')) ||
-  // Of nothing it makes as much, reduced or not.
-  (op.startsWith('Reduce') && numel(t.dims) === 0) ||
+  // Of nothing it makes as much, reduced or not; and it divides by the rows that it orders.
+  ((op.startsWith('Reduce') || op === 'TopK') && numel(t.dims) === 0) ||
   // Of neighbouring results, which we compute together, it may make NaN: README says how far.
   (op.startsWith('Conv') && some(t, x => !Number.isFinite(x))) ||
   // It becomes zero before its end.
@@ -38,16 +38,11 @@ const undefinedFor = (op: string, t: Tensor): boolean =>
   (TAME.includes(op) && some(t, x => !(Math.abs(x) < 50))) ||
   // After no step at all, its last state is whatever was in memory.
   (TAME.includes(op) && numel(t.dims) === 0);
-/**
- * What depends on one operand: integers divided by zero end the process; a list of no axes is none there, and all are meant; logarithms of
- * integers are NaN and infinite.
- */
+/** What depends on one operand: a list of no axes is none there, and all are meant; logarithms of integers are NaN and infinite. */
 const undefinedBy = (op: string, first: Tensor | undefined, second: Tensor | undefined): boolean =>
-  op === 'Div' || op === 'Mod'
-    ? second !== undefined && !isFloat(second.dtype) && toNumbers(second).includes(0)
-    : op === 'Squeeze'
-      ? second !== undefined && numel(second.dims) === 0
-      : op.startsWith('ReduceLog') && first !== undefined && !isFloat(first.dtype);
+  op === 'Squeeze'
+    ? second !== undefined && numel(second.dims) === 0
+    : op.startsWith('ReduceLog') && first !== undefined && !isFloat(first.dtype);
 /** How an operator rounds these operands; undefined where right programs may give different answers. */
 export const roundingOf = (op: string, operands: readonly (Tensor | undefined)[]): Rounding | undefined =>
   operands.some(t => t && undefinedFor(op, t)) || undefinedBy(op, operands[0], operands[1])
