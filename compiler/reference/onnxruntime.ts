@@ -46,22 +46,25 @@ interface Outputs {
 }
 const tensorOutputs = (s: Outputs): string[] =>
   s.outputNames.filter(n => s.outputMetadata?.find(m => m.name === n)?.isTensor !== false);
+/** Full sums of 8-bit products, also on processors without VNNI, where onnxruntime saturates them for speed. For whom answers count. */
+export const EXACT_SUMS = { x64quantprecision: '1' };
 /**
  * Opens a model, given by its bytes; `path` tells where files beside it are. Outputs that are no tensors (maps of ZipMap) are left
- * out. `options` are onnxruntime's own. E202 where onnxruntime does not take it.
+ * out. `options` are onnxruntime's own, `settings` those of its session that have no name there. E202 where onnxruntime does not take it.
  */
 export async function openOrt(
   ort: Ort,
   bytes: Uint8Array,
   path: string,
   options: InferenceSession.SessionOptions = {},
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<OrtModel> {
   let session: InferenceSession;
   try {
     session = await ort.InferenceSession.create(bytes, {
       // Errors come as exceptions, too.
       logSeverityLevel: 4,
-      extra: { session: { model_external_initializers_file_folder_path: dirname(path) } },
+      extra: { session: { model_external_initializers_file_folder_path: dirname(path), ...settings } },
       ...options,
     });
   } catch (e) {

@@ -8,7 +8,7 @@ import { evaluate } from '../graph/evaluate.ts';
 import { nodesOf, type Graph, type Value } from '../graph/graph.ts';
 import { modelChoices, type ModelChoices } from '../options.ts';
 import { readModel } from '../host/model.ts';
-import { findOnnxruntime, needOnnxruntime, openOrt, withOutputs } from './onnxruntime.ts';
+import { EXACT_SUMS, findOnnxruntime, needOnnxruntime, openOrt, withOutputs } from './onnxruntime.ts';
 import { frameworksFor, openFramework, TF_REFERENCES, type TfReference } from './tensorflow.ts';
 
 /** What runs the original: `auto` is its own framework where that is installed, otherwise `evaluate`, Sinter in float64. */
@@ -95,7 +95,8 @@ async function byFramework(o: Original, name: TfReference, python: string): Prom
 async function byOnnxruntime(o: Original, ort: Awaited<ReturnType<typeof needOnnxruntime>>): Promise<Reference> {
   if (o.format !== 'onnx') fail('E403', { option: 'against', why: `${o.path} is no ONNX model, which onnxruntime takes` });
   const outputs = new Set(o.graph.outputs.map(x => x.name));
-  const plain = await openOrt(ort, o.bytes, o.path);
+  const open = (bytes: Uint8Array): ReturnType<typeof openOrt> => openOrt(ort, bytes, o.path, {}, EXACT_SUMS);
+  const plain = await open(o.bytes);
   // Of a map from labels to scores, the scores have a name of their own.
   const named = new Map(o.named.map(n => [n.value, n.name]));
   const inner = o.graph.outputs.flatMap(x => {
@@ -104,7 +105,7 @@ async function byOnnxruntime(o: Original, ort: Awaited<ReturnType<typeof needOnn
   });
   if (inner.length > 0) await plain.release();
   const added = inner.map(x => x.name);
-  const whole = inner.length === 0 ? plain : await openOrt(ort, withOutputs(o.bytes, added), o.path);
+  const whole = inner.length === 0 ? plain : await open(withOutputs(o.bytes, added));
   return {
     name: 'onnxruntime-node',
     version: ort.env.versions.node ?? 'of an unknown version',
@@ -117,13 +118,11 @@ async function byOnnxruntime(o: Original, ort: Awaited<ReturnType<typeof needOnn
       return got;
     },
     values: async (names, inputs) => {
-      const opened = await openOrt(
-        ort,
+      const opened = await open(
         withOutputs(
           o.bytes,
           names.filter(n => !outputs.has(n)),
         ),
-        o.path,
       );
       try {
         return await opened.run(inputs);

@@ -415,6 +415,7 @@ ${tiles ? '  configure_tiles(); /* A slice may have run here, and left. */\n' : 
 }`
 }
 `;
+/** Of Intel's headers only what the flags allow: all of them take GCC half a second for each file. */
 const PRELUDE = `
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
@@ -425,8 +426,12 @@ const PRELUDE = `
 #define MAY_ALIAS
 #define PREFETCH(p) ((void)0)
 #endif
-#if defined(__SSE__)
+#if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__SSE4_1__)
+#include <smmintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif

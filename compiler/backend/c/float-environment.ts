@@ -23,7 +23,7 @@ export interface FloatEnvironment {
 export const environmentText = ({ flushDenormals, tiles }: FloatEnvironment): string => `${tiles ? TILES : ''}
 ${flushDenormals ? '/* Numbers so small that they lose precision take many times as long: they count as zero while the model runs. */\n' : ''}${
   flushDenormals
-    ? `#if defined(__SSE__)
+    ? `#if defined(__SSE2__)
 typedef unsigned run_mode;
 INLINE run_mode enter_run(void) { const run_mode m = _mm_getcsr(); _mm_setcsr(m | 0x8040u);${tiles ? ' configure_tiles();' : ''} return m; }
 INLINE void leave_run(run_mode m) {${tiles ? ' release_tiles();' : ''} _mm_setcsr(m); }
