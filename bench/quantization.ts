@@ -15,6 +15,7 @@ import { must } from '../compiler/core/diagnostic.ts';
 import { toNumbers, type Tensor } from '../compiler/core/tensor.ts';
 import type { DimOption } from '../compiler/options.ts';
 import { quantizeModel } from '../compiler/run/quantize.ts';
+import { cosine } from '../compiler/verify/task.ts';
 import { writePlan } from '../compiler/quantize/plan.ts';
 import { dimOptions } from '../fixtures/dims.ts';
 import { bestWasm } from '../fixtures/engine.ts';
@@ -22,7 +23,7 @@ import { realModel } from '../fixtures/models.ts';
 import { projectDir } from '../fixtures/paths.ts';
 import { factors, inTurns, opened, type Opened } from './quantized/bundles.ts';
 import { TASKS, testItems, type Task } from './quantized/tasks.ts';
-import { withPart } from './results/markdown.ts';
+import { writeParts } from './results/parts.ts';
 import { quantizationPart, readmeQuantization, type QuantizationFigures, type QuantizationRow } from './results/quantization.ts';
 
 const { values } = parseArgs({
@@ -60,16 +61,6 @@ async function planOf(
   }
   return file;
 }
-const cosineOf = (a: Float64Array, b: Float64Array): number => {
-  let [dot, p, q] = [0, 0, 0];
-  a.forEach((v, i) => {
-    const w = b[i] ?? 0;
-    dot += v * w;
-    p += v * v;
-    q += w * w;
-  });
-  return dot / Math.sqrt(p * q);
-};
 async function rowsOf(task: Task, data: string): Promise<QuantizationRow[]> {
   const model = task.model(data);
   const bytes = readFileSync(model);
@@ -99,7 +90,7 @@ async function rowsOf(task: Task, data: string): Promise<QuantizationRow[]> {
       const [want, got] = [answers[0], answer].map(a =>
         toNumbers(must(task.embedding === undefined ? [...must(a).values()][0] : a?.get(task.embedding))),
       );
-      s.cosine += cosineOf(must(want), must(got));
+      s.cosine += cosine(must(want), must(got));
     });
   }
   const seconds = Number(values.seconds);
@@ -155,10 +146,4 @@ writeFileSync(
   kept,
   `${JSON.stringify(head, null, 2).replace(/\n\}$/, '')},\n  "rows": [\n${rows.map(r => `    ${JSON.stringify(r)}`).join(',\n')}\n  ]\n}\n`,
 );
-for (const [file, part] of [
-  ['README.md', readmeQuantization(figures)],
-  ['bench/RESULTS.md', quantizationPart(figures)],
-] as const) {
-  const path = join(projectDir, file);
-  writeFileSync(path, withPart(readFileSync(path, 'utf8'), 'quantization', part));
-}
+writeParts('quantization', readmeQuantization(figures), quantizationPart(figures));

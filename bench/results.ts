@@ -11,7 +11,8 @@ import { bestWasm } from '../fixtures/engine.ts';
 import { projectDir } from '../fixtures/paths.ts';
 import type { BenchResult } from './index.ts';
 import { figuresOf, figuresText } from './results/figures.ts';
-import { readmePart, resultsPart, withPart } from './results/markdown.ts';
+import { readmePart, resultsPart } from './results/markdown.ts';
+import { writeParts } from './results/parts.ts';
 import { casesFor, FLAGS, networks, run } from './script.ts';
 
 const { values } = parseArgs({ options: { ...FLAGS, from: { type: 'string' }, note: { type: 'string', default: '' } } });
@@ -23,10 +24,4 @@ const result =
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: projectDir, encoding: 'utf8' }).trim();
 const figures = figuresOf(result, commit, values.note);
 writeFileSync(join(projectDir, 'bench', 'suites', 'results.json'), figuresText(figures));
-for (const [file, part] of [
-  ['README.md', readmePart(figures)],
-  ['bench/RESULTS.md', resultsPart(figures)],
-] as const) {
-  const path = join(projectDir, file);
-  writeFileSync(path, withPart(readFileSync(path, 'utf8'), 'networks', part));
-}
+writeParts('networks', readmePart(figures), resultsPart(figures));

@@ -1,4 +1,4 @@
-/** `npm run bench [-- SUITE [options]]`: standard (the default), results, compile, cold-start, gemm, conv, int8, trees, probe, native, quantized, quantization, tensorflow, tiny, serving. Each says at its top what it measures. */
+/** `npm run bench [-- SUITE [options]]`: standard (the default), results, compile, cold-start, gemm, conv, int8, trees, probe, native, plans, quantization, tensorflow, tiny, serving. Each says at its top what it measures. */
 const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   standard: () => import('./standard.ts'),
   compile: () => import('./compile-time.ts'),
@@ -12,7 +12,7 @@ const suites: Readonly<Record<string, () => Promise<unknown>>> = {
   tiny: () => import('./tiny.ts'),
   tensorflow: () => import('./tensorflow.ts'),
   native: () => import('./native.ts'),
-  quantized: () => import('./quantized/plans.ts'),
+  plans: () => import('./quantized/plans.ts'),
   quantization: () => import('./quantization.ts'),
   serving: () => import('./serving.ts'),
 };

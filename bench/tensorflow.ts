@@ -12,7 +12,7 @@ import { bestWasm } from '../fixtures/engine.ts';
 import { cacheDir, projectDir } from '../fixtures/paths.ts';
 import { readSuite, type BenchResult } from './index.ts';
 import { figuresOf, figuresText, type Figures } from './results/figures.ts';
-import { withPart } from './results/markdown.ts';
+import { writeParts } from './results/parts.ts';
 import { readmeTensorflow, tensorflowPart } from './results/tensorflow.ts';
 import { casesFor, FLAGS, run } from './script.ts';
 import { tfSuiteModels } from './suites/tensorflow.ts';
@@ -59,10 +59,4 @@ const result =
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: projectDir, encoding: 'utf8' }).trim();
 const figures = 'rows' in result ? result : figuresOf(result, commit, values.note);
 writeFileSync(kept, figuresText(figures));
-for (const [name, part] of [
-  ['README.md', readmeTensorflow(figures)],
-  ['bench/RESULTS.md', tensorflowPart(figures)],
-] as const) {
-  const path = join(projectDir, name);
-  writeFileSync(path, withPart(readFileSync(path, 'utf8'), 'tensorflow', part));
-}
+writeParts('tensorflow', readmeTensorflow(figures), tensorflowPart(figures));

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { basename, dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, transform, type Plugin } from 'esbuild';
-import { splitBinaryen } from '../runtimes/packaging/binaryen.js';
+import { PROGRAM, splitBinaryen } from '../runtimes/packaging/binaryen.js';
 import { projectDir } from '../fixtures/paths.ts';
 
 const { version } = JSON.parse(readFileSync(join(projectDir, 'node_modules/binaryen/package.json'), 'utf8')) as {
@@ -56,12 +56,7 @@ async function make(entry: string, code: string | undefined): Promise<string> {
       : { stdin: { contents: code, resolveDir: projectDir, loader: 'ts', sourcefile: entry } }),
     outdir: home,
     outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    packages: 'external',
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
+    ...PROGRAM,
     write: false,
     logLevel: 'error',
     plugins: [urls, binaryen],

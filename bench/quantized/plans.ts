@@ -1,5 +1,5 @@
 /**
- * Quantized bundles beside the float one: `npm run bench -- quantized MODEL --data FILE [--dim NAME=SIZE]… [--target NAME] [--seconds S] PLAN…`.
+ * Quantized bundles beside the float one: `npm run bench -- plans MODEL --data FILE [--dim NAME=SIZE]… [--target NAME] [--seconds S] PLAN…`.
  * Bytes of all files and of these compressed, the time to load, and that of a call on the first sample of the data, in turns in one process;
  * how many times faster than floats is the median over the rounds.
  */

@@ -1,3 +1,4 @@
+import { fromBase64 } from '../core/bytes.ts';
 import { fail, InternalError, type Loc } from '../core/diagnostic.ts';
 import { parseDim, type Dim, type Range } from '../core/dim.ts';
 import { DTYPES, isDType, type DType } from '../core/dtype.ts';
@@ -149,9 +150,8 @@ export function contents(s: Scanner, t: TensorType): Tensor {
     return made(`data(${hash})`, randomTensor(t.dtype, dims, parseInt(hash, 16)));
   }
   s.lit('bytes(');
-  const text = atob(string(s));
+  const bytes = fromBase64(string(s)) ?? s.fail('no base64');
   s.lit(')');
-  const bytes = Uint8Array.from(text, ch => ch.charCodeAt(0));
   return bytes.length === n * DTYPES[t.dtype].bytes
     ? { dtype: t.dtype, dims, bytes }
     : s.fail(`${bytes.length} bytes for ${showType(t)}`);

@@ -92,7 +92,8 @@ function nearestTo(all: readonly Float64Array[], row: Float64Array): number {
   });
   return at;
 }
-function cosine(a: Float64Array, b: Float64Array): number {
+/** The cosine of the angle between two vectors. */
+export function cosine(a: Float64Array, b: Float64Array): number {
   let [dot, p, q] = [0, 0, 0];
   a.forEach((x, i) => {
     const y = b[i] ?? 0;

@@ -33,6 +33,15 @@ function embedded(script) {
   const text = runInThisContext(script.slice(start, end + 1));
   return { from: head.index, to: end + 2, bytes: Buffer.from(text, 'latin1') };
 }
+/** For esbuild: a program for Node of modules that are read at once; packages stay what they are. */
+export const PROGRAM = {
+  bundle: true,
+  splitting: true,
+  packages: 'external',
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+};
 /** For esbuild: what is bundled takes the binaryen that lies beside it. */
 export const besideBinaryen = {
   name: 'binaryen',

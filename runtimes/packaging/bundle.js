@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { besideBinaryen, splitBinaryen } from './binaryen.js';
+import { besideBinaryen, PROGRAM, splitBinaryen } from './binaryen.js';
 
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
 const outdir = `${dist}bundled`;
@@ -19,12 +19,7 @@ await build({
     'measure-worker': `${dist}bench/engine/measure-worker.js`,
   },
   outdir,
-  bundle: true,
-  splitting: true,
-  packages: 'external',
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
+  ...PROGRAM,
   logLevel: 'warning',
   plugins: [besideBinaryen],
 });

@@ -8,6 +8,7 @@ import type { BenchResult, CaseFigures, CaseResult, Runtime } from '../../bench/
 import { must } from '../../compiler/core/diagnostic.ts';
 import { tinyNetworks } from '../../fixtures/networks/network.ts';
 import { networkTflite } from '../../fixtures/networks/tflite.ts';
+import { PROGRAM } from '../../runtimes/packaging/binaryen.js';
 import { chromium } from '../browser/chromium.ts';
 import { needs } from '../needs.ts';
 import { model, node, sub, tensor, value } from '../onnx-writer.ts';
@@ -69,12 +70,7 @@ beforeAll(async () => {
     outdir: dist,
     // self.ts looks for programs beside its own file, so what it becomes a part of must lie there.
     chunkNames: 'bench/engine/[name]-[hash]',
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
+    ...PROGRAM,
     logLevel: 'error',
   });
   expect(sinter('compile', at('dense.onnx'), '--out', at('dense')).code).toBe(0);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { build } from 'esbuild';
 import { must } from '../../compiler/core/diagnostic.ts';
 import { projectDir } from '../../fixtures/paths.ts';
+import { PROGRAM } from '../../runtimes/packaging/binaryen.js';
 import { CHAINS } from '../limits/chains.ts';
 import { model, node, sub, tensor, value } from '../onnx-writer.ts';
 
@@ -19,12 +20,7 @@ beforeAll(async () => {
   await build({
     entryPoints: [join(projectDir, 'compiler/cli/main.ts')],
     outdir: dist,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
+    ...PROGRAM,
     logLevel: 'error',
   });
 });

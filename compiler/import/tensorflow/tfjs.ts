@@ -1,3 +1,4 @@
+import { fromBase64 } from '../../core/bytes.ts';
 import { fail } from '../../core/diagnostic.ts';
 import { DTYPES, type DType } from '../../core/dtype.ts';
 import type { ModelFile } from '../importer.ts';
@@ -82,13 +83,8 @@ function bytesText(j: Json | undefined): string | undefined {
   return isArray(j) ? String.fromCharCode(...asList(j).map(v => asNumber(v) ?? 0)) : undefined;
 }
 const latin1 = (b: Uint8Array): string => new TextDecoder().decode(b);
-function base64(s: string): Uint8Array {
-  try {
-    return Uint8Array.from(atob(s.replaceAll('-', '+').replaceAll('_', '/')), ch => ch.charCodeAt(0));
-  } catch {
-    return new Uint8Array(0);
-  }
-}
+/** Both alphabets; what is no base64 is nothing. */
+const base64 = (s: string): Uint8Array => fromBase64(s.replaceAll('-', '+').replaceAll('_', '/')) ?? new Uint8Array(0);
 function shapeOf(j: Json | undefined): ShapeProto | undefined {
   if (!isObject(j)) return undefined;
   return {

@@ -127,8 +127,8 @@ export function lowerWinograd(c: LowerCtx<WindowAttrs>, s: WinogradShape): void 
   const arith = arithOf(c.profile, 'f32');
   const perTile = 4 * points * (s.channels + s.outs);
   const tilesIn = (share: number): number => 12 * Math.max(1, Math.round((share * c.profile.cache.l2) / perTile / 12));
-  const chunks_ = [0.6, 0.3, 1.2].map(tilesIn).filter(n => n === tilesIn(0.6) || n <= dimHi(total));
-  const most = c.choose('tiles', Object.fromEntries(chunks_.map(n => [String(n), n])), String(tilesIn(0.6)));
+  const sizesOfChunks = [0.6, 0.3, 1.2].map(tilesIn).filter(n => n === tilesIn(0.6) || n <= dimHi(total));
+  const most = c.choose('tiles', Object.fromEntries(sizesOfChunks.map(n => [String(n), n])), String(tilesIn(0.6)));
   const chunk = typeof total === 'number' ? Math.min(total, most) : most;
   const chunks = dimCeilDiv(total, chunk);
   // With the border, as large as the tiles need.
